@@ -1,0 +1,1 @@
+"""IHE profiles, one package each (a later step; nothing here yet)."""

@@ -1,0 +1,1 @@
+"""Organisations, application entities, and who may see what."""

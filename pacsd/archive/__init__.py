@@ -1,0 +1,1 @@
+"""What the archive promises: ingest, query, retrieve, reject, life cycle."""

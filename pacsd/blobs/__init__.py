@@ -1,0 +1,1 @@
+"""Where the bytes live: local files, later object storage."""

@@ -1,0 +1,1 @@
+"""From bytes to meaning and back: headers, character sets, DICOM JSON, frames."""

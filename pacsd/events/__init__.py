@@ -1,0 +1,1 @@
+"""The outbox: what happened, and who has read it."""

@@ -1,0 +1,31 @@
+"""What can go wrong, in the product's own terms; each edge has one total table from here to its own codes."""
+
+from enum import Enum
+
+
+class Fault(Enum):
+    """Category of a failure. The value is a stable word for logs and metrics."""
+
+    MALFORMED = "malformed"          # the peer's bytes or text cannot be understood
+    MISMATCH = "mismatch"            # the content contradicts the request or its envelope
+    UNSUPPORTED = "unsupported"      # understood, but not something this server does
+    REFUSED = "refused"              # the peer may not do this
+    NOT_FOUND = "not-found"          # absent, or not visible to the asker
+    CONFLICT = "conflict"            # contradicts what is already kept
+    TOO_MUCH = "too-much"            # above a limit of this server
+    TOO_BROAD = "too-broad"          # a query without the keys its level needs
+    FULL = "full"                    # no room left
+    UNAVAILABLE = "unavailable"      # a part this needs (index, blobs, a remote peer) is away for now
+    INTERNAL = "internal"            # our own defect
+
+
+class PacsdError(Exception):
+    """A failure with its category.
+
+    `message` is shown to the peer as it stands: it names tags, UIDs and limits, never patient data.
+    """
+
+    def __init__(self, fault: Fault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.message = message

@@ -1,0 +1,1 @@
+"""The PostgreSQL index: all SQL of the archive."""

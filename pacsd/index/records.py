@@ -1,0 +1,98 @@
+"""What the rooms hand to the index and get back from it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pacsd.codec.header import Header
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A Part 10 file inside a blob: a whole spool file, or one member of a pack. Bytes from the start of the blob."""
+
+    key: str
+    offset_bytes: int
+    length_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One durable object that the index does not show yet."""
+
+    organisation: int
+    assigning_authority: str             # of patient ids that name no issuer
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    transfer_syntax_uid: str
+    extent: Extent
+    dataset_offset_bytes: int            # from the start of the extent
+    digest: bytes                        # xxh3_128 of the data set, 16 bytes
+    received_at: datetime
+    source_ae: str
+    header: "Header"
+    fingerprint: bytes                   # of the raw patient, study and series values: equal means nothing new to index above the instance
+    character_set: str | None = None     # per-AE override of what the object declares
+
+
+class Outcome(Enum):
+    """What became of an arrival."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"              # the same bytes are already kept: success, nothing changed
+    CONFLICT = "conflict"                # the same SOP Instance UID of this organisation holds other bytes
+    REJECTED = "rejected"                # the instance was rejected before and must not come back
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The answer for one arrival; `existing` locates what was there before (DUPLICATE, CONFLICT)."""
+
+    outcome: Outcome
+    existing: Extent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LooseInstance:
+    """A received instance that is not packed yet."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    extent: Extent
+    dataset_offset_bytes: int
+    digest: bytes
+    received_at: datetime
+    attributes: str                      # instance-level DICOM JSON members text
+
+
+@dataclass(frozen=True, slots=True)
+class PackRow:
+    """One immutable pack of a series."""
+
+    pack: int
+    key: str
+    sidecar_key: str
+    generation: int
+    instances: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesContent:
+    """One visible series: where its instances are, what must be hidden, what overlays apply."""
+
+    series: int
+    study: int
+    organisation: int
+    study_instance_uid: str
+    series_instance_uid: str
+    packs: tuple[PackRow, ...]
+    loose: tuple[LooseInstance, ...]
+    rejected: frozenset[str] = frozenset()                      # SOP Instance UIDs
+    overlay: dict[str, dict[str, object]] = field(default_factory=dict)    # 8-hex tag -> DICOM JSON attribute, patient and study level
+    replaced: frozenset[str] = frozenset()                      # packed SOP Instance UIDs that a loose instance replaces

@@ -1,0 +1,1 @@
+"""Processes by role, and the embedded PostgreSQL."""

@@ -1,0 +1,16 @@
+"""Other people's programs that drive the server in tests."""
+
+import os
+import shutil
+
+import pytest
+
+
+def require(*programs: str) -> None:
+    """Skip with a visible reason where a system program is missing; in CI that is a failure instead."""
+    missing = [program for program in programs if shutil.which(program) is None]
+    if missing:
+        reason = f"needs {', '.join(missing)}"
+        if os.environ.get("PACSD_REQUIRE_CLIENTS") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
