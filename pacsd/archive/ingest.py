@@ -1,0 +1,311 @@
+"""Receiving an object: spool, make durable, index, and only then say so."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+import xxhash
+
+from pacsd.access.directory import Peer
+from pacsd.blobs.spool import Spool, SpoolWriter
+from pacsd.codec.header import Header, NeedMoreData, fingerprint, scan
+from pacsd.codec.part10 import FileMeta, Meta, Receipt, build_meta, read_meta, seal
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.records import Arrival, Extent, Outcome, Stored
+
+SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
+STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
+
+_FIRST_LOOK_BYTES = 1 << 16          # holds the indexed part of nearly every header
+_MAX_HEADER_BYTES = 64 << 20         # a header that has not ended by then is refused
+_MAX_META_BYTES = 1 << 17
+_KEYABLE_UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An object that is durable and indexed. DUPLICATE means these very bytes were kept already."""
+
+    outcome: Outcome
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+
+
+class Arrivals(Protocol):
+    """Where a durable object becomes visible, and what the configured rule makes of a duplicate."""
+
+    def admit(self, arrival: Arrival) -> Stored:
+        """Index one arrival. Raises PacsdError CONFLICT or REFUSED if it may not become visible."""
+
+
+class Ingest:
+    """Opens receptions; one per service process, used by many threads."""
+
+    def __init__(
+        self, spool: Spool, arrivals: Arrivals, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._spool = spool
+        self._arrivals = arrivals
+        self._now = now
+
+    def receive(
+        self,
+        peer: Peer,
+        *,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        receiving_ae: str = "",
+    ) -> "Reception":
+        """Begin to receive the data set of a C-STORE (PS3.4 B.2): `write` its bytes, then `commit` or `abort`."""
+        reception = Reception(self._spool, self._arrivals, peer, receiving_ae=receiving_ae, received_at=self._now())
+        reception.expect(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
+        return reception
+
+    def receive_part10(self, peer: Peer, *, study_instance_uid: str | None = None) -> "Part10Reception":
+        """Begin to receive a Part 10 file (PS3.18 10.5, imports): its own group 2 is read, and replaced by ours.
+
+        With `study_instance_uid`, an object of another study fails with MISMATCH at commit.
+        """
+        reception = Reception(self._spool, self._arrivals, peer, receiving_ae="", received_at=self._now())
+        return Part10Reception(reception, study_instance_uid)
+
+
+class Reception:
+    """One object on its way in. A failure in `write` is kept and raised by `commit`, so that the sender is heard out."""
+
+    def __init__(
+        self, spool: Spool, arrivals: Arrivals, peer: Peer, *, receiving_ae: str, received_at: datetime
+    ) -> None:
+        self._spool = spool
+        self._arrivals = arrivals
+        self._peer = peer
+        self._receiving_ae = receiving_ae
+        self._received_at = received_at
+        self._head = bytearray()
+        self._look_again_bytes = 0
+        self._header: Header | None = None
+        self._writer: SpoolWriter | None = None
+        self._meta: Meta | None = None
+        self._length_bytes = 0
+        self._digest = xxhash.xxh3_128()
+        self._failure: PacsdError | None = None
+        self._study_instance_uid: str | None = None
+
+    def expect(
+        self,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        *,
+        source_ae: str | None = None,
+        study_instance_uid: str | None = None,
+    ) -> None:
+        """What the envelope says; the data set has to agree."""
+        self._sop_class_uid = sop_class_uid
+        self._sop_instance_uid = sop_instance_uid
+        self._transfer_syntax_uid = transfer_syntax_uid
+        self._source_ae = self._peer.title if source_ae is None else source_ae
+        self._study_instance_uid = study_instance_uid
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """The next bytes of the data set; the buffer may be used again on return."""
+        if self._failure is not None:
+            return
+        view = memoryview(data)
+        try:
+            if self._header is None:
+                self._look(view)
+            if self._writer is None:
+                self._writer = self._open()
+            self._writer.write(view)
+        except PacsdError as error:
+            self._fail(error)
+            return
+        self._digest.update(view)
+        self._length_bytes += len(view)
+
+    def commit(self) -> Accepted:
+        """Make the object durable, then visible.
+
+        Raises PacsdError: MALFORMED, MISMATCH, FULL, CONFLICT (other bytes are kept under this SOP Instance UID),
+        REFUSED (the instance was rejected), UNAVAILABLE (the index is away: the sender should come again).
+        """
+        try:
+            if self._failure is not None:
+                raise self._failure
+            header = self._header or self._scan_whole()
+            writer, meta = self._writer, self._meta
+            if writer is None or meta is None:
+                raise PacsdError(Fault.MALFORMED, "the data set is empty")
+            digest = self._digest.digest()
+            writer.patch(meta.patch_offset, seal(self._length_bytes, digest))
+            writer.commit()
+        except PacsdError as error:
+            self._fail(error)
+            raise
+        self._writer = None                  # durable: from here on only the index decides about the file
+        arrival = self._arrival(writer.key, len(meta.data), header, digest)
+        stored = self._arrivals.admit(arrival)
+        return Accepted(
+            stored.outcome,
+            arrival.sop_class_uid,
+            arrival.sop_instance_uid,
+            arrival.study_instance_uid,
+            arrival.series_instance_uid,
+        )
+
+    def abort(self) -> None:
+        """Forget the object (the sender went away)."""
+        if self._writer is not None:
+            self._writer.abort()
+            self._writer = None
+
+    def fail(self, error: PacsdError) -> None:
+        """Refuse what is coming; `commit` will raise `error`."""
+        self._fail(error)
+
+    def _fail(self, error: PacsdError) -> None:
+        self._failure = error
+        self.abort()
+
+    def _look(self, view: memoryview) -> None:
+        """Try to read the header from what has arrived; small looks first, each next one on twice as much."""
+        room = max(_FIRST_LOOK_BYTES, 2 * len(self._head))
+        self._head += view[:room]
+        if len(self._head) < self._look_again_bytes:
+            return
+        try:
+            self._header = scan(bytes(self._head), self._transfer_syntax_uid, complete=False)
+        except NeedMoreData as short:
+            if len(self._head) > _MAX_HEADER_BYTES:
+                raise PacsdError(Fault.TOO_MUCH, "the header does not end within its limit") from short
+            self._look_again_bytes = 2 * len(self._head)
+            if len(view) > room:
+                self._look(view[room:])
+            return
+        self._check(self._header)
+        self._head.clear()
+
+    def _scan_whole(self) -> Header:
+        header = scan(bytes(self._head), self._transfer_syntax_uid)
+        self._check(header)
+        return header
+
+    def _check(self, header: Header) -> None:
+        """The data set against its envelope (PS3.4 B.2.3: 0xA900) and against what can be kept at all."""
+        for tag, expected in (
+            (SOP_CLASS_UID, self._sop_class_uid),
+            (SOP_INSTANCE_UID, self._sop_instance_uid),
+            (STUDY_INSTANCE_UID, self._study_instance_uid),
+        ):
+            if expected is not None and _uid(header, tag) != expected:
+                raise PacsdError(Fault.MISMATCH, f"data set and request differ in ({tag >> 16:04X},{tag & 0xFFFF:04X})")
+        for tag in (SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID):
+            if not _KEYABLE_UID.fullmatch(_uid(header, tag)):
+                raise PacsdError(Fault.MALFORMED, f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is missing or not a UID")
+
+    def _open(self) -> SpoolWriter:
+        receipt = Receipt(
+            organisation=self._peer.organisation_code,
+            assigning_authority=self._peer.assigning_authority,
+            received_at=self._received_at,
+            dataset_bytes=0,
+            digest=bytes(16),
+        )
+        self._meta = build_meta(
+            sop_class_uid=self._sop_class_uid,
+            sop_instance_uid=self._sop_instance_uid,
+            transfer_syntax_uid=self._transfer_syntax_uid,
+            source_ae=self._source_ae,
+            receiving_ae=self._receiving_ae,
+            receipt=receipt,
+        )
+        writer = self._spool.create(self._peer.organisation_code)
+        writer.write(self._meta.data)
+        return writer
+
+    def _arrival(self, key: str, meta_bytes: int, header: Header, digest: bytes) -> Arrival:
+        return Arrival(
+            organisation=self._peer.organisation,
+            assigning_authority=self._peer.assigning_authority,
+            sop_class_uid=self._sop_class_uid,
+            sop_instance_uid=self._sop_instance_uid,
+            study_instance_uid=_uid(header, STUDY_INSTANCE_UID),
+            series_instance_uid=_uid(header, SERIES_INSTANCE_UID),
+            transfer_syntax_uid=self._transfer_syntax_uid,
+            extent=Extent(key, 0, meta_bytes + self._length_bytes),
+            dataset_offset_bytes=meta_bytes,
+            digest=digest,
+            received_at=self._received_at,
+            source_ae=self._source_ae,
+            header=header,
+            fingerprint=fingerprint(header),
+            character_set=self._peer.character_set,
+        )
+
+
+class Part10Reception:
+    """A Part 10 file on its way in; once its group 2 is known, what follows is a plain Reception."""
+
+    def __init__(self, reception: Reception, study_instance_uid: str | None) -> None:
+        self._reception = reception
+        self._study_instance_uid = study_instance_uid
+        self._head = bytearray()
+        self._begun = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """The next bytes of the file."""
+        if self._begun:
+            self._reception.write(data)
+            return
+        self._head += data
+        if len(self._head) >= _MAX_META_BYTES:
+            self._begin()
+
+    def commit(self) -> Accepted:
+        """As Reception.commit; MALFORMED also when this is no Part 10 file."""
+        if not self._begun:
+            self._begin()
+        return self._reception.commit()
+
+    def abort(self) -> None:
+        """Forget the file."""
+        self._reception.abort()
+
+    def _begin(self) -> None:
+        self._begun = True
+        head = bytes(self._head)
+        self._head.clear()
+        try:
+            meta = read_meta(head)
+            dataset = head[meta.dataset_offset :]
+            sop_class_uid, sop_instance_uid = _named(meta, dataset)
+        except PacsdError as error:
+            self._reception.fail(error)
+            return
+        self._reception.expect(
+            sop_class_uid,
+            sop_instance_uid,
+            meta.transfer_syntax_uid,
+            source_ae=meta.source_ae,
+            study_instance_uid=self._study_instance_uid,
+        )
+        self._reception.write(dataset)
+
+
+def _named(meta: FileMeta, dataset: bytes) -> tuple[str, str]:
+    """SOP class and instance by group 2, or by the data set where a file has no (whole) group 2."""
+    if meta.sop_class_uid and meta.sop_instance_uid:
+        return meta.sop_class_uid, meta.sop_instance_uid
+    header = scan(dataset, meta.transfer_syntax_uid, complete=False)
+    return meta.sop_class_uid or _uid(header, SOP_CLASS_UID), meta.sop_instance_uid or _uid(header, SOP_INSTANCE_UID)
+
+
+def _uid(header: Header, tag: int) -> str:
+    element = header.elements.get(tag)
+    return "" if element is None else bytes(element.value).rstrip(b"\0 ").decode("ascii", "replace")
