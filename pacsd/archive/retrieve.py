@@ -1,0 +1,204 @@
+"""Giving objects back: which instances a reader sees, and their bytes with overlays applied."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pacsd.access.scope import Scope
+from pacsd.archive.sidecar import SidecarIndex
+from pacsd.blobs.port import BlobReader, BlobStore
+from pacsd.codec.part10 import build_meta
+from pacsd.codec.splice import spliced
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.records import Extent, PackRow, SeriesContent
+
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRef:
+    """One visible instance and where its Part 10 file is."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    extent: Extent
+    dataset_offset_bytes: int            # from the start of the extent
+    overlay: Mapping[str, Mapping[str, object] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What to retrieve (PS3.4 C.4.2.2.1): every level named narrows; empty means all below."""
+
+    study_instance_uids: tuple[str, ...] = ()
+    series_instance_uids: tuple[str, ...] = ()
+    sop_instance_uids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part10:
+    """A Part 10 file on its way out; the size is unknown (None) while an overlay rewrites it."""
+
+    size_bytes: int | None
+    chunks: Iterator[bytes]
+
+
+class Contents(Protocol):
+    """Where the index says the instances are."""
+
+    def __call__(self, scope: Scope, selection: Selection) -> list[SeriesContent]: ...
+
+
+class DatasetReader:
+    """The data set of one instance as it is given out: stored bytes, with overlays applied.
+
+    Use as a context manager. Without an overlay, `plain` tells where the bytes stand so that an edge may sendfile them.
+    """
+
+    def __init__(self, blobs: BlobStore, ref: InstanceRef) -> None:
+        self._ref = ref
+        self._blob = blobs.open(ref.extent.key)
+        self.offset_bytes = ref.extent.offset_bytes + ref.dataset_offset_bytes
+        self._stored_bytes = ref.extent.length_bytes - ref.dataset_offset_bytes
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Bytes of the data set; None while an overlay rewrites it."""
+        return None if self._ref.overlay else self._stored_bytes
+
+    @property
+    def plain(self) -> BlobReader | None:
+        """The blob, if the data set is exactly `size_bytes` bytes from `offset_bytes` of it."""
+        return None if self._ref.overlay else self._blob
+
+    def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+        """The bytes in order. Raises PacsdError UNAVAILABLE if the blob ends too early."""
+        if self._ref.overlay:
+            return spliced(
+                self._blob,
+                offset_bytes=self.offset_bytes,
+                length_bytes=self._stored_bytes,
+                transfer_syntax_uid=self._ref.transfer_syntax_uid,
+                overlay=self._ref.overlay,
+            )
+        return self._stored(chunk_bytes)
+
+    def close(self) -> None:
+        """Release the blob."""
+        self._blob.close()
+
+    def __enter__(self) -> "DatasetReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _stored(self, chunk_bytes: int) -> Iterator[bytes]:
+        at, end = self.offset_bytes, self.offset_bytes + self._stored_bytes
+        while at < end:
+            chunk = self._blob.pread(min(chunk_bytes, end - at), at)
+            if not chunk:
+                raise PacsdError(Fault.UNAVAILABLE, "a stored object is shorter than the index says")
+            at += len(chunk)
+            yield chunk
+
+
+class Retrieve:
+    """Finds instances for a reader and opens them."""
+
+    def __init__(self, blobs: BlobStore, contents: Contents, sidecar: Callable[[PackRow], SidecarIndex]) -> None:
+        self._blobs = blobs
+        self._contents = contents
+        self._sidecar = sidecar
+
+    def instances(
+        self,
+        scope: Scope,
+        study_instance_uid: str,
+        series_instance_uid: str | None = None,
+        sop_instance_uid: str | None = None,
+    ) -> list[InstanceRef]:
+        """The visible instances below a study, series or instance. Raises PacsdError NOT_FOUND if there is none."""
+        found = self.select(
+            scope,
+            Selection(
+                (study_instance_uid,),
+                (series_instance_uid,) if series_instance_uid else (),
+                (sop_instance_uid,) if sop_instance_uid else (),
+            ),
+        )
+        if not found:
+            raise PacsdError(Fault.NOT_FOUND, "no such study, series or instance")
+        return found
+
+    def select(self, scope: Scope, selection: Selection) -> list[InstanceRef]:
+        """The visible instances of a selection, series by series; maybe none."""
+        wanted = frozenset(selection.sop_instance_uids)
+        return [ref for content in self._contents(scope, selection) for ref in self.of_series(content, wanted)]
+
+    def of_series(self, content: SeriesContent, wanted: frozenset[str] = frozenset()) -> Iterator[InstanceRef]:
+        """The visible instances of one series, or those of `wanted`: packs first, then what came later."""
+        hidden = content.rejected | content.replaced
+        for pack in content.packs:
+            sidecar = self._sidecar(pack)
+            entries = sidecar if not wanted else filter(None, map(sidecar.get, wanted))
+            for entry in entries:
+                if entry.sop_instance_uid not in hidden:
+                    yield self._ref(content, entry, Extent(pack.key, entry.offset_bytes, entry.length_bytes))
+        for loose in content.loose:
+            if loose.sop_instance_uid not in content.rejected and (not wanted or loose.sop_instance_uid in wanted):
+                yield self._ref(content, loose, loose.extent)
+
+    def open(self, ref: InstanceRef) -> DatasetReader:
+        """The data set as it is given out. Raises PacsdError NOT_FOUND if its blob is gone."""
+        return DatasetReader(self._blobs, ref)
+
+    def part10(self, ref: InstanceRef) -> Part10:
+        """The instance as a Part 10 file: group 2 written afresh, without what only this archive needs to know."""
+        reader = self.open(ref)
+        meta = build_meta(
+            sop_class_uid=ref.sop_class_uid,
+            sop_instance_uid=ref.sop_instance_uid,
+            transfer_syntax_uid=ref.transfer_syntax_uid,
+            source_ae="",
+            receiving_ae="",
+            receipt=None,
+        ).data
+        size = reader.size_bytes
+        return Part10(None if size is None else len(meta) + size, _with_meta(meta, reader))
+
+    @staticmethod
+    def _ref(content: SeriesContent, entry: "Entry", extent: Extent) -> InstanceRef:
+        return InstanceRef(
+            content.study_instance_uid,
+            content.series_instance_uid,
+            entry.sop_instance_uid,
+            entry.sop_class_uid,
+            entry.transfer_syntax_uid,
+            extent,
+            entry.dataset_offset_bytes,
+            content.overlay,
+        )
+
+
+class Entry(Protocol):
+    """What loose rows and sidecar entries have in common."""
+
+    @property
+    def sop_instance_uid(self) -> str: ...
+    @property
+    def sop_class_uid(self) -> str: ...
+    @property
+    def transfer_syntax_uid(self) -> str: ...
+    @property
+    def dataset_offset_bytes(self) -> int: ...
+
+
+def _with_meta(meta: bytes, reader: DatasetReader) -> Iterator[bytes]:
+    with reader:
+        chunks = reader.chunks()
+        yield meta + next(chunks, b"")
+        yield from chunks

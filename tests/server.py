@@ -1,0 +1,141 @@
+"""The server as its users start it: a process tree of its own, on an empty directory and free ports."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Server:
+    """`pacsd serve` in a new session (process group), so that tests may kill all of it at once."""
+
+    def __init__(
+        self, data: Path, *, arguments: Sequence[str] = (), config: str = "", environment: dict[str, str] | None = None
+    ) -> None:
+        self.data = data
+        self.http_port, self.dicom_port = free_port(), free_port()
+        self._arguments = list(arguments)
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        self.log = data.parent / f"{data.name}.log"
+        self._config = data.parent / f"{data.name}.toml"
+        self._config.write_text(config, encoding="utf-8")
+
+    @property
+    def base_url(self) -> str:
+        """Root of the DICOMweb services."""
+        return f"http://127.0.0.1:{self.http_port}/dicom-web"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the supervisor, which is also the id of its process group."""
+        if self._process is None:
+            raise RuntimeError("the server is not started")
+        return self._process.pid
+
+    def start(self, *, within_s: float = 60.0) -> "Server":
+        """Start, and return once /health/ready answers 200."""
+        command = [sys.executable, "-m", "pacsd.main", "serve", "--config", str(self._config), "--data", str(self.data),
+                   "--http-port", str(self.http_port), "--dicom-port", str(self.dicom_port), *self._arguments]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, stdout=log, stderr=log, env=self._environment, start_new_session=True
+            )
+        self.wait_ready(within_s=within_s)
+        return self
+
+    def wait_ready(self, *, within_s: float = 60.0) -> None:
+        """Return once /health/ready answers 200; raise with the log's end if that does not come."""
+        deadline = time.monotonic() + within_s
+        while not self.ready():
+            ended = self._process is not None and self._process.poll() is not None
+            if ended or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError(f"the server is not ready:\n{self.log.read_text(errors='replace')[-4000:]}")
+            time.sleep(0.05)
+
+    def ready(self) -> bool:
+        """Whether /health/ready answers 200."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/health/ready", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def stop(self, *, within_s: float = 30.0) -> int:
+        """SIGTERM and wait; the exit status."""
+        if self._process is None:
+            return 0
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            status = self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        self._process = None
+        return status
+
+    def kill(self) -> None:
+        """SIGKILL every process of the server at once, PostgreSQL included."""
+        if self._process is None:
+            return
+        for pid in session_members(self._process.pid):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self._process.wait()
+        self._process = None
+
+    def __enter__(self) -> "Server":
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def session_members(session: int) -> list[int]:
+    """Process ids of a session, its leader included; PostgreSQL's backends make sessions of their own, so descendants count."""
+    parents: dict[int, tuple[int, int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(fields[1]), int(fields[3])
+    found = {session}
+    while True:
+        more = {pid for pid, (parent, group) in parents.items() if parent in found or group in found} - found
+        if not more:
+            return sorted(found)
+        found |= more
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def scratch_folder(prefix: str = "pacsd-test-") -> Path:
+    """A new folder that unprivileged users may search, as the embedded PostgreSQL runs as one of them under root."""
+    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder.chmod(0o755)
+    return folder
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove what a test wrote."""
+    shutil.rmtree(folder, ignore_errors=True)
