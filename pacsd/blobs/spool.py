@@ -1,0 +1,222 @@
+"""The receive spool: where an object's bytes go while they arrive, and stay until its series is packed."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pacsd.blobs.errors import translated
+from pacsd.blobs.free_space import FreeSpace
+from pacsd.blobs.keys import checked
+from pacsd.blobs.local import (
+    FILE_MODE,
+    make_durable_folder,
+    make_durable_root,
+    write_all,
+)
+from pacsd.blobs.port import BlobInfo
+from pacsd.blobs.ulid import Ulids
+
+SPOOL = "spool"
+BUCKET_FILES = 1_000
+BUCKET_S = 60.0
+
+
+class Spool:
+    """Files `spool/<organisation>/<bucket>/<ulid>.dcm` under the root that LocalBlobs reads.
+
+    A file is written under its final name, so a receipt inside it, not its name, tells whether it is complete. A bucket
+    is a directory of one process, used for at most 1,000 files or a minute: directories stay small, and their sync cheap.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        reserve_bytes: int,
+        bucket_files: int = BUCKET_FILES,
+        bucket_s: float = BUCKET_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.root = str(root)
+        make_durable_root(self.root)
+        self.space = FreeSpace(self.root, reserve_bytes=reserve_bytes)
+        self._bucket_files = bucket_files
+        self._bucket_s = bucket_s
+        self._clock = clock
+        self._ulids = Ulids()
+        self._lock = threading.Lock()
+        self._buckets: dict[str, _Bucket] = {}
+
+    def create(self, organisation: str) -> "SpoolWriter":
+        """Begin an object of this organisation code. Raises PacsdError FULL, UNAVAILABLE, MALFORMED."""
+        self.space.take(0)
+        try:
+            return self._open(organisation)
+        except OSError as error:
+            raise translated(error, f"{SPOOL}/{organisation}") from error
+
+    def entries(self) -> Iterator[BlobInfo]:
+        """Every spool file, complete or not, bucket by bucket."""
+        for bucket in self._bucket_folders():
+            try:
+                with os.scandir(f"{self.root}/{bucket}") as entries:
+                    found = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+            except FileNotFoundError:
+                continue         # removed since
+            for name, state in found:
+                yield BlobInfo(f"{bucket}/{name}", state.st_size, state.st_mtime)
+
+    def remove_empty_buckets(self, *, older_than_s: float = 2 * BUCKET_S, now: float | None = None) -> int:
+        """Remove buckets that hold nothing and were not touched for a while; how many.
+
+        Safe beside receivers: a bucket with a file cannot be removed, and a receiver whose bucket is gone makes another.
+        """
+        limit = (time.time() if now is None else now) - older_than_s
+        removed = 0
+        for bucket in self._bucket_folders():
+            path = f"{self.root}/{bucket}"
+            try:
+                if os.stat(path).st_mtime < limit:
+                    os.rmdir(path)
+                    removed += 1
+            except OSError:
+                continue         # holds files, or gone already
+        return removed
+
+    def close(self) -> None:
+        """Release the directories kept open."""
+        with self._lock:
+            buckets, self._buckets = self._buckets, {}
+        for bucket in buckets.values():
+            bucket.release()
+
+    def _open(self, organisation: str) -> "SpoolWriter":
+        for _ in range(3):
+            bucket = self._bucket(organisation)
+            name = f"{self._ulids()}.dcm"
+            try:
+                descriptor = os.open(
+                    name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE, dir_fd=bucket.descriptor
+                )
+                return SpoolWriter(self.space, bucket, name, descriptor)
+            except FileNotFoundError:
+                bucket.left = 0  # collection removed the bucket: the next round makes another
+                bucket.release()
+            except BaseException:
+                bucket.release()
+                raise
+        raise FileNotFoundError(f"{SPOOL}/{organisation}")
+
+    def _bucket(self, organisation: str) -> "_Bucket":
+        with self._lock:
+            bucket = self._buckets.get(organisation)
+            if bucket is None or bucket.left <= 0 or self._clock() > bucket.until:
+                fresh = self._new_bucket(organisation)
+                self._buckets[organisation] = fresh
+                if bucket is not None:
+                    bucket.release()
+                bucket = fresh
+            bucket.left -= 1
+            bucket.acquire()
+            return bucket
+
+    def _new_bucket(self, organisation: str) -> "_Bucket":
+        folder = checked(f"{SPOOL}/{organisation}/{self._ulids()}")
+        make_durable_folder(self.root, folder)
+        descriptor = os.open(f"{self.root}/{folder}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return _Bucket(folder, descriptor, self._bucket_files, self._clock() + self._bucket_s)
+
+    def _bucket_folders(self) -> Iterator[str]:
+        for organisation in _names(f"{self.root}/{SPOOL}"):
+            for bucket in _names(f"{self.root}/{SPOOL}/{organisation}"):
+                yield f"{SPOOL}/{organisation}/{bucket}"
+
+
+class _Bucket:
+    """An open directory, closed when the spool has left it and its last writer is done."""
+
+    __slots__ = ("_lock", "_users", "descriptor", "folder", "left", "until")
+
+    def __init__(self, folder: str, descriptor: int, files: int, until: float) -> None:
+        self.folder = folder
+        self.descriptor = descriptor
+        self.left = files
+        self.until = until
+        self._users = 1          # the spool itself
+        self._lock = threading.Lock()
+
+    def acquire(self) -> None:
+        with self._lock:
+            self._users += 1
+
+    def release(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                os.close(self.descriptor)
+
+
+class SpoolWriter:
+    """One object on its way in."""
+
+    __slots__ = ("_bucket", "_descriptor", "_name", "_space", "key", "size_bytes")
+
+    def __init__(self, space: FreeSpace, bucket: _Bucket, name: str, descriptor: int) -> None:
+        self.key = f"{bucket.folder}/{name}"
+        self.size_bytes = 0
+        self._space = space
+        self._bucket = bucket
+        self._name = name
+        self._descriptor = descriptor
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append. Raises PacsdError FULL, UNAVAILABLE; the caller then aborts."""
+        size = len(data) if isinstance(data, (bytes, bytearray)) else data.nbytes
+        self._space.take(size)
+        try:
+            write_all(self._descriptor, data)
+        except OSError as error:
+            raise translated(error, self.key) from error
+        self.size_bytes += size
+
+    def patch(self, offset_bytes: int, data: bytes) -> None:
+        """Overwrite bytes already written, before `commit`."""
+        try:
+            os.pwrite(self._descriptor, data, offset_bytes)
+        except OSError as error:
+            raise translated(error, self.key) from error
+
+    def commit(self) -> BlobInfo:
+        """Bytes and directory entry are durable on return; after a failed sync the file is gone, never tried again."""
+        try:
+            os.fdatasync(self._descriptor)
+            os.fsync(self._bucket.descriptor)
+        except OSError as error:
+            self.abort()
+            raise translated(error, self.key) from error
+        self._close()
+        return BlobInfo(self.key, self.size_bytes, time.time())
+
+    def abort(self) -> None:
+        """Remove the file; nothing happens after `commit` or a former `abort`."""
+        if self._descriptor < 0:
+            return
+        try:
+            os.unlink(self._name, dir_fd=self._bucket.descriptor)
+        except OSError:
+            pass                 # without a valid receipt it is never indexed, and collected after an hour
+        self._close()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)
+        self._bucket.release()
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []

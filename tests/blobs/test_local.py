@@ -1,0 +1,79 @@
+"""LocalBlobs: the contract, and what only files can get wrong."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pacsd.blobs import BlobStore, LocalBlobs
+from pacsd.faults import Fault, PacsdError
+from tests.blobs.contract import CONTRACT, MakeStore
+from tests.blobs.small_disk import small_disk
+
+__all__ = ["small_disk"]
+
+
+@pytest.mark.parametrize("nameless_files", [True, False], ids=["nameless", "named-parts"])
+@pytest.mark.parametrize("promise", CONTRACT, ids=lambda promise: promise.__name__)
+def test_contract(promise: Callable[[MakeStore], None], nameless_files: bool, tmp_path: Path) -> None:
+    def make_store() -> BlobStore:
+        return LocalBlobs(tmp_path / "blobs", reserve_bytes=0, nameless_files=nameless_files)
+
+    promise(make_store)
+
+
+def test_unfinished_parts_are_swept_after_a_day(tmp_path: Path) -> None:
+    store = LocalBlobs(tmp_path, reserve_bytes=0, nameless_files=False)
+    store.create("never").write(b"x")
+    assert store.clear_parts() == 0
+    assert store.clear_parts(now=os.stat(tmp_path).st_mtime + 90_000) == 1
+    assert os.listdir(tmp_path / ".parts") == []
+
+
+def test_the_reserve_is_kept(tmp_path: Path) -> None:
+    store = LocalBlobs(tmp_path, reserve_bytes=1 << 60)
+    with pytest.raises(PacsdError) as caught:
+        store.put("a", b"x")
+    assert caught.value.fault is Fault.FULL
+
+
+def test_a_full_disk_is_full_and_works_again_when_there_is_room(small_disk: Path) -> None:
+    store = LocalBlobs(small_disk, reserve_bytes=0)
+    store.put("first", b"x" * (2 << 20))
+    writer = store.create("second")
+    with pytest.raises(PacsdError) as caught:
+        for _ in range(64):
+            writer.write(b"x" * (1 << 20))
+        writer.commit()
+    assert caught.value.fault is Fault.FULL
+    writer.abort()
+    assert [info.key for info in store.list("")] == ["first"]
+    store.delete(["first"])
+    store.put("third", b"x" * (1 << 20))
+    assert store.size("third") == 1 << 20
+
+
+def test_a_real_enospc_is_full(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalBlobs(small_disk, reserve_bytes=0)
+    monkeypatch.setattr(store, "take", lambda size_bytes: None)
+    writer = store.create("big")
+    with pytest.raises(PacsdError) as caught:
+        for _ in range(64):
+            writer.write(b"x" * (1 << 20))
+        writer.commit()
+    assert caught.value.fault is Fault.FULL
+    writer.abort()
+    assert list(store.list("")) == []
+
+
+def test_a_disk_error_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    store = LocalBlobs(tmp_path, reserve_bytes=0)
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(PacsdError) as caught:
+        store.put("a", b"x")
+    assert caught.value.fault is Fault.UNAVAILABLE
+    assert list(store.list("")) == []
