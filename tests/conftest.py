@@ -1,9 +1,18 @@
 """Fixtures every room's tests share."""
 
+import contextlib
+import itertools
 import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
+
+from pacsd.supervise.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,3 +26,58 @@ def data_folder() -> Path:
             pytest.fail(f"no test data at {folder}")
         pytest.skip("real files are looked for in $PACSD_TEST_DATA, and are not there")
     return folder
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A PostgreSQL whose databases tests may make and drop."""
+
+    dsn: str
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def execute(self, statement: str) -> None:
+        """Run one statement outside a transaction."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(statement)
+
+    def create(self, *, template: str | None = None) -> tuple[str, str]:
+        """A new database, empty or a copy: its name and its DSN."""
+        name = f"pacsd_test_{os.getpid()}_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template or 'template0'}")
+        return name, make_conninfo(self.dsn, dbname=name)
+
+    def drop(self, name: str) -> None:
+        """Drop a database, ending the sessions in it."""
+        self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL for the whole session: embedded, or the one $PACSD_TEST_DSN names."""
+    named = os.environ.get("PACSD_TEST_DSN")
+    if named is not None:
+        yield Postgres(named)
+        return
+    with tempfile.TemporaryDirectory(prefix="pacsd-test-") as folder:
+        with Cluster(Path(folder) / "postgres", durable=False) as cluster:
+            yield Postgres(cluster.dsn)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: Postgres) -> Iterator[str]:
+    """The name of a database with all migrations applied, to copy from."""
+    name, dsn = postgres.create()
+    with contextlib.suppress(ImportError):
+        from pacsd.index.migrate import migrate
+
+        migrate(dsn)
+    yield name
+    postgres.drop(name)
+
+
+@pytest.fixture
+def database(postgres: Postgres, migrated_template: str) -> Iterator[str]:
+    """The DSN of a fresh, migrated database of the test's own."""
+    name, dsn = postgres.create(template=migrated_template)
+    yield dsn
+    postgres.drop(name)
