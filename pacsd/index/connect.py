@@ -1,0 +1,119 @@
+"""Connections to PostgreSQL, and its failures in our own terms."""
+
+import logging
+import select
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TypeVar
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from pacsd.faults import Fault, PacsdError
+
+Connection = psycopg.Connection[TupleRow]
+Pool = ConnectionPool[Connection]
+SynchronousCommit = Literal["on", "off", "local", "remote_write", "remote_apply"]
+
+log = logging.getLogger("pacsd.index")
+T = TypeVar("T")
+
+
+def pool(
+    dsn: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 4,
+    synchronous_commit: SynchronousCommit = "on",
+    timeout_s: float = 10.0,
+) -> Pool:
+    """An opened pool of autocommit connections that act as `pacsd_app`, which owns nothing.
+
+    Connections are made in the background; `timeout_s` bounds the wait for a free one. Every one is checked
+    before it is lent, so that a PostgreSQL restart costs a reconnection and not an error.
+    """
+    made: Pool = ConnectionPool(
+        dsn,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=timeout_s,
+        kwargs={"autocommit": True, "prepare_threshold": None, "application_name": "pacsd"},
+        configure=lambda connection: _configure(connection, synchronous_commit),
+        check=_check,
+        open=True,
+        name="pacsd-index",
+        reconnect_timeout=60.0,
+    )
+    return made
+
+
+def wait_for_database(pool: Pool, *, timeout_s: float) -> None:
+    """Return when a statement has been answered. Raises PacsdError UNAVAILABLE after `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            with pool.connection(timeout=max(left, 0.05)) as connection:
+                connection.execute("select 1")
+            return
+        except psycopg.OperationalError as error:      # PoolTimeout is one
+            if time.monotonic() >= deadline:
+                raise _unavailable() from error
+            pool.check()
+
+
+@contextmanager
+def lent(pool: Pool) -> Iterator[Connection]:
+    """A connection for a few statements; what PostgreSQL raises inside comes out as PacsdError."""
+    with translated(), pool.connection() as connection:
+        yield connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """The store's boundary: psycopg's errors become PacsdError, with the cause kept for the log."""
+    try:
+        yield
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        raise _unavailable() from error
+    except psycopg.Error as error:
+        raise PacsdError(Fault.INTERNAL, f"the index refused a statement ({error.sqlstate})") from error
+
+
+def retried(pool: Pool, work: Callable[[Connection], T]) -> T:
+    """`work` on a lent connection, once more on another if the first was lost; only for what may run twice."""
+    with translated():
+        try:
+            with pool.connection() as connection:
+                return work(connection)
+        except PoolTimeout:
+            raise
+        except psycopg.OperationalError:
+            log.info("lost a database connection, trying another")
+            with pool.connection() as connection:
+                return work(connection)
+
+
+def _configure(connection: Connection, synchronous_commit: str) -> None:
+    connection.execute("set role pacsd_app")
+    connection.execute("select set_config('synchronous_commit', %s, false)", (synchronous_commit,))
+    connection.execute("set jit = off")                # compiling costs more than these statements take
+
+
+def _check(connection: psycopg.Connection[Any]) -> None:
+    # A round trip for every loan would double the cost of a small query; a socket the server closed reads
+    # as ready, and one that merely holds a notice is checked in full.
+    if connection.closed or _readable(connection):
+        ConnectionPool.check_connection(connection)
+
+
+def _readable(connection: psycopg.Connection[Any]) -> bool:
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _unavailable() -> PacsdError:
+    return PacsdError(Fault.UNAVAILABLE, "the index does not answer")

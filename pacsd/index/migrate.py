@@ -1,0 +1,37 @@
+"""Bringing a database to this version's schema."""
+
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import NullPool, create_engine
+
+from pacsd.faults import Fault, PacsdError
+
+_LOCK = 0x7061637364          # "pacsd": who migrates takes this advisory lock, the others wait
+
+
+def migrate(dsn: str) -> None:
+    """Apply what is missing, all or nothing; several processes may start at once.
+
+    The role of `dsn` owns the tables and must be able to create roles, unless `pacsd_app` exists and is
+    granted to it. Raises PacsdError UNAVAILABLE when there is no connection, INTERNAL when a step fails.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"select pg_advisory_xact_lock({_LOCK})")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except psycopg.OperationalError as error:
+        raise PacsdError(Fault.UNAVAILABLE, "the database does not answer") from error
+    except Exception as error:
+        if isinstance(error.__cause__, psycopg.OperationalError):
+            raise PacsdError(Fault.UNAVAILABLE, "the database does not answer") from error
+        raise PacsdError(Fault.INTERNAL, f"the schema cannot be brought up to date: {error}") from error
+    finally:
+        engine.dispose()

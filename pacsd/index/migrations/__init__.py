@@ -1,0 +1,1 @@
+"""Alembic's environment and versions; `pacsd.index.migrate` runs them."""

@@ -1,0 +1,26 @@
+"""Organisations as rows, so that everything else can refer to them by a small key."""
+
+from collections.abc import Iterable
+
+from pacsd.index.connect import Connection, Pool, retried
+
+_REGISTER = """
+insert into organisation (code, name, assigning_authority) values (%s, %s, %s)
+on conflict (code) do update set name = excluded.name, assigning_authority = excluded.assigning_authority
+    where (organisation.name, organisation.assigning_authority)
+        is distinct from (excluded.name, excluded.assigning_authority)
+"""
+
+
+def register(pool: Pool, organisations: Iterable[tuple[str, str, str]]) -> dict[str, int]:
+    """Make or update (code, name, assigning authority); the keys of all organisations by code."""
+    rows = sorted(organisations)
+
+    def work(connection: Connection) -> dict[str, int]:
+        with connection.transaction():
+            for row in rows:
+                connection.execute(_REGISTER, row)
+            found = connection.execute("select code, pk from organisation")
+            return dict(found.fetchall())
+
+    return retried(pool, work)
