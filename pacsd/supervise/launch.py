@@ -60,13 +60,8 @@ def end_with_parent(parent: int, death_signal: int) -> None:
 
 
 def unreachable(paths: list[str]) -> list[str]:
-    """Those of `paths` that the effective user cannot enter (a folder), run or read (a file)."""
-    found = []
-    for path in paths:
-        wanted = os.X_OK | os.R_OK if os.path.isdir(path) or path.endswith("postgres") else os.R_OK
-        if not os.access(path, wanted, effective_ids=True):
-            found.append(path)
-    return found
+    """Those of `paths` that the effective user cannot enter (a folder) or run (a program)."""
+    return [path for path in paths if not os.access(path, os.X_OK, effective_ids=True)]
 
 
 def is_unreachable_as(uid: int, gid: int, paths: list[str]) -> bool:

@@ -12,13 +12,16 @@ from pacsd.faults import Fault, PacsdError
 def stop_orphans(data: Path, *, timeout_s: float = 20.0) -> None:
     """End every PostgreSQL process that works in that data directory: fast, then hard.
 
+    A postmaster gets `timeout_s` for its last checkpoint; what lost its postmaster has nothing left to save.
+
     The caller holds the lock of the directory, so that none of them has a supervisor. PostgreSQL refuses to
     start while one lives, because it is attached to the shared memory of the directory.
     Raises PacsdError UNAVAILABLE if one does not end.
     """
-    for kind, patience_s in ((signal.SIGINT, timeout_s), (signal.SIGKILL, 5.0)):
+    found = _workers_in(data)
+    orderly_s = timeout_s if _postmaster(data) in found else 0.5
+    for kind, patience_s in ((signal.SIGINT, orderly_s), (signal.SIGKILL, 5.0)):
         deadline = time.monotonic() + patience_s
-        found = _workers_in(data)
         for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, kind)
@@ -28,6 +31,14 @@ def stop_orphans(data: Path, *, timeout_s: float = 20.0) -> None:
         if not found:
             return
     raise PacsdError(Fault.UNAVAILABLE, f"processes {found} of an earlier PostgreSQL do not end")
+
+
+def _postmaster(data: Path) -> int | None:
+    """The number in postmaster.pid, which may be stale."""
+    try:
+        return int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _workers_in(data: Path) -> list[int]:

@@ -53,8 +53,8 @@ DEFAULTS: Mapping[str, str] = {
     "log_line_prefix": "%m [%p] ",
 }
 
-# What the tests give up for speed: the whole cluster is thrown away with the machine.
-NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
+# What the tests give up for speed. Killed processes lose nothing by it, only a crash of the machine does.
+NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
 
 HBA = f"local all {ROLE} peer map={ROLE}\n"
 
