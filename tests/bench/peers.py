@@ -1,0 +1,148 @@
+"""The programs that are measured, each as a context manager with the same face."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.processes import answers, free_port, listens, start, stop, wait_until
+from tests.server import Server as ServeCommand
+
+ORTHANC_WEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+MOVE_DESTINATION = "BENCHDEST"
+NODELAY = {"TCP_NODELAY": "1"}  # DCMTK reads it, and Orthanc uses DCMTK's network code
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server: where to reach it and which process to weigh."""
+
+    side: str
+    ae_title: str
+    dicom_port: int
+    http_port: int
+    folder: Path
+    pid: int  # the root of its process tree
+    move_port: int  # where it believes MOVE_DESTINATION listens
+
+
+def installed(side: str) -> bool:
+    """Whether the program of that side is on this machine."""
+    if side.startswith("orthanc"):
+        return shutil.which("Orthanc") is not None and ORTHANC_WEB.exists()
+    if side == "storescp":
+        return shutil.which("storescp") is not None
+    return True
+
+
+@contextmanager
+def pacsd(folder: Path, *, quiet_s: float = 60.0, config: str = "", move_port: int = 0) -> Iterator[Server]:
+    """Ours, as `pacsd serve` runs it, with an embedded PostgreSQL in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    move = move_port or free_port()
+    ours = ServeCommand(folder / "data", config=pacsd_toml(move_port=move, quiet_s=quiet_s) + config)
+    with ours as started:
+        yield Server("pacsd", "PACSD", started.dicom_port, started.http_port, folder, started.pid, move)
+
+
+def pacsd_toml(*, move_port: int, quiet_s: float) -> str:
+    """A configuration with one remote AE to move to."""
+    return f"""
+[storage]
+quiet_s = {quiet_s}
+
+[[remote_aes]]
+title = "{MOVE_DESTINATION}"
+host = "127.0.0.1"
+port = {move_port}
+organisation = "default"
+"""
+
+
+@contextmanager
+def orthanc(folder: Path, *, as_installed: bool = False, move_port: int = 0) -> Iterator[Server]:
+    """Debian's Orthanc with its DICOMweb plug-in; `as_installed` only leaves TCP_NODELAY unset."""
+    folder.mkdir(parents=True, exist_ok=True)
+    http, dicom, move = free_port(), free_port(), move_port or free_port()
+    settings = folder / "orthanc.json"
+    settings.write_text(json.dumps(orthanc_settings(folder, http=http, dicom=dicom, move=move)))
+    process = start(["Orthanc", str(settings)], log=folder / "log", env={} if as_installed else NODELAY)
+    try:
+        ready = f"http://127.0.0.1:{http}/dicom-web/studies?limit=1"
+        wait_until("Orthanc", lambda: answers(ready) and listens(dicom), process=process)
+        side = "orthanc-as-installed" if as_installed else "orthanc"
+        yield Server(side, "ORTHANC", dicom, http, folder, process.pid, move)
+    finally:
+        stop(process)
+
+
+def orthanc_settings(folder: Path, *, http: int, dicom: int, move: int) -> dict[str, object]:
+    """Debian's defaults but for ports, folders, peers, and no authentication."""
+    return {
+        "StorageDirectory": str(folder / "data"),
+        "IndexDirectory": str(folder / "data"),
+        "Plugins": [str(ORTHANC_WEB)],
+        "HttpPort": http,
+        "DicomPort": dicom,
+        "AuthenticationEnabled": False,
+        "RemoteAccessAllowed": False,
+        "TcpNoDelay": True,
+        "UnknownSopClassAccepted": True,
+        "DicomAlwaysAllowFind": True,
+        "DicomAlwaysAllowGet": True,
+        "DicomAlwaysAllowMove": True,
+        "DicomModalities": {"dest": [MOVE_DESTINATION, "127.0.0.1", move]},
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "Host": "127.0.0.1"},
+    }
+
+
+@contextmanager
+def storescp(
+    folder: Path, *, port: int = 0, keep: bool = True, options: tuple[str, ...] = ("--bit-preserving",)
+) -> Iterator[Server]:
+    """DCMTK's storescp, writing files without an index, or with `keep` false throwing them away."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "data").mkdir(exist_ok=True)
+    dicom = port or free_port()
+    where = ["--output-directory", str(folder / "data")] if keep else ["--ignore"]
+    command = ["storescp", *(options if keep else ()), "+xa", *where, "--fork", str(dicom)]
+    process = start(command, log=folder / "log", env=NODELAY)
+    try:
+        wait_until("storescp", lambda: listens(dicom), process=process)
+        yield Server("storescp", "STORESCP", dicom, 0, folder, process.pid, 0)
+    finally:
+        stop(process)
+
+
+@contextmanager
+def static_files(folder: Path) -> Iterator[Server]:
+    """Starlette and uvicorn (uvloop, httptools) answering files with FileResponse: the floor of HTTP rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    http = free_port()
+    command = [sys.executable, "-m", "tests.bench.static", str(folder), str(http)]
+    process = start(command, log=folder.parent / "static.log", env={"PYTHONPATH": os.getcwd()})
+    try:
+        wait_until("static server", lambda: listens(http), process=process)
+        yield Server("static", "", 0, http, folder, process.pid, 0)
+    finally:
+        stop(process)
+
+
+PEERS = {"pacsd": pacsd, "orthanc": orthanc, "storescp": storescp}
+
+
+@contextmanager
+def running(side: str, folder: Path) -> Iterator[Server]:
+    """The server of a side by its name, fresh in a folder."""
+    if side == "orthanc-as-installed":
+        with orthanc(folder, as_installed=True) as server:
+            yield server
+    else:
+        with PEERS[side](folder) as server:
+            yield server
