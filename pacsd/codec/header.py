@@ -42,11 +42,11 @@ _LATE_GROUP = 0x0042
 _LATE_VALUE_BYTES = 1024 * 1024
 _PIXEL_GROUP = 0x7FE0
 _UIDS = frozenset((0x00080018, 0x0020000D, 0x0020000E))
-_ABOVE_INSTANCE = tuple(sorted(key.tag for key in KEYS if key.level != "instance")) + (SPECIFIC_CHARACTER_SET,)
+_ABOVE_INSTANCE = (SPECIFIC_CHARACTER_SET, *sorted(key.tag for key in KEYS if key.level != "instance"))
 
 
 class Element(NamedTuple):
-    """A raw element. A sequence's `value` is its items as they stand, with its delimitation item if it has one."""
+    """A raw element. A sequence's `value` is its items as they stand, with the delimitation item if any."""
 
     tag: int
     vr: str
@@ -94,8 +94,8 @@ def scan(
 
     The scan ends early behind the last wanted group once the three UIDs of a composite instance are seen;
     out-of-order elements are looked for only until then. With `complete=False` the data may be a prefix.
-    Raises NeedMoreData when a prefix ends too early, MalformedDataset when the whole does, PacsdError TOO_MUCH
-    when the wanted elements do not end within `max_header_bytes` or are nested too deeply.
+    Raises NeedMoreData when a prefix ends too early, MalformedDataset when the whole does, PacsdError
+    TOO_MUCH when the wanted elements do not end within `max_header_bytes` or are nested too deeply.
     """
     syntax = transfer_syntax(transfer_syntax_uid)
     if syntax.deflated:
@@ -140,7 +140,9 @@ def _last_group(tags: frozenset[int]) -> int:
     return min(max(tags, default=0) >> 16, _PIXEL_GROUP - 1)
 
 
-def _scan_explicit(view: memoryview, end: int, header: Header, wanted: frozenset[int], max_depth: int) -> bool:
+def _scan_explicit(
+    view: memoryview, end: int, header: Header, wanted: frozenset[int], max_depth: int
+) -> bool:
     elements, big = header.elements, header.big_endian
     unpack, unpack32 = EXPLICIT[big], LENGTH32[big]
     short_vrs, long_vrs = SHORT_VRS, LONG_VRS
@@ -181,7 +183,9 @@ def _scan_explicit(view: memoryview, end: int, header: Header, wanted: frozenset
     return False
 
 
-def _scan_implicit(view: memoryview, end: int, header: Header, wanted: frozenset[int], max_depth: int) -> bool:
+def _scan_implicit(
+    view: memoryview, end: int, header: Header, wanted: frozenset[int], max_depth: int
+) -> bool:
     elements, big = header.elements, header.big_endian
     unpack = IMPLICIT[big]
     last_group = _last_group(wanted)

@@ -1,7 +1,7 @@
 """How elements, sequences and items are laid out in bytes (PS3.5 section 7): what every reader here shares.
 
-Everything is iterative and bounded: nesting costs a list entry, never a stack frame, and a sequence of defined
-length is stepped over without looking inside.
+Everything is iterative and bounded: nesting costs a list entry, never a stack frame, and a sequence of
+defined length is stepped over without looking inside.
 """
 
 import struct
@@ -48,7 +48,7 @@ class MalformedDataset(PacsdError):
 
 
 class NeedMoreData(PacsdError):
-    """The data is only a prefix and the reader ran off its end; `wanted_bytes` of it would carry it further."""
+    """The data is only a prefix and the reader ran off its end; `wanted_bytes` would carry it further."""
 
     def __init__(self, wanted_bytes: int) -> None:
         super().__init__(Fault.MALFORMED, "the data set ends inside an element")
@@ -128,7 +128,7 @@ def element_head(data: Bytes, at: int, end: int, *, implicit: bool, big_endian: 
 
 
 def items_are_big_endian(data: Bytes, at: int, *, big_endian: bool) -> bool:
-    """Whether the item at `at` is big endian: UN in a big endian data set holds little endian (PS3.5 6.2.2)."""
+    """Whether the item at `at` is big endian: UN in big endian data holds little endian (PS3.5 6.2.2)."""
     return big_endian and bytes(data[at : at + 2]) != b"\xfe\xff"
 
 

@@ -1,4 +1,4 @@
-"""Every transfer syntax of PS3.5 section 10 and Annex A and PS3.6 Annex A (2026a), retired ones included, as one table.
+"""Every transfer syntax of PS3.5 Annex A and PS3.6 Annex A (2026a), retired ones too, as one table.
 
 `preference` orders the choice within one presentation context, lowest first: lossless and uncompressed, then
 lossless compressed, lossy last. A modality compresses to what is picked, so a lossy syntax must never win
@@ -148,7 +148,9 @@ _DECLARED: tuple[TransferSyntax, ...] = (
     _native("1.2.840.10008.1.2.7.3", "SMPTE ST 2110-30 PCM Digital Audio", _REFERENCED),
     _native("1.2.840.10008.1.2.6.1", "RFC 2557 MIME encapsulation", _REFERENCED, retired=True),
     _native("1.2.840.10008.1.2.6.2", "XML Encoding", _REFERENCED, retired=True),
-    _native("1.2.840.10008.1.20", "Papyrus 3 Implicit VR Little Endian", _EITHER, implicit=True, retired=True),
+    _native(
+        "1.2.840.10008.1.20", "Papyrus 3 Implicit VR Little Endian", _EITHER, implicit=True, retired=True
+    ),
 )
 
 TRANSFER_SYNTAXES: tuple[TransferSyntax, ...] = _DECLARED
@@ -157,7 +159,7 @@ _RANK: dict[str, tuple[int, int]] = {s.uid: (s.preference, n) for n, s in enumer
 
 
 def transfer_syntax(uid: str) -> TransferSyntax:
-    """The declared syntax, or for an unknown or private UID one that is encapsulated explicit VR little endian.
+    """The declared syntax; an unknown or private UID counts as encapsulated explicit VR little endian.
 
     That is what every syntax since 1993 but the three uncompressed ones has been (PS3.5 A.4).
     """
