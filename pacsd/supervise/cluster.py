@@ -1,9 +1,9 @@
 """A private PostgreSQL in the data directory, as a child of this process and never longer alive than it.
 
-    <directory>/data          PostgreSQL's own files, 0700, owned by the user it runs as
-    <directory>/run           its socket (elsewhere when that path is too long for one)
-    <directory>/postgres.log  its messages since the last start; .1: the start before
-    <directory>/lock          held by the process that runs it
+<directory>/data          PostgreSQL's own files, 0700, owned by the user it runs as
+<directory>/run           its socket (elsewhere when that path is too long for one)
+<directory>/postgres.log  its messages since the last start; .1: the start before
+<directory>/lock          held by the process that runs it
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from pacsd.supervise.orphans import stop_orphans
 
 SOCKET_NAME = ".s.PGSQL.5432"
 SOCKET_PATH_BYTES = 107  # unix(7): sun_path is 108 with its terminating zero
+SHORT_PARENT = "/tmp"  # noqa: S108 - for a private folder made by mkdtemp
 UNPRIVILEGED_USERS = ("postgres", "nobody")
 READY = "ready"  # the eighth line of postmaster.pid
 
@@ -38,9 +39,7 @@ class Cluster:
     `durable=False` gives up surviving a crash of the machine, for tests.
     """
 
-    def __init__(
-        self, directory: Path, *, options: Mapping[str, str] | None = None, durable: bool = True
-    ) -> None:
+    def __init__(self, directory: Path, *, options: Mapping[str, str] | None = None, durable: bool = True) -> None:
         self._directory = directory.absolute()
         self._options = {**({} if durable else postgres_files.NOT_DURABLE), **(options or {})}
         self._durable = durable
@@ -141,9 +140,7 @@ class Cluster:
             with contextlib.suppress(KeyError):
                 entry = pwd.getpwnam(name)
                 return entry.pw_uid, entry.pw_gid
-        raise PacsdError(
-            Fault.UNSUPPORTED, "PostgreSQL does not run as root, and there is no user postgres or nobody"
-        )
+        raise PacsdError(Fault.UNSUPPORTED, "PostgreSQL does not run as root, and there is no user postgres or nobody")
 
     def _make_owned(self, folder: Path, mode: int) -> None:
         folder.mkdir(exist_ok=True)
@@ -151,9 +148,7 @@ class Cluster:
         if os.geteuid() == 0:
             os.chown(folder, *self._owner(), follow_symlinks=False)
 
-    def _launch(
-        self, arguments: Sequence[str], *, death_signal: signal.Signals
-    ) -> subprocess.Popen[bytes]:
+    def _launch(self, arguments: Sequence[str], *, death_signal: signal.Signals) -> subprocess.Popen[bytes]:
         """Run one of PostgreSQL's programs as its user, its output in our log file."""
         uid, gid = self._owner()
         program = self._programs / arguments[0]
@@ -209,7 +204,7 @@ class Cluster:
         note = self._directory / "socket_directory"
         with contextlib.suppress(FileNotFoundError):
             self._remove_socket_directory(Path(note.read_text()))
-        folder = Path(tempfile.mkdtemp(prefix="pacsd-", dir="/tmp"))  # $TMPDIR may be as long
+        folder = Path(tempfile.mkdtemp(prefix="pacsd-", dir=SHORT_PARENT))  # $TMPDIR may be as long
         note.write_text(str(folder))
         return folder
 
@@ -219,7 +214,7 @@ class Cluster:
             self._socket_directory = self._directory / "run"
 
     def _remove_socket_directory(self, folder: Path) -> None:
-        if folder.parent == Path("/tmp") and folder.name.startswith("pacsd-") and not folder.is_symlink():
+        if folder.parent == Path(SHORT_PARENT) and folder.name.startswith("pacsd-") and not folder.is_symlink():
             shutil.rmtree(folder, ignore_errors=True)
 
     def _wait_until_ready(self, deadline: float) -> None:

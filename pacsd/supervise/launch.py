@@ -119,7 +119,7 @@ def main(arguments: list[str]) -> None:
         print(f"user {uid} may not reach {', '.join(closed)}", file=sys.stderr)
         sys.exit(EXIT_UNREACHABLE)
     end_with_parent(parent, death_signal)  # after the change of user, which clears it
-    os.execv(program[0], program)
+    os.execv(program[0], program)  # noqa: S606
 
 
 if __name__ == "__main__":

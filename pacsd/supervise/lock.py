@@ -28,9 +28,7 @@ class DirectoryLock:
             if time.monotonic() > deadline:
                 holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
                 os.close(descriptor)
-                raise PacsdError(
-                    Fault.CONFLICT, f"{self._path.parent} is in use by another pacsd (process {holder})"
-                )
+                raise PacsdError(Fault.CONFLICT, f"{self._path.parent} is in use by another pacsd (process {holder})")
             time.sleep(0.05)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

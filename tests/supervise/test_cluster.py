@@ -1,5 +1,6 @@
 """The embedded PostgreSQL: private, never alone, and back after every kind of kill."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -270,10 +271,8 @@ def test_failed_statement_leaves_no_trace_of_its_values(directory: Path) -> None
         with psycopg.connect(cluster.dsn, autocommit=True) as connection:
             connection.execute("CREATE TABLE patient (id text UNIQUE)")
             for _ in range(2):
-                try:
+                with contextlib.suppress(psycopg.errors.UniqueViolation):
                     connection.execute("INSERT INTO patient VALUES ('SECRET-000123')")
-                except psycopg.errors.UniqueViolation:
-                    pass
             with pytest.raises(psycopg.DataError):
                 connection.execute("SELECT 'SECRET-000123'::int")
     assert "SECRET" not in (directory / "postgres.log").read_text()

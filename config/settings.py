@@ -1,0 +1,409 @@
+"""Settings: one typed, frozen tree. Name, default, unit and help of each stand together here and nowhere else."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from config import checks
+from config.reading import Checked, SettingsError, read, setting
+
+__all__ = [
+    "DimseSettings",
+    "LogSettings",
+    "OrganisationSettings",
+    "OwnAESettings",
+    "PostgresSettings",
+    "RemoteAESettings",
+    "Settings",
+    "SettingsError",
+    "StorageSettings",
+    "SuperviseSettings",
+    "WebSettings",
+    "load_settings",
+]
+
+ROLES = ("dimse", "web", "worker")
+SERVICES = ("echo", "store", "find", "move", "get")
+GIB = 1024**3
+
+
+@dataclass(frozen=True)
+class OrganisationSettings(Checked):
+    """A hospital or other owner of studies."""
+
+    code: str = setting(
+        en="Short name, part of storage keys; never change it.",
+        zh="短代码，用于存储路径；请勿更改。",
+        check=checks.code,
+    )
+    name: str = setting("", en="Name as shown; the code when empty.", zh="显示名称；为空时取代码。")
+    assigning_authority: str = setting(
+        "",
+        en="Who gave the patient ids that name no issuer; the code when empty.",
+        zh="未注明签发机构的患者标识的默认签发机构；为空时取代码。",
+        check=checks.authority,
+    )
+    reads: tuple[str, ...] = setting(
+        (),
+        en="Codes of organisations whose studies it may see.",
+        zh="可查看其检查的其他机构代码。",
+        check=checks.each(checks.code),
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "name", self.name or self.code)
+        object.__setattr__(self, "assigning_authority", self.assigning_authority or self.code)
+
+
+@dataclass(frozen=True)
+class OwnAESettings(Checked):
+    """An AE title we answer to."""
+
+    title: str = setting(en="AE title.", zh="AE 标题。", check=checks.ae_title)
+    organisation: str = setting(
+        en="Whom unknown callers of this title belong to.",
+        zh="呼叫此标题的未知设备所属的机构。",
+        check=checks.code,
+    )
+
+
+@dataclass(frozen=True)
+class RemoteAESettings(Checked):
+    """A modality, PACS or viewer we know."""
+
+    title: str = setting(en="AE title.", zh="AE 标题。", check=checks.ae_title)
+    host: str = setting(en="Name or address, to send to.", zh="主机名或地址（发送目标）。", check=checks.not_empty)
+    port: int = setting(en="Port, to send to.", zh="端口（发送目标）。", check=checks.within(1, 65535))
+    organisation: str = setting(en="Whom its objects belong to.", zh="其影像所属的机构。", check=checks.code)
+    assigning_authority: str | None = setting(
+        None,
+        en="Who gave its patient ids, if not the organisation's authority.",
+        zh="患者标识签发机构（若与机构默认不同）。",
+        check=checks.authority,
+    )
+    character_set: str | None = setting(
+        None,
+        en="Its true Specific Character Set when what it declares is wrong, such as GB18030.",
+        zh="设备声明错误时的实际字符集，例如 GB18030。",
+        check=checks.character_set,
+    )
+    services: tuple[str, ...] = setting(
+        SERVICES,
+        en="What it may ask for.",
+        zh="允许其请求的服务。",
+        check=checks.each(checks.one_of(*SERVICES)),
+    )
+    addresses: tuple[str, ...] = setting(
+        (),
+        en="Addresses and networks it may call from; any when empty.",
+        zh="允许的来源地址或网段；为空表示不限。",
+        check=checks.each(checks.network),
+    )
+
+
+@dataclass(frozen=True)
+class DimseSettings(Checked):
+    """DICOM associations (PS3.7, PS3.8)."""
+
+    accept_unknown_callers: bool = setting(
+        True,
+        en="Serve AE titles that are not listed; they belong to the called title's organisation.",
+        zh="是否接受未登记的 AE；其归属为被叫 AE 的机构。",
+    )
+    receivers: int = setting(
+        2,
+        en="Processes that receive and serve associations.",
+        zh="接收与服务进程数。",
+        check=checks.within(1, 256),
+    )
+    query_processes: int = setting(
+        1,
+        en="Processes for long queries and retrievals.",
+        zh="处理长查询与取回的进程数。",
+        check=checks.within(0, 64),
+    )
+    max_associations: int = setting(
+        1500,
+        en="Associations at once; further ones are refused for now.",
+        zh="最大并发关联数。",
+        check=checks.within(1, 100_000),
+    )
+    max_pdu_bytes: int = setting(
+        1024**2,
+        unit="bytes",
+        en="Largest PDU we offer to receive; 0 is no limit.",
+        zh="可接收的最大 PDU；0 表示不限。",
+        check=checks.within(0, 2**32 - 1),
+    )
+    artim_timeout_s: float = setting(
+        30.0,
+        unit="s",
+        en="Wait for a request or for the peer to close (ARTIM, PS3.8 9.1.5).",
+        zh="ARTIM 超时。",
+        check=checks.within(0.1, 3600),
+    )
+    idle_timeout_s: float = setting(
+        300.0,
+        unit="s",
+        en="Silence of a peer after which its association is aborted.",
+        zh="空闲超时，超时则中止关联。",
+        check=checks.within(0.1, 86_400),
+    )
+    connect_timeout_s: float = setting(
+        15.0,
+        unit="s",
+        en="Wait for a C-MOVE destination to answer.",
+        zh="连接 C-MOVE 目标的超时。",
+        check=checks.within(0.1, 600),
+    )
+    move_associations: int = setting(
+        1,
+        en="Associations to one C-MOVE destination at once.",
+        zh="向同一 C-MOVE 目标并行的关联数。",
+        check=checks.within(1, 16),
+    )
+    private_sop_classes: tuple[str, ...] = setting(
+        (),
+        en="Further storage SOP classes to accept.",
+        zh="额外接受的存储 SOP 类。",
+        check=checks.each(checks.uid),
+    )
+
+
+@dataclass(frozen=True)
+class WebSettings(Checked):
+    """DICOMweb (PS3.18)."""
+
+    processes: int = setting(1, en="Processes that answer HTTP.", zh="HTTP 进程数。", check=checks.within(1, 256))
+    organisation: str = setting(
+        "",
+        en="For whom web clients read and store; the first organisation when empty.",
+        zh="Web 客户端所代表的机构；为空时取第一个机构。",
+    )
+    public_url: str | None = setting(
+        None,
+        en="How clients reach us behind a proxy, such as https://pacs.example/; else the request's Host.",
+        zh="反向代理后的对外地址；缺省取请求的 Host。",
+        check=checks.http_url,
+    )
+    max_upload_bytes: int = setting(
+        64 * GIB,
+        unit="bytes",
+        en="Largest STOW-RS request.",
+        zh="单次 STOW-RS 请求上限。",
+        check=checks.within(1, 2**50),
+    )
+    max_results: int = setting(
+        10_000,
+        en="Most results of one QIDO-RS answer; more come by offset.",
+        zh="单次 QIDO-RS 返回的最大结果数。",
+        check=checks.within(1, 10_000_000),
+    )
+
+
+@dataclass(frozen=True)
+class StorageSettings(Checked):
+    """Blobs and packs."""
+
+    reserve_bytes: int = setting(
+        GIB,
+        unit="bytes",
+        en="Free space below which new objects are refused (0xA700, 507).",
+        zh="剩余空间低于此值时拒收（0xA700、507）。",
+        check=checks.within(0, 2**60),
+    )
+    duplicates: str = setting(
+        "keep",
+        en="Same UID, other content: keep the first, replace it, or quarantine the second.",
+        zh="UID 相同而内容不同：keep 保留先到，replace 以后到替换，quarantine 隔离后到。",
+        check=checks.one_of("keep", "replace", "quarantine"),
+    )
+    quiet_s: float = setting(
+        60.0,
+        unit="s",
+        en="Silence of a series after which it is packed.",
+        zh="序列静默多久后打包。",
+        check=checks.within(0, 31_536_000),
+    )
+    max_pack_bytes: int = setting(
+        2 * GIB,
+        unit="bytes",
+        en="Largest pack; a larger object has its own.",
+        zh="单个包的上限。",
+        check=checks.within(1024, 2**45),
+    )
+    grace_s: float = setting(
+        3600.0,
+        unit="s",
+        en="Time from replacing a file to deleting it, so that readers finish.",
+        zh="文件被替换后保留多久再删除。",
+        check=checks.within(0, 31_536_000),
+    )
+
+
+@dataclass(frozen=True)
+class SuperviseSettings(Checked):
+    """Processes."""
+
+    grace_s: float = setting(
+        20.0,
+        unit="s",
+        en="Time running associations and requests have to finish when stopping.",
+        zh="停止时留给进行中任务的时间。",
+        check=checks.within(0, 3600),
+    )
+    worker_processes: int = setting(
+        1, en="Processes for background work.", zh="后台任务进程数。", check=checks.within(1, 64)
+    )
+
+
+@dataclass(frozen=True)
+class PostgresSettings(Checked):
+    """The embedded PostgreSQL; without effect when `database` names another."""
+
+    shared_buffers_mb: int = setting(
+        64, unit="MiB", en="Its own cache.", zh="共享缓冲区。", check=checks.within(16, 1_048_576)
+    )
+    max_connections: int = setting(100, en="Connections at once.", zh="最大连接数。", check=checks.within(20, 10_000))
+    options: tuple[str, ...] = setting(
+        (),
+        en="Further PostgreSQL parameters, each as name=value.",
+        zh="其他 PostgreSQL 参数，形式为 name=value。",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for position, option in enumerate(self.options):
+            if not option.partition("=")[0].strip() or "=" not in option:
+                raise SettingsError("options", f"[{position}]: {option!r} is not name=value")
+
+    def parameters(self) -> dict[str, str]:
+        """As PostgreSQL reads them."""
+        named = {
+            "shared_buffers": f"{self.shared_buffers_mb}MB",
+            "max_connections": str(self.max_connections),
+        }
+        pairs = (option.partition("=") for option in self.options)
+        return named | {name.strip(): value.strip() for name, _, value in pairs}
+
+
+@dataclass(frozen=True)
+class LogSettings(Checked):
+    """Records on standard error; never with patient data."""
+
+    form: str = setting(
+        "json",
+        en="json: one object a line; text: name=value.",
+        zh="json 每行一个对象；text 为 name=value。",
+        check=checks.one_of("json", "text"),
+    )
+    level: str = setting(
+        "info",
+        en="Least important record to show.",
+        zh="最低日志级别。",
+        check=checks.one_of("debug", "info", "warning", "error"),
+    )
+
+
+@dataclass(frozen=True)
+class Settings(Checked):
+    """Everything that can be configured."""
+
+    data_dir: Path = setting(Path("pacsd-data"), en="Folder of objects, journal and index.", zh="数据目录。")
+    database: str | None = setting(
+        None,
+        en="DSN of a PostgreSQL of yours; embedded in the data directory when absent.",
+        zh="外部 PostgreSQL 连接串；缺省时使用数据目录内嵌的实例。",
+        check=checks.not_empty,
+    )
+    host: str = setting("127.0.0.1", en="Address to listen on.", zh="监听地址。", check=checks.not_empty)
+    http_port: int = setting(
+        8080, en="Port of DICOMweb, health and metrics.", zh="HTTP 端口。", check=checks.within(0, 65535)
+    )
+    dicom_port: int = setting(11112, en="Port of DIMSE services.", zh="DICOM 端口。", check=checks.within(0, 65535))
+    ae_title: str = setting("PACSD", en="Our AE title.", zh="本机 AE 标题。", check=checks.ae_title)
+    roles: tuple[str, ...] = setting(
+        ROLES, en="What this machine does.", zh="本机运行的角色。", check=checks.each(checks.one_of(*ROLES))
+    )
+    organisations: tuple[OrganisationSettings, ...] = setting(
+        (OrganisationSettings("default"),), en="Owners of studies.", zh="机构列表。"
+    )
+    own_aes: tuple[OwnAESettings, ...] = setting((), en="Further AE titles of ours.", zh="本机的其他 AE 标题。")
+    remote_aes: tuple[RemoteAESettings, ...] = setting((), en="Peers we know.", zh="已登记的远端 AE。")
+    dimse: DimseSettings = setting(DimseSettings, en="DICOM associations.", zh="DICOM 关联。")
+    web: WebSettings = setting(WebSettings, en="DICOMweb.", zh="DICOMweb。")
+    storage: StorageSettings = setting(StorageSettings, en="Blobs and packs.", zh="存储。")
+    supervise: SuperviseSettings = setting(SuperviseSettings, en="Processes.", zh="进程。")
+    postgres: PostgresSettings = setting(PostgresSettings, en="Embedded PostgreSQL.", zh="内嵌 PostgreSQL。")
+    log: LogSettings = setting(LogSettings, en="Log records.", zh="日志。")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.organisations:
+            raise SettingsError("organisations", "there must be at least one")
+        first = self.organisations[0].code
+        if self.ae_title not in [one.title for one in self.own_aes]:
+            object.__setattr__(self, "own_aes", (OwnAESettings(self.ae_title, first), *self.own_aes))
+        if not self.web.organisation:
+            object.__setattr__(self, "web", replace(self.web, organisation=first))
+        _check_references(self)
+
+
+def load_settings(file: Path | None, overrides: Mapping[str, object]) -> Settings:
+    """The tree of a TOML file, or of the defaults; `overrides` by dotted key, such as web.processes, win.
+
+    Paths in the file are relative to its folder, those in `overrides` to the working directory.
+    Raises SettingsError, which names the key.
+    """
+    tables: dict[str, object] = {}
+    if file is not None:
+        tables = _parse(file)
+        if "data_dir" in tables and "data_dir" not in overrides and isinstance(tables["data_dir"], str):
+            tables["data_dir"] = file.parent / Path(tables["data_dir"]).expanduser()
+    for key, value in overrides.items():
+        _put(tables, key, value)
+    return read(Settings, tables, folder=Path())
+
+
+def _parse(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(str(file), f"cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(str(file), f"is not TOML: {error}") from error
+
+
+def _put(tables: dict[str, object], key: str, value: object) -> None:
+    """Set a dotted key, making the tables on its way."""
+    name, _, rest = key.partition(".")
+    if not rest:
+        tables[name] = value
+        return
+    inner = tables.setdefault(name, {})
+    if not isinstance(inner, dict):
+        raise SettingsError(name, "must be a table")
+    _put(inner, rest, value)
+
+
+def _check_references(settings: Settings) -> None:
+    """Every organisation that is named exists, and nothing is said twice."""
+    codes = [one.code for one in settings.organisations]
+    _refuse_repeats("organisations", "code", codes)
+    _refuse_repeats("own_aes", "title", [one.title for one in settings.own_aes])
+    _refuse_repeats("remote_aes", "title", [f"{one.title} of {one.organisation}" for one in settings.remote_aes])
+    named = [(f"organisations[{n}].reads", code) for n, one in enumerate(settings.organisations) for code in one.reads]
+    named += [(f"own_aes[{n}].organisation", one.organisation) for n, one in enumerate(settings.own_aes)]
+    named += [(f"remote_aes[{n}].organisation", one.organisation) for n, one in enumerate(settings.remote_aes)]
+    named += [("web.organisation", settings.web.organisation)]
+    for key, code in named:
+        if code not in codes:
+            raise SettingsError(key, f"unknown organisation {code!r}; there is {', '.join(codes)}")
+
+
+def _refuse_repeats(table: str, field: str, values: list[str]) -> None:
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            raise SettingsError(f"{table}[{position}].{field}", f"{value!r} stands there twice")
