@@ -95,6 +95,8 @@ class Reception:
         self._digest = xxhash.xxh3_128()
         self._failure: PacsdError | None = None
         self._study_instance_uid: str | None = None
+        self.sop_class_uid = ""
+        self.sop_instance_uid = ""
 
     def expect(
         self,
@@ -106,8 +108,8 @@ class Reception:
         study_instance_uid: str | None = None,
     ) -> None:
         """What the envelope says; the data set has to agree."""
-        self._sop_class_uid = sop_class_uid
-        self._sop_instance_uid = sop_instance_uid
+        self.sop_class_uid = sop_class_uid
+        self.sop_instance_uid = sop_instance_uid
         self._transfer_syntax_uid = transfer_syntax_uid
         self._source_ae = self._peer.title if source_ae is None else source_ae
         self._study_instance_uid = study_instance_uid
@@ -138,10 +140,10 @@ class Reception:
         try:
             if self._failure is not None:
                 raise self._failure
-            header = self._header or self._scan_whole()
             writer, meta = self._writer, self._meta
-            if writer is None or meta is None:
+            if writer is None or meta is None or meta.patch_offset is None:
                 raise PacsdError(Fault.MALFORMED, "the data set is empty")
+            header = self._header or self._scan_whole()
             digest = self._digest.digest()
             writer.patch(meta.patch_offset, seal(self._length_bytes, digest))
             writer.commit()
@@ -175,7 +177,7 @@ class Reception:
 
     def _look(self, view: memoryview) -> None:
         """Try to read the header from what has arrived; small looks first, each next one on twice as much."""
-        room = max(_FIRST_LOOK_BYTES, 2 * len(self._head))
+        room = max(_FIRST_LOOK_BYTES, self._look_again_bytes - len(self._head))
         self._head += view[:room]
         if len(self._head) < self._look_again_bytes:
             return
@@ -184,7 +186,7 @@ class Reception:
         except NeedMoreData as short:
             if len(self._head) > _MAX_HEADER_BYTES:
                 raise PacsdError(Fault.TOO_MUCH, "the header does not end within its limit") from short
-            self._look_again_bytes = 2 * len(self._head)
+            self._look_again_bytes = max(short.wanted_bytes, 2 * len(self._head))
             if len(view) > room:
                 self._look(view[room:])
             return
@@ -199,14 +201,14 @@ class Reception:
     def _check(self, header: Header) -> None:
         """The data set against its envelope (PS3.4 B.2.3: 0xA900) and against what can be kept at all."""
         for tag, expected in (
-            (SOP_CLASS_UID, self._sop_class_uid),
-            (SOP_INSTANCE_UID, self._sop_instance_uid),
+            (SOP_CLASS_UID, self.sop_class_uid),
+            (SOP_INSTANCE_UID, self.sop_instance_uid),
             (STUDY_INSTANCE_UID, self._study_instance_uid),
         ):
-            if expected is not None and _uid(header, tag) != expected:
+            if expected is not None and header.text(tag) != expected:
                 raise PacsdError(Fault.MISMATCH, f"data set and request differ in ({tag >> 16:04X},{tag & 0xFFFF:04X})")
         for tag in (SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID):
-            if not _KEYABLE_UID.fullmatch(_uid(header, tag)):
+            if not _KEYABLE_UID.fullmatch(header.text(tag)):
                 raise PacsdError(Fault.MALFORMED, f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is missing or not a UID")
 
     def _open(self) -> SpoolWriter:
@@ -214,12 +216,12 @@ class Reception:
             organisation=self._peer.organisation_code,
             assigning_authority=self._peer.assigning_authority,
             received_at=self._received_at,
-            dataset_bytes=0,
+            dataset_bytes=-1,            # unsealed until commit
             digest=bytes(16),
         )
         self._meta = build_meta(
-            sop_class_uid=self._sop_class_uid,
-            sop_instance_uid=self._sop_instance_uid,
+            sop_class_uid=self.sop_class_uid,
+            sop_instance_uid=self.sop_instance_uid,
             transfer_syntax_uid=self._transfer_syntax_uid,
             source_ae=self._source_ae,
             receiving_ae=self._receiving_ae,
@@ -233,10 +235,10 @@ class Reception:
         return Arrival(
             organisation=self._peer.organisation,
             assigning_authority=self._peer.assigning_authority,
-            sop_class_uid=self._sop_class_uid,
-            sop_instance_uid=self._sop_instance_uid,
-            study_instance_uid=_uid(header, STUDY_INSTANCE_UID),
-            series_instance_uid=_uid(header, SERIES_INSTANCE_UID),
+            sop_class_uid=self.sop_class_uid,
+            sop_instance_uid=self.sop_instance_uid,
+            study_instance_uid=header.text(STUDY_INSTANCE_UID),
+            series_instance_uid=header.text(SERIES_INSTANCE_UID),
             transfer_syntax_uid=self._transfer_syntax_uid,
             extent=Extent(key, 0, meta_bytes + self._length_bytes),
             dataset_offset_bytes=meta_bytes,
@@ -257,6 +259,16 @@ class Part10Reception:
         self._study_instance_uid = study_instance_uid
         self._head = bytearray()
         self._begun = False
+
+    @property
+    def sop_class_uid(self) -> str:
+        """What group 2 names, as soon as it has been read; empty before."""
+        return self._reception.sop_class_uid
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """What group 2 names, as soon as it has been read; empty before."""
+        return self._reception.sop_instance_uid
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """The next bytes of the file."""
@@ -303,9 +315,4 @@ def _named(meta: FileMeta, dataset: bytes) -> tuple[str, str]:
     if meta.sop_class_uid and meta.sop_instance_uid:
         return meta.sop_class_uid, meta.sop_instance_uid
     header = scan(dataset, meta.transfer_syntax_uid, complete=False)
-    return meta.sop_class_uid or _uid(header, SOP_CLASS_UID), meta.sop_instance_uid or _uid(header, SOP_INSTANCE_UID)
-
-
-def _uid(header: Header, tag: int) -> str:
-    element = header.elements.get(tag)
-    return "" if element is None else bytes(element.value).rstrip(b"\0 ").decode("ascii", "replace")
+    return meta.sop_class_uid or header.text(SOP_CLASS_UID), meta.sop_instance_uid or header.text(SOP_INSTANCE_UID)

@@ -1,0 +1,138 @@
+"""Receiving: what is kept, what is refused, and in which order."""
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pydicom
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pacsd.access.directory import Peer
+from pacsd.access.scope import Scope
+from pacsd.archive.ingest import Ingest
+from pacsd.blobs.spool import Spool
+from pacsd.codec.part10 import read_meta
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.records import Arrival, Outcome, Stored
+from tests.synthetic import small_object, study
+
+PEER = Peer(
+    title="CT1", organisation=1, organisation_code="east", assigning_authority="east", scope=Scope((1,), 1)
+)
+EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+@dataclass
+class Admitted:
+    """An index that shows everything, and remembers it."""
+
+    seen: list[Arrival] = field(default_factory=list)
+
+    def admit(self, arrival: Arrival) -> Stored:
+        self.seen.append(arrival)
+        return Stored(Outcome.STORED)
+
+
+def opened(tmp_path: Path) -> tuple[Ingest, Admitted]:
+    admitted = Admitted()
+    return Ingest(Spool(tmp_path, reserve_bytes=0), admitted), admitted
+
+
+def data_set(file: bytes) -> bytes:
+    return file[read_meta(file).dataset_offset :]
+
+
+def uids(file: bytes) -> dict[str, str]:
+    parsed = pydicom.dcmread(io.BytesIO(file))
+    return {"sop_class_uid": str(parsed.SOPClassUID), "sop_instance_uid": str(parsed.SOPInstanceUID),
+            "transfer_syntax_uid": EXPLICIT}
+
+
+def spool_files(tmp_path: Path) -> list[Path]:
+    return sorted(tmp_path.rglob("*.dcm"))
+
+
+def test_a_received_data_set_is_kept_bit_identical_with_a_receipt_that_verifies(tmp_path: Path) -> None:
+    file = small_object(study(1))
+    ingest, admitted = opened(tmp_path)
+    reception = ingest.receive(PEER, **uids(file), receiving_ae="PACSD")
+    reception.write(data_set(file))
+    reception.commit()
+    kept = spool_files(tmp_path)[0].read_bytes()
+    meta = read_meta(kept)
+    assert kept[meta.dataset_offset :] == data_set(file)
+    assert meta.receipt is not None
+    assert meta.receipt.organisation == "east"
+    assert meta.receipt.dataset_bytes == len(data_set(file))
+    assert meta.receipt.digest == admitted.seen[0].digest
+    assert meta.source_ae == "CT1"
+
+
+@settings(max_examples=25, deadline=None)
+@given(cuts=st.lists(st.integers(0, 3000), max_size=12))
+def test_any_cutting_of_the_stream_keeps_the_same_bytes(tmp_path_factory: pytest.TempPathFactory, cuts: list[int]) -> None:
+    file = small_object(study(2))
+    folder = tmp_path_factory.mktemp("cut")
+    ingest, admitted = opened(folder)
+    reception = ingest.receive_part10(PEER)
+    edges = [0, *sorted(min(cut, len(file)) for cut in cuts), len(file)]
+    for start, end in zip(edges, edges[1:], strict=False):
+        reception.write(file[start:end])
+    reception.commit()
+    kept = spool_files(folder)[0].read_bytes()
+    assert kept[admitted.seen[0].dataset_offset_bytes :] == data_set(file)
+
+
+def test_an_envelope_that_names_another_instance_is_a_mismatch_and_leaves_nothing(tmp_path: Path) -> None:
+    file = small_object(study(3))
+    ingest, admitted = opened(tmp_path)
+    reception = ingest.receive(PEER, **{**uids(file), "sop_instance_uid": "1.2.3"})
+    reception.write(data_set(file))
+    with pytest.raises(PacsdError) as refused:
+        reception.commit()
+    assert refused.value.fault is Fault.MISMATCH
+    assert not spool_files(tmp_path) and not admitted.seen
+
+
+@pytest.mark.parametrize("uid", ["../../etc/passwd", "1.2/3", "", "..", "1" * 65])
+def test_a_uid_that_is_no_uid_is_refused(tmp_path: Path, uid: str) -> None:
+    parsed = pydicom.dcmread(io.BytesIO(small_object(study(4))))
+    with pydicom.config.disable_value_validation():
+        parsed.StudyInstanceUID = uid
+        raw = io.BytesIO()
+        parsed.save_as(raw)
+    ingest, admitted = opened(tmp_path)
+    reception = ingest.receive_part10(PEER)
+    reception.write(raw.getvalue())
+    with pytest.raises(PacsdError) as refused:
+        reception.commit()
+    assert refused.value.fault is Fault.MALFORMED
+    assert not spool_files(tmp_path) and not admitted.seen
+
+
+def test_an_aborted_reception_leaves_nothing(tmp_path: Path) -> None:
+    file = small_object(study(5))
+    ingest, admitted = opened(tmp_path)
+    reception = ingest.receive(PEER, **uids(file))
+    reception.write(data_set(file)[:2000])
+    reception.abort()
+    assert not spool_files(tmp_path) and not admitted.seen
+
+
+def test_an_empty_data_set_is_refused(tmp_path: Path) -> None:
+    ingest, _ = opened(tmp_path)
+    with pytest.raises(PacsdError) as refused:
+        ingest.receive(PEER, **uids(small_object(study(6)))).commit()
+    assert refused.value.fault is Fault.MALFORMED
+
+
+def test_an_object_of_another_study_than_asked_for_is_a_mismatch(tmp_path: Path) -> None:
+    ingest, admitted = opened(tmp_path)
+    reception = ingest.receive_part10(PEER, study_instance_uid="1.2.3.4")
+    reception.write(small_object(study(7)))
+    with pytest.raises(PacsdError) as refused:
+        reception.commit()
+    assert refused.value.fault is Fault.MISMATCH
+    assert not spool_files(tmp_path) and not admitted.seen
