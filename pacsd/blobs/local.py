@@ -1,5 +1,6 @@
 """Blobs as files under one folder: durable when committed, invisible before."""
 
+import contextlib
 import errno
 import os
 import threading
@@ -78,7 +79,7 @@ class LocalBlobs:
         yield from self._walk(folder, start)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Remove for good: the directories are synced before this returns, so no deleted blob comes back after a crash."""
+        """Remove for good: directories are synced before this returns, so no deleted blob comes back after a crash."""
         folders: dict[str, list[str]] = defaultdict(list)
         for key in keys:
             folder, _, name = checked(key).rpartition("/")
@@ -326,7 +327,5 @@ def _sync_folder(path: str) -> None:
 
 
 def _remove(path: str, folder_descriptor: int | None = None) -> None:
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(path, dir_fd=folder_descriptor)
-    except FileNotFoundError:
-        pass

@@ -1,5 +1,6 @@
 """The receive spool: where an object's bytes go while they arrive, and stay until its series is packed."""
 
+import contextlib
 import os
 import threading
 import time
@@ -26,8 +27,8 @@ BUCKET_S = 60.0
 class Spool:
     """Files `spool/<organisation>/<bucket>/<ulid>.dcm` under the root that LocalBlobs reads.
 
-    A file is written under its final name, so a receipt inside it, not its name, tells whether it is complete. A bucket
-    is a directory of one process, used for at most 1,000 files or a minute: directories stay small, and their sync cheap.
+    A file is written under its final name, so a receipt inside it, not its name, tells whether it is complete.
+    A bucket is a directory of one process, used for at most 1,000 files or a minute: directories stay small.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Spool:
     def remove_empty_buckets(self, *, older_than_s: float = 2 * BUCKET_S, now: float | None = None) -> int:
         """Remove buckets that hold nothing and were not touched for a while; how many.
 
-        Safe beside receivers: a bucket with a file cannot be removed, and a receiver whose bucket is gone makes another.
+        Safe beside receivers: a bucket with a file cannot be removed, and a receiver makes another for one that is gone.
         """
         limit = (time.time() if now is None else now) - older_than_s
         removed = 0
@@ -203,10 +204,8 @@ class SpoolWriter:
         """Remove the file; nothing happens after `commit` or a former `abort`."""
         if self._descriptor < 0:
             return
-        try:
+        with contextlib.suppress(OSError):   # without a valid receipt it is never indexed, and collected after an hour
             os.unlink(self._name, dir_fd=self._bucket.descriptor)
-        except OSError:
-            pass                 # without a valid receipt it is never indexed, and collected after an hour
         self._close()
 
     def _close(self) -> None:

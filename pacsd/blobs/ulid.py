@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
@@ -31,3 +32,11 @@ class Ulids:
                 self._last += 1
             value = self._last
         return "".join([_PAIRS[(value >> shift) & 1023] for shift in range(120, -1, -10)])
+
+
+def ulid_time(ulid: str) -> datetime:
+    """When a ULID was made, to the millisecond, UTC."""
+    milliseconds = 0
+    for character in ulid[:10]:
+        milliseconds = milliseconds * 32 + _ALPHABET.index(character)
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=milliseconds)

@@ -52,7 +52,7 @@ def packed(number: int, **changes: object) -> PackedInstance:
     one = PackedInstance(
         f"1.2.3.{number}", "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1", "CT_1", "west", number * 1000, 900,
         400, bytes([number % 256]) * 16, bytes([number % 256]) * 32, ARRIVED,
-        '"00200013":{"vr":"IS","Value":[%d]}' % number, (((410, 480),),), members(number),
+        f'"00200013":{{"vr":"IS","Value":[{number}]}}', (((410, 480),),), members(number),
     )
     return replace(one, **changes)  # type: ignore[arg-type]
 
@@ -147,12 +147,17 @@ def test_every_truncation_and_flipped_bit_is_noticed() -> None:
     for at in range(0, len(blob), 5):
         spoilt = bytearray(blob)
         spoilt[at] ^= 0x10
-        try:
-            assert SidecarIndex(bytes(spoilt)).instances() == whole      # time stamp and flags of gzip are nobody's
-        except PacsdError as error:
-            assert error.fault in (Fault.UNAVAILABLE, Fault.UNSUPPORTED)
-            noticed += 1
+        found = _read(bytes(spoilt))
+        assert found in (None, whole)          # time stamp and flags of gzip are nobody's
+        noticed += found is None
     assert noticed > len(blob) // 5 * 0.9
+
+
+def _read(blob: bytes) -> list[PackedInstance] | None:
+    try:
+        return SidecarIndex(blob).instances()
+    except PacsdError:
+        return None
 
 
 def test_a_later_version_is_named() -> None:
