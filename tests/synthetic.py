@@ -41,6 +41,21 @@ UNCOMPRESSED = (
     ExplicitVRBigEndian,
     DeflatedExplicitVRLittleEndian,
 )
+IMAGE_KEYWORDS = (
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PixelSpacing",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "WindowCenter",
+    "WindowWidth",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "ImageOrientationPatient",
+    "PatientPosition",
+)
 ROOT_UID = "1.2.826.0.1.3680043.10.54321"
 FAMILIES = (
     "Zhang^San",
@@ -159,6 +174,27 @@ def ct_slice(
     dataset.PixelData = _phantom(uid_seed(dataset.SOPInstanceUID), rows=rows, columns=columns)
     dataset["PixelData"].VR = "OW"
     return encode(dataset, transfer_syntax_uid)
+
+
+def lean_slice(of: Study, *, series: int = 1, instance: int = 1) -> bytes:
+    """A 512 × 512 CT image with some 40 elements and nothing private: 3 KB of DICOM JSON."""
+    dataset = _common(of, series=series, instance=instance, sop_class_uid=CTImageStorage)
+    kept = (
+        "ImageType",
+        "Manufacturer",
+        "InstitutionName",
+        "StationName",
+        "BodyPartExamined",
+        "SliceThickness",
+        "KVP",
+    )
+    dataset.update({keyword: CT_ELEMENTS[keyword] for keyword in (*kept, *IMAGE_KEYWORDS)})
+    dataset.Rows = dataset.Columns = 512
+    dataset.ImagePositionPatient = ["-180.5", "-175.25", f"{-300 + 0.625 * instance:.3f}"]
+    dataset.FrameOfReferenceUID = uid(of.study_instance_uid, "frame of reference")
+    dataset.PixelData = _phantom(uid_seed(dataset.SOPInstanceUID), rows=512, columns=512)
+    dataset["PixelData"].VR = "OW"
+    return encode(dataset, ExplicitVRLittleEndian)
 
 
 def ct_series(

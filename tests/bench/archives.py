@@ -15,7 +15,7 @@ QUIET_S = 2.0
 
 
 def archive(bench: Bench, side: str) -> Server:
-    """The side's server with 4,000 small studies and four series of 500 slices in it; packed, on ours."""
+    """The side's server with 4,000 small studies and eight series of 500 slices in it; packed, on ours."""
     if side not in bench.loaded:
         folder = Path(tempfile.mkdtemp(prefix=f"{side}-loaded-", dir=bench.folder))
         port = free_port()
@@ -28,9 +28,10 @@ def archive(bench: Bench, side: str) -> Server:
         timed(storescu(server, bench.corpora.queries()))
         for number in range(len(bench.corpora.series_studies())):
             timed(storescu(server, bench.corpora.series(number)))
+            timed(storescu(server, bench.corpora.rich(number)))
         if side == "pacsd":
             wait_packed(
-                server, series=len(bench.corpora.series_studies()) + len(bench.corpora.query_studies())
+                server, series=2 * len(bench.corpora.series_studies()) + len(bench.corpora.query_studies())
             )
         bench.loaded[side] = server
     return bench.loaded[side]

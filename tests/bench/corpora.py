@@ -8,9 +8,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.synthetic import Study, ct_series, ct_slice, small_object, study, write_folder, write_multiframe
+from tests.synthetic import (
+    Study,
+    ct_series,
+    ct_slice,
+    lean_slice,
+    small_object,
+    study,
+    write_folder,
+    write_multiframe,
+)
 
-CT_SEED, SMALL_SEED, SERIES_SEED, QUERY_SEED, LARGE_SEED = 11, 12, 13, 14, 15
+CT_SEED, SMALL_SEED, SERIES_SEED, QUERY_SEED, LARGE_SEED, RICH_SEED = 11, 12, 13, 14, 15, 17
 STUDIES_PER_DATE = 50
 
 
@@ -51,10 +60,20 @@ class Corpora:
         return [study(SERIES_SEED, number, modality="CT") for number in range(4)]
 
     def series(self, number: int) -> Path:
-        """500 CT slices of the study of that number."""
+        """500 CT slices (262 MB) with short headers, of the study of that number."""
+        of, count = self.series_studies()[number], self.scaled(500)
         return self._made(
-            f"series-{number}", lambda: ct_series(self.series_studies()[number], count=self.scaled(500))
+            f"series-{number}", lambda: (lean_slice(of, instance=one) for one in range(1, count + 1))
         )
+
+    def rich_studies(self) -> list[Study]:
+        """The studies of `rich`, one series of 500 in each."""
+        return [study(RICH_SEED, number, modality="CT") for number in range(4)]
+
+    def rich(self, number: int) -> Path:
+        """500 small images with the whole header of a scanner, private elements included."""
+        of, count = self.rich_studies()[number], self.scaled(500)
+        return self._made(f"rich-{number}", lambda: ct_series(of, count=count, rows=64, columns=64))
 
     def query_studies(self) -> list[Study]:
         """4,000 studies of as many patients, 50 on each date."""

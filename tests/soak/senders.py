@@ -1,0 +1,84 @@
+"""A foreign sender (pynetdicom) that knows of every single object whether it was acknowledged."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pynetdicom import AE, _config
+from pynetdicom.association import Association
+
+from tests.soak.ledger import Ledger
+
+PATIENCE_S = 30
+
+
+def associate(port: int, *, ae_title: str = "PACSD", calling: str = "SOAK") -> Association:
+    """An association for CT Image Storage in Explicit VR Little Endian; check `is_established`."""
+    _config.STORE_SEND_CHUNKED_DATASET = True  # paths go out byte by byte as they lie on disk
+    entity = AE(calling)
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = (
+        PATIENCE_S
+    )
+    entity.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
+    association = entity.associate("127.0.0.1", port, ae_title=ae_title)
+    if (
+        association.is_established
+        and association.dul.socket
+        and (connection := association.dul.socket.socket)
+    ):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return association
+
+
+def store(association: Association, path: Path, ledger: Ledger) -> int | None:
+    """Send one file; its status, or None if no answer came."""
+    uid = ledger.sending(path)
+    try:
+        answer = association.send_c_store(path)
+    except RuntimeError:  # pynetdicom: the association is not established any more
+        ledger.lost()
+        return None
+    if "Status" not in answer:
+        ledger.lost()
+        return None
+    ledger.answered(uid, int(answer.Status))
+    return int(answer.Status)
+
+
+class Sender(threading.Thread):
+    """Sends files in order; on a lost association begins another if `again`, or ends."""
+
+    def __init__(self, port: int, paths: Iterable[Path], ledger: Ledger, *, again: bool = False) -> None:
+        super().__init__(daemon=True)
+        self._port, self._paths, self._ledger, self._again = port, paths, ledger, again
+        self._stopping = threading.Event()
+        self.progress = threading.Condition()
+
+    def stop(self) -> None:
+        """No further objects after the current one."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Send everything, or until stopped."""
+        association = associate(self._port)
+        for path in self._paths:
+            while not self._stopping.is_set():
+                if association.is_established and store(association, path, self._ledger) is not None:
+                    break
+                if not self._again:
+                    return
+                self._stopping.wait(0.1)
+                association = associate(self._port)
+            with self.progress:
+                self.progress.notify_all()
+        if association.is_established:
+            association.release()
+
+    def wait_acknowledged(self, count: int, *, timeout_s: float) -> bool:
+        """Wait until that many objects of the ledger are acknowledged; whether it came to that."""
+        with self.progress:
+            return self.progress.wait_for(lambda: len(self._ledger.acknowledged) >= count, timeout_s)
