@@ -28,8 +28,7 @@ class FactKind(Enum):
     REJECT = "reject"                        # organisation, study, series {uid: [sop, ...]}, code
     RESTORE = "restore"                      # organisation, study, series {uid: [sop, ...]}
     PURGE = "purge"                          # organisation, study, series {uid: [sop, ...]}
-    REPLACE = "replace"                      # organisation, sop, key: the bytes that count from now on
-    QUARANTINE = "quarantine"                # organisation, sop, key: bytes that were set aside
+    REPLACE = "replace"                      # key, study, series, sop, digest: the bytes that count from now on
     PATIENT_MERGE = "patient.merge"          # authority, patient_id, into
 
 
@@ -50,14 +49,16 @@ class Journal:
         self._blobs = blobs
         self._ulids = ulids or Ulids()
 
-    def append(self, kind: FactKind, body: Mapping[str, object]) -> Fact:
-        """Keep a fact for good. Raises PacsdError FULL, UNAVAILABLE; then it was not said."""
+    def append(self, fact: Mapping[str, object]) -> Fact:
+        """Keep a fact for good; `fact["fact"]` is its kind's word. Raises PacsdError FULL, UNAVAILABLE: then not said."""
+        body = dict(fact)
+        kind = FactKind(body.pop("fact"))
         ulid = self._ulids()
         at = ulid_time(ulid)
-        fact = Fact(f"{PREFIX}{at:%Y/%m/%d}/{ulid}.json", kind, at, body)
-        text = orjson.dumps({"version": VERSION, "kind": kind.value, "at": at.isoformat(), **body})
-        self._blobs.put(fact.key, text)
-        return fact
+        said = Fact(f"{PREFIX}{at:%Y/%m/%d}/{ulid}.json", kind, at, body)
+        text = orjson.dumps({"version": VERSION, "fact": kind.value, "at": at.isoformat(), **body})
+        self._blobs.put(said.key, text)
+        return said
 
     def replay(self, *, since: datetime | None = None) -> Iterator[Fact]:
         """Facts in the order they were said, from `since` on.
@@ -75,7 +76,7 @@ class Journal:
             body = orjson.loads(self._blobs.read(key))
             if body.pop("version") != VERSION:
                 raise PacsdError(Fault.UNSUPPORTED, f"a later version wrote {key}")
-            return Fact(key, FactKind(body.pop("kind")), datetime.fromisoformat(body.pop("at")), body)
+            return Fact(key, FactKind(body.pop("fact")), datetime.fromisoformat(body.pop("at")), body)
         except (orjson.JSONDecodeError, KeyError, ValueError, AttributeError, TypeError) as error:
             raise PacsdError(Fault.UNAVAILABLE, f"the journal's {key} cannot be read") from error
 

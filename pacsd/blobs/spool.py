@@ -72,7 +72,7 @@ class Spool:
     def remove_empty_buckets(self, *, older_than_s: float = 2 * BUCKET_S, now: float | None = None) -> int:
         """Remove buckets that hold nothing and were not touched for a while; how many.
 
-        Safe beside receivers: a bucket with a file cannot be removed, and a receiver makes another for one that is gone.
+        Safe beside receivers: a bucket that holds a file stays, and a receiver makes another for one that is gone.
         """
         limit = (time.time() if now is None else now) - older_than_s
         removed = 0
