@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -65,7 +65,7 @@ class Cluster:
 
     def alive(self) -> bool:
         """Whether the postmaster runs and its socket accepts a connection."""
-        if self._process is None or self._process.poll() is not None:
+        if self.exited():
             return False
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(5)
@@ -76,12 +76,13 @@ class Cluster:
         return True
 
     def exited(self) -> bool:
-        """Whether the postmaster was started and is gone; never blocks."""
-        return self._process is not None and self._process.poll() is not None
+        """Whether no postmaster of ours runs; never blocks."""
+        return self._process is None or self._process.poll() is not None
 
-    def start(self, *, timeout_s: float = 120.0) -> None:
+    def start(self, *, timeout_s: float = 600.0, stopping: Callable[[], bool] = lambda: False) -> None:
         """Make the cluster when there is none, repair what a kill left behind, and wait until it answers.
 
+        Replaying a long log after a crash takes minutes; `stopping` is asked whether to give up.
         Raises PacsdError: CONFLICT when another process runs it, UNSUPPORTED for another major version,
         UNAVAILABLE when it does not come up.
         """
@@ -90,7 +91,7 @@ class Cluster:
             self._directory.chmod(0o711 if os.geteuid() == 0 else 0o700)  # PostgreSQL's user passes through
         self._lock.acquire()
         try:
-            self._start(time.monotonic() + timeout_s)
+            self._start(time.monotonic() + timeout_s, stopping)
         except BaseException:
             self._end_process(signal.SIGQUIT)
             self._lock.release()
@@ -111,7 +112,7 @@ class Cluster:
     ) -> None:
         self.stop()
 
-    def _start(self, deadline: float) -> None:
+    def _start(self, deadline: float, stopping: Callable[[], bool]) -> None:
         self._end_process(signal.SIGQUIT)
         stop_orphans(self._data)
         if not (self._data / "PG_VERSION").exists():
@@ -126,7 +127,7 @@ class Cluster:
         self._rotate_log()
         arguments = ["postgres", "-D", str(self._data), "-c", f"config_file={configuration}"]
         self._process = self._launch(arguments, death_signal=signal.SIGINT)
-        self._wait_until_ready(deadline)
+        self._wait_until_ready(deadline, stopping)
         self._make_database()
 
     def _owner(self) -> tuple[int, int]:
@@ -217,12 +218,12 @@ class Cluster:
         if folder.parent == Path(SHORT_PARENT) and folder.name.startswith("pacsd-") and not folder.is_symlink():
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _wait_until_ready(self, deadline: float) -> None:
+    def _wait_until_ready(self, deadline: float, stopping: Callable[[], bool]) -> None:
         """Until postmaster.pid says ready, as pg_ctl does: nothing of SQL is needed to know."""
         while not self._is_ready():
             if self.exited():
                 raise PacsdError(Fault.UNAVAILABLE, f"PostgreSQL did not start: {self._last_messages()}")
-            if time.monotonic() > deadline:
+            if stopping() or time.monotonic() > deadline:
                 raise PacsdError(Fault.UNAVAILABLE, "PostgreSQL did not become ready in time")
             time.sleep(0.01)
 
