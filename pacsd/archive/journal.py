@@ -50,7 +50,7 @@ class Journal:
         self._ulids = ulids or Ulids()
 
     def append(self, fact: Mapping[str, object]) -> Fact:
-        """Keep a fact for good; `fact["fact"]` is its kind's word. Raises PacsdError FULL, UNAVAILABLE: then not said."""
+        """Keep a fact for good; `fact["fact"]` names its kind. Raises PacsdError FULL, UNAVAILABLE: it was not said."""
         body = dict(fact)
         kind = FactKind(body.pop("fact"))
         ulid = self._ulids()
