@@ -1,0 +1,246 @@
+"""The acceptor's side of an association from its first byte to its last (PS3.8 7.1, 9.2)."""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pacsd.access.directory import Peer, Refusal
+from pacsd.dimse import echo, store
+from pacsd.dimse.associate import AssociateReject, AssociateRequest, decode_request, encode_accept, encode_reject
+from pacsd.dimse.association import Association, Message, Timeouts, say_last
+from pacsd.dimse.buffers import BufferPool
+from pacsd.dimse.command import C_CANCEL_RQ, C_ECHO_RQ, C_STORE_RQ, RESPONSE
+from pacsd.dimse.handover import pass_on
+from pacsd.dimse.negotiation import LOCAL_LIMIT_EXCEEDED, Acceptance, Policy, negotiate, wants_queries
+from pacsd.dimse.pdu import A_ASSOCIATE_RQ, abort_pdu
+from pacsd.dimse.services import Services
+from pacsd.dimse.statuses import PROCESSING_FAILURE, UNRECOGNIZED_OPERATION, response
+from pacsd.dimse.violations import AbortReason, AbortSource, AssociationEnded, PeerGone, Violation
+
+log = logging.getLogger("pacsd.dimse")
+
+Handler = Callable[[Association, Message, Services], None]
+
+HANDLERS: Mapping[int, Handler] = {
+    C_ECHO_RQ: echo.answer,
+    C_STORE_RQ: store.answer,
+}
+
+_MAX_REQUEST_BYTES = 1 << 20             # 128 contexts with 100 syntaxes each need less
+
+
+class Session:
+    """One connection being served; what `Acceptor.drain` may do to it from its own thread."""
+
+    def __init__(self, connection: socket.socket, address: str) -> None:
+        self.connection = connection
+        self.address = address
+        self.association: Association | None = None
+
+    def stop(self) -> None:
+        """End it as soon as no operation runs."""
+        if self.association is None:
+            self.cut()
+        else:
+            self.association.stop()
+
+    def cut(self) -> None:
+        """Break it now."""
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            log.debug("connection is closed already")
+
+
+class Acceptor:
+    """Serves connections, each on the thread that calls `run`; keeps count of them."""
+
+    def __init__(
+        self,
+        services: Services,
+        policy: Policy,
+        timeouts: Timeouts,
+        *,
+        max_associations: int,
+        handover: Path | None = None,
+        handlers: Mapping[int, Handler] = HANDLERS,
+    ) -> None:
+        self._services = services
+        self._policy = policy
+        self._timeouts = timeouts
+        self._max_associations = max_associations
+        self._handover = handover
+        self._handlers = handlers
+        self._buffers = BufferPool()
+        self._sessions: set[Session] = set()
+        self._changed = threading.Condition()
+        self._stopping = False
+
+    @property
+    def running(self) -> int:
+        """Connections being served now, those without an association yet included."""
+        with self._changed:
+            return len(self._sessions)
+
+    def run(self, connection: socket.socket, address: str, request_body: bytes | None = None) -> None:
+        """Serve one connection to its end; `request_body` is an A-ASSOCIATE-RQ that was read already."""
+        session = Session(connection, address)
+        with self._changed:
+            self._sessions.add(session)
+            crowded = len(self._sessions) > self._max_associations
+            if self._stopping:
+                session.cut()
+        try:
+            self._serve(session, request_body, crowded)
+        except Exception:                        # the last resort: the next peer is served
+            log.exception("association failed")
+        finally:
+            connection.close()
+            with self._changed:
+                self._sessions.discard(session)
+                self._changed.notify_all()
+
+    def drain(self, grace_s: float) -> None:
+        """End idle associations at once and the others as their operation ends; break what is left after `grace_s`."""
+        deadline = time.monotonic() + grace_s
+        with self._changed:
+            self._stopping = True
+            for session in self._sessions:
+                session.stop()
+            while self._sessions and (left := deadline - time.monotonic()) > 0:
+                self._changed.wait(left)
+            for session in self._sessions:
+                session.cut()
+            self._changed.wait_for(lambda: not self._sessions, timeout=1.0)
+
+    def _serve(self, session: Session, body: bytes | None, crowded: bool) -> None:
+        request = self._request(session, body, crowded)
+        if request is None:
+            return
+        decision = negotiate(request, identify=self._identify(session.address), policy=self._policy)
+        if isinstance(decision, AssociateReject):
+            self._reject(session, decision, request)
+            return
+        association = self._establish(session, request, decision)
+        try:
+            association.write([encode_accept(decision.answer)])
+            while True:
+                self._answer(association, association.receive())
+        except AssociationEnded as end:
+            log.info("association ended", extra={"cause": f"{type(end).__name__}: {end}", "calling": request.calling})
+            association.end(end)
+        except Exception:
+            log.exception("operation failed")
+            association.end(Violation(AbortReason.NOT_SPECIFIED, "internal error"))
+
+    def _request(self, session: Session, body: bytes | None, crowded: bool) -> AssociateRequest | None:
+        """The request to decide on, or None when the connection needs nothing more from this process."""
+        try:
+            raw = read_request(session.connection, self._timeouts.artim_s) if body is None else body
+            request = decode_request(raw)
+        except Violation as error:               # PS3.8 Table 9-10, Sta2: AA-1
+            log.warning("no association", extra={"cause": str(error), "address": session.address})
+            self._say_last(session, abort_pdu(AbortSource.SERVICE_USER))
+            return None
+        except PeerGone as error:
+            log.debug("no association", extra={"cause": str(error), "address": session.address})
+            return None
+        if crowded:
+            self._reject(session, LOCAL_LIMIT_EXCEEDED, request)
+            return None
+        if self._handover is not None and body is None and wants_queries(request):
+            if pass_on(self._handover, session.connection, session.address, raw):
+                return None
+        return request
+
+    def _identify(self, address: str) -> Callable[[str, str], Peer | Refusal]:
+        directory = self._services.directory
+        return lambda calling, called: directory.peer(calling=calling, called=called, address=address)
+
+    def _establish(self, session: Session, request: AssociateRequest, decision: Acceptance) -> Association:
+        association = Association(
+            session.connection, self._buffers, max_pdu_bytes=self._policy.max_pdu_bytes, timeouts=self._timeouts
+        )
+        association.establish(
+            decision.contexts, peer_max_pdu_bytes=decision.peer_max_pdu_bytes, options=decision.options
+        )
+        association.peer = decision.peer
+        association.calling, association.called = request.calling, request.called
+        with self._changed:
+            session.association = association
+            if self._stopping:
+                association.stop()
+        return association
+
+    def _reject(self, session: Session, reject: AssociateReject, request: AssociateRequest) -> None:
+        log.warning(
+            "association rejected",
+            extra={
+                "calling": request.calling,
+                "called": request.called,
+                "address": session.address,
+                "answer": (reject.result, reject.source, reject.reason),
+            },
+        )
+        self._say_last(session, encode_reject(reject))
+
+    def _say_last(self, session: Session, pdu: bytes) -> None:
+        say_last(session.connection, pdu, wait_s=0.0 if self._stopping else self._timeouts.artim_s)
+
+    def _answer(self, association: Association, message: Message) -> None:
+        field = message.command.field
+        handler = self._handlers.get(field)
+        if handler is None:
+            self._answer_unknown(association, message)
+            return
+        try:
+            handler(association, message, self._services)
+        except AssociationEnded:
+            raise
+        except Exception:                        # the catch-all of this edge
+            log.exception("operation failed", extra={"command": f"{field:04X}"})
+            association.discard_dataset()
+            comment = "internal error, see the log of the server"
+            association.send(message.context, response(message.command, PROCESSING_FAILURE, comment=comment))
+
+    def _answer_unknown(self, association: Association, message: Message) -> None:
+        """A late C-CANCEL is nothing (PS3.7 9.3.2.3); a response nobody waits for breaks the protocol."""
+        field = message.command.field
+        if field & RESPONSE:
+            raise Violation(AbortReason.UNEXPECTED_PARAMETER, "response without a request")
+        association.discard_dataset()
+        if field != C_CANCEL_RQ:
+            association.send(message.context, response(message.command, UNRECOGNIZED_OPERATION))
+
+
+def read_request(connection: socket.socket, timeout_s: float) -> bytes:
+    """The body of the A-ASSOCIATE-RQ a connection must begin with, within the ARTIM time (PS3.8 9.1.5).
+
+    Raises Violation if something else comes, PeerGone if nothing does.
+    """
+    deadline = time.monotonic() + timeout_s
+    head = _read_exactly(connection, 6, deadline)
+    length = int.from_bytes(head[2:6], "big")
+    if head[0] != A_ASSOCIATE_RQ or length > _MAX_REQUEST_BYTES:
+        raise Violation(AbortReason.UNEXPECTED_PDU, "the connection does not begin with A-ASSOCIATE-RQ")
+    return _read_exactly(connection, length, deadline)
+
+
+def _read_exactly(connection: socket.socket, size: int, deadline: float) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise PeerGone("no A-ASSOCIATE-RQ in time")
+        try:
+            connection.settimeout(left)
+            piece = connection.recv(min(size - len(data), 1 << 16))
+        except OSError as error:
+            raise PeerGone("no A-ASSOCIATE-RQ in time") from error
+        if not piece:
+            raise PeerGone("closed")
+        data += piece
+    return bytes(data)

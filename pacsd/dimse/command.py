@@ -1,0 +1,136 @@
+"""Command sets (PS3.7 6.3, Annex E): implicit VR little endian, group 0000 only."""
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pacsd.dimse.violations import AbortReason, Violation
+
+# Elements of group 0000 (PS3.7 Table E.1-1)
+AFFECTED_SOP_CLASS_UID = 0x0002
+REQUESTED_SOP_CLASS_UID = 0x0003
+COMMAND_FIELD = 0x0100
+MESSAGE_ID = 0x0110
+MESSAGE_ID_BEING_RESPONDED_TO = 0x0120
+MOVE_DESTINATION = 0x0600
+PRIORITY = 0x0700
+COMMAND_DATA_SET_TYPE = 0x0800
+STATUS = 0x0900
+OFFENDING_ELEMENT = 0x0901
+ERROR_COMMENT = 0x0902
+AFFECTED_SOP_INSTANCE_UID = 0x1000
+NUMBER_OF_REMAINING_SUBOPERATIONS = 0x1020
+NUMBER_OF_COMPLETED_SUBOPERATIONS = 0x1021
+NUMBER_OF_FAILED_SUBOPERATIONS = 0x1022
+NUMBER_OF_WARNING_SUBOPERATIONS = 0x1023
+MOVE_ORIGINATOR_APPLICATION_ENTITY_TITLE = 0x1030
+MOVE_ORIGINATOR_MESSAGE_ID = 0x1031
+
+# Values of Command Field (PS3.7 Table E.1-1)
+C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
+C_GET_RQ, C_GET_RSP = 0x0010, 0x8010
+C_FIND_RQ, C_FIND_RSP = 0x0020, 0x8020
+C_MOVE_RQ, C_MOVE_RSP = 0x0021, 0x8021
+C_ECHO_RQ, C_ECHO_RSP = 0x0030, 0x8030
+C_CANCEL_RQ = 0x0FFF
+RESPONSE = 0x8000
+
+NO_DATA_SET, DATA_SET = 0x0101, 0x0000
+MEDIUM_PRIORITY = 0x0000
+
+_HEADER = struct.Struct("<HHI")
+_US = struct.Struct("<H")
+_UNSIGNED_SHORT = frozenset(
+    (
+        COMMAND_FIELD,
+        MESSAGE_ID,
+        MESSAGE_ID_BEING_RESPONDED_TO,
+        PRIORITY,
+        COMMAND_DATA_SET_TYPE,
+        STATUS,
+        NUMBER_OF_REMAINING_SUBOPERATIONS,
+        NUMBER_OF_COMPLETED_SUBOPERATIONS,
+        NUMBER_OF_FAILED_SUBOPERATIONS,
+        NUMBER_OF_WARNING_SUBOPERATIONS,
+        MOVE_ORIGINATOR_MESSAGE_ID,
+    )
+)
+_UIDS = frozenset((AFFECTED_SOP_CLASS_UID, REQUESTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID))
+_ERROR_COMMENT_CHARACTERS = 64           # LO, PS3.5 6.2
+
+Value = int | str | tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A received command set: raw values by element number."""
+
+    elements: dict[int, bytes]
+
+    def number(self, element: int, default: int = -1) -> int:
+        """An unsigned short, or `default` where it is absent or not two bytes."""
+        value = self.elements.get(element, b"")
+        return int(_US.unpack(value)[0]) if len(value) == 2 else default
+
+    def text(self, element: int) -> str:
+        """A UID, AE title or comment without its padding; empty where absent."""
+        return self.elements.get(element, b"").decode("latin-1").strip(" \0")
+
+    @property
+    def field(self) -> int:
+        """Command Field (0000,0100)."""
+        return self.number(COMMAND_FIELD)
+
+    @property
+    def message_id(self) -> int:
+        """Message ID (0000,0110)."""
+        return self.number(MESSAGE_ID, 0)
+
+    @property
+    def status(self) -> int:
+        """Status (0000,0900) of a response."""
+        return self.number(STATUS)
+
+    @property
+    def has_dataset(self) -> bool:
+        """Whether a data set follows: Command Data Set Type is anything but 0101H (PS3.7 E.1)."""
+        return self.number(COMMAND_DATA_SET_TYPE, NO_DATA_SET) != NO_DATA_SET
+
+
+def decode(data: bytes) -> Command:
+    """Read a command set. Raises Violation for bytes that are not one."""
+    elements: dict[int, bytes] = {}
+    at, end = 0, len(data)
+    while at + 8 <= end:
+        group, element, length = _HEADER.unpack_from(data, at)
+        at += 8
+        if group != 0 or length > end - at:
+            raise Violation(AbortReason.INVALID_PARAMETER_VALUE, "not a command set")
+        elements[element] = data[at : at + length]
+        at += length
+    if at != end or len(elements.get(COMMAND_FIELD, b"")) != 2:
+        raise Violation(AbortReason.INVALID_PARAMETER_VALUE, "not a command set")
+    return Command(elements)
+
+
+def encode(values: Mapping[int, Value]) -> bytes:
+    """Write a command set with its group length; elements may be given in any order."""
+    parts: list[bytes] = []
+    for element in sorted(values):
+        value = _encode_value(element, values[element])
+        parts += (_HEADER.pack(0, element, len(value)), value)
+    body = b"".join(parts)
+    return _HEADER.pack(0, 0, 4) + len(body).to_bytes(4, "little") + body
+
+
+def _encode_value(element: int, value: Value) -> bytes:
+    if isinstance(value, int):
+        return _US.pack(value)
+    if isinstance(value, tuple):         # AT: tags
+        return b"".join(struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in value)
+    if element == ERROR_COMMENT:
+        value = value[:_ERROR_COMMENT_CHARACTERS]
+    text = value.encode("ascii", "replace")
+    if len(text) % 2:
+        text += b"\0" if element in _UIDS else b" "
+    return text

@@ -1,0 +1,270 @@
+"""P-DATA-TF on the wire (PS3.8 9.3.5, Annex E): read straight into a reused buffer, written in single calls.
+
+The socket is blocking, with SO_RCVTIMEO and SO_SNDTIMEO as its time limits, so that one `recvmsg` with
+MSG_WAITALL brings a whole fragment without the interpreter in between.
+"""
+
+import socket
+import struct
+from collections.abc import Callable, Iterable, Iterator
+
+from pacsd.dimse.buffers import GATHER_BYTES, BufferPool
+from pacsd.dimse.violations import AbortReason, AbortSource, PeerAborted, PeerGone, Violation
+
+A_ASSOCIATE_RQ, A_ASSOCIATE_AC, A_ASSOCIATE_RJ = 0x01, 0x02, 0x03
+P_DATA_TF, A_RELEASE_RQ, A_RELEASE_RP, A_ABORT = 0x04, 0x05, 0x06, 0x07
+
+RELEASE_RQ = bytes((A_RELEASE_RQ, 0, 0, 0, 0, 4, 0, 0, 0, 0))        # PS3.8 9.3.6
+RELEASE_RP = bytes((A_RELEASE_RP, 0, 0, 0, 0, 4, 0, 0, 0, 0))        # PS3.8 9.3.7
+
+_COMMAND, _LAST = 0x01, 0x02             # message control header, PS3.8 E.2
+_MAX_COMMAND_BYTES = 1 << 16
+_MAX_BUFFERS_A_CALL = 512                # half of Linux's IOV_MAX: a header and a payload each
+_FIRST = struct.Struct(">BxII")          # PDU type, PDU length, length of the first PDV item
+_LENGTH = struct.Struct(">I")
+_PDV = struct.Struct(">BxIIBB")          # the same and context ID, control header
+
+Data = bytes | bytearray | memoryview
+
+
+def abort_pdu(source: AbortSource, reason: AbortReason = AbortReason.NOT_SPECIFIED) -> bytes:
+    """A-ABORT (PS3.8 9.3.8)."""
+    return bytes((A_ABORT, 0, 0, 0, 0, 4, 0, 0, source, reason))
+
+
+class ReleaseRequested(Exception):
+    """An A-RELEASE-RQ was read where a message could begin."""
+
+
+class ReleaseConfirmed(Exception):
+    """An A-RELEASE-RP was read where a message could begin."""
+
+
+class PDataReader:
+    """Messages out of P-DATA-TF PDUs; everything else raises.
+
+    A peer's PDVs may be cut anywhere and several may share a PDU; a message's fragments have one context and
+    are not mixed with another's (PS3.8 9.3.1, E.2). Raises Violation, PeerAborted, PeerGone.
+    """
+
+    def __init__(self, connection: socket.socket, buffers: BufferPool, *, max_pdu_bytes: int) -> None:
+        self._socket = connection
+        self._buffers = buffers
+        self._max_pdu_bytes = max_pdu_bytes
+        self._buffer: bytearray | None = None
+        self._first = memoryview(bytearray(_FIRST.size))
+        self._control = bytearray(2)             # context ID, message control header
+        self._command = bytearray(512)
+        self._pdu_left = 0                       # bytes of the current PDU not read yet
+
+    @property
+    def has_more(self) -> bool:
+        """Whether the PDU being read holds more PDVs."""
+        return self._pdu_left > 0
+
+    def rest(self) -> None:
+        """Give the buffer back: the association is idle."""
+        if self._buffer is not None:
+            self._buffers.give_back(self._buffer)
+            self._buffer = None
+
+    def read_command(self) -> tuple[int, bytes]:
+        """The presentation context ID and the command set of the next message (PS3.7 6.3.1).
+
+        Raises also ReleaseRequested, ReleaseConfirmed.
+        """
+        filled, context_id = 0, -1
+        while True:
+            length = self._next_pdv(between_messages=filled == 0 and context_id < 0)
+            if filled + length > len(self._command):
+                self._enlarge_command(filled + length)
+            with memoryview(self._command) as view:
+                self._read_payload(view[filled : filled + length])
+            if not self._control[1] & _COMMAND:
+                raise Violation(AbortReason.UNEXPECTED_PARAMETER, "data set fragment without a command")
+            context_id = self._same_context(context_id)
+            filled += length
+            if self._control[1] & _LAST:
+                return context_id, bytes(self._command[:filled])
+
+    def read_dataset(self, context_id: int, write: Callable[[memoryview], None]) -> None:
+        """Hand the data set of the message to `write`: in one piece up to 16 MiB, else in pieces of about that.
+
+        The view is good until `write` returns.
+        """
+        if self._buffer is None:
+            self._buffer = self._buffers.lend()
+        filled, last = 0, 0
+        while not last:
+            length = self._next_pdv()
+            if filled + length > len(self._buffer):
+                filled = self._make_room(filled, length, write)
+            with memoryview(self._buffer) as view:
+                self._read_payload(view[filled : filled + length])
+            if self._control[1] & _COMMAND:
+                raise Violation(AbortReason.UNEXPECTED_PARAMETER, "command fragment inside a data set")
+            self._same_context(context_id)
+            filled += length
+            last = self._control[1] & _LAST
+        with memoryview(self._buffer) as view, view[:filled] as piece:
+            write(piece)
+
+    def _make_room(self, filled: int, length: int, write: Callable[[memoryview], None]) -> int:
+        """Room for `length` more bytes: a larger buffer, or an emptied one. Returns how much stays filled."""
+        buffer = self._buffer or bytearray()
+        if filled and filled + length > GATHER_BYTES:
+            with memoryview(buffer) as view, view[:filled] as piece:
+                write(piece)
+            filled = 0
+        if filled + length > len(buffer):
+            self._buffer = bytearray(max(min(2 * len(buffer), GATHER_BYTES), filled + length))
+            self._buffer[:filled] = memoryview(buffer)[:filled]
+        return filled
+
+    def _enlarge_command(self, wanted: int) -> None:
+        if wanted > _MAX_COMMAND_BYTES:
+            raise Violation(AbortReason.INVALID_PARAMETER_VALUE, "command set above its limit")
+        self._command.extend(bytes(wanted - len(self._command)))
+
+    def _same_context(self, context_id: int) -> int:
+        """The context of the fragment just read, which must be that of the message's first one."""
+        if context_id >= 0 and self._control[0] != context_id:
+            raise Violation(AbortReason.UNEXPECTED_PARAMETER, "fragments of one message in two contexts")
+        return self._control[0]
+
+    def _next_pdv(self, *, between_messages: bool = False) -> int:
+        """Read up to the context ID of the next PDV; the length of its fragment in bytes (PS3.8 9.3.5.1)."""
+        if self._pdu_left == 0:
+            pdv_length = self._next_pdu(between_messages)
+        elif self._pdu_left < 6:
+            raise Violation(AbortReason.INVALID_PARAMETER_VALUE, "PDU length and PDV lengths disagree")
+        else:
+            self._read(self._first[:4])
+            pdv_length = _LENGTH.unpack_from(self._first)[0]
+            self._pdu_left -= 4
+        if pdv_length < 2 or pdv_length > self._pdu_left:
+            raise Violation(AbortReason.INVALID_PARAMETER_VALUE, "PDV length outside its PDU")
+        self._pdu_left -= pdv_length
+        return int(pdv_length) - 2
+
+    def _next_pdu(self, between_messages: bool) -> int:
+        """Read the header of the next PDU and four bytes more: every PDU has them, A-ABORT no others."""
+        first = self._first
+        got = self._some(first)
+        while got < 6:
+            got += self._some(first[got:])
+        kind, length, pdv_length = _FIRST.unpack_from(first)
+        known = A_ASSOCIATE_RQ <= kind <= A_ABORT
+        if not known or length < 4 or (kind == P_DATA_TF and length > self._max_pdu_bytes):
+            raise _wrong_pdu(kind)
+        if got < 10:
+            self._read(first[got:])
+            kind, length, pdv_length = _FIRST.unpack_from(first)
+        if kind != P_DATA_TF:
+            self._other_pdu(kind, length, between_messages)
+        self._pdu_left = length - 4
+        return int(pdv_length)
+
+    def _other_pdu(self, kind: int, length: int, between_messages: bool) -> None:
+        if kind == A_ABORT and length == 4:
+            raise PeerAborted(self._first[8], self._first[9])
+        if kind == A_RELEASE_RQ and between_messages and length == 4:
+            raise ReleaseRequested
+        if kind == A_RELEASE_RP and between_messages and length == 4:
+            raise ReleaseConfirmed
+        raise _wrong_pdu(kind)
+
+    def _read_payload(self, target: memoryview) -> None:
+        """The context ID, the control header and the fragment, in one call unless it is cut short."""
+        wanted = 2 + len(target)
+        try:
+            got = self._socket.recvmsg_into([self._control, target], 0, socket.MSG_WAITALL)[0]
+        except OSError as error:
+            raise PeerGone(_cause(error)) from error
+        if got < wanted:
+            if got == 0:
+                raise PeerGone("closed")
+            if got < 2:
+                self._read(memoryview(self._control)[got:])
+                got = 2
+            self._read(target[got - 2 :])
+        # A sender with Nagle's algorithm on holds a message's last segment back until the ones before are
+        # acknowledged; the kernel forgets this option by itself, so it is set again after every fragment.
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+    def _read(self, target: memoryview) -> None:
+        while target:
+            target = target[self._some(target) :]
+
+    def _some(self, target: memoryview) -> int:
+        try:
+            got = self._socket.recv_into(target)
+        except OSError as error:
+            raise PeerGone(_cause(error)) from error
+        if got == 0:
+            raise PeerGone("closed")
+        return got
+
+
+def _wrong_pdu(kind: int) -> Violation:
+    if kind == P_DATA_TF:
+        return Violation(AbortReason.INVALID_PARAMETER_VALUE, "PDU length outside its limits")
+    if A_ASSOCIATE_RQ <= kind <= A_ABORT:
+        return Violation(AbortReason.UNEXPECTED_PDU, f"PDU type {kind:02X} is not expected here")
+    return Violation(AbortReason.UNRECOGNIZED_PDU, f"PDU type {kind:02X} is unknown")
+
+
+def _cause(error: OSError) -> str:
+    return "silent for too long" if isinstance(error, BlockingIOError) else type(error).__name__
+
+
+def pdata(context_id: int, data: Data, *, command: bool, max_pdu_bytes: int) -> list[Data]:
+    """One whole command or data set as buffers to send: a header and a slice per fragment (PS3.8 9.3.5)."""
+    kind = _COMMAND if command else 0
+    room = max_pdu_bytes - 6
+    if len(data) <= room:
+        return [_PDV.pack(P_DATA_TF, len(data) + 6, len(data) + 2, context_id, kind | _LAST), data]
+    view = memoryview(data)
+    parts: list[Data] = []
+    for start in range(0, len(view), room):
+        piece = view[start : start + room]
+        last = _LAST if start + room >= len(view) else 0
+        parts += (_PDV.pack(P_DATA_TF, len(piece) + 6, len(piece) + 2, context_id, kind | last), piece)
+    return parts
+
+
+def pdata_stream(context_id: int, chunks: Iterable[Data], *, max_pdu_bytes: int) -> Iterator[list[Data]]:
+    """A data set of unknown size as groups of buffers to send; the last fragment is held back until the end is known."""
+    room = max_pdu_bytes - 6
+    held: Data = b""
+    for chunk in chunks:
+        parts: list[Data] = []
+        for start in range(0, len(chunk), room):
+            if held:
+                parts += (_PDV.pack(P_DATA_TF, len(held) + 6, len(held) + 2, context_id, 0), held)
+            held = memoryview(chunk)[start : start + room]
+        held = bytes(held)              # the source may use its chunk's memory again
+        if parts:
+            yield parts
+    yield [_PDV.pack(P_DATA_TF, len(held) + 6, len(held) + 2, context_id, _LAST), held]
+
+
+def send(connection: socket.socket, parts: list[Data]) -> None:
+    """Write buffers with as few calls as the kernel allows. Raises PeerGone."""
+    try:
+        for start in range(0, len(parts), _MAX_BUFFERS_A_CALL):
+            _send_group(connection, parts[start : start + _MAX_BUFFERS_A_CALL])
+    except OSError as error:
+        raise PeerGone(_cause(error)) from error
+
+
+def _send_group(connection: socket.socket, parts: list[Data]) -> None:
+    sent = connection.sendmsg(parts)
+    if sent == sum(map(len, parts)):
+        return
+    for part in parts:
+        if sent < len(part):
+            connection.sendall(memoryview(part)[sent:])
+            sent = 0
+        else:
+            sent -= len(part)

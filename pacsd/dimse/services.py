@@ -1,0 +1,94 @@
+"""What the DIMSE services need from the rest of the house, as small ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from config.settings import RemoteAESettings
+from pacsd.access.directory import Peer, Refusal
+from pacsd.access.scope import Scope
+
+if TYPE_CHECKING:
+    from pacsd.archive.retrieve import DatasetReader, InstanceRef, Selection
+
+
+class Reception(Protocol):
+    """One object on its way in."""
+
+    def write(self, data: memoryview) -> None:
+        """The next bytes of the data set; the view is not kept."""
+
+    def commit(self) -> object:
+        """Durable and visible on return. Raises PacsdError."""
+
+    def abort(self) -> None:
+        """Forget the object."""
+
+
+class Ingest(Protocol):
+    """Where received objects go."""
+
+    def receive(
+        self,
+        peer: Peer,
+        *,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        receiving_ae: str,
+    ) -> Reception:
+        """Begin to receive one."""
+
+
+class Match(Protocol):
+    """One answer to a query."""
+
+    def dataset(self) -> Mapping[str, Mapping[str, Any]]:
+        """Its attributes, those of the levels above included, in the DICOM JSON Model."""
+
+
+class Search(Protocol):
+    """Answers queries as a stream."""
+
+    def __call__(self, level: Any, query: Any, scope: Scope) -> Iterator[Match]: ...
+
+
+class Retrieve(Protocol):
+    """Finds and opens stored instances."""
+
+    def select(self, scope: Scope, selection: Selection) -> list[InstanceRef]:
+        """The visible instances of a selection."""
+
+    def open(self, ref: InstanceRef) -> DatasetReader:
+        """The data set as it is given out."""
+
+
+class Archive(Protocol):
+    """The archive as this edge sees it."""
+
+    @property
+    def ingest(self) -> Ingest: ...
+    @property
+    def search(self) -> Search: ...
+    @property
+    def retrieve(self) -> Retrieve: ...
+
+
+class Directory(Protocol):
+    """Who may talk to us, and whom we may send to."""
+
+    def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal: ...
+    def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a handler works with. `move_associations`: how many one C-MOVE opens at most."""
+
+    archive: Archive
+    directory: Directory
+    move_associations: int = 1
+    artim_timeout_s: float = 30.0
+    idle_timeout_s: float = 300.0
