@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
+import orjson
 import psycopg
+from psycopg import errors
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from pacsd.faults import Fault, PacsdError
@@ -16,6 +19,10 @@ from pacsd.faults import Fault, PacsdError
 Connection = psycopg.Connection[TupleRow]
 Pool = ConnectionPool[Connection]
 SynchronousCommit = Literal["on", "off", "local", "remote_write", "remote_apply"]
+
+# Statements are prepared where the caller says so: a search planned without its values is planned badly.
+# (None would forbid the rest too.)
+_NEVER = 1 << 30
 
 log = logging.getLogger("pacsd.index")
 T = TypeVar("T")
@@ -39,7 +46,7 @@ def pool(
         min_size=min_size,
         max_size=max_size,
         timeout=timeout_s,
-        kwargs={"autocommit": True, "prepare_threshold": None, "application_name": "pacsd"},
+        kwargs={"autocommit": True, "prepare_threshold": _NEVER, "application_name": "pacsd"},
         configure=lambda connection: _configure(connection, synchronous_commit),
         check=_check,
         open=True,
@@ -76,10 +83,17 @@ def translated() -> Iterator[None]:
     """The store's boundary: psycopg's errors become PacsdError, with the cause kept for the log."""
     try:
         yield
-    except (psycopg.OperationalError, PoolTimeout) as error:
-        raise _unavailable() from error
     except psycopg.Error as error:
-        raise PacsdError(Fault.INTERNAL, f"the index refused a statement ({error.sqlstate})") from error
+        raise translate(error) from error
+
+
+def translate(error: psycopg.Error) -> PacsdError:
+    """A driver's error in our terms."""
+    if isinstance(error, errors.DiskFull):
+        return PacsdError(Fault.FULL, "no room left in the index")
+    if isinstance(error, psycopg.OperationalError):    # PoolTimeout is one
+        return _unavailable()
+    return PacsdError(Fault.INTERNAL, f"the index refused a statement ({error.sqlstate})")
 
 
 def retried(pool: Pool, work: Callable[[Connection], T]) -> T:
@@ -97,6 +111,7 @@ def retried(pool: Pool, work: Callable[[Connection], T]) -> T:
 
 
 def _configure(connection: Connection, synchronous_commit: str) -> None:
+    set_json_loads(orjson.loads, connection)
     connection.execute("set role pacsd_app")
     connection.execute("select set_config('synchronous_commit', %s, false)", (synchronous_commit,))
     connection.execute("set jit = off")                # compiling costs more than these statements take

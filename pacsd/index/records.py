@@ -50,10 +50,15 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The answer for one arrival; `existing` locates what was there before (DUPLICATE, CONFLICT)."""
+    """The answer for one arrival; `existing` locates what was there before (DUPLICATE, CONFLICT).
+
+    A CONFLICT without `existing` is not decided yet: the instance may be in a pack of the series with the key
+    `packed_series`, whose sidecar holds the digest to compare (`locate.by_series`).
+    """
 
     outcome: Outcome
     existing: Extent | None = None
+    packed_series: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,82 @@
+"""Group commit: of the threads that come at one moment, one works for all; alone, a thread works for itself."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+
+class Ticket:
+    """A place in the queue; subclasses carry the work and its answer."""
+
+    __slots__ = ("_gate", "leads")
+
+    def __init__(self) -> None:
+        self.leads = False
+        self._gate: threading.Lock | None = None
+
+    def will_wait(self) -> None:
+        """Close the gate; called before the ticket can be seen by others."""
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    def wait(self) -> None:
+        """Return once `wake` was called: the work is done, or this thread is to lead."""
+        if self._gate is not None:
+            self._gate.acquire()
+
+    def wake(self) -> None:
+        """Open the gate."""
+        if self._gate is not None:
+            self._gate.release()
+
+
+T = TypeVar("T", bound=Ticket)
+
+
+class Group(Generic[T]):
+    """Runs `work` on batches of tickets, one batch at a time, in the threads that bring them.
+
+    A thread that finds nobody leading takes all that is queued, at most `limit`; then the first of those that
+    came meanwhile leads. No thread of its own, and no hand-over where there is no contention. `work` must not
+    raise: it leaves its answers on the tickets.
+    """
+
+    def __init__(self, work: Callable[[Sequence[T]], None], *, limit: int) -> None:
+        self._work = work
+        self._limit = limit
+        self._queue: deque[T] = deque()
+        self._mutex = threading.Lock()
+        self._led = False
+
+    def run(self, ticket: T) -> None:
+        """Have the ticket's work done, here or by another thread; on return it is."""
+        with self._mutex:
+            self._queue.append(ticket)
+            leads, self._led = not self._led, True
+            if not leads:
+                ticket.will_wait()
+        if not leads:
+            ticket.wait()
+        if leads or ticket.leads:
+            self._lead(ticket)
+
+    def _lead(self, own: T) -> None:
+        with self._mutex:
+            batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
+        try:
+            self._work(batch)
+        finally:
+            self._pass_on()
+            for ticket in batch:
+                if ticket is not own:
+                    ticket.wake()
+
+    def _pass_on(self) -> None:
+        with self._mutex:
+            if not self._queue:
+                self._led = False
+                return
+            following = self._queue[0]
+            following.leads = True
+        following.wake()

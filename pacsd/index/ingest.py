@@ -1,0 +1,267 @@
+"""Making durable objects visible: one statement for an object of a known series, one transaction for all who wait."""
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+
+import psycopg
+from psycopg import errors
+
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.connect import Connection, Pool, lent, translate
+from pacsd.index.described import Above, Describe, above, instance_members
+from pacsd.index.group import Group, Ticket
+from pacsd.index.loose import Again, Ready, insert
+from pacsd.index.placement import Placed, place
+from pacsd.index.records import Arrival, Stored
+from pacsd.index.replace import replace
+
+log = logging.getLogger("pacsd.index")
+
+_ROUNDS = 5                          # how often a race is run again before it counts as a failure
+
+# Right for these statements whatever the tables held when the connection planned them: index lookups only.
+_PLANS = ("plan_cache_mode = force_generic_plan", "enable_seqscan = off", "enable_hashjoin = off",
+          "enable_mergejoin = off", "enable_bitmapscan = off")  # fmt: skip
+
+_SeriesIdentity = tuple[int, str, str, bytes, str]
+_Insert = Callable[[Connection, "Sequence[_Waiting]", Sequence[int]], "list[Stored | Again]"]
+
+
+class _Waiting(Ticket):
+    """An arrival on its way into the index, and what became of it."""
+
+    __slots__ = ("_above", "answer", "arrival", "attributes")
+
+    def __init__(self, arrival: Arrival) -> None:
+        super().__init__()
+        self.arrival = arrival
+        self.attributes = instance_members(arrival)
+        self.answer: Stored | PacsdError | None = None
+        self._above: Above | None = None
+
+    @property
+    def identity(self) -> _SeriesIdentity:
+        a = self.arrival
+        return a.organisation, a.study_instance_uid, a.series_instance_uid, a.fingerprint, a.sop_class_uid
+
+    def above(self, describe: Describe) -> Above:
+        if self._above is None:
+            self._above = describe(self.arrival)
+        return self._above
+
+    def result(self) -> Stored:
+        if isinstance(self.answer, Stored):
+            return self.answer
+        raise self.answer or PacsdError(Fault.INTERNAL, "the index gave no answer")
+
+
+class _SeriesCache:
+    """Keys of series by identity; what is in here needs no look at patient, study and series. Thread-safe."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._keys: OrderedDict[_SeriesIdentity, int] = OrderedDict()
+        self._mutex = threading.Lock()
+
+    def get(self, identity: _SeriesIdentity) -> int | None:
+        with self._mutex:
+            series = self._keys.get(identity)
+            if series is not None:
+                self._keys.move_to_end(identity)
+            return series
+
+    def put(self, identity: _SeriesIdentity, series: int) -> None:
+        with self._mutex:
+            self._keys[identity] = series
+            if len(self._keys) > self._size:
+                self._keys.popitem(last=False)
+
+    def drop(self, identity: _SeriesIdentity) -> None:
+        with self._mutex:
+            self._keys.pop(identity, None)
+
+
+class Ingest:
+    """Writes arrivals. Thread-safe; `store` keeps one connection of the pool to itself.
+
+    `series_cache` bounds how many series are remembered: an object of a remembered series that says nothing
+    new above the instance costs one round trip. `other_patient_count` counts objects that named another
+    patient than their study's first object did (they are kept with the first).
+    """
+
+    def __init__(
+        self, pool: Pool, *, describe: Describe = above, series_cache: int = 20_000, batch: int = 256
+    ) -> None:
+        self._pool = pool
+        self._describe = describe
+        self._cache = _SeriesCache(series_cache)
+        self._batch = batch
+        self._group: Group[_Waiting] = Group(self._work, limit=batch)
+        self._own: Connection | None = None
+        self.other_patient_count = 0
+
+    def store(self, arrival: Arrival) -> Stored:
+        """Make one arrival visible; its transaction has committed on return.
+
+        Whether that waits for the disk is the pool's `synchronous_commit`; without, the spool repairs what a
+        crash takes back. Raises PacsdError: MALFORMED (a UID no key can hold), UNAVAILABLE, FULL, INTERNAL.
+        """
+        waiting = _Waiting(arrival)
+        self._group.run(waiting)
+        return waiting.result()
+
+    def store_many(self, arrivals: Iterable[Arrival]) -> list[Stored | PacsdError]:
+        """The same for rebuild and import: an answer for each, in order; a bad object fails no other."""
+        answers: list[_Waiting | PacsdError] = []
+        for arrival in arrivals:
+            try:
+                answers.append(_Waiting(arrival))
+            except PacsdError as error:
+                answers.append(error)
+        waiting = [one for one in answers if isinstance(one, _Waiting)]
+        for start in range(0, len(waiting), self._batch):
+            with lent(self._pool) as connection:
+                self._settle(connection, waiting[start : start + self._batch], _insert)
+        return [one if isinstance(one, PacsdError) else one.answer or _lost() for one in answers]
+
+    def replace(self, arrival: Arrival, *, grace_s: float = 3600.0) -> Stored:
+        """Like `store`, but other bytes under this SOP Instance UID give way.
+
+        `existing` is what was loose before (garbage after `grace_s`), `packed_series` where a packed copy is
+        hidden from now on.
+        """
+
+        def work(connection: Connection, ones: Sequence[_Waiting], series: Sequence[int]) -> list[Stored | Again]:
+            return [replace(connection, _ready(ones[0], series[0]), grace_s=grace_s)]
+
+        waiting = _Waiting(arrival)
+        with lent(self._pool) as connection:
+            self._settle(connection, [waiting], work, cached=False)
+        return waiting.result()
+
+    def close(self) -> None:
+        """Give the connection back; nobody may be storing."""
+        if self._own is not None:
+            self._own.close()
+            self._pool.putconn(self._own)
+            self._own = None
+
+    def _work(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            try:
+                self._settle(self._connection(), batch, _insert)
+            except psycopg.OperationalError:
+                # Safe to run again: an arrival that did commit finds its own row.
+                self.close()
+                self._settle(self._connection(), batch, _insert)
+        except psycopg.Error as error:
+            self.close()
+            _fail(batch, translate(error))
+        except Exception as error:
+            log.exception("storing a batch failed")
+            self.close()
+            _fail(batch, PacsdError(Fault.INTERNAL, f"the index failed: {type(error).__name__}"))
+
+    def _connection(self) -> Connection:
+        if self._own is None or self._own.closed:
+            self.close()
+            self._own = self._pool.getconn()
+            for setting in _PLANS:
+                self._own.execute(f"set {setting}")
+        return self._own
+
+    def _settle(
+        self, connection: Connection, batch: Sequence[_Waiting], work: _Insert, *, cached: bool = True
+    ) -> None:
+        """Answer a batch; where it is refused as a whole, each of its objects on its own."""
+        try:
+            self._attempt(connection, batch, work, cached)
+        except (errors.DeadlockDetected, errors.SerializationFailure, errors.DataError, errors.IntegrityError,
+                errors.InternalError_, errors.ProgrammingError) as error:  # fmt: skip
+            log.info("a batch was refused", extra={"objects": len(batch), "sqlstate": error.sqlstate})
+            for one in batch:
+                self._alone(connection, one, work, cached)
+
+    def _alone(self, connection: Connection, one: _Waiting, work: _Insert, cached: bool) -> None:
+        if one.answer is not None:
+            return
+        try:
+            self._attempt(connection, [one], work, cached)
+        except (errors.DeadlockDetected, errors.SerializationFailure) as error:
+            one.answer = translate(error)
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            one.answer = translate(error)
+
+    def _attempt(self, connection: Connection, batch: Sequence[_Waiting], work: _Insert, cached: bool) -> None:
+        left = [one for one in batch if one.answer is None]
+        for _ in range(_ROUNDS):
+            if not left:
+                return
+            known = [(one, self._cache.get(one.identity) if cached else None) for one in left]
+            hits = [(one, series) for one, series in known if series is not None]
+            if hits:
+                ones, series = [one for one, _ in hits], [key for _, key in hits]
+                self._take(ones, work(connection, ones, series))
+            self._place(connection, [one for one, series in known if series is None], work)
+            left = [one for one in left if one.answer is None]
+        _fail(left, PacsdError(Fault.UNAVAILABLE, "the series kept changing while an object of it arrived"))
+
+    def _place(self, connection: Connection, new: Sequence[_Waiting], work: _Insert) -> None:
+        described = [(one, levels) for one in new if (levels := self._levels(one)) is not None]
+        if not described:
+            return
+        ones = [one for one, _ in described]
+        with connection.transaction():
+            placed = place(connection, [(one.arrival, levels) for one, levels in described])
+            answers = work(connection, ones, [at.series for at in placed])
+        for one, at in zip(ones, placed, strict=True):
+            self._cache.put(one.identity, at.series)
+            self._warn(one, at)
+        self._take(ones, answers)
+
+    def _levels(self, one: _Waiting) -> Above | None:
+        try:
+            return one.above(self._describe)
+        except PacsdError as error:
+            one.answer = error
+        except Exception as error:
+            log.exception("an object could not be described")
+            one.answer = PacsdError(Fault.INTERNAL, f"the object could not be described: {type(error).__name__}")
+        return None
+
+    def _take(self, ones: Sequence[_Waiting], answers: Sequence[Stored | Again]) -> None:
+        for one, answer in zip(ones, answers, strict=True):
+            if isinstance(answer, Stored):
+                one.answer = answer
+            elif answer is Again.VANISHED:
+                self._cache.drop(one.identity)
+
+    def _warn(self, one: _Waiting, at: Placed) -> None:
+        if at.other_patient:
+            self.other_patient_count += 1
+            log.warning(
+                "an object names another patient than its study does; the first is kept",
+                extra={"study_instance_uid": one.arrival.study_instance_uid, "source_ae": one.arrival.source_ae},
+            )
+
+
+def _insert(connection: Connection, ones: Sequence[_Waiting], series: Sequence[int]) -> list[Stored | Again]:
+    return insert(connection, [_ready(one, key) for one, key in zip(ones, series, strict=True)])
+
+
+def _ready(one: _Waiting, series: int) -> Ready:
+    return Ready(one.arrival, one.attributes, series)
+
+
+def _fail(ones: Iterable[_Waiting], error: PacsdError) -> None:
+    for one in ones:
+        if one.answer is None:
+            one.answer = error
+
+
+def _lost() -> PacsdError:
+    return PacsdError(Fault.INTERNAL, "the index gave no answer")

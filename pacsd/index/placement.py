@@ -1,0 +1,229 @@
+"""Finding or making the patient, study and series of arrivals: the path of the first object of a series.
+
+Every writer locks in one order: patients by key, then studies by (Study Instance UID, organisation), each
+with its series by UID, then the grams of names. So transactions wait for each other, and never in a circle.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from pacsd.index import outbox
+from pacsd.index.connect import Connection
+from pacsd.index.described import Above
+from pacsd.index.names import name_grams
+from pacsd.index.records import Arrival
+from pacsd.index.rows import (
+    ISSUER_OF_PATIENT_ID,
+    PATIENT_ID,
+    answer,
+    column_names,
+    column_values,
+    dumps,
+    filled,
+    overlaid,
+)
+from pacsd.index.values import Attributes, text_at
+
+STUDY_RECEIVED = "study.received"
+
+# Who the patient is follows from the first object alone.
+_PATIENT_KEY_TAGS = frozenset((PATIENT_ID, ISSUER_OF_PATIENT_ID))
+
+_STUDY_COLUMNS = column_names("study")
+_SERIES_COLUMNS = column_names("series")
+
+_PATIENT_FIND = "select pk from patient where patient_id = %s and assigning_authority = %s and unidentified = %s"
+_PATIENT_MAKE = """
+insert into patient (patient_id, assigning_authority, unidentified) values (%s, %s, %s)
+on conflict do nothing returning pk
+"""
+_STUDY_FIND = """
+select s.pk, s.patient, s.original, s.overlay, p.overlay
+from study s join patient p on p.pk = s.patient
+where s.study_instance_uid = %s and s.organisation = %s for no key update of s
+"""
+_STUDY_MAKE = f"""
+insert into study (study_instance_uid, organisation, patient, received_at, last_received_at, patient_id,
+    assigning_authority, original, attributes, more, {", ".join(_STUDY_COLUMNS)})
+values ({", ".join(["%s"] * (10 + len(_STUDY_COLUMNS)))})
+on conflict do nothing returning pk
+"""
+_STUDY_UPDATE = f"""
+update study set original = %s, attributes = %s, more = %s, {", ".join(f"{c} = %s" for c in _STUDY_COLUMNS)}
+where pk = %s
+"""
+_SERIES_FIND = """
+select pk, original, sop_classes from series where study = %s and series_instance_uid = %s for no key update
+"""
+_SERIES_MAKE = f"""
+insert into series (study, series_instance_uid, organisation, last_received_at, sop_classes, original,
+    attributes, more, {", ".join(_SERIES_COLUMNS)})
+values ({", ".join(["%s"] * (8 + len(_SERIES_COLUMNS)))})
+on conflict do nothing returning pk
+"""
+_SERIES_UPDATE = f"""
+update series set sop_classes = %s, original = %s, attributes = %s, more = %s,
+    {", ".join(f"{c} = %s" for c in _SERIES_COLUMNS)}
+where pk = %s
+"""
+# From all series that show something: modalities and SOP classes are what readers see, not what was ever sent.
+SUMMARISE = """
+update study s set
+    modalities = array(select distinct modality from series
+        where study = s.pk and instances > 0 and modality is not null order by 1),
+    sop_classes = array(select distinct c from series r, unnest(r.sop_classes) c
+        where r.study = s.pk and r.instances > 0 order by 1)
+where s.pk = any(%s)
+"""
+_GRAMS = """
+insert into name_gram (gram, patient)
+select gram, patient from unnest(%s::text[], %s::bigint[]) as g(gram, patient) order by patient, gram
+on conflict do nothing
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where an arrival belongs. `other_patient`: the study is kept under another patient than the object names."""
+
+    series: int
+    study: int
+    other_patient: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Study:
+    pk: int
+    other_patient: bool
+    grams: tuple[tuple[str, int], ...]
+
+
+def place(connection: Connection, arrivals: Sequence[tuple[Arrival, Above]]) -> list[Placed]:
+    """Series keys for arrivals, in their order; call inside a transaction, which keeps the rows locked."""
+    patients = _patients(connection, arrivals)
+    studies: dict[tuple[str, int], _Study] = {}
+    placed: dict[int, Placed] = {}
+    grams: set[tuple[str, int]] = set()
+    for n in sorted(range(len(arrivals)), key=lambda n: _order(arrivals[n][0])):
+        arrival, above = arrivals[n]
+        study = _study(connection, arrival, above, patients[_patient_key(arrival, above)])
+        studies.setdefault((arrival.study_instance_uid, arrival.organisation), study)
+        grams.update(study.grams)
+        placed[n] = Placed(_series(connection, arrival, above, study.pk), study.pk, study.other_patient)
+    if grams:
+        both = sorted(grams)
+        connection.execute(_GRAMS, ([gram for gram, _ in both], [patient for _, patient in both]))
+    return [placed[n] for n in range(len(arrivals))]
+
+
+def _order(arrival: Arrival) -> tuple[str, int, str]:
+    return arrival.study_instance_uid, arrival.organisation, arrival.series_instance_uid
+
+
+def _patient_key(arrival: Arrival, above: Above) -> tuple[str, str, str]:
+    unidentified = "" if above.patient_id else f"{arrival.organisation} {arrival.study_instance_uid}"
+    return above.patient_id, above.assigning_authority, unidentified
+
+
+def _patients(connection: Connection, arrivals: Iterable[tuple[Arrival, Above]]) -> dict[tuple[str, str, str], int]:
+    keys = sorted({_patient_key(arrival, above) for arrival, above in arrivals})
+    return {key: _found_or_made(connection, _PATIENT_FIND, key, _PATIENT_MAKE, key)[0] for key in keys}
+
+
+def _found_or_made(
+    connection: Connection, find: str, find_by: Sequence[Any], make: str, values: Sequence[Any]
+) -> tuple[Any, ...]:
+    """The row that is there, or the one made; a row made by somebody else meanwhile is found the second time."""
+    while True:
+        row = connection.execute(find, find_by, prepare=True).fetchone()
+        row = row or connection.execute(make, values, prepare=True).fetchone()
+        if row is not None:
+            return row
+
+
+def _study(connection: Connection, arrival: Arrival, above: Above, patient: int) -> _Study:
+    original = {**above.patient, **above.study}
+    key = (arrival.study_instance_uid, arrival.organisation)
+    row = _found_or_made(
+        connection, _STUDY_FIND, key, _STUDY_MAKE, _new_study(arrival, above, original, patient)
+    )
+    if len(row) == 1:
+        subject = arrival.study_instance_uid
+        outbox.append(
+            connection, organisation=arrival.organisation, topic=STUDY_RECEIVED, subject=subject,
+            body={"study_instance_uid": subject},
+        )
+        return _Study(row[0], False, _grams(original, patient))
+    return _known_study(connection, row, above)
+
+
+def _new_study(
+    arrival: Arrival, above: Above, original: Attributes, patient: int
+) -> list[Any]:
+    ready = answer("study", original)
+    return [
+        arrival.study_instance_uid, arrival.organisation, patient, arrival.received_at, arrival.received_at,
+        above.patient_id, above.assigning_authority, _json(original), ready.attributes, ready.more,
+        *column_values("study", original),
+    ]  # fmt: skip
+
+
+def _known_study(connection: Connection, row: tuple[Any, ...], above: Above) -> _Study:
+    pk, patient, original, overlay, patient_overlay = row
+    other_patient = _names_other_patient(original, above)
+    later = above.study if other_patient else {**above.patient, **above.study}
+    merged = filled(original, {tag: later[tag] for tag in later if tag not in _PATIENT_KEY_TAGS})
+    if merged == original:
+        return _Study(pk, other_patient, ())
+    effective = overlaid(merged, patient_overlay, overlay)
+    ready = answer("study", effective)
+    values = (_json(merged), ready.attributes, ready.more, *column_values("study", effective), pk)
+    connection.execute(_STUDY_UPDATE, values)
+    return _Study(pk, other_patient, _grams(effective, patient))
+
+
+def _names_other_patient(original: Attributes, above: Above) -> bool:
+    issuers = {text_at(original, ISSUER_OF_PATIENT_ID), text_at(above.patient, ISSUER_OF_PATIENT_ID)} - {None}
+    return above.patient_id != (text_at(original, PATIENT_ID) or "") or len(issuers) > 1
+
+
+def _series(connection: Connection, arrival: Arrival, above: Above, study: int) -> int:
+    key = (study, arrival.series_instance_uid)
+    row = _found_or_made(connection, _SERIES_FIND, key, _SERIES_MAKE, _new_series(arrival, above, study))
+    if len(row) > 1:
+        _fill_series(connection, row, arrival, above, study)
+    pk: int = row[0]
+    return pk
+
+
+def _new_series(arrival: Arrival, above: Above, study: int) -> list[Any]:
+    ready = answer("series", above.series)
+    return [
+        study, arrival.series_instance_uid, arrival.organisation, arrival.received_at, [arrival.sop_class_uid],
+        _json(above.series), ready.attributes, ready.more, *column_values("series", above.series),
+    ]  # fmt: skip
+
+
+def _fill_series(
+    connection: Connection, row: tuple[Any, ...], arrival: Arrival, above: Above, study: int
+) -> None:
+    pk, original, sop_classes = row
+    merged = filled(original, above.series)
+    if merged == original and arrival.sop_class_uid in sop_classes:
+        return
+    ready = answer("series", merged)
+    classes = sorted({*sop_classes, arrival.sop_class_uid})
+    values = (classes, _json(merged), ready.attributes, ready.more, *column_values("series", merged), pk)
+    connection.execute(_SERIES_UPDATE, values)
+    connection.execute(SUMMARISE, ([study],))
+
+
+def _grams(attributes: Attributes, patient: int) -> tuple[tuple[str, int], ...]:
+    return tuple((gram, patient) for gram in name_grams(column_values("study", attributes)[:4]))
+
+
+def _json(attributes: Attributes) -> Jsonb:
+    return Jsonb(attributes, dumps=dumps)
