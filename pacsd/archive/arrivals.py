@@ -1,0 +1,122 @@
+"""What a durable object may become: visible, a repeat of what is kept, or one that contradicts it."""
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from pacsd.archive.journal import Journal
+from pacsd.archive.sidecar import SidecarEntry, SidecarIndex
+from pacsd.blobs.port import BlobStore
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.records import Arrival, Extent, Outcome, PackRow, Stored
+
+CHUNK_BYTES = 1 << 20
+log = logging.getLogger("pacsd.archive")
+
+
+class Index(Protocol):
+    """The writer of arrivals."""
+
+    def store(self, arrival: Arrival) -> Stored: ...
+    def replace(self, arrival: Arrival, *, grace_s: float = ...) -> Stored: ...
+
+
+class Arrivals:
+    """Indexes arrivals and applies the configured rule to duplicates (`keep`, `replace` or `quarantine`).
+
+    A spool file that does not become visible is removed here, except after UNAVAILABLE: then the repair indexes it
+    later, and a sender that comes again is told it is a duplicate.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        blobs: BlobStore,
+        journal: Journal,
+        *,
+        duplicates: str,
+        grace_s: float,
+        packs_of: Callable[[int], tuple[PackRow, ...]],
+        sidecar: Callable[[PackRow], SidecarIndex],
+    ) -> None:
+        self._index = index
+        self._blobs = blobs
+        self._journal = journal
+        self._contradicted = {"keep": self._refuse, "replace": self._replace, "quarantine": self._quarantine}[duplicates]
+        self._grace_s = grace_s
+        self._packs_of = packs_of
+        self._sidecar = sidecar
+
+    def admit(self, arrival: Arrival) -> Stored:
+        """Index one arrival.
+
+        Raises PacsdError CONFLICT (other bytes are kept under its UID and stay), REFUSED (it was rejected before),
+        UNAVAILABLE.
+        """
+        stored = self._decided(arrival, self._index.store(arrival))
+        if stored.outcome is Outcome.STORED:
+            return stored
+        if stored.outcome is Outcome.CONFLICT:
+            return self._contradicted(arrival, stored)
+        if stored.existing is None or stored.existing.key != arrival.extent.key:
+            self._blobs.delete([arrival.extent.key])
+        if stored.outcome is Outcome.REJECTED:
+            raise PacsdError(Fault.REFUSED, "this instance was rejected before")
+        return stored
+
+    def _decided(self, arrival: Arrival, stored: Stored) -> Stored:
+        """A conflict that only a sidecar can tell from a repeat, told."""
+        if stored.outcome is not Outcome.CONFLICT or stored.existing is not None or stored.packed_series is None:
+            return stored
+        found = self._packed(stored.packed_series, arrival.sop_instance_uid)
+        if found is None:                    # two UIDs with one hash, or merged away a moment ago
+            raise PacsdError(Fault.UNAVAILABLE, "the instance is being moved; send it again")
+        pack, entry = found
+        same = entry.digest == arrival.digest and entry.transfer_syntax_uid == arrival.transfer_syntax_uid
+        return Stored(
+            Outcome.DUPLICATE if same else Outcome.CONFLICT,
+            Extent(pack.key, entry.offset_bytes, entry.length_bytes),
+            stored.packed_series,
+        )
+
+    def _packed(self, series: int, sop_instance_uid: str) -> tuple[PackRow, SidecarEntry] | None:
+        for pack in self._packs_of(series):
+            entry = self._sidecar(pack).get(sop_instance_uid)
+            if entry is not None:
+                return pack, entry
+        return None
+
+    def _refuse(self, arrival: Arrival, _: Stored) -> Stored:
+        self._blobs.delete([arrival.extent.key])
+        raise self._conflict(arrival, "the first is kept")
+
+    def _replace(self, arrival: Arrival, _: Stored) -> Stored:
+        """Journal first: after a rebuild the later bytes must win again."""
+        self._journal.append({
+            "fact": "replace", "key": arrival.extent.key, "study": arrival.study_instance_uid,
+            "series": arrival.series_instance_uid, "sop": arrival.sop_instance_uid, "digest": arrival.digest.hex(),
+        })
+        stored = self._index.replace(arrival, grace_s=self._grace_s)
+        log.warning("an instance was replaced by another of the same UID", extra={"sop": arrival.sop_instance_uid})
+        return Stored(Outcome.STORED, stored.existing, stored.packed_series)
+
+    def _quarantine(self, arrival: Arrival, _: Stored) -> Stored:
+        """Keep the bytes aside, and say that they are not stored."""
+        key = "quarantine/" + arrival.extent.key.removeprefix("spool/")
+        writer = self._blobs.create(key)
+        try:
+            with self._blobs.open(arrival.extent.key) as reader:
+                for at in range(0, reader.size_bytes, CHUNK_BYTES):
+                    writer.write(reader.pread(CHUNK_BYTES, at))
+            writer.commit()
+        finally:
+            writer.abort()
+        self._blobs.delete([arrival.extent.key])
+        raise self._conflict(arrival, "this one is in quarantine")
+
+    def _conflict(self, arrival: Arrival, consequence: str) -> PacsdError:
+        log.warning(
+            "two objects share a SOP Instance UID",
+            extra={"sop": arrival.sop_instance_uid, "source_ae": arrival.source_ae, "consequence": consequence},
+        )
+        return PacsdError(Fault.CONFLICT, f"another object has this SOP Instance UID; {consequence}")
