@@ -1,0 +1,69 @@
+"""The URLs this server gives out, and the UIDs it takes in with them."""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from starlette.requests import Request
+
+from pacsd.web.problem import bad_request
+
+DICOM_WEB = "/dicom-web"
+
+_AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")     # what the archive can keep: PS3.5 9.1, and its odd cousins
+
+
+class Addresses:
+    """Where clients reach this server: the configured public URL, else what their request names.
+
+    X-Forwarded-Proto and X-Forwarded-Host count only when they come from one of `trusted_proxies` (CIDRs).
+    """
+
+    def __init__(self, *, public_url: str | None = None, trusted_proxies: Iterable[str] = ()) -> None:
+        self._public_url = None if public_url is None else public_url.rstrip("/").removesuffix(DICOM_WEB)
+        self._proxies = tuple(ip_network(one, strict=False) for one in trusted_proxies)
+
+    def dicom_web(self, request: Request) -> str:
+        """Base URI of the DICOMweb service (PS3.18 8.1), without trailing slash."""
+        if self._public_url is not None:
+            return self._public_url + DICOM_WEB
+        scheme, authority = self._from_request(request)
+        if not _AUTHORITY.fullmatch(authority):
+            raise bad_request("the Host header is missing or not an authority")
+        return f"{scheme}://{authority}{DICOM_WEB}"
+
+    def _from_request(self, request: Request) -> tuple[str, str]:
+        headers = request.headers
+        scheme, authority = request.scope["scheme"], headers.get("host") or _own_authority(request)
+        if self._proxies and _is_within(request.client.host if request.client else "", self._proxies):
+            forwarded = headers.get("x-forwarded-proto", scheme).split(",")[-1].strip().lower()
+            scheme = forwarded if forwarded in ("http", "https") else scheme
+            authority = headers.get("x-forwarded-host", authority).split(",")[-1].strip()
+        return scheme, authority
+
+
+def uid(request: Request, name: str) -> str:
+    """A UID of the path. Raises HttpError 400 for what can be none."""
+    value: str = request.path_params[name]
+    if not _UID.fullmatch(value):
+        raise bad_request(f"the {name} in the path is not a UID")
+    return value
+
+
+def _own_authority(request: Request) -> str:
+    server = request.scope.get("server")
+    if not server:
+        return ""
+    host, port = server
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@lru_cache(maxsize=256)
+def _is_within(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    try:
+        source = ip_address(address)
+    except ValueError:
+        return False
+    return any(source in network for network in networks)

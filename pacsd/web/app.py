@@ -1,0 +1,136 @@
+"""The ASGI application: one declared table of routes, and what stands around every handler."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pacsd.faults import PacsdError
+from pacsd.web import bulkdata, frames, health, metadata, metrics, retrieve, search, store
+from pacsd.web.addresses import DICOM_WEB
+from pacsd.web.problem import HttpError, of_fault, problem
+from pacsd.web.services import Services
+
+Handler = Callable[[Services, Request], Awaitable[Response]]
+
+_log = logging.getLogger("pacsd.web")
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """One route: what the standard calls it, and where it says so."""
+
+    method: str
+    path: str
+    handler: Handler
+    name: str
+    clause: str = ""
+
+
+_STUDY = "/studies/{study}"
+_SERIES = _STUDY + "/series/{series}"
+_INSTANCE = _SERIES + "/instances/{instance}"
+
+TRANSACTIONS: tuple[Transaction, ...] = (
+    Transaction("GET", "/studies", search.studies, "Search for Studies", "10.6"),
+    Transaction("GET", "/series", search.series, "Search for Series", "10.6"),
+    Transaction("GET", "/instances", search.instances, "Search for Instances", "10.6"),
+    Transaction("GET", _STUDY + "/series", search.series, "Search for a Study's Series", "10.6"),
+    Transaction("GET", _STUDY + "/instances", search.instances, "Search for a Study's Instances", "10.6"),
+    Transaction("GET", _SERIES + "/instances", search.instances, "Search for a Series' Instances", "10.6"),
+    Transaction("GET", _INSTANCE + "/frames/{frames}", frames.frames, "Retrieve Frames", "10.4"),
+    Transaction("GET", _SERIES + "/metadata", metadata.series, "Retrieve Series Metadata", "10.4"),
+    Transaction("GET", _STUDY + "/metadata", metadata.study, "Retrieve Study Metadata", "10.4"),
+    Transaction("GET", _INSTANCE + "/metadata", metadata.instance, "Retrieve Instance Metadata", "10.4"),
+    Transaction("GET", _INSTANCE + "/bulkdata/{path:path}", bulkdata.bulkdata, "Retrieve Bulkdata", "10.4"),
+    Transaction("GET", _INSTANCE, retrieve.instance, "Retrieve Instance", "10.4"),
+    Transaction("GET", _SERIES, retrieve.series, "Retrieve Series", "10.4"),
+    Transaction("GET", _STUDY, retrieve.study, "Retrieve Study", "10.4"),
+    Transaction("POST", "/studies", store.store, "Store Instances", "10.5"),
+    Transaction("POST", _STUDY, store.store, "Store Instances of a Study", "10.5"),
+)
+OPERATIONS: tuple[Transaction, ...] = (
+    Transaction("GET", "/health/live", health.live, "Liveness"),
+    Transaction("GET", "/health/ready", health.ready, "Readiness"),
+    Transaction("GET", "/metrics", metrics.metrics, "Metrics"),
+)
+
+
+def create_app(services: Services) -> ASGIApp:
+    """The application over these services."""
+    routes = [*_routes(DICOM_WEB, TRANSACTIONS, services), *_routes("", OPERATIONS, services)]
+    origins = list(services.allowed_origins)
+    cors = Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
+    app = Starlette(
+        routes=routes,
+        middleware=[cors] if origins else [],
+        exception_handlers={HTTPException: _refused_by_routing},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+class _Resource:
+    """All transactions of one path: the ASGI end point of its route."""
+
+    def __init__(self, services: Services, handlers: dict[str, Handler]) -> None:
+        self._services = services
+        self._handlers = handlers
+        heads = {"HEAD"} if "GET" in handlers else set()
+        self._allow = ", ".join(sorted({"OPTIONS", *handlers, *heads}))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        response = await self._answer(request)
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response | None:
+        method = "GET" if request.method == "HEAD" else request.method
+        if method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": self._allow})
+        handler = self._handlers.get(method)
+        if handler is None:
+            detail = "this resource does not know the method"
+            return problem(405, "Method Not Allowed", detail, headers={"Allow": self._allow})
+        try:
+            return await handler(self._services, request)
+        except PacsdError as error:
+            return of_fault(error)
+        except HttpError as error:
+            return error.response()
+        except ClientDisconnect:
+            return None
+        except Exception as error:
+            return _defect(error)
+
+
+def _routes(base: str, transactions: tuple[Transaction, ...], services: Services) -> list[Route]:
+    by_path: dict[str, dict[str, Handler]] = {}
+    for one in transactions:
+        by_path.setdefault(one.path, {})[one.method] = one.handler
+    return [Route(base + path, _Resource(services, handlers)) for path, handlers in by_path.items()]
+
+
+async def _refused_by_routing(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    title = error.detail if isinstance(error, HTTPException) else "Internal Server Error"
+    return problem(status, title, "there is no such resource" if status == 404 else title)
+
+
+def _defect(error: Exception) -> Response:
+    """Our own fault: where it happened goes to the log, without the error's text, which may hold a peer's data."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+    _log.error("request failed", extra={"fault": "internal", "error": type(error).__name__, "where": where})
+    return problem(500, "Internal Server Error", "processing failure")

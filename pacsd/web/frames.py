@@ -1,0 +1,132 @@
+"""Retrieve frames (PS3.18 10.4.1.1.6): in their stored transfer syntax, byte for byte."""
+
+from collections.abc import Iterator
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pacsd.faults import Fault, PacsdError
+from pacsd.web.addresses import uid
+from pacsd.web.media_types import OCTET_STREAM, Representation, negotiate
+from pacsd.web.multipart import MultipartWriter
+from pacsd.web.problem import bad_request
+from pacsd.web.services import FrameSet, Services
+from pacsd.web.streaming import StreamedResponse
+
+EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+
+MEDIA_TYPES = {                          # PS3.18 Tables 8.7.3-4 and 8.7.3-5: one media type for each encoding
+    "1.2.840.10008.1.2.5": "image/dicom-rle",
+    "1.2.840.10008.1.2.4.50": "image/jpeg",
+    "1.2.840.10008.1.2.4.51": "image/jpeg",
+    "1.2.840.10008.1.2.4.57": "image/jpeg",
+    "1.2.840.10008.1.2.4.70": "image/jpeg",
+    "1.2.840.10008.1.2.4.80": "image/jls",
+    "1.2.840.10008.1.2.4.81": "image/jls",
+    "1.2.840.10008.1.2.4.90": "image/jp2",
+    "1.2.840.10008.1.2.4.91": "image/jp2",
+    "1.2.840.10008.1.2.4.92": "image/jpx",
+    "1.2.840.10008.1.2.4.93": "image/jpx",
+    "1.2.840.10008.1.2.4.100": "video/mpeg",
+    "1.2.840.10008.1.2.4.100.1": "video/mpeg",
+    "1.2.840.10008.1.2.4.101": "video/mpeg",
+    "1.2.840.10008.1.2.4.101.1": "video/mpeg",
+    "1.2.840.10008.1.2.4.102": "video/mp4",
+    "1.2.840.10008.1.2.4.102.1": "video/mp4",
+    "1.2.840.10008.1.2.4.103": "video/mp4",
+    "1.2.840.10008.1.2.4.103.1": "video/mp4",
+    "1.2.840.10008.1.2.4.104": "video/mp4",
+    "1.2.840.10008.1.2.4.104.1": "video/mp4",
+    "1.2.840.10008.1.2.4.105": "video/mp4",
+    "1.2.840.10008.1.2.4.105.1": "video/mp4",
+    "1.2.840.10008.1.2.4.106": "video/mp4",
+    "1.2.840.10008.1.2.4.106.1": "video/mp4",
+    "1.2.840.10008.1.2.4.107": "video/H265",
+    "1.2.840.10008.1.2.4.108": "video/H265",
+    "1.2.840.10008.1.2.4.110": "image/jxl",
+    "1.2.840.10008.1.2.4.111": "image/jxl",
+    "1.2.840.10008.1.2.4.112": "image/jxl",
+    "1.2.840.10008.1.2.4.201": "image/jphc",
+    "1.2.840.10008.1.2.4.202": "image/jphc",
+    "1.2.840.10008.1.2.4.203": "image/jphc",
+}
+_NATIVE = {                              # frames of these are plain little endian bytes
+    "1.2.840.10008.1.2",
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    "1.2.840.10008.1.2.1.99",
+}
+_ONE_BODY_BYTES = 4 << 20                # a single frame up to here is read at once and sent as one body
+_MAX_FRAMES = 100_000                    # in one list
+
+
+async def frames(services: Services, request: Request) -> Response:
+    """`/frames/{list}`: multipart, or a single part where one frame is asked for so."""
+    uids = uid(request, "study"), uid(request, "series"), uid(request, "instance")
+    numbers = frame_numbers(request.path_params["frames"])
+    base_url = services.addresses.dicom_web(request)
+    found = await services.threads.run(services.archive.frames.read, services.scope(), *uids, numbers)
+    form = negotiate(request, offers(found.transfer_syntax_uid, single=len(numbers) == 1))
+    locations = [
+        f"{base_url}/studies/{uids[0]}/series/{uids[1]}/instances/{uids[2]}/frames/{number}" for number in numbers
+    ]
+    return await _send(services, found, form, locations)
+
+
+def frame_numbers(text: str) -> list[int]:
+    """The frame list of a path, numbers from 1. Raises HttpError 400."""
+    pieces = text.split(",")
+    if len(pieces) > _MAX_FRAMES:
+        raise PacsdError(Fault.TOO_MUCH, f"more than {_MAX_FRAMES} frames in one request")
+    if not all(piece.isascii() and piece.isdigit() and len(piece) < 10 and int(piece) for piece in pieces):
+        raise bad_request("frame numbers are positive integers, separated by commas")
+    return [int(piece) for piece in pieces]
+
+
+def offers(transfer_syntax_uid: str, *, single: bool) -> tuple[Representation, ...]:
+    """The forms in which frames stored in this transfer syntax can be given without transcoding."""
+    if transfer_syntax_uid in _NATIVE:
+        kinds = [(OCTET_STREAM, EXPLICIT_VR_LITTLE_ENDIAN, False)]
+    else:
+        media_type = MEDIA_TYPES.get(transfer_syntax_uid)
+        kinds = [(media_type, transfer_syntax_uid, False)] if media_type else []
+        # What has no media type of its own, and what clients ask for as octets with transfer-syntax=*.
+        kinds.append((OCTET_STREAM, transfer_syntax_uid, True))
+    multipart = [Representation(kind, True, syntax, by_name) for kind, syntax, by_name in kinds]
+    alone = [Representation(kind, False, syntax, by_name) for kind, syntax, by_name in kinds]
+    return (*multipart, *alone) if single else tuple(multipart)
+
+
+async def _send(services: Services, found: FrameSet, form: Representation, locations: list[str]) -> Response:
+    writer = MultipartWriter(form.media_type) if form.multipart else None
+    media_type = writer.content_type if writer else form.part_type
+    if len(locations) == 1:
+        size, chunks = await services.threads.run(next, found.frames)
+        body = _single(chunks, size, form, writer, locations[0])
+        if size <= _ONE_BODY_BYTES:
+            content = await services.threads.run(b"".join, body)
+            return Response(content, headers={"Content-Type": media_type})
+    elif writer:
+        body = _multipart(found, form, writer, locations)
+    return StreamedResponse(
+        body, threads=services.threads, media_type=media_type, stall_s=services.limits.download_stall_s
+    )
+
+
+def _single(
+    chunks: Iterator[bytes], size: int, form: Representation, writer: MultipartWriter | None, location: str
+) -> Iterator[bytes]:
+    if writer:
+        yield writer.head(form.part_type, location=location, size_bytes=size)
+    yield from chunks
+    if writer:
+        yield writer.close()
+
+
+def _multipart(
+    found: FrameSet, form: Representation, writer: MultipartWriter, locations: list[str]
+) -> Iterator[bytes]:
+    for location, (size, chunks) in zip(locations, found.frames, strict=True):
+        yield writer.head(form.part_type, location=location, size_bytes=size)
+        yield from chunks
+    yield writer.close()

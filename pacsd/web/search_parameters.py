@@ -1,0 +1,188 @@
+"""The query string of a search (PS3.18 8.3.4, 10.6.1), understood."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import parse_qsl
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+from pacsd.codec.keys import KEY_BY_TAG
+from pacsd.web.problem import HttpError, bad_request
+
+Level = Literal["study", "series", "instance"]
+
+STUDY_INSTANCE_UID = "0020000D"
+SERIES_INSTANCE_UID = "0020000E"
+COMPUTED_KEYS = frozenset(("00080061", "00080062"))      # matched though no object carries them
+
+_TAG = re.compile(r"[0-9A-Fa-f]{8}")
+_NOT_SUPPORTED = {                       # PS3.18 8.3.4.5, 8.3.4.6: the warnings these sections ask for
+    "emptyvaluematching": "Empty Value Matching has not been performed.",
+    "multiplevaluematching": "Multiple Value Matching has not been performed.",
+}
+_NEGOTIATION = frozenset(("accept", "charset"))
+_MAX_FIELDS = 200
+_MAX_COUNT = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class SearchParameters:
+    """What a client asks for. Attribute paths are 8-hex tags in upper case, dotted below sequences.
+
+    `keys` holds the values as sent: wild cards, ranges and lists are the index's to read. `relational` says that
+    no ancestor is named in the path, so that the answer holds the ancestors' attributes too (PS3.18 10.6.3.3).
+    """
+
+    level: Level
+    keys: Mapping[str, str] = field(default_factory=dict)
+    include: frozenset[str] = frozenset()
+    include_all: bool = False
+    fuzzy: bool = False
+    limit: int | None = None
+    offset: int = 0
+    ancestors: Mapping[str, str] = field(default_factory=dict)       # UIDs of the path
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Parameters while they are read."""
+
+    keys: dict[str, str] = field(default_factory=dict)
+    include: set[str] = field(default_factory=set)
+    include_all: bool = False
+    fuzzy: bool = False
+    limit: int | None = None
+    offset: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+
+def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> SearchParameters:
+    """Raises HttpError 400 for what the standard does not know, or a value it does not allow."""
+    reading = _Reading()
+    for name, value in _pairs(query_string):
+        read = _OPTIONS.get(name)
+        if read is not None:
+            read(reading, value)
+        elif name in _NOT_SUPPORTED:
+            _unsupported_option(reading, name, value)
+        elif name not in _NEGOTIATION:
+            _match(reading, name, value)
+    for path, uid in ancestors.items():
+        if reading.keys.get(path, uid) != uid:
+            raise bad_request(f"the {path} of the query contradicts the path")
+        reading.keys[path] = uid
+    return SearchParameters(
+        level=level,
+        keys=reading.keys,
+        include=frozenset(reading.include),
+        include_all=reading.include_all,
+        fuzzy=reading.fuzzy,
+        limit=reading.limit,
+        offset=reading.offset,
+        ancestors=ancestors,
+        warnings=tuple(reading.warnings),
+    )
+
+
+def attribute_path(text: str) -> str:
+    """An {attributeID} as dotted 8-hex tags: keywords, tags, or a mixture (PS3.18 8.3.4.1).
+
+    Raises HttpError 400 if it is none.
+    """
+    return ".".join(map(_tag, text.split(".")))
+
+
+def _tag(text: str) -> str:
+    if _TAG.fullmatch(text):
+        return text.upper()
+    tag = tag_for_keyword(text) if text else None
+    if tag is None:
+        raise bad_request(f"unknown attribute or parameter: {_shown(text)}")
+    return f"{tag:08X}"
+
+
+def _pairs(query_string: bytes) -> list[tuple[str, str]]:
+    if not query_string:
+        return []
+    try:
+        return parse_qsl(
+            query_string.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS
+        )
+    except UnicodeDecodeError as error:
+        raise bad_request("the query string is not UTF-8, percent-encoded") from error
+    except ValueError as error:
+        raise HttpError(413, "Content Too Large", f"more than {_MAX_FIELDS} query parameters") from error
+
+
+def _match(reading: _Reading, name: str, value: str) -> None:
+    path = attribute_path(name)
+    if "\0" in value:
+        raise bad_request(f"the value of {_shown(name)} holds a NUL character")
+    first = path.partition(".")[0]
+    if first not in COMPUTED_KEYS and int(first, 16) not in KEY_BY_TAG:
+        reading.warnings.append(f"The matching key {name} is not supported. It has been ignored.")
+        return
+    if value in ("", '""'):                       # universal matching: only asks for the attribute
+        reading.include.add(path)
+        return
+    if path not in reading.keys:
+        reading.keys[path] = value
+    elif _is_uid(path):                           # repeated UIDs are a list, however they are spelled
+        reading.keys[path] += f",{value}"
+    else:
+        raise bad_request(f"{_shown(name)} is given more than once")
+
+
+def _is_uid(path: str) -> bool:
+    try:
+        return dictionary_VR(int(path.rpartition(".")[2], 16)) == "UI"
+    except KeyError:
+        return False
+
+
+def _include(reading: _Reading, value: str) -> None:
+    for name in value.split(","):
+        if name.strip().lower() == "all":
+            reading.include_all = True
+        elif name.strip():
+            reading.include.add(attribute_path(name.strip()))
+
+
+def _fuzzy(reading: _Reading, value: str) -> None:
+    reading.fuzzy = _boolean("fuzzymatching", value)
+
+
+def _limit(reading: _Reading, value: str) -> None:
+    reading.limit = _count("limit", value)
+
+
+def _offset(reading: _Reading, value: str) -> None:
+    reading.offset = _count("offset", value)
+
+
+def _unsupported_option(reading: _Reading, name: str, value: str) -> None:
+    if _boolean(name, value):
+        reading.warnings.append(f"The {name} parameter is not supported. {_NOT_SUPPORTED[name]}")
+
+
+_OPTIONS = {"includefield": _include, "fuzzymatching": _fuzzy, "limit": _limit, "offset": _offset}
+
+
+def _boolean(name: str, value: str) -> bool:
+    if value.lower() not in ("true", "false"):
+        raise bad_request(f"{name} is true or false")
+    return value.lower() == "true"
+
+
+def _count(name: str, value: str) -> int:
+    if not (value.isascii() and value.isdigit()) or len(value) > 10 or int(value) > _MAX_COUNT:
+        raise bad_request(f"{name} is an unsigned integer")
+    return int(value)
+
+
+def _shown(text: str) -> str:
+    """A parameter's name as it may be shown: short and printable."""
+    return "".join(one if one.isprintable() else "?" for one in text[:64])

@@ -1,0 +1,193 @@
+"""What the web edge needs from the rooms behind it; main.py hands the real ones in, tests their own."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pacsd.access.directory import Peer
+from pacsd.access.scope import Scope
+from pacsd.web.addresses import Addresses
+from pacsd.web.multipart import Limits
+from pacsd.web.search_parameters import SearchParameters
+from pacsd.web.threads import Threads
+
+
+class Match(Protocol):
+    """One search result."""
+
+    def members(self, retrieve_base: str) -> str:
+        """Its attributes as the members of a DICOM JSON object, without the braces."""
+
+
+class Search(Protocol):
+    """archive.search; the query is archive's own."""
+
+    def __call__(self, query: Any, scope: Scope) -> Iterator[Match]: ...
+
+
+class InstanceRef(Protocol):
+    """A visible instance."""
+
+    @property
+    def study_instance_uid(self) -> str: ...
+    @property
+    def series_instance_uid(self) -> str: ...
+    @property
+    def sop_instance_uid(self) -> str: ...
+    @property
+    def transfer_syntax_uid(self) -> str: ...
+
+
+class Part10(Protocol):
+    """A Part 10 file on its way out; the size may be unknown."""
+
+    @property
+    def size_bytes(self) -> int | None: ...
+    @property
+    def chunks(self) -> Iterator[bytes]: ...
+
+
+class Retrieve(Protocol):
+    """archive.retrieve"""
+
+    def instances(
+        self,
+        scope: Scope,
+        study_instance_uid: str,
+        series_instance_uid: str | None = None,
+        sop_instance_uid: str | None = None,
+    ) -> Sequence[Any]: ...
+
+    def part10(self, ref: Any) -> Part10: ...
+
+
+class MetadataText(Protocol):
+    """A whole DICOM JSON array, in pieces."""
+
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def chunks(self) -> Sequence[bytes]: ...
+
+
+class Metadata(Protocol):
+    """archive.metadata; `base_url` is the DICOMweb base without trailing slash. Raises PacsdError NOT_FOUND."""
+
+    def study(self, scope: Scope, study: str, *, base_url: str) -> MetadataText: ...
+    def series(self, scope: Scope, study: str, series: str, *, base_url: str) -> MetadataText: ...
+    def instance(self, scope: Scope, study: str, series: str, sop: str, *, base_url: str) -> MetadataText: ...
+
+
+class FrameSet(Protocol):
+    """Frames in the order asked for: each its size and its bytes."""
+
+    @property
+    def transfer_syntax_uid(self) -> str: ...
+    @property
+    def frames(self) -> Iterator[tuple[int, Iterator[bytes]]]: ...
+
+
+class Bulk(Protocol):
+    """One bulk data value."""
+
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def media_type(self) -> str: ...
+
+    def read(self, offset_bytes: int, length_bytes: int) -> bytes: ...
+
+
+class Frames(Protocol):
+    """archive.frames; frame numbers count from 1. Raises PacsdError NOT_FOUND."""
+
+    def read(self, scope: Scope, study: str, series: str, sop: str, numbers: Sequence[int]) -> FrameSet: ...
+    def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> Bulk: ...
+
+
+class Accepted(Protocol):
+    """An object that is kept."""
+
+    @property
+    def sop_class_uid(self) -> str: ...
+    @property
+    def sop_instance_uid(self) -> str: ...
+    @property
+    def study_instance_uid(self) -> str: ...
+    @property
+    def series_instance_uid(self) -> str: ...
+
+
+class Reception(Protocol):
+    """A Part 10 file on its way in. The two UIDs are "" until they are known."""
+
+    @property
+    def sop_class_uid(self) -> str: ...
+    @property
+    def sop_instance_uid(self) -> str: ...
+
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+    def commit(self) -> Accepted: ...
+    def abort(self) -> None: ...
+
+
+class Ingest(Protocol):
+    """archive.ingest"""
+
+    def receive_part10(self, peer: Peer, *, study_instance_uid: str | None = None) -> Any: ...
+
+
+class Archive(Protocol):
+    """The archive's services as this edge uses them."""
+
+    @property
+    def search(self) -> Search: ...
+    @property
+    def retrieve(self) -> Retrieve: ...
+    @property
+    def metadata(self) -> Metadata: ...
+    @property
+    def frames(self) -> Frames: ...
+    @property
+    def ingest(self) -> Ingest: ...
+
+
+class Readers(Protocol):
+    """access.Directory, as far as this edge asks it."""
+
+    def web_reader(self) -> Peer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WebLimits:
+    """What one request may take."""
+
+    max_upload_bytes: int | None = None       # of one store request; None: the free space decides
+    max_results: int | None = None            # of one search; None: all, streamed
+    upload_stall_s: float = 60.0              # without a byte from the client
+    download_stall_s: float = 120.0           # without a byte taken by the client
+    commits_in_flight: int = 16               # of one store request
+    multipart: Limits = field(default_factory=Limits)
+
+
+def _unchanged(parameters: SearchParameters) -> SearchParameters:
+    return parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a handler may use."""
+
+    archive: Archive
+    directory: Readers
+    addresses: Addresses
+    query: Callable[[SearchParameters], Any] = _unchanged     # the archive's query from the parameters of a search
+    ready: Callable[[], Mapping[str, bool]] = dict
+    metrics: Callable[[], bytes | str] = bytes
+    limits: WebLimits = field(default_factory=WebLimits)
+    threads: Threads = field(default_factory=Threads)
+    allowed_origins: Iterable[str] = ()
+
+    def scope(self) -> Scope:
+        """Whose eyes the request looks with (no authentication yet: one reader for all)."""
+        return self.directory.web_reader().scope

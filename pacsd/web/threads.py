@@ -1,0 +1,37 @@
+"""Where the synchronous services run: worker threads, a bounded number of them."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+import anyio
+import anyio.to_thread
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Threads:
+    """Runs calls in worker threads. Reads and commits have their own limits, so that neither starves the other."""
+
+    def __init__(self, *, reads: int = 32, commits: int = 32) -> None:
+        self._reads = reads
+        self._commits = commits
+        self._read_limiter: anyio.CapacityLimiter | None = None
+        self._commit_limiter: anyio.CapacityLimiter | None = None
+
+    async def run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Await a call. A cancelled request still waits for the call to end: it may hold a file or a cursor."""
+        if self._read_limiter is None:
+            self._read_limiter = anyio.CapacityLimiter(self._reads)
+        return await anyio.to_thread.run_sync(_bound(call, args, kwargs), limiter=self._read_limiter)
+
+    async def commit(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """As `run`, for calls that wait for disks."""
+        if self._commit_limiter is None:
+            self._commit_limiter = anyio.CapacityLimiter(self._commits)
+        return await anyio.to_thread.run_sync(_bound(call, args, kwargs), limiter=self._commit_limiter)
+
+
+def _bound(call: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], R]:
+    return partial(call, *args, **kwargs)

@@ -1,0 +1,217 @@
+"""An archive in memory, as the web edge sees one."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import Any
+
+import httpx
+
+from pacsd.access.directory import Peer
+from pacsd.access.scope import Scope
+from pacsd.faults import Fault, PacsdError
+from pacsd.web.addresses import Addresses
+from pacsd.web.app import create_app
+from pacsd.web.services import Services, WebLimits
+
+SCOPE = Scope(organisations=(1,), own=1)
+EXPLICIT = "1.2.840.10008.1.2.1"
+JPEG_LS = "1.2.840.10008.1.2.4.80"
+
+
+@dataclass(frozen=True)
+class FakeMatch:
+    number: int
+
+    def members(self, retrieve_base: str) -> str:
+        return f'"00080005":{{"vr":"CS","Value":["{self.number}"]}}'
+
+
+@dataclass(frozen=True)
+class FakeRef:
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    content: bytes
+
+
+@dataclass
+class FakePart10:
+    size_bytes: int | None
+    chunks: Iterator[bytes]
+
+
+@dataclass(frozen=True)
+class FakeText:
+    chunks: Sequence[bytes]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(map(len, self.chunks))
+
+
+@dataclass(frozen=True)
+class FakeFrames:
+    transfer_syntax_uid: str
+    frames: Iterator[tuple[int, Iterator[bytes]]]
+
+
+@dataclass(frozen=True)
+class FakeBulk:
+    content: bytes
+    media_type: str = "application/octet-stream"
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.content)
+
+    def read(self, offset_bytes: int, length_bytes: int) -> bytes:
+        return self.content[offset_bytes : offset_bytes + length_bytes]
+
+
+@dataclass(frozen=True)
+class FakeAccepted:
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+
+
+@dataclass
+class FakeReception:
+    """Keeps what is written. A content that starts with the word of a fault fails with it."""
+
+    kept: list[bytes]
+    study: str | None
+    content: bytearray = field(default_factory=bytearray)
+    aborted: bool = False
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.content += data
+
+    def commit(self) -> FakeAccepted:
+        for fault in Fault:
+            if self.content.startswith(fault.value.encode()):
+                self.sop_instance_uid = "" if fault is Fault.MALFORMED else "1.2.3"
+                raise PacsdError(fault, f"because it is {fault.value}")
+        if self.content.startswith(b"defect"):
+            raise ZeroDivisionError
+        self.kept.append(bytes(self.content))
+        number = len(self.kept)
+        return FakeAccepted("1.2.840.10008.5.1.4.1.1.2", f"1.2.{number}", self.study or "1.1", "1.1.1")
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class FakeArchive:
+    """Everything in lists; tests change them."""
+
+    def __init__(self) -> None:
+        self.matches: list[FakeMatch] = []
+        self.queries: list[Any] = []
+        self.search_fault: PacsdError | None = None
+        self.refs: list[FakeRef] = []
+        self.texts: Sequence[bytes] = (b"[", b'{"00100010":{"vr":"PN","Value":[{"Alphabetic":"A^B"}]}}', b"]")
+        self.frame_syntax = EXPLICIT
+        self.frame_contents: list[bytes] = [b"frame 1", b"frame 2", b"frame 3"]
+        self.bulk_value = FakeBulk(bytes(range(256)) * 40)
+        self.kept: list[bytes] = []
+        self.receptions: list[FakeReception] = []
+        self.closed = 0
+        self.retrieve = self.metadata = self.frames = self.ingest = self
+
+    def search(self, query: Any, scope: Scope) -> Iterator[FakeMatch]:
+        if self.search_fault is not None:
+            raise self.search_fault
+        self.queries.append(query)
+        end = None if query.limit is None else query.offset + query.limit
+        try:
+            yield from self.matches[query.offset : end]
+        finally:
+            self.closed += 1
+
+    def instances(self, scope: Scope, *uids: str) -> list[FakeRef]:
+        found = [
+            ref
+            for ref in self.refs
+            if (ref.study_instance_uid, ref.series_instance_uid, ref.sop_instance_uid)[: len(uids)] == uids
+        ]
+        if not found:
+            raise PacsdError(Fault.NOT_FOUND, "no such study, series or instance")
+        return found
+
+    def part10(self, ref: FakeRef) -> FakePart10:
+        half = len(ref.content) // 2
+        return FakePart10(len(ref.content), iter((ref.content[:half], ref.content[half:])))
+
+    def study(self, scope: Scope, study: str, *, base_url: str) -> FakeText:
+        if study == "9.9":
+            raise PacsdError(Fault.NOT_FOUND, "no such study")
+        return FakeText(self.texts)
+
+    def series(self, scope: Scope, study: str, series: str, *, base_url: str) -> FakeText:
+        return FakeText(self.texts)
+
+    def instance(self, scope: Scope, study: str, series: str, sop: str, *, base_url: str) -> FakeText:
+        return FakeText((f'[{{"00081190":{{"vr":"UR","Value":["{base_url}"]}}}}]'.encode(),))
+
+    def read(self, scope: Scope, study: str, series: str, sop: str, numbers: Sequence[int]) -> FakeFrames:
+        if max(numbers) > len(self.frame_contents):
+            raise PacsdError(Fault.NOT_FOUND, "no such frame")
+        chosen = [self.frame_contents[number - 1] for number in numbers]
+        return FakeFrames(self.frame_syntax, ((len(one), iter((one[:3], one[3:]))) for one in chosen))
+
+    def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> FakeBulk:
+        return self.bulk_value
+
+    def receive_part10(self, peer: Peer, *, study_instance_uid: str | None = None) -> FakeReception:
+        reception = FakeReception(self.kept, study_instance_uid)
+        self.receptions.append(reception)
+        return reception
+
+
+class FakeDirectory:
+    def web_reader(self) -> Peer:
+        return Peer("", 1, "default", "default", SCOPE)
+
+
+def services(archive: FakeArchive, **changes: Any) -> Services:
+    return replace(
+        Services(archive=archive, directory=FakeDirectory(), addresses=Addresses(), limits=WebLimits()), **changes
+    )
+
+
+class Web:
+    """The application over fakes, and a client of it."""
+
+    def __init__(self, **changes: Any) -> None:
+        self.archive = FakeArchive()
+        self.app = create_app(services(self.archive, **changes))
+
+    def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """One request in an event loop of its own."""
+        return asyncio.run(self._request(method, path, **arguments))
+
+    async def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=True)
+        async with httpx.AsyncClient(transport=transport, base_url="http://pacs.test") as client:
+            return await client.request(method, path, **arguments)
+
+    def get(self, path: str, **arguments: Any) -> httpx.Response:
+        return self.request("GET", "/dicom-web" + path, **arguments)
+
+    def post(self, path: str, **arguments: Any) -> httpx.Response:
+        return self.request("POST", "/dicom-web" + path, **arguments)
+
+
+def parts_of(response: httpx.Response) -> list[tuple[dict[str, str], bytes]]:
+    """Headers and content of each part of a multipart answer, read by the standard library."""
+    head = f"Content-Type: {response.headers['content-type']}\r\n\r\n".encode()
+    message = BytesParser(policy=HTTP).parsebytes(head + response.content)
+    return [(dict(part.items()), part.get_payload(decode=True)) for part in message.iter_parts()]

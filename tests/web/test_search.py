@@ -1,0 +1,179 @@
+import pytest
+
+from pacsd.faults import Fault, PacsdError
+from pacsd.web.services import WebLimits
+from tests.web.fakes import FakeMatch, Web, parts_of
+
+STUDY, SERIES = "0020000D", "0020000E"
+
+
+@pytest.fixture
+def web():
+    web = Web(limits=WebLimits(max_results=5000))
+    web.archive.matches = [FakeMatch(number) for number in range(20)]
+    return web
+
+
+def numbers(answer):
+    return [int(one["00080005"]["Value"][0]) for one in answer.json()]
+
+
+def test_results_are_an_array_of_the_matches(web):
+    answer = web.get("/studies")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/dicom+json"
+    assert numbers(answer) == list(range(20))
+    assert "warning" not in answer.headers
+
+
+def test_no_match_is_an_empty_array(web):
+    web.archive.matches = []
+    answer = web.get("/studies")
+    assert (answer.status_code, answer.content) == (200, b"[]")
+
+
+@pytest.mark.parametrize(
+    ("path", "level", "ancestors"),
+    [
+        ("/studies", "study", {}),
+        ("/series", "series", {}),
+        ("/instances", "instance", {}),
+        ("/studies/1.2/series", "series", {STUDY: "1.2"}),
+        ("/studies/1.2/instances", "instance", {STUDY: "1.2"}),
+        ("/studies/1.2/series/1.3/instances", "instance", {STUDY: "1.2", SERIES: "1.3"}),
+    ],
+)
+def test_every_relational_form(web, path, level, ancestors):
+    assert web.get(path).status_code == 200
+    query = web.archive.queries[0]
+    assert (query.level, query.ancestors, query.keys) == (level, ancestors, ancestors)
+
+
+def test_attributes_by_keyword_tag_and_path(web):
+    web.get(
+        "/studies",
+        params={
+            "PatientName": "Wang*",
+            "00100020": "1",
+            "RequestAttributesSequence.ScheduledProcedureStepID": "S",
+            "00400275.00401001": "R",
+            "ModalitiesInStudy": "CT",
+        },
+    )
+    assert web.archive.queries[0].keys == {
+        "00100010": "Wang*",
+        "00100020": "1",
+        "00400275.00400009": "S",
+        "00400275.00401001": "R",
+        "00080061": "CT",
+    }
+
+
+def test_options(web):
+    web.get("/studies?includefield=all&includefield=StudyDescription,0040a730&includefield=00081030&fuzzymatching=true&limit=3&offset=4")
+    query = web.archive.queries[0]
+    assert query.include_all and query.fuzzy and query.offset == 4
+    assert query.include == {"00081030", "0040A730"}
+
+
+def test_an_empty_key_matches_all_and_asks_for_the_attribute(web):
+    web.get("/studies?StudyDescription=&PatientName=%22%22")
+    assert web.archive.queries[0].keys == {} and web.archive.queries[0].include == {"00081030", "00100010"}
+
+
+def test_repeated_uids_are_a_list(web):
+    web.get("/studies?StudyInstanceUID=1.2&StudyInstanceUID=1.3,1.4")
+    assert web.archive.queries[0].keys == {STUDY: "1.2,1.3,1.4"}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "NoSuchKeyword=1",
+        "0010002=1",
+        "PatientID=1&PatientID=2",
+        "PatientName..x=1",
+        "limit=-1",
+        "limit=x",
+        "limit=",
+        "offset=99999999999",
+        "offset=%C2%B2",
+        "fuzzymatching=maybe",
+        "includefield=NoSuchKeyword",
+        "PatientName=%FF",
+        "PatientID=%00",
+        "=1",
+    ],
+)
+def test_what_the_standard_does_not_allow_is_refused(web, query):
+    answer = web.get(f"/studies?{query}")
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert web.archive.queries == []
+
+
+def test_a_key_that_contradicts_the_path_is_refused(web):
+    assert web.get("/studies/1.2/series?StudyInstanceUID=1.3").status_code == 400
+
+
+def test_unsupported_keys_are_ignored_with_a_warning(web):
+    answer = web.get("/studies?PatientMotherBirthName=Li&00091001=x")
+    assert answer.status_code == 200 and web.archive.queries[0].keys == {}
+    warning = answer.headers["warning"]
+    assert warning.startswith("299 http://pacs.test/dicom-web: The matching key PatientMotherBirthName is not supported.")
+    assert "00091001" in warning
+
+
+def test_unsupported_matching_is_told_in_the_words_of_the_standard(web):
+    warning = web.get("/studies?emptyvaluematching=true&multiplevaluematching=false").headers["warning"]
+    assert "The emptyvaluematching parameter is not supported. Empty Value Matching has not been performed." in warning
+    assert "multiplevaluematching" not in warning
+
+
+def test_more_results_than_asked_for_are_announced(web):
+    answer = web.get("/studies?limit=5&offset=2")
+    assert numbers(answer) == [2, 3, 4, 5, 6]
+    assert "There are additional results that can be requested" in answer.headers["warning"]
+    assert "warning" not in web.get("/studies?limit=5&offset=15").headers
+    assert web.archive.closed == 2
+
+
+def test_a_limit_of_nothing_asks_for_nothing(web):
+    assert web.get("/studies?limit=0").content == b"[]"
+    assert web.archive.queries == []
+
+
+def test_a_long_answer_is_streamed_up_to_the_limit_of_the_server(web):
+    web.archive.matches = [FakeMatch(number) for number in range(7_000)]
+    answer = web.get("/studies")
+    assert numbers(answer) == list(range(5_000))
+    assert "additional results" in answer.headers["warning"]
+    assert web.archive.closed == len(web.archive.queries)
+    assert "warning" not in web.get("/studies?offset=2000").headers
+
+
+def test_without_a_limit_everything_is_streamed():
+    web = Web()
+    web.archive.matches = [FakeMatch(number) for number in range(3_500)]
+    answer = web.get("/studies")
+    assert numbers(answer) == list(range(3_500)) and "warning" not in answer.headers
+    assert web.archive.queries[0].limit is None
+
+
+def test_results_as_xml(web):
+    web.archive.matches = web.archive.matches[:2]
+    answer = web.get("/studies", headers={"Accept": 'multipart/related; type="application/dicom+xml"'})
+    parts = parts_of(answer)
+    assert [headers["Content-Type"] for headers, _ in parts] == ["application/dicom+xml"] * 2
+    assert b'<Value number="1">1</Value>' in parts[1][1]
+
+
+def test_too_broad_is_413_with_a_reason(web):
+    web.archive.search_fault = PacsdError(Fault.TOO_BROAD, "IMAGE level needs a Series, Study or SOP Instance UID")
+    answer = web.get("/instances")
+    assert answer.status_code == 413 and "IMAGE level" in answer.json()["detail"]
+
+
+def test_head_answers_without_a_body(web):
+    answer = web.request("HEAD", "/dicom-web/studies")
+    assert answer.status_code == 200
