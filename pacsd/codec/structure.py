@@ -73,7 +73,7 @@ def show(tag: int) -> str:
 def vr_of(tag: int) -> str:
     """The VR of a tag in implicit VR (PS3.6), UN where it is not known (PS3.5 A.1).
 
-    Of a choice such as "US or SS" the first is taken; callers that know Pixel Representation decide better.
+    Of a choice, OW is taken as PS3.5 A.1 has it, else US; who knows Pixel Representation decides better.
     """
     if key := KEY_BY_TAG.get(tag):
         return key.vr
@@ -83,9 +83,10 @@ def vr_of(tag: int) -> str:
     if tag & 0x10000:
         return "LO" if 0x10 <= element <= 0xFF else "UN"
     try:
-        return dictionary_VR(tag)[:2]
+        vr = dictionary_VR(tag)
     except KeyError:
         return "UN"
+    return vr if len(vr) == 2 else "OW" if "OW" in vr else "US"
 
 
 def odd_explicit_head(data: Bytes, at: int, end: int, *, big_endian: bool) -> ElementHead:

@@ -15,8 +15,8 @@ MAX_GRAM_TEXT = 1024
 class NameKeys:
     """The normal forms of a person name's component groups (PS3.5 6.2.1.1), components joined by one space.
 
-    `pinyin` holds the reading of the Chinese characters, wherever they stood, one syllable a character; empty
-    without Chinese characters.
+    `pinyin` holds the reading of the Chinese characters, wherever they stood, one syllable a character; it is
+    empty without any.
     """
 
     alphabetic: str

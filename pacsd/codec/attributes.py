@@ -1,0 +1,64 @@
+"""The indexed attributes of an object, level by level, as DICOM JSON attributes (PS3.18 F.2)."""
+
+from typing import Any
+
+import orjson
+
+from pacsd.codec.dicom_json import attribute
+from pacsd.codec.header import Element, Header
+from pacsd.codec.json_values import FORMATTERS
+from pacsd.codec.keys import KEY_BY_TAG, Level, keys_of
+
+Attribute = dict[str, Any]
+Attributes = dict[str, Attribute]        # by eight upper-case hex digits, in tag order
+
+_TAGS: dict[Level, tuple[int, ...]] = {
+    level: tuple(key.tag for key in keys_of(level)) for level in ("patient", "study", "series", "instance")
+}
+
+
+def patient(header: Header, *, override: str | None = None) -> Attributes:
+    """The patient-level attributes that the data set holds, empty ones too; `override` as in `decode_text`."""
+    return _of("patient", header, override)
+
+
+def study(header: Header, *, override: str | None = None) -> Attributes:
+    """The study-level ones."""
+    return _of("study", header, override)
+
+
+def series(header: Header, *, override: str | None = None) -> Attributes:
+    """The series-level ones."""
+    return _of("series", header, override)
+
+
+def instance(header: Header, *, override: str | None = None) -> Attributes:
+    """The instance-level ones."""
+    return _of("instance", header, override)
+
+
+def _of(level: Level, header: Header, override: str | None) -> Attributes:
+    elements = header.elements
+    sets = header.character_set
+    return {
+        f"{tag:08X}": orjson.loads(_json(elements[tag], header, sets, override))
+        for tag in _TAGS[level]
+        if tag in elements
+    }
+
+
+def _json(element: Element, header: Header, sets: tuple[str, ...], override: str | None) -> bytes:
+    """The attribute object, in the VR of the standard where the declared one is none that can stand there."""
+    vr = element.vr if element.vr in FORMATTERS or element.vr == "SQ" else "UN"
+    wanted = KEY_BY_TAG[element.tag].vr
+    if (vr == "SQ") != (wanted == "SQ") or vr == "UN":
+        vr = wanted
+    return attribute(
+        element.value,
+        vr,
+        element.tag,
+        implicit=header.implicit,
+        big_endian=header.big_endian,
+        character_sets=sets,
+        override=override,
+    )
