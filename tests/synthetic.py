@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -188,7 +188,7 @@ def lean_slice(of: Study, *, series: int = 1, instance: int = 1) -> bytes:
         "SliceThickness",
         "KVP",
     )
-    dataset.update({keyword: CT_ELEMENTS[keyword] for keyword in (*kept, *IMAGE_KEYWORDS)})
+    _set(dataset, {keyword: CT_ELEMENTS[keyword] for keyword in (*kept, *IMAGE_KEYWORDS)})
     dataset.Rows = dataset.Columns = 512
     dataset.ImagePositionPatient = ["-180.5", "-175.25", f"{-300 + 0.625 * instance:.3f}"]
     dataset.FrameOfReferenceUID = uid(of.study_instance_uid, "frame of reference")
@@ -217,7 +217,8 @@ def small_object(
 ) -> bytes:
     """A Part 10 file of `size_bytes` (give or take one): a short header and a tiny image."""
     dataset = _common(of, series=series, instance=instance, sop_class_uid=CTImageStorage)
-    dataset.update(
+    _set(
+        dataset,
         {
             "Rows": 16,
             "Columns": 16,
@@ -227,7 +228,7 @@ def small_object(
             "SamplesPerPixel": 1,
             "PixelRepresentation": 0,
             "PhotometricInterpretation": "MONOCHROME2",
-        }
+        },
     )
     dataset.PixelData = _phantom(uid_seed(dataset.SOPInstanceUID), rows=16, columns=16)
     dataset["PixelData"].VR = "OW"
@@ -252,7 +253,8 @@ def compressed_object(
     The pixels are no real JPEG.
     """
     dataset = _common(of, series=series, instance=instance, sop_class_uid="1.2.840.10008.5.1.4.1.1.7")
-    dataset.update(
+    _set(
+        dataset,
         {
             "Rows": 8,
             "Columns": 8,
@@ -263,7 +265,7 @@ def compressed_object(
             "NumberOfFrames": len(fragments),
             "PixelRepresentation": 0,
             "PhotometricInterpretation": "MONOCHROME2",
-        }
+        },
     )
     items = [struct.pack("<HHI", 0xFFFE, 0xE000, 0)]
     items += [
@@ -294,7 +296,8 @@ def write_multiframe(
         instance=instance,
         sop_class_uid=MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     )
-    dataset.update(
+    _set(
+        dataset,
         {
             "Rows": rows,
             "Columns": columns,
@@ -309,7 +312,7 @@ def write_multiframe(
             "BurnedInAnnotation": "NO",
             "FrameIncrementPointer": Tag(0x0018, 0x1063),
             "FrameTime": "40",
-        }
+        },
     )
     length = frames * rows * columns * 2
     if length >= 0xFFFFFFFF:
@@ -429,19 +432,26 @@ def _raw(tag: int, vr: str, value: bytes) -> RawDataElement:
     return RawDataElement(Tag(tag), vr, len(padded), padded, 0, False, True)
 
 
+def _set(dataset: Dataset, values: Mapping[str, object]) -> None:
+    """Set elements by keyword."""
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+
+
 def _item(**values: object) -> Dataset:
     item = Dataset()
-    item.update(values)
+    _set(item, values)
     return item
 
 
 def _ct_header(of: Study, *, series: int, instance: int) -> Dataset:
     """About 120 elements, as a CT scanner sends them (CT Image IOD, PS3.3 A.3)."""
     dataset = _common(of, series=series, instance=instance, sop_class_uid=CTImageStorage)
-    dataset.update(CT_ELEMENTS)
+    _set(dataset, CT_ELEMENTS)
     position = -300 + 0.625 * instance
     frame_of_reference = uid(of.study_instance_uid, "frame of reference")
-    dataset.update(
+    _set(
+        dataset,
         {
             "Modality": "CT",
             "FrameOfReferenceUID": frame_of_reference,
@@ -490,7 +500,7 @@ def _ct_header(of: Study, *, series: int, instance: int) -> Dataset:
                     )
                 ]
             ),
-        }
+        },
     )
     private_groups(dataset, instance)
     return dataset

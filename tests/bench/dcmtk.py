@@ -25,9 +25,9 @@ def timed(*commands: Sequence[str], nodelay: bool = True, timeout_s: float = 600
     ]
     answers = [process.communicate(timeout=timeout_s)[0] for process in running]
     elapsed = time.perf_counter() - began
-    for process, answer in zip(running, answers, strict=True):
+    for command, process, answer in zip(commands, running, answers, strict=True):
         if process.returncode:
-            raise RuntimeError(f"{process.args[0]} ended with {process.returncode}: {answer.decode()[-400:]}")  # type: ignore[index]
+            raise RuntimeError(f"{command[0]} ended with {process.returncode}: {answer.decode()[-400:]}")
     return elapsed
 
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pacsd.supervise.cluster import Cluster
 from tests.bench.corpora import Corpora
 from tests.bench.peers import Server, installed, running
 
@@ -43,6 +44,7 @@ class Bench:
     sides: tuple[str, ...]
     stack: ExitStack
     loaded: dict[str, Server] = field(default_factory=dict)
+    clusters: dict[str, Cluster] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def available(self, sides: Sequence[str]) -> list[str]:

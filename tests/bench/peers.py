@@ -6,8 +6,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ class Server:
     folder: Path
     pid: int  # the root of its process tree
     move_port: int  # where it believes MOVE_DESTINATION listens
+    more_pids: tuple[int, ...] = ()  # roots of what else belongs to it
 
 
 def installed(side: str) -> bool:
@@ -42,13 +43,29 @@ def installed(side: str) -> bool:
 
 
 @contextmanager
-def pacsd(folder: Path, *, quiet_s: float = 60.0, config: str = "", move_port: int = 0) -> Iterator[Server]:
+def pacsd(folder: Path, *, quiet_s: float = 60.0, move_port: int = 0) -> Iterator[Server]:
     """Ours, as `pacsd serve` runs it, with an embedded PostgreSQL in the folder."""
-    folder.mkdir(parents=True, exist_ok=True)
     move = move_port or free_port()
-    ours = ServeCommand(folder / "data", config=pacsd_toml(move_port=move, quiet_s=quiet_s) + config)
-    with ours as started:
-        yield Server("pacsd", "PACSD", started.dicom_port, started.http_port, folder, started.pid, move)
+    with served(folder, config=pacsd_toml(move_port=move, quiet_s=quiet_s), move_port=move) as server:
+        yield server
+
+
+@contextmanager
+def served(
+    folder: Path,
+    *,
+    config: str,
+    database: str | None = None,
+    move_port: int = 0,
+    more_pids: tuple[int, ...] = (),
+) -> Iterator[Server]:
+    """Ours with a configuration of the caller's, and perhaps a PostgreSQL of the caller's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)  # PostgreSQL runs as somebody else when we are root
+    arguments = ["--database", database] if database else []
+    with ServeCommand(folder / "data", config=config, arguments=arguments) as started:
+        ports = started.dicom_port, started.http_port
+        yield Server("pacsd", "PACSD", *ports, folder, started.pid, move_port, more_pids)
 
 
 def pacsd_toml(*, move_port: int, quiet_s: float) -> str:
@@ -134,7 +151,11 @@ def static_files(folder: Path) -> Iterator[Server]:
         stop(process)
 
 
-PEERS = {"pacsd": pacsd, "orthanc": orthanc, "storescp": storescp}
+PEERS: dict[str, Callable[[Path], AbstractContextManager[Server]]] = {
+    "pacsd": pacsd,
+    "orthanc": orthanc,
+    "storescp": storescp,
+}
 
 
 @contextmanager

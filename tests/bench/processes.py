@@ -76,10 +76,10 @@ def tree(pid: int) -> list[psutil.Process]:
         return []
 
 
-def pss_bytes(pid: int) -> int:
-    """Sum of the proportional set sizes of a process tree; shared pages count once (proc(5))."""
+def pss_bytes(*pids: int) -> int:
+    """Sum of the proportional set sizes of process trees; shared pages count once (proc(5))."""
     total = 0
-    for process in tree(pid):
+    for process in {process for pid in pids for process in tree(pid)}:
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):

@@ -23,13 +23,13 @@ class Watch:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._over = threading.Event()
-        self.before_bytes = pss_bytes(server.pid)
+        self.before_bytes = pss_bytes(server.pid, *server.more_pids)
         self.peak_bytes = self.before_bytes
 
     def look(self) -> None:
         """Look until told to stop."""
         while not self._over.wait(0.25):
-            self.peak_bytes = max(self.peak_bytes, pss_bytes(self._server.pid))
+            self.peak_bytes = max(self.peak_bytes, pss_bytes(self._server.pid, *self._server.more_pids))
 
     def stop(self) -> None:
         """No further looks."""
