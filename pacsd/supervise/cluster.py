@@ -33,6 +33,28 @@ UNPRIVILEGED_USERS = ("postgres", "nobody")
 READY = "ready"  # the eighth line of postmaster.pid
 
 
+def running_dsn(directory: Path) -> str:
+    """Connection string of the cluster that another process runs there.
+
+    Raises PacsdError CONFLICT when it does not answer (yet).
+    """
+    note, preferred = directory / "socket_directory", directory / "run"
+    folder = Path(note.read_text()) if note.exists() else preferred
+    if not _accepts(folder):
+        raise PacsdError(Fault.CONFLICT, f"the pacsd that uses {directory.parent} is not ready")
+    return postgres_files.conninfo(folder)
+
+
+def _accepts(socket_directory: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(5)
+        try:
+            probe.connect(str(socket_directory / SOCKET_NAME))
+        except OSError:
+            return False
+    return True
+
+
 class Cluster:
     """Our own PostgreSQL: `start`, `dsn`, `stop`; may be started again after it died.
 
@@ -65,15 +87,7 @@ class Cluster:
 
     def alive(self) -> bool:
         """Whether the postmaster runs and its socket accepts a connection."""
-        if self.exited():
-            return False
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(5)
-            try:
-                probe.connect(str(self._socket_directory / SOCKET_NAME))
-            except OSError:
-                return False
-        return True
+        return not self.exited() and _accepts(self._socket_directory)
 
     def exited(self) -> bool:
         """Whether no postmaster of ours runs; never blocks."""
@@ -212,6 +226,7 @@ class Cluster:
     def _forget_socket_directory(self) -> None:
         if self._socket_directory != self._directory / "run":
             self._remove_socket_directory(self._socket_directory)
+            (self._directory / "socket_directory").unlink(missing_ok=True)
             self._socket_directory = self._directory / "run"
 
     def _remove_socket_directory(self, folder: Path) -> None:

@@ -25,7 +25,7 @@ class DirectoryLock:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         deadline = time.monotonic() + timeout_s
         while not _try_lock(descriptor):
-            if time.monotonic() > deadline:
+            if time.monotonic() >= deadline:
                 holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
                 os.close(descriptor)
                 raise PacsdError(Fault.CONFLICT, f"{self._path.parent} is in use by another pacsd (process {holder})")

@@ -16,12 +16,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
 from config.settings import Settings
 from pacsd.faults import Fault, PacsdError
 from pacsd.supervise import launch, logs, metrics
+from pacsd.supervise.addresses import refuse_taken_ports, warn_of_exposure
 from pacsd.supervise.cluster import Cluster
 from pacsd.supervise.lock import DirectoryLock
 from pacsd.supervise.roles import EXIT_CANNOT_LISTEN, READY_FILE, Role, RoleContext, live, metrics_file
@@ -123,7 +123,8 @@ class Supervisor:
     def _begin(self) -> None:
         os.umask(0o077)
         self._clear_run_directory()
-        _warn_of_exposure(self._settings.host)
+        warn_of_exposure(self._settings.host)
+        refuse_taken_ports(self._settings)
         for name in self._preload:
             importlib.import_module(name)
         if self._cluster is not None:
@@ -376,17 +377,3 @@ def _in_child(work: Callable[[], object]) -> tuple[Fault, str] | None:
     if status != 0:
         return Fault.INTERNAL, f"preparing the database ended with status {os.waitstatus_to_exitcode(status)}"
     return (Fault(fault), message) if fault else None
-
-
-def _warn_of_exposure(host: str) -> None:
-    """There is no authentication yet: whoever reaches the ports reads and writes."""
-    try:
-        loopback = ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
-        log.warning(
-            "listening beyond this machine, and nothing asks who is there: everybody who reaches these ports "
-            "can read and store images; bind to 127.0.0.1 or put a firewall in front",
-            extra={"host": host},
-        )

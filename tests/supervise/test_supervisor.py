@@ -1,5 +1,6 @@
 """The supervisor as a process of its own, with roles that crash, linger and are killed."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -155,7 +156,8 @@ def test_second_supervisor_on_the_same_data_is_refused(play: Callable[..., Playe
 def test_start_after_everything_was_killed(play: Callable[..., Played]) -> None:
     served = play().wait_ready()
     for process in (served.process.pid, *[pid for _, pid in served.notes("started")]):
-        os.kill(process, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # already gone with the supervisor
+            os.kill(process, signal.SIGKILL)
     served.process.wait()
     again = play().wait_ready(times=2)
     assert again.stop() == 0
