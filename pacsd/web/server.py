@@ -111,6 +111,10 @@ def _limited(limits: ServerLimits) -> type[HttpToolsProtocol]:
         _moved = False
         _deadline: asyncio.TimerHandle | None = None
 
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            self.access_log = False          # uvicorn's own would hold query strings, which hold names
+
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._arm()

@@ -36,7 +36,6 @@ class StreamedResponse(Response):
     ) -> None:
         self.status_code = status_code
         self.background = None
-        self.body = b""
         self._chunks = chunks
         self._threads = threads
         self._stall_s = stall_s

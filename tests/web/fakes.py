@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from email.parser import BytesParser
-from email.policy import HTTP
+from email.policy import compat32
 from typing import Any
 
 import httpx
@@ -213,5 +213,5 @@ class Web:
 def parts_of(response: httpx.Response) -> list[tuple[dict[str, str], bytes]]:
     """Headers and content of each part of a multipart answer, read by the standard library."""
     head = f"Content-Type: {response.headers['content-type']}\r\n\r\n".encode()
-    message = BytesParser(policy=HTTP).parsebytes(head + response.content)
-    return [(dict(part.items()), part.get_payload(decode=True)) for part in message.iter_parts()]
+    message = BytesParser(policy=compat32).parsebytes(head + response.content)
+    return [(dict(part.items()), part.get_payload(decode=True)) for part in message.get_payload()]

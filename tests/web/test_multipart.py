@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +16,10 @@ from pacsd.web.multipart import (
 )
 
 BOUNDARY = b"aB-1"
+LIMITS = Limits()
 
 
-def read(pieces, boundary=BOUNDARY, limits=Limits()):
+def read(pieces, boundary=BOUNDARY, limits=LIMITS):
     """The complete parts that a reader finds, and whether the body was whole."""
     reader = MultipartReader(boundary, limits)
     parts, content, headers = [], b"", {}
@@ -40,13 +43,12 @@ def body(contents, boundary=BOUNDARY, preamble=b""):
 
 def cut(data, places):
     at = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in zip(at, at[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(at)]
 
 
 # Contents made of what delimiters are made of, so that near misses are common.
-CONTENT = st.lists(st.sampled_from([b"\r", b"\n", b"-", b"--", b"aB-1", b"\r\n--aB-", b"\r\n--aB-1x", b"\0\xff"]), max_size=12).map(
-    b"".join
-)
+PIECE = st.sampled_from([b"\r", b"\n", b"-", b"--", b"aB-1", b"\r\n--aB-", b"\r\n--aB-1x", b"\0\xff"])
+CONTENT = st.lists(PIECE, max_size=12).map(b"".join)
 
 
 @settings(max_examples=300, derandomize=True)

@@ -1,0 +1,47 @@
+import pytest
+
+from pacsd.web.app import OPERATIONS, TRANSACTIONS
+from tests.web.fakes import Web
+
+
+def test_every_transaction_is_declared_once():
+    declared = [(one.method, one.path) for one in (*TRANSACTIONS, *OPERATIONS)]
+    assert len(declared) == len(set(declared))
+    assert all(one.clause for one in TRANSACTIONS)
+
+
+def test_an_unknown_resource_is_a_problem():
+    answer = Web().get("/nothing")
+    assert answer.status_code == 404 and answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"), [("/studies", "GET, HEAD, OPTIONS, POST"), ("/series", "GET, HEAD, OPTIONS")]
+)
+def test_methods(path, allow):
+    web = Web()
+    refused = web.request("DELETE", "/dicom-web" + path)
+    assert refused.status_code == 405 and refused.headers["allow"] == allow
+    options = web.request("OPTIONS", "/dicom-web" + path)
+    assert options.status_code == 204 and options.headers["allow"] == allow
+
+
+def test_other_origins_may_not_read_unless_they_are_allowed():
+    origin = {"Origin": "http://viewer.example"}
+    assert "access-control-allow-origin" not in Web().get("/studies", headers=origin).headers
+    allowed = Web(allowed_origins=("http://viewer.example",))
+    assert allowed.get("/studies", headers=origin).headers["access-control-allow-origin"] == "http://viewer.example"
+    assert "access-control-allow-origin" not in allowed.get("/studies", headers={"Origin": "http://evil.example"}).headers
+
+
+def test_health():
+    web = Web(ready=lambda: {"index": True, "blobs": False})
+    assert web.request("GET", "/health/live").json() == {"status": "live"}
+    answer = web.request("GET", "/health/ready")
+    assert answer.status_code == 503 and answer.json()["parts"] == {"index": True, "blobs": False}
+    assert Web().request("GET", "/health/ready").status_code == 200
+
+
+def test_metrics_are_what_is_handed_in():
+    answer = Web(metrics=lambda: b"pacsd_up 1\n").request("GET", "/metrics")
+    assert answer.text == "pacsd_up 1\n" and answer.headers["content-type"].startswith("text/plain; version=0.0.4")

@@ -1,0 +1,92 @@
+import pytest
+
+from tests.web.fakes import EXPLICIT, JPEG_LS, FakePart10, FakeRef, Web, parts_of
+
+ANY = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
+
+
+@pytest.fixture
+def web():
+    web = Web()
+    web.archive.refs = [
+        FakeRef("1.2", "1.3", "1.4", EXPLICIT, b"first" * 100),
+        FakeRef("1.2", "1.3", "1.5", JPEG_LS, b"second" * 100),
+        FakeRef("1.2", "1.6", "1.7", EXPLICIT, b""),
+    ]
+    return web
+
+
+def test_a_study_is_all_its_instances(web):
+    answer = web.get("/studies/1.2", headers=ANY)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith('multipart/related; type="application/dicom"; boundary=')
+    parts = parts_of(answer)
+    assert [content for _, content in parts] == [b"first" * 100, b"second" * 100, b""]
+    assert parts[1][0]["Content-Type"] == f"application/dicom; transfer-syntax={JPEG_LS}"
+    assert parts[1][0]["Content-Location"] == "http://pacs.test/dicom-web/studies/1.2/series/1.3/instances/1.5"
+    assert parts[1][0]["Content-Length"] == "600"
+
+
+def test_a_series_and_an_instance(web):
+    answer = web.get("/studies/1.2/series/1.3", headers=ANY)
+    assert len(parts_of(answer)) == 2 and "content-length" not in answer.headers
+    assert len(parts_of(web.get("/studies/1.2/series/1.3/instances/1.5"))) == 1
+
+
+def test_one_instance_as_a_single_part(web):
+    answer = web.get("/studies/1.2/series/1.3/instances/1.4", headers={"Accept": "application/dicom"})
+    assert answer.content == b"first" * 100
+    assert answer.headers["content-length"] == "500"
+    assert answer.headers["content-type"] == f"application/dicom; transfer-syntax={EXPLICIT}"
+
+
+def test_an_unknown_study_is_not_found(web):
+    answer = web.get("/studies/9.9")
+    assert answer.status_code == 404 and answer.headers["content-type"] == "application/problem+json"
+
+
+def test_some_in_the_wanted_syntax_is_partial_content(web):
+    accept = f'multipart/related; type="application/dicom"; transfer-syntax={JPEG_LS}'
+    answer = web.get("/studies/1.2", headers={"Accept": accept})
+    assert answer.status_code == 206
+    assert [content for _, content in parts_of(answer)] == [b"second" * 100]
+
+
+def test_none_in_the_wanted_syntax_lists_what_there_is(web):
+    accept = 'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.90'
+    answer = web.get("/studies/1.2", headers={"Accept": accept})
+    assert answer.status_code == 406
+    assert answer.json()["acceptable"] == [
+        f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}',
+        f'multipart/related; type="application/dicom"; transfer-syntax={JPEG_LS}',
+    ]
+
+
+@pytest.mark.parametrize("uid", ["%2e%2e", "1.2%00", "%E5%BC%A0", "1.2;drop", "x" * 65, "-1"])
+def test_what_is_no_uid_is_refused(web, uid):
+    assert web.get(f"/studies/1.2/series/{uid}/metadata").status_code in (400, 404)
+    assert web.get(f"/studies/{uid}/series").status_code in (400, 404)
+
+
+def test_an_encoded_slash_makes_no_other_resource(web):
+    assert web.get("/studies/1.2%2F..%2F..%2Fmetrics").status_code == 404
+
+
+def test_files_are_closed_when_the_answer_is_a_head(web):
+    closed = []
+
+    def chunks():
+        try:
+            yield b"x"
+        finally:
+            closed.append(True)
+
+    def part10(ref):
+        opened = FakePart10(1, chunks())
+        next(opened.chunks)
+        return opened
+
+    web.archive.part10 = part10
+    path = "/dicom-web/studies/1.2/series/1.3/instances/1.4"
+    answer = web.request("HEAD", path, headers={"Accept": "application/dicom"})
+    assert answer.status_code == 200 and answer.content == b"" and closed == [True]
