@@ -18,7 +18,7 @@ _TAGS: dict[Level, tuple[int, ...]] = {
 
 
 def patient(header: Header, *, override: str | None = None) -> Attributes:
-    """The patient-level attributes that the data set holds, empty ones too; `override` as in `decode_text`."""
+    """The patient-level attributes of the data set, empty ones too; `override` as in `decode_text`."""
     return _of("patient", header, override)
 
 
