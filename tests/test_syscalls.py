@@ -148,6 +148,6 @@ def calls(log: Path) -> Iterator[tuple[str, str, str]]:
         elif "resumed>" in rest:
             if thread not in begun:
                 continue
-            line = f"{thread} {begun.pop(thread)}{rest.partition('resumed>')[2]}"
+            line = f"{thread} {begun.pop(thread).rstrip()}{rest.partition('resumed>')[2]}"
         if found := CALL.match(line):
-            yield found.group(2), found.group(3), found.group(5) or ""
+            yield found.group(2), found.group(3).strip(), found.group(5) or ""

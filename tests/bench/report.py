@@ -78,6 +78,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
     """A bar for each factor against Orthanc and the floors, on a logarithmic axis around one."""
     matplotlib.use("Agg")
     from matplotlib import pyplot
+    from matplotlib.ticker import NullFormatter
 
     bars = [
         (f"{result.row.title}\nagainst {side}", factor)
@@ -97,6 +98,9 @@ def draw(results: Sequence[Result], path: Path) -> None:
     axes.set_xscale("log")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.bar_label(axes.containers[0], labels=[f"{value:.2f}x" for value in values], padding=3)  # type: ignore[arg-type]
+    axes.margins(x=0.12, y=0.01)
+    axes.xaxis.set_major_formatter("{x:g}x")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("pacsd is better by")
     axes.tick_params(axis="y", labelsize=7)
     figure.savefig(path)
