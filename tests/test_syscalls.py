@@ -151,3 +151,27 @@ def calls(log: Path) -> Iterator[tuple[str, str, str]]:
             line = f"{thread} {begun.pop(thread).rstrip()}{rest.partition('resumed>')[2]}"
         if found := CALL.match(line):
             yield found.group(2), found.group(3).strip(), found.group(5) or ""
+
+
+GOOD = r"""
+7 openat(3</d/spool/x/b>, "1.dcm", O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0600 <unfinished ...>
+8 write(1</dev/null>, ".", 1) = 1
+7 <... openat resumed>) = 9</d/spool/x/b/1.dcm>
+7 write(9</d/spool/x/b/1.dcm>, "x"..., 1000) = 1000
+7 fdatasync(9</d/spool/x/b/1.dcm> <unfinished ...>
+7 <... fdatasync resumed>) = 0
+7 fsync(3</d/spool/x/b>) = 0
+7 sendto(5<TCP:[127.0.0.1:104->127.0.0.1:9]>, "\x04\x00\x6f"..., 99, 0, NULL, 0) = 99
+"""
+
+
+def test_the_reader_of_traces_tells_a_late_sync_from_a_timely_one(tmp_path: Path) -> None:
+    log, lines = tmp_path / "trace", GOOD.splitlines()
+    log.write_text(GOOD)
+    timely = read(log, 104)
+    (one,) = timely.files.values()
+    assert one.opened < one.written < one.synced < one.folder_synced < timely.answers[0]
+    log.write_text("\n".join([*lines[:5], lines[8], *lines[5:8]]))
+    late = read(log, 104)
+    (one,) = late.files.values()
+    assert late.answers[0] < one.synced < one.folder_synced
