@@ -36,6 +36,7 @@ class Piece:
     digest: bytes                        # xxh3_128 of the data set
     received_at: datetime
     describe: Callable[["PieceReader", int, bytes], PackedInstance]   # reader, offset in the pack, SHA-256 of the file
+    sha256: bytes | None = None          # of the file, where a sidecar tells it
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,12 @@ class PieceReader:
         self._blob = blob
         self._extent = extent
         self._whole: bytes | None = None
+        self.offset_bytes = extent.offset_bytes      # of the file, in its blob
         self.size_bytes = extent.length_bytes
+
+    def fileno(self) -> int | None:
+        """A descriptor of the blob, where it is a local file."""
+        return self._blob.fileno()
 
     def pread(self, length_bytes: int, offset_bytes: int) -> bytes:
         """Up to `length_bytes` from `offset_bytes`."""
@@ -154,7 +160,7 @@ class PackWriter:
                 self._leave_out(piece, "truncated")
                 return
             sums = checksums(reader, piece.dataset_offset_bytes)
-            if sums.digest != piece.digest:
+            if sums.digest != piece.digest or piece.sha256 not in (None, sums.sha256):
                 self._leave_out(piece, "digest")
                 return
             if self._open is None:

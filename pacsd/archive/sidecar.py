@@ -10,9 +10,11 @@ sections (4), then the compressed size of each section as u64, all little-endian
                 "authority" (numbers into "texts"); "offset", "length" (of the Part 10 file, from the start of
                 the pack); "dataset" (offset of the data set in the file); "digest" (xxh3_128 of the data set),
                 "sha256" (of the file), both hex; "received_us". Times in microseconds since 1970.
-    frames      JSON list, an entry for each instance, offsets from the start of its file: null (no pixel data),
-                [offset, length, count] (frames of one length, one behind the other), or
-                [[offsets], [lengths], [fragments]]: extents, and how many each frame takes ([]: one each)
+    frames      JSON list, an entry for each instance: null (no pixel data, or such that its frames cannot be
+                told), or an object of "extents", "encapsulated", "big_endian", "bits", "bit_offsets",
+                "inflated" as pacsd.codec.frames.FrameTable has them; extents from the start of the file as
+                [offset, length, count] (frames of one length, one behind the other), or as
+                [[offsets], [lengths], [fragments]] where the last says how many each frame takes ([]: one each)
     attributes  a line for each instance: the DICOM JSON members of the instance level that the index keeps
     metadata    see pacsd.archive.sidecar_metadata
 
@@ -31,6 +33,7 @@ import orjson
 from isal import isal_zlib
 
 from pacsd.archive.sidecar_metadata import Member, SidecarMetadata, decode, encode
+from pacsd.codec.frames import Frames, FrameTable
 from pacsd.faults import Fault, PacsdError
 
 VERSION = 1
@@ -45,7 +48,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAMAGED = cast("type[Exception]", isal_zlib.error)      # its stub declares an instance
 
-Frames = tuple[tuple[tuple[int, int], ...], ...]     # for each frame its extents (offset, length), mostly one
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class PackedInstance:
     sha256: bytes                        # of the Part 10 file
     received_at: datetime
     attributes: str
-    frames: Frames | None
+    frames: FrameTable | None
     members: Sequence[Member]
 
 
@@ -155,8 +157,8 @@ class SidecarIndex:
         """The entry of an instance, if the pack holds it."""
         return self._by_uid.get(sop_instance_uid)
 
-    def frames(self, entry: SidecarEntry) -> Frames | None:
-        """Where each frame stands in the instance's file; None without pixel data."""
+    def frames(self, entry: SidecarEntry) -> FrameTable | None:
+        """Where each frame stands in the instance's file; None without pixel data, or if that cannot be told."""
         return _decode_frames(self._frames[entry.position])
 
     def attributes(self) -> list[str]:
@@ -271,9 +273,20 @@ def _key_table(head: PackHead, instances: Sequence[PackedInstance]) -> dict[str,
     }
 
 
-def _encode_frames(frames: Frames | None) -> object:
-    if frames is None:
+def _encode_frames(table: FrameTable | None) -> object:
+    if table is None:
         return None
+    return {
+        "extents": _encode_extents(table.frames),
+        "encapsulated": table.encapsulated,
+        "big_endian": table.big_endian,
+        "bits": table.frame_bits,
+        "bit_offsets": table.bit_offsets,
+        "inflated": table.inflated,
+    }
+
+
+def _encode_extents(frames: Frames) -> object:
     if not frames:
         return [[], [], []]
     first, length = frames[0][0] if frames[0] else (0, 0)
@@ -285,17 +298,23 @@ def _encode_frames(frames: Frames | None) -> object:
     return [offsets, lengths, [] if set(counts) == {1} else counts]
 
 
-def _decode_frames(entry: Any) -> Frames | None:
+def _decode_frames(entry: Any) -> FrameTable | None:
     if entry is None:
         return None
     try:
-        offsets, lengths, counts = entry
-        if isinstance(offsets, int):
-            return tuple(((offsets + number * lengths, lengths),) for number in range(counts))
-        extents = iter(zip(offsets, lengths, strict=True))
-        return tuple(tuple(next(extents) for _ in range(count)) for count in counts or [1] * len(offsets))
-    except (TypeError, ValueError, RuntimeError) as error:
+        return FrameTable(
+            _decode_extents(*entry["extents"]), entry["encapsulated"], entry["big_endian"], entry["bits"],
+            tuple(entry["bit_offsets"]), entry["inflated"],
+        )
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise _unreadable() from error
+
+
+def _decode_extents(offsets: Any, lengths: Any, counts: Any) -> Frames:
+    if isinstance(offsets, int):
+        return tuple(((offsets + number * lengths, lengths),) for number in range(counts))
+    extents = iter(zip(offsets, lengths, strict=True))
+    return tuple(tuple(next(extents) for _ in range(count)) for count in counts or [1] * len(offsets))
 
 
 def _deflated(section: bytes) -> bytes:

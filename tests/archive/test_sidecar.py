@@ -16,6 +16,7 @@ from pacsd.archive.sidecar import PackedInstance, PackHead, SidecarIndex, build_
 from pacsd.archive.sidecar_metadata import STUDY_TAGS, Member, decode, document, encode, split_members
 from pacsd.archive.sidecars import Sidecars
 from pacsd.blobs import LocalBlobs
+from pacsd.codec.frames import FrameTable
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import PackRow
 
@@ -52,7 +53,8 @@ def packed(number: int, **changes: object) -> PackedInstance:
     one = PackedInstance(
         f"1.2.3.{number}", "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1", "CT_1", "west", number * 1000, 900,
         400, bytes([number % 256]) * 16, bytes([number % 256]) * 32, ARRIVED,
-        f'"00200013":{{"vr":"IS","Value":[{number}]}}', (((410, 480),),), members(number),
+        f'"00200013":{{"vr":"IS","Value":[{number}]}}',
+        FrameTable((((410, 480),),), False, frame_bits=3840), members(number),
     )
     return replace(one, **changes)  # type: ignore[arg-type]
 
@@ -64,10 +66,10 @@ def urls(count: int) -> list[bytes]:
 def test_every_fact_comes_back() -> None:
     instances = [
         packed(0), packed(1, source_ae="", received_at=ARRIVED.replace(microsecond=1)),
-        packed(2, frames=None), packed(3, frames=()),
-        packed(4, frames=tuple(((500 + 10 * n, 10),) for n in range(1000))),
-        packed(5, frames=(((500, 10),), ((518, 12), (538, 3)))),
-        packed(6, frames=(((500, 10),), ((518, 12),))),
+        packed(2, frames=None), packed(3, frames=FrameTable((), True)),
+        packed(4, frames=FrameTable(tuple(((500 + 10 * n, 10),) for n in range(1000)), False, True, 80)),
+        packed(5, frames=FrameTable((((500, 10),), ((518, 12), (538, 3))), True, inflated=True)),
+        packed(6, frames=FrameTable((((500, 10),), ((509, 12),)), False, False, 77, (0, 5))),
         packed(300, members=members(300, patient="Q")),
     ]
     sidecar = SidecarIndex(build_sidecar(HEAD, instances))
