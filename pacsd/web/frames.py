@@ -11,7 +11,7 @@ from pacsd.web.media_types import OCTET_STREAM, Representation, negotiate
 from pacsd.web.multipart import MultipartWriter
 from pacsd.web.problem import bad_request
 from pacsd.web.services import FrameSet, Services
-from pacsd.web.streaming import StreamedResponse
+from pacsd.web.streaming import PiecesResponse, StreamedResponse
 
 EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
@@ -104,8 +104,7 @@ async def _send(services: Services, found: FrameSet, form: Representation, locat
         size, chunks = await services.threads.run(next, found.frames)
         body = _single(chunks, size, form, writer, locations[0])
         if size <= _ONE_BODY_BYTES:
-            content = await services.threads.run(b"".join, body)
-            return Response(content, headers={"Content-Type": media_type})
+            return PiecesResponse(await services.threads.run(list, body), media_type=media_type)
     elif writer:
         body = _multipart(found, form, writer, locations)
     return StreamedResponse(

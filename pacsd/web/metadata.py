@@ -10,7 +10,7 @@ from pacsd.web.addresses import uid
 from pacsd.web.media_types import DICOM_JSON, DICOM_XML, JSON, Representation, negotiate
 from pacsd.web.multipart import MultipartWriter
 from pacsd.web.services import MetadataText, Services
-from pacsd.web.streaming import StreamedResponse
+from pacsd.web.streaming import PiecesResponse, StreamedResponse
 from pacsd.web.xml_model import native_model
 
 OFFERS = (
@@ -18,7 +18,7 @@ OFFERS = (
     Representation(DICOM_XML, multipart=True),
     Representation(JSON),
 )
-_ONE_BODY_BYTES = 8 << 20        # up to here an answer is one body, above it is sent in the archive's pieces
+_ONE_BODY_BYTES = 8 << 20        # up to here an answer is sent at once, above it as the client takes it
 
 
 async def study(services: Services, request: Request) -> Response:
@@ -48,7 +48,7 @@ async def _answer(
         return _xml(services, text.chunks)
     # Headers of conditional requests (ETag, If-None-Match) will be decided here: nothing has been sent yet.
     if text.size_bytes <= _ONE_BODY_BYTES:
-        return Response(b"".join(text.chunks), headers={"Content-Type": form.media_type})
+        return PiecesResponse(text.chunks, media_type=form.media_type)
     return StreamedResponse(
         iter(text.chunks),
         threads=services.threads,

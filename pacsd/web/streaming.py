@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -14,6 +14,24 @@ READ_BYTES = 1 << 20             # read per turn in the thread
 _SMALL_BYTES = 1 << 15           # neighbours smaller than this are joined before they are sent
 
 _log = logging.getLogger("pacsd.web")
+
+
+class PiecesResponse(Response):
+    """A body that is in memory already, in pieces: sent with its length, without joining them."""
+
+    def __init__(self, pieces: Sequence[bytes], *, media_type: str) -> None:
+        self.status_code = 200
+        self.background = None
+        self._pieces = pieces
+        self.init_headers({"Content-Type": media_type, "Content-Length": str(sum(map(len, pieces)))})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        if scope["method"] != "HEAD":
+            for piece in self._pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 class StreamedResponse(Response):
