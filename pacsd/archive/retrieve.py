@@ -27,6 +27,7 @@ class InstanceRef:
     extent: Extent
     dataset_offset_bytes: int            # from the start of the extent
     overlay: Mapping[str, Mapping[str, object] | None]
+    pack: PackRow | None = None          # whose sidecar knows more about it
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ class Retrieve:
             entries = sidecar if not wanted else filter(None, map(sidecar.get, wanted))
             for entry in entries:
                 if entry.sop_instance_uid not in hidden:
-                    yield self._ref(content, entry, Extent(pack.key, entry.offset_bytes, entry.length_bytes))
+                    yield self._ref(content, entry, Extent(pack.key, entry.offset_bytes, entry.length_bytes), pack)
         for loose in content.loose:
             if loose.sop_instance_uid not in content.rejected and (not wanted or loose.sop_instance_uid in wanted):
                 yield self._ref(content, loose, loose.extent)
@@ -171,7 +172,7 @@ class Retrieve:
         return Part10(None if size is None else len(meta) + size, _with_meta(meta, reader))
 
     @staticmethod
-    def _ref(content: SeriesContent, entry: "Entry", extent: Extent) -> InstanceRef:
+    def _ref(content: SeriesContent, entry: "Entry", extent: Extent, pack: PackRow | None = None) -> InstanceRef:
         return InstanceRef(
             content.study_instance_uid,
             content.series_instance_uid,
@@ -181,6 +182,7 @@ class Retrieve:
             extent,
             entry.dataset_offset_bytes,
             content.overlay,
+            pack,
         )
 
 

@@ -1,0 +1,222 @@
+"""Frames and bulk data of stored instances, read by ranges."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pacsd.access.scope import Scope
+from pacsd.archive.pack_file import PieceReader
+from pacsd.archive.retrieve import InstanceRef, Retrieve
+from pacsd.archive.sidecar import SidecarIndex
+from pacsd.blobs.port import BlobStore
+from pacsd.codec.frames import BulkExtent, FrameTable, bulk, frame_extents, unpacked_bits
+from pacsd.codec.walk import Dataset
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.records import PackRow
+
+CHUNK_BYTES = 1 << 20
+KEPT_FRAMES = 1_000_000                  # of loose instances' tables, for each process
+EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+_PIXEL_DATA_PATHS = ("7FE00008", "7FE00009", "7FE00010")
+
+
+class _Ranged(Protocol):
+    def pread(self, length_bytes: int, offset_bytes: int) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FrameSet:
+    """Frames in the order asked for, each as its size and its bytes. `transfer_syntax_uid` is what they are coded in."""
+
+    transfer_syntax_uid: str
+    frames: Iterator[tuple[int, Iterator[bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class BulkValue:
+    """One bulk value, its fragments one behind the other."""
+
+    size_bytes: int
+    media_type: str
+    _reader: _Ranged
+    _extents: tuple[tuple[int, int], ...]
+
+    def read(self, offset_bytes: int, length_bytes: int) -> bytes:
+        """A range of the value; shorter only at its end."""
+        pieces = []
+        for start, length in self._extents:
+            if offset_bytes < length and length_bytes > 0:
+                piece = self._reader.pread(min(length_bytes, length - offset_bytes), start + offset_bytes)
+                pieces.append(piece)
+                length_bytes -= len(piece)
+                offset_bytes = 0
+            else:
+                offset_bytes -= length
+        return b"".join(pieces)
+
+
+class Frames:
+    """Reads frames (PS3.18 10.4.1.1.6) and bulk data (10.4.1.1.5) out of packs and spool files."""
+
+    def __init__(
+        self, retrieve: Retrieve, blobs: BlobStore, sidecar: Callable[[PackRow], SidecarIndex]
+    ) -> None:
+        self._retrieve = retrieve
+        self._blobs = blobs
+        self._sidecar = sidecar
+        self._tables = _Tables()
+
+    def read(self, scope: Scope, study: str, series: str, sop: str, numbers: Sequence[int]) -> FrameSet:
+        """Frames by number, from 1, as they are stored.
+
+        Raises PacsdError NOT_FOUND (instance, or a frame it does not have), MALFORMED (its pixel data is damaged).
+        """
+        ref = self._retrieve.instances(scope, study, series, sop)[0]
+        blob = self._blobs.open(ref.extent.key)
+        piece = PieceReader(blob, ref.extent)
+        try:
+            table = self._table(ref, piece)
+            if table is None:
+                raise PacsdError(Fault.NOT_FOUND, "the instance has no frames")
+            if max(numbers) > len(table.frames):
+                raise PacsdError(Fault.NOT_FOUND, f"the instance has {len(table.frames)} frames")
+            reader = _inflated(piece, ref) if table.inflated else piece
+        except PacsdError:
+            blob.close()
+            raise
+        syntax = EXPLICIT_VR_LITTLE_ENDIAN if table.inflated else ref.transfer_syntax_uid
+        return FrameSet(syntax, _frames(table, reader, numbers, blob.close))
+
+    def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> BulkValue:
+        """The value that the path of a Bulk Data URI names. Raises PacsdError NOT_FOUND."""
+        ref = self._retrieve.instances(scope, study, series, sop)[0]
+        piece = PieceReader(_Reopening(self._blobs, ref.extent.key), ref.extent)
+        found = bulk(
+            piece,
+            path,
+            offset_bytes=ref.dataset_offset_bytes,
+            length_bytes=ref.extent.length_bytes - ref.dataset_offset_bytes,
+            transfer_syntax_uid=ref.transfer_syntax_uid,
+        )
+        reader = _inflated(piece, ref) if found.inflated else piece
+        size = sum(length for _, length in found.extents)
+        return BulkValue(size, _bulk_media_type(ref, path, found), reader, found.extents)
+
+    def _table(self, ref: InstanceRef, piece: PieceReader) -> FrameTable | None:
+        if ref.pack is not None:
+            sidecar = self._sidecar(ref.pack)
+            entry = sidecar.get(ref.sop_instance_uid)
+            packed = None if entry is None else sidecar.frames(entry)
+            if packed is not None:
+                return packed                    # else the bytes say why there is none
+        kept = self._tables.get(ref.extent.key) if ref.pack is None else None
+        if kept is not None:
+            return kept
+        table = frame_extents(
+            piece,
+            offset_bytes=ref.dataset_offset_bytes,
+            length_bytes=ref.extent.length_bytes - ref.dataset_offset_bytes,
+            transfer_syntax_uid=ref.transfer_syntax_uid,
+        )
+        if table is not None and ref.pack is None:
+            self._tables.keep(ref.extent.key, table)
+        return table
+
+
+class _Tables:
+    """Frame tables of spool files read lately; a spool file never changes."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, FrameTable] = OrderedDict()
+        self._frames = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> FrameTable | None:
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def keep(self, key: str, table: FrameTable) -> None:
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = table
+                self._frames += len(table.frames)
+            while self._frames > KEPT_FRAMES and len(self._kept) > 1:
+                _, oldest = self._kept.popitem(last=False)
+                self._frames -= len(oldest.frames)
+
+
+class _Reopening:
+    """A blob opened for each read: a bulk value may be read long after it was found, or never."""
+
+    def __init__(self, blobs: BlobStore, key: str) -> None:
+        self._blobs = blobs
+        self.key = key
+        self.size_bytes = blobs.size(key)
+
+    def pread(self, length_bytes: int, offset_bytes: int) -> bytes:
+        with self._blobs.open(self.key) as reader:
+            return reader.pread(length_bytes, offset_bytes)
+
+    def fileno(self) -> int | None:
+        return None
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def __enter__(self) -> "_Reopening":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _frames(
+    table: FrameTable, reader: _Ranged, numbers: Sequence[int], close: Callable[[], None]
+) -> Iterator[tuple[int, Iterator[bytes]]]:
+    try:
+        for number in numbers:
+            extents = table.frames[number - 1]
+            if table.bit_offsets:
+                yield _unpacked(table, reader, number - 1)
+            else:
+                yield sum(length for _, length in extents), _chunks(reader, extents)
+    finally:
+        close()
+
+
+def _unpacked(table: FrameTable, reader: _Ranged, index: int) -> tuple[int, Iterator[bytes]]:
+    raw = b"".join(_chunks(reader, table.frames[index]))
+    frame = unpacked_bits(raw, bit_offset=table.bit_offsets[index], bits=table.frame_bits)
+    return len(frame), iter((frame,))
+
+
+def _chunks(reader: _Ranged, extents: Sequence[tuple[int, int]]) -> Iterator[bytes]:
+    for start, length in extents:
+        at, end = start, start + length
+        while at < end:
+            chunk = reader.pread(min(CHUNK_BYTES, end - at), at)
+            if not chunk:
+                raise PacsdError(Fault.UNAVAILABLE, "a stored object is shorter than its frame table says")
+            at += len(chunk)
+            yield chunk
+
+
+def _inflated(piece: PieceReader, ref: InstanceRef) -> _Ranged:
+    """The inflated data set, in memory (PS3.5 A.5)."""
+    return Dataset(
+        piece,
+        offset_bytes=ref.dataset_offset_bytes,
+        length_bytes=ref.extent.length_bytes - ref.dataset_offset_bytes,
+        transfer_syntax_uid=ref.transfer_syntax_uid,
+    ).reader
+
+
+def _bulk_media_type(ref: InstanceRef, path: str, found: BulkExtent) -> str:
+    """Octets, whose transfer syntax is named where it is not the default (PS3.18 8.7.3)."""
+    if path in _PIXEL_DATA_PATHS and len(found.extents) and found.vr not in ("OW", "OF", "OD"):
+        return f"application/octet-stream; transfer-syntax={ref.transfer_syntax_uid}"
+    return "application/octet-stream"
