@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from pacsd.access.scope import Scope
@@ -27,6 +28,7 @@ class InstanceRef:
     extent: Extent
     dataset_offset_bytes: int            # from the start of the extent
     overlay: Mapping[str, Mapping[str, object] | None]
+    overlaid_at: datetime | None = None
     pack: PackRow | None = None          # whose sidecar knows more about it
 
 
@@ -84,6 +86,7 @@ class DatasetReader:
                 length_bytes=self._stored_bytes,
                 transfer_syntax_uid=self._ref.transfer_syntax_uid,
                 overlay=self._ref.overlay,
+                modified_at=self._ref.overlaid_at,
             )
         return self._stored(chunk_bytes)
 
@@ -182,6 +185,7 @@ class Retrieve:
             extent,
             entry.dataset_offset_bytes,
             content.overlay,
+            content.overlaid_at,
             pack,
         )
 

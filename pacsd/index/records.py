@@ -101,3 +101,4 @@ class SeriesContent:
     rejected: frozenset[str] = frozenset()                      # SOP Instance UIDs
     overlay: dict[str, dict[str, object]] = field(default_factory=dict)    # 8-hex tag -> DICOM JSON attribute, patient and study level
     replaced: frozenset[str] = frozenset()                      # packed SOP Instance UIDs that a loose instance replaces
+    overlaid_at: datetime | None = None                         # when the overlay was last changed
