@@ -1,0 +1,134 @@
+"""The command line `pacsd`: names, options, exit statuses."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pacsd
+from config.settings import ROLES, Settings, SettingsError, load_settings
+from pacsd.commands import upkeep
+from pacsd.commands.echo import echo
+from pacsd.commands.find import find
+from pacsd.commands.import_files import import_files
+from pacsd.commands.move import move
+from pacsd.commands.send import send
+from pacsd.commands.wiring import Wiring
+from pacsd.faults import PacsdError
+
+NOT_DONE, USAGE = 1, 2
+
+STATUSES = "exit status: 0 done, 1 not done, 2 wrong usage or settings, 3 done but something was refused or wrong"
+
+Handler = Callable[[argparse.Namespace, Settings, Wiring], int]
+
+# option -> key of the settings that it overrides
+OVERRIDES = {
+    "data": "data_dir",
+    "database": "database",
+    "host": "host",
+    "http_port": "http_port",
+    "dicom_port": "dicom_port",
+    "ae_title": "ae_title",
+    "roles": "roles",
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command with its options."""
+    parser = argparse.ArgumentParser(prog="pacsd", description=pacsd.__doc__, epilog=STATUSES)
+    parser.add_argument("--version", action="version", version=f"pacsd {pacsd.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_serve(commands)
+    _add_archive_commands(commands)
+    _add_peer_commands(commands)
+    return parser
+
+
+def run(arguments: Sequence[str] | None, wiring: Wiring) -> int:
+    """Do what the command line asks for; the exit status."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    handler: Handler = options.handler
+    try:
+        return handler(options, settings_of(options), wiring)
+    except SettingsError as error:
+        print(f"pacsd: {error}", file=sys.stderr)
+        return USAGE
+    except PacsdError as error:
+        print(f"pacsd: {error.message}", file=sys.stderr)
+        return NOT_DONE
+    except KeyboardInterrupt:
+        print("pacsd: interrupted", file=sys.stderr)
+        return NOT_DONE
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings file, with what the command line says on top. Raises SettingsError."""
+    given = {key: getattr(options, name, None) for name, key in OVERRIDES.items()}
+    return load_settings(options.config, {key: value for key, value in given.items() if value is not None})
+
+
+def _serve(_options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int:
+    return wiring.serve(settings)
+
+
+def _roles(text: str) -> list[str]:
+    return [role.strip() for role in text.split(",")]
+
+
+def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    serve = commands.add_parser("serve", help="run the server until it is told to stop")
+    _add_common(serve)
+    serve.add_argument("--host", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
+    serve.add_argument("--http-port", type=int, metavar="N", help="port of DICOMweb, health and metrics (8080)")
+    serve.add_argument("--dicom-port", type=int, metavar="N", help="port of DIMSE (11112)")
+    serve.add_argument("--roles", type=_roles, metavar="ROLE,...", help=f"what to run ({','.join(ROLES)})")
+    serve.set_defaults(handler=_serve)
+
+
+def _add_archive_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    importing = commands.add_parser("import", help="bring in the DICOM files of a folder; run it again to go on")
+    importing.add_argument("folder", type=Path, metavar="DIR")
+    importing.add_argument("--organisation", metavar="CODE", help="whose they are (the first one)")
+    importing.add_argument("--again", action="store_true", help="look at files that an earlier run brought in, too")
+    importing.set_defaults(handler=import_files)
+    check = commands.add_parser("check", help="compare every stored byte with its checksum and the index")
+    check.set_defaults(handler=upkeep.check)
+    rebuild = commands.add_parser("rebuild", help="make the index anew from objects and journal (server stopped)")
+    rebuild.set_defaults(handler=upkeep.rebuild)
+    backup = commands.add_parser("backup", help="copy everything to a folder; again: only what is new")
+    backup.add_argument("folder", type=Path, metavar="DIR")
+    backup.set_defaults(handler=upkeep.backup)
+    restore = commands.add_parser("restore", help="bring a backup back into an empty data directory")
+    restore.add_argument("folder", type=Path, metavar="DIR")
+    restore.set_defaults(handler=upkeep.restore)
+    for command in (importing, check, rebuild, backup, restore):
+        _add_common(command)
+
+
+def _add_peer_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    echoing = commands.add_parser("echo", help="C-ECHO: does a peer answer")
+    sending = commands.add_parser("send", help="C-STORE files and folders to a peer, as they are")
+    finding = commands.add_parser("find", help="C-FIND: ask a peer what it has")
+    moving = commands.add_parser("move", help="C-MOVE: have a peer send to an AE that it knows")
+    for command, handler in ((echoing, echo), (sending, send), (finding, find), (moving, move)):
+        command.add_argument("peer", metavar="PEER", help="AE title of the settings, or TITLE@HOST:PORT")
+        command.add_argument("--timeout-s", type=float, default=30.0, metavar="S", help="wait for an answer (30)")
+        command.set_defaults(handler=handler)
+        _add_common(command)
+    sending.add_argument("paths", type=Path, nargs="+", metavar="PATH")
+    for command in (finding, moving):
+        command.add_argument("--level", choices=("PATIENT", "STUDY", "SERIES", "IMAGE"), default="STUDY")
+        command.add_argument(
+            "-k", "--key", action="append", default=[], metavar="KEYWORD[=VALUE]", dest="keys",
+            help="a key to match or, without value, to return; PatientID=42",
+        )  # fmt: skip
+    moving.add_argument("--to", required=True, metavar="TITLE", help="AE title of the destination")
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", type=Path, metavar="FILE", help="settings, as config/pacsd.toml shows them")
+    command.add_argument("--data", type=Path, metavar="DIR", help="data directory (./pacsd-data)")
+    command.add_argument("--database", metavar="DSN", help="a PostgreSQL of yours instead of the embedded one")
+    command.add_argument("--ae-title", metavar="TITLE", help="our AE title (PACSD)")
