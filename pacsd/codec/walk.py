@@ -67,10 +67,10 @@ class Item(NamedTuple):
 
 
 class Dataset:
-    """A data set in a reader: `length_bytes` from `offset_bytes`; a deflated one is inflated into memory first.
+    """A data set in a reader: `length_bytes` from `offset_bytes`, deflated ones inflated into memory.
 
-    `inflated` tells that offsets then count in the inflated data set, not in the reader given. Raises
-    PacsdError TOO_MUCH when it inflates to more than 512 MiB.
+    `inflated` tells that offsets then count in the inflated data set, not in the reader. Raises PacsdError
+    TOO_MUCH when it inflates to more than 512 MiB.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Dataset:
     ) -> Iterator[Located]:
         """The elements from `at` (default: the start) to `end` or an Item Delimitation Item.
 
-        The last element of a truncated data set is given with the end the bytes have. Raises MalformedDataset.
+        The last element of a truncated data set ends where the bytes do. Raises MalformedDataset.
         """
         at = self.start if at is None else at
         end = self.end if end is None else min(end, self.end)
