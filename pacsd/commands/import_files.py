@@ -8,9 +8,10 @@ import argparse
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -86,25 +87,39 @@ class Notes:
 
 
 def _import_all(folder: Path, notes: Notes, ingest: Ingest, peer: Peer, bar: Bar, *, again: bool) -> Counter[str]:
+    """Import what is not noted yet. After a failure nothing new is begun, what runs is noted, then it is raised."""
     counts: Counter[str] = Counter()
     files = list(_files(folder))
-    todo = iter(files)
+    todo = [file for file in files if again or not notes.has(file)]
+    counts["skipped"] = len(files) - len(todo)
+    failure: PacsdError | None = None
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        running: set[Future[Imported]] = set()
-        while True:
-            for file in todo:
-                if not again and notes.has(file):
-                    counts["skipped"] += 1
-                    continue
-                running.add(pool.submit(import_one, ingest, peer, file))
-                if len(running) >= 2 * AT_ONCE:
-                    break
-            if not running:
-                return counts
-            finished, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
+        for future in _as_they_end(pool, todo, lambda file: import_one(ingest, peer, file), lambda: failure is None):
+            try:
                 _note(future.result(), notes, bar, counts)
+            except PacsdError as error:
+                failure = error
             bar.show(counts.total(), len(files))
+    if failure is not None:
+        raise failure
+    return counts
+
+
+def _as_they_end(
+    pool: ThreadPoolExecutor,
+    files: Sequence[Path],
+    work: Callable[[Path], Imported],
+    go_on: Callable[[], bool],
+) -> Iterator[Future[Imported]]:
+    """Ended pieces of work, of which only a few wait in line at any time."""
+    todo, running = iter(files), set[Future[Imported]]()
+    while True:
+        room = 2 * AT_ONCE - len(running) if go_on() else 0
+        running |= {pool.submit(work, file) for file in islice(todo, room)}
+        if not running:
+            return
+        ended, running = wait(running, return_when=FIRST_COMPLETED)
+        yield from ended
 
 
 def _note(imported: Imported, notes: Notes, bar: Bar, counts: Counter[str]) -> None:

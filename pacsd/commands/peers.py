@@ -65,9 +65,6 @@ def association(
 
 
 def _not_established(peer: Peer, made: Association) -> PacsdError:
-    left_open = made.dul.socket.socket if made.dul.socket is not None else None
-    if left_open is not None:  # pynetdicom 3.0 forgets the socket of a connection that was refused
-        left_open.close()
     answer = made.acceptor.primitive
     if made.is_rejected and answer is not None:
         return PacsdError(Fault.REFUSED, f"{peer} refused the association: {answer.reason_str}")

@@ -1,5 +1,6 @@
 """pacsd echo, send, find and move against another vendor's stack."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,10 @@ def test_echo_says_who_answered(peer: Peer, capsys: pytest.CaptureFixture[str]) 
     assert f"{peer.name}: 0x0000 Success" in capsys.readouterr().out
 
 
-def test_echo_to_nobody_fails_with_a_reason(peer: Peer, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_echo_to_nobody_fails_with_a_reason(capsys: pytest.CaptureFixture[str]) -> None:
     assert pacsd("echo", "PEER@127.0.0.1:1", "--timeout-s", "2") == 1
+    gc.collect()  # pynetdicom 3.0 leaves the socket of a refused connection open: not in another test
     assert capsys.readouterr().err == "pacsd: PEER@127.0.0.1:1 does not answer\n"
 
 
