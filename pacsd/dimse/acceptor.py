@@ -8,14 +8,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pacsd.access.directory import Peer, Refusal
-from pacsd.dimse import echo, store
+from pacsd.dimse import echo, find, get, move, store
 from pacsd.dimse.associate import AssociateReject, AssociateRequest, decode_request, encode_accept, encode_reject
 from pacsd.dimse.association import Association, Message, Timeouts, say_last
 from pacsd.dimse.buffers import BufferPool
-from pacsd.dimse.command import C_CANCEL_RQ, C_ECHO_RQ, C_STORE_RQ, RESPONSE
+from pacsd.dimse.command import (
+    C_CANCEL_RQ,
+    C_ECHO_RQ,
+    C_FIND_RQ,
+    C_GET_RQ,
+    C_MOVE_RQ,
+    C_STORE_RQ,
+    RESPONSE,
+)
 from pacsd.dimse.handover import pass_on
 from pacsd.dimse.negotiation import LOCAL_LIMIT_EXCEEDED, Acceptance, Policy, negotiate, wants_queries
-from pacsd.dimse.pdu import A_ASSOCIATE_RQ, abort_pdu
+from pacsd.dimse.pdu import A_ASSOCIATE_RQ, abort_pdu, read_pdu
 from pacsd.dimse.services import Services
 from pacsd.dimse.statuses import PROCESSING_FAILURE, UNRECOGNIZED_OPERATION, response
 from pacsd.dimse.violations import AbortReason, AbortSource, AssociationEnded, PeerGone, Violation
@@ -27,9 +35,10 @@ Handler = Callable[[Association, Message, Services], None]
 HANDLERS: Mapping[int, Handler] = {
     C_ECHO_RQ: echo.answer,
     C_STORE_RQ: store.answer,
+    C_FIND_RQ: find.answer,
+    C_MOVE_RQ: move.answer,
+    C_GET_RQ: get.answer,
 }
-
-_MAX_REQUEST_BYTES = 1 << 20             # 128 contexts with 100 syntaxes each need less
 
 
 class Session:
@@ -139,7 +148,7 @@ class Acceptor:
     def _request(self, session: Session, body: bytes | None, crowded: bool) -> AssociateRequest | None:
         """The request to decide on, or None when the connection needs nothing more from this process."""
         try:
-            raw = read_request(session.connection, self._timeouts.artim_s) if body is None else body
+            raw = self._first_pdu(session) if body is None else body
             request = decode_request(raw)
         except Violation as error:               # PS3.8 Table 9-10, Sta2: AA-1
             log.warning("no association", extra={"cause": str(error), "address": session.address})
@@ -151,10 +160,20 @@ class Acceptor:
         if crowded:
             self._reject(session, LOCAL_LIMIT_EXCEEDED, request)
             return None
-        if self._handover is not None and body is None and wants_queries(request):
-            if pass_on(self._handover, session.connection, session.address, raw):
-                return None
+        if body is None and self._hand_over(session, raw, request):
+            return None
         return request
+
+    def _first_pdu(self, session: Session) -> bytes:
+        kind, body = read_pdu(session.connection, timeout_s=self._timeouts.artim_s)
+        if kind != A_ASSOCIATE_RQ:
+            raise Violation(AbortReason.UNEXPECTED_PDU, "the connection does not begin with A-ASSOCIATE-RQ")
+        return body
+
+    def _hand_over(self, session: Session, raw: bytes, request: AssociateRequest) -> bool:
+        if self._handover is None or not wants_queries(request):
+            return False
+        return pass_on(self._handover, session.connection, session.address, raw)
 
     def _identify(self, address: str) -> Callable[[str, str], Peer | Refusal]:
         directory = self._services.directory
@@ -214,33 +233,3 @@ class Acceptor:
         association.discard_dataset()
         if field != C_CANCEL_RQ:
             association.send(message.context, response(message.command, UNRECOGNIZED_OPERATION))
-
-
-def read_request(connection: socket.socket, timeout_s: float) -> bytes:
-    """The body of the A-ASSOCIATE-RQ a connection must begin with, within the ARTIM time (PS3.8 9.1.5).
-
-    Raises Violation if something else comes, PeerGone if nothing does.
-    """
-    deadline = time.monotonic() + timeout_s
-    head = _read_exactly(connection, 6, deadline)
-    length = int.from_bytes(head[2:6], "big")
-    if head[0] != A_ASSOCIATE_RQ or length > _MAX_REQUEST_BYTES:
-        raise Violation(AbortReason.UNEXPECTED_PDU, "the connection does not begin with A-ASSOCIATE-RQ")
-    return _read_exactly(connection, length, deadline)
-
-
-def _read_exactly(connection: socket.socket, size: int, deadline: float) -> bytes:
-    data = bytearray()
-    while len(data) < size:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise PeerGone("no A-ASSOCIATE-RQ in time")
-        try:
-            connection.settimeout(left)
-            piece = connection.recv(min(size - len(data), 1 << 16))
-        except OSError as error:
-            raise PeerGone("no A-ASSOCIATE-RQ in time") from error
-        if not piece:
-            raise PeerGone("closed")
-        data += piece
-    return bytes(data)

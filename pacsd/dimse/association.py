@@ -45,7 +45,7 @@ MAX_IDENTIFIER_BYTES = 1 << 20
 
 
 class ObjectReader(Protocol):
-    """A data set on its way out."""
+    """A data set on its way out, in the transfer syntax of the context it is sent in."""
 
     def chunks(self, chunk_bytes: int = ...) -> Iterator[bytes]:
         """Its bytes in order."""
@@ -98,6 +98,12 @@ class Association:
         self.contexts = contexts
         self.options = options or {}
         self._send_pdu_bytes = min(peer_max_pdu_bytes or _SEND_PDU_BYTES, _SEND_PDU_BYTES)
+
+    def require_peer(self) -> Peer:
+        """Who the acceptor found the peer to be. Raises PacsdError INTERNAL on an association of ours."""
+        if self.peer is None:
+            raise PacsdError(Fault.INTERNAL, "association without a peer")
+        return self.peer
 
     # Receiving
 
@@ -162,12 +168,18 @@ class Association:
         self.write(self.encode(context, values, dataset))
 
     def send_object(self, context: Context, values: Mapping[int, Value], reader: ObjectReader) -> None:
-        """Send a message whose data set is read while it is sent (C-STORE-RQ)."""
+        """Send a message whose data set is read while it is sent (C-STORE-RQ).
+
+        Raises GivenUp if it cannot be read to its end: in the middle of a message there is no other way to say so.
+        """
         command = encode({**values, COMMAND_DATA_SET_TYPE: DATA_SET})
         parts = pdata(context.context_id, command, command=True, max_pdu_bytes=self._send_pdu_bytes)
-        for group in pdata_stream(context.context_id, reader.chunks(), max_pdu_bytes=self._send_pdu_bytes):
-            self.write(parts + group)
-            parts = []
+        try:
+            for group in pdata_stream(context.context_id, reader.chunks(), max_pdu_bytes=self._send_pdu_bytes):
+                self.write(parts + group)
+                parts = []
+        except PacsdError as error:
+            raise GivenUp(f"a stored object cannot be read: {error.message}") from error
 
     # Ending
 
@@ -270,7 +282,7 @@ def tune(connection: socket.socket, timeout_s: float) -> None:
 
 
 def say_last(connection: socket.socket, pdu: bytes, *, wait_s: float) -> None:
-    """Send a last PDU, then wait for the peer to close: closing first could destroy what it has not read (PS3.8 AA-1)."""
+    """Send a last PDU, then wait for the peer to close (PS3.8 AA-1): closing first may destroy what it has not read."""
     deadline = time.monotonic() + wait_s
     try:
         connection.settimeout(5.0)

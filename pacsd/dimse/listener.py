@@ -129,6 +129,7 @@ def _acceptor(archive: Archive, directory: Directory, settings: Settings, handov
         move_associations=dimse.move_associations,
         artim_timeout_s=dimse.artim_timeout_s,
         idle_timeout_s=dimse.idle_timeout_s,
+        connect_timeout_s=dimse.connect_timeout_s,
     )
     policy = Policy(
         max_pdu_bytes=min(dimse.max_pdu_bytes or GATHER_BYTES, GATHER_BYTES),

@@ -6,6 +6,7 @@ MSG_WAITALL brings a whole fragment without the interpreter in between.
 
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterable, Iterator
 
 from pacsd.dimse.buffers import GATHER_BYTES, BufferPool
@@ -19,6 +20,7 @@ RELEASE_RP = bytes((A_RELEASE_RP, 0, 0, 0, 0, 4, 0, 0, 0, 0))        # PS3.8 9.3
 
 _COMMAND, _LAST = 0x01, 0x02             # message control header, PS3.8 E.2
 _MAX_COMMAND_BYTES = 1 << 16
+_MAX_ASSOCIATE_BYTES = 1 << 20           # 128 contexts with 100 syntaxes each need less
 _MAX_BUFFERS_A_CALL = 512                # half of Linux's IOV_MAX: a header and a payload each
 _FIRST = struct.Struct(">BxII")          # PDU type, PDU length, length of the first PDV item
 _LENGTH = struct.Struct(">I")
@@ -206,6 +208,36 @@ class PDataReader:
         return got
 
 
+def read_pdu(connection: socket.socket, *, timeout_s: float) -> tuple[int, bytes]:
+    """Type and body of one PDU outside of an established association, within a time limit for all of it.
+
+    Raises Violation for a PDU that is unknown or too long, PeerGone if none comes.
+    """
+    deadline = time.monotonic() + timeout_s
+    head = _read_exactly(connection, 6, deadline)
+    kind, length = head[0], int.from_bytes(head[2:], "big")
+    if not A_ASSOCIATE_RQ <= kind <= A_ABORT or kind == P_DATA_TF or length > _MAX_ASSOCIATE_BYTES:
+        raise _wrong_pdu(kind)
+    return kind, _read_exactly(connection, length, deadline)
+
+
+def _read_exactly(connection: socket.socket, size: int, deadline: float) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise PeerGone("silent for too long")
+        try:
+            connection.settimeout(left)
+            piece = connection.recv(min(size - len(data), 1 << 16))
+        except OSError as error:
+            raise PeerGone(_cause(error)) from error
+        if not piece:
+            raise PeerGone("closed")
+        data += piece
+    return bytes(data)
+
+
 def _wrong_pdu(kind: int) -> Violation:
     if kind == P_DATA_TF:
         return Violation(AbortReason.INVALID_PARAMETER_VALUE, "PDU length outside its limits")
@@ -234,7 +266,7 @@ def pdata(context_id: int, data: Data, *, command: bool, max_pdu_bytes: int) -> 
 
 
 def pdata_stream(context_id: int, chunks: Iterable[Data], *, max_pdu_bytes: int) -> Iterator[list[Data]]:
-    """A data set of unknown size as groups of buffers to send; the last fragment is held back until the end is known."""
+    """A data set of unknown size as groups of buffers; the last fragment is held back until the end is known."""
     room = max_pdu_bytes - 6
     held: Data = b""
     for chunk in chunks:

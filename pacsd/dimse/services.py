@@ -92,3 +92,4 @@ class Services:
     move_associations: int = 1
     artim_timeout_s: float = 30.0
     idle_timeout_s: float = 300.0
+    connect_timeout_s: float = 15.0

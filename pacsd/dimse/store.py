@@ -81,10 +81,7 @@ def answer(association: Association, message: Message, services: Services) -> No
         status, comment = refused
         association.send(message.context, response(message.command, status, comment=comment))
         return
-    peer = association.peer
-    if peer is None:
-        raise PacsdError(Fault.INTERNAL, "association without a peer")
-    intake = _Intake(services.archive.ingest, peer, association, message)
+    intake = _Intake(services.archive.ingest, association.require_peer(), association, message)
     try:
         association.read_dataset(message, intake.write)
     except BaseException:
@@ -106,7 +103,7 @@ def _refusal(association: Association, message: Message) -> tuple[int, str] | No
     declared = sop_class(context.abstract_syntax)
     if class_uid != context.abstract_syntax or (declared is not None and declared.service is not Service.STORE):
         return SOP_CLASS_NOT_SUPPORTED, "Affected SOP Class UID is not that of the presentation context"
-    if association.peer is None or "store" not in association.peer.services or not context.requestor_is_scu:
+    if "store" not in association.require_peer().services or not context.requestor_is_scu:
         return NOT_AUTHORIZED, "this AE may not store here"
     instance_uid = command.text(AFFECTED_SOP_INSTANCE_UID)
     if not _UID.fullmatch(instance_uid):

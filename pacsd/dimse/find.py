@@ -1,0 +1,120 @@
+"""Query as SCP: C-FIND (PS3.4 C.4.1, PS3.7 9.1.2)."""
+
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+
+from pacsd.codec.keys import KEY_BY_TAG, Level
+from pacsd.dimse.association import Association, Message
+from pacsd.dimse.cancel import cancelled
+from pacsd.dimse.identifier import Identifier, Key, check_levels, read_identifier
+from pacsd.dimse.identifier_answer import INSTANCE_AVAILABILITY, RETRIEVE_AE_TITLE, AnswerWriter
+from pacsd.dimse.negotiation import QueryOptions
+from pacsd.dimse.pdu import Data
+from pacsd.dimse.services import Match, Services
+from pacsd.dimse.sop_classes import Model, Service, sop_class
+from pacsd.dimse.statuses import (
+    CANCEL,
+    FIND_STATUS,
+    PENDING,
+    PENDING_UNSUPPORTED_OPTIONAL_KEYS,
+    SOP_CLASS_NOT_SUPPORTED,
+    SUCCESS,
+    failure,
+    response,
+)
+from pacsd.faults import PacsdError
+
+LEVELS: dict[str, Level] = {"PATIENT": "patient", "STUDY": "study", "SERIES": "series", "IMAGE": "instance"}
+COMPUTED_KEYS = frozenset(
+    (
+        0x00080005,                      # Specific Character Set
+        0x00080061,                      # Modalities in Study
+        0x00080062,                      # SOP Classes in Study
+        *(0x00201200, 0x00201202, 0x00201204, 0x00201206, 0x00201208, 0x00201209),     # Number of … Related …
+        RETRIEVE_AE_TITLE,
+        INSTANCE_AVAILABILITY,
+    )
+)
+_BATCH_BYTES = 1 << 16
+_BATCH_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """A query as the archive gets it: keys with values have to match, all are to be answered."""
+
+    level: Level
+    keys: Mapping[int, Key]
+    fuzzy: bool = False                  # person names by sound and spelling, PS3.4 C.2.2.2.1.1
+    combined_datetime: bool = False      # date and time ranges as one, PS3.4 C.2.2.2.5
+
+
+def answer(association: Association, message: Message, services: Services) -> None:
+    """Stream the matches as pending responses, then the final one."""
+    model = find_model(message, Service.FIND)
+    if model is None:
+        association.discard_dataset()
+        association.send(message.context, response(message.command, SOP_CLASS_NOT_SUPPORTED))
+        return
+    try:
+        identifier, matches = _search(association, message, services, model)
+        try:
+            status = _stream(association, message, identifier, matches)
+        finally:
+            if isinstance(matches, Generator):
+                matches.close()                  # a cancelled query ends in the index too
+    except PacsdError as error:
+        association.send(message.context, failure(message.command, error, FIND_STATUS))
+        return
+    association.send(message.context, response(message.command, status))
+
+
+def find_model(message: Message, service: Service) -> Model | None:
+    """The information model of the context, if it is one of `service` and that of the command."""
+    declared = sop_class(message.context.abstract_syntax)
+    return declared.model if declared is not None and declared.service is service else None
+
+
+def _search(
+    association: Association, message: Message, services: Services, model: Model
+) -> tuple[Identifier, Iterator[Match]]:
+    peer = association.require_peer()
+    data = association.read_identifier(message)
+    identifier = read_identifier(data, message.context.transfer_syntax, character_set=peer.character_set)
+    options = association.options.get(message.context.abstract_syntax, QueryOptions())
+    check_levels(identifier, model, relational=options.relational)
+    level = LEVELS[identifier.level]
+    criteria = Criteria(level, identifier.keys, options.fuzzy, options.combined_datetime)
+    return identifier, services.archive.search(level, criteria, peer.scope)
+
+
+def _stream(association: Association, message: Message, identifier: Identifier, matches: Iterator[Match]) -> int:
+    """Send the pending responses, several a call when they come fast. Returns the final status."""
+    writer = AnswerWriter(
+        identifier,
+        message.context.transfer_syntax,
+        retrieve_ae_title=association.called,
+        character_set=association.require_peer().character_set,
+    )
+    pending = response(message.command, _pending(identifier))
+    batch: list[Data] = []
+    size, since = 0, time.monotonic()
+    for match in matches:
+        if association.readable() and cancelled(association, message):
+            return CANCEL
+        parts = association.encode(message.context, pending, writer.write(match.dataset()))
+        batch += parts
+        size += sum(map(len, parts))
+        if size >= _BATCH_BYTES or time.monotonic() - since >= _BATCH_S:
+            association.write([b"".join(batch)])
+            batch, size, since = [], 0, time.monotonic()
+    if batch:
+        association.write([b"".join(batch)])
+    return SUCCESS
+
+
+def _pending(identifier: Identifier) -> int:
+    """0xFF01 when a key was asked for that this archive does not keep (PS3.4 C.4.1.1.4)."""
+    supported = all(tag in KEY_BY_TAG or tag in COMPUTED_KEYS for tag in identifier.keys)
+    return PENDING if supported else PENDING_UNSUPPORTED_OPTIONAL_KEYS

@@ -1,0 +1,283 @@
+"""Associations we open ourselves (PS3.8 7.1): to a C-MOVE destination, or to try a peer."""
+
+import logging
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from pacsd.dimse.associate import (
+    AssociateAccept,
+    AssociateRequest,
+    ProposedContext,
+    UserInformation,
+    decode_accept,
+    decode_reject,
+    encode_request,
+)
+from pacsd.dimse.association import Association, Message, ObjectReader, Timeouts
+from pacsd.dimse.buffers import BufferPool
+from pacsd.dimse.command import (
+    AFFECTED_SOP_CLASS_UID,
+    AFFECTED_SOP_INSTANCE_UID,
+    C_ECHO_RQ,
+    C_FIND_RQ,
+    C_MOVE_RQ,
+    C_STORE_RQ,
+    COMMAND_FIELD,
+    ERROR_COMMENT,
+    MEDIUM_PRIORITY,
+    MESSAGE_ID,
+    MESSAGE_ID_BEING_RESPONDED_TO,
+    MOVE_DESTINATION,
+    MOVE_ORIGINATOR_APPLICATION_ENTITY_TITLE,
+    MOVE_ORIGINATOR_MESSAGE_ID,
+    PRIORITY,
+    RESPONSE,
+    Command,
+    Value,
+)
+from pacsd.dimse.negotiation import ACCEPTANCE, IDENTIFIER_SYNTAXES, Context
+from pacsd.dimse.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, read_pdu
+from pacsd.dimse.sop_classes import VERIFICATION
+from pacsd.dimse.violations import AbortReason, AssociationEnded, GivenUp, Violation
+from pacsd.faults import Fault, PacsdError
+
+log = logging.getLogger("pacsd.dimse")
+
+MAX_CONTEXTS = 128                       # odd ids from 1 to 255 (PS3.8 9.3.2.2)
+_MAX_PDU_BYTES = 1 << 18
+_MAX_IDS = 0xFFFF
+
+
+class Remote(Protocol):
+    """Where a peer is; the settings of a remote AE are one."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A presentation context to ask for."""
+
+    abstract_syntax: str
+    transfer_syntaxes: tuple[str, ...] = IDENTIFIER_SYNTAXES[:2]
+
+
+@dataclass(frozen=True, slots=True)
+class Originator:
+    """Whose C-MOVE a C-STORE belongs to (PS3.7 9.1.1.1.10 and .11)."""
+
+    title: str
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response: its command, and its data set if it had one."""
+
+    command: Command
+    dataset: bytes | None = None
+
+    @property
+    def status(self) -> int:
+        """Status (0000,0900)."""
+        return self.command.status
+
+    @property
+    def comment(self) -> str:
+        """Error Comment (0000,0902)."""
+        return self.command.text(ERROR_COMMENT)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether more responses follow (PS3.7 C.1.3)."""
+        return self.status in (0xFF00, 0xFF01)
+
+
+class Requestor:
+    """Opens associations under one of our titles."""
+
+    def __init__(
+        self,
+        calling: str,
+        *,
+        timeouts: Timeouts | None = None,
+        connect_timeout_s: float = 15.0,
+        max_pdu_bytes: int = _MAX_PDU_BYTES,
+    ) -> None:
+        self._calling = calling
+        self._timeouts = timeouts or Timeouts()
+        self._connect_timeout_s = connect_timeout_s
+        self._max_pdu_bytes = max_pdu_bytes
+
+    def connect(self, remote: Remote, proposals: Sequence[Proposal]) -> "Outgoing":
+        """Open an association. Raises PacsdError: UNAVAILABLE if nobody answers, REFUSED if the peer rejects it."""
+        contexts = tuple(
+            ProposedContext(2 * number + 1, one.abstract_syntax, one.transfer_syntaxes)
+            for number, one in enumerate(proposals[:MAX_CONTEXTS])
+        )
+        user = UserInformation(max_pdu_bytes=self._max_pdu_bytes)
+        request = AssociateRequest(remote.title, self._calling, contexts, user)
+        try:
+            connection = socket.create_connection((remote.host, remote.port), timeout=self._connect_timeout_s)
+        except OSError as error:
+            raise PacsdError(Fault.UNAVAILABLE, f"cannot connect to {remote.title}: {type(error).__name__}") from error
+        try:
+            accept = self._negotiate(connection, request)
+            return Outgoing(self._associate(connection, request, accept))
+        except (AssociationEnded, OSError) as error:
+            connection.close()
+            raise PacsdError(Fault.UNAVAILABLE, f"no association with {remote.title}: {error}") from error
+        except PacsdError:
+            connection.close()
+            raise
+
+    def _negotiate(self, connection: socket.socket, request: AssociateRequest) -> AssociateAccept:
+        connection.sendall(encode_request(request))
+        kind, body = read_pdu(connection, timeout_s=self._timeouts.artim_s)
+        if kind == A_ASSOCIATE_RJ:
+            reject = decode_reject(body)
+            why = f"result {reject.result}, source {reject.source}, reason {reject.reason}"
+            raise PacsdError(Fault.REFUSED, f"{request.called} rejects the association: {why}")
+        if kind != A_ASSOCIATE_AC:
+            raise GivenUp("the peer aborts" if kind == 7 else "the peer does not answer with A-ASSOCIATE-AC")
+        return decode_accept(body)
+
+    def _associate(
+        self, connection: socket.socket, request: AssociateRequest, accept: AssociateAccept
+    ) -> Association:
+        abstract = {one.context_id: one.abstract_syntax for one in request.contexts}
+        contexts = {
+            one.context_id: Context(one.context_id, abstract[one.context_id], one.transfer_syntax)
+            for one in accept.contexts
+            if one.result == ACCEPTANCE and one.context_id in abstract
+        }
+        association = Association(
+            connection, BufferPool(kept_bytes=0), max_pdu_bytes=self._max_pdu_bytes, timeouts=self._timeouts
+        )
+        association.establish(contexts, peer_max_pdu_bytes=accept.user.max_pdu_bytes)
+        association.calling, association.called = request.calling, request.called
+        return association
+
+
+class Outgoing:
+    """An association of ours: invokes operations one by one. Leaving it as a context manager releases or aborts it.
+
+    Operations raise AssociationEnded when the peer goes away, PacsdError UNSUPPORTED without a context for them.
+    """
+
+    def __init__(self, association: Association) -> None:
+        self._association = association
+        self._last_id = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, AssociationEnded):
+            self._association.end(error)
+        elif error is not None:
+            self._association.abort()
+        else:
+            self._association.release()
+
+    def accepted(self, abstract_syntax: str, transfer_syntax: str | None = None) -> Context | None:
+        """A context of a class, and of a syntax if one is named."""
+        for context in self._association.contexts.values():
+            if context.abstract_syntax == abstract_syntax and transfer_syntax in (None, context.transfer_syntax):
+                return context
+        return None
+
+    def echo(self) -> Answer:
+        """C-ECHO (PS3.7 9.1.5)."""
+        context = self._context(VERIFICATION)
+        values: dict[int, Value] = {COMMAND_FIELD: C_ECHO_RQ, AFFECTED_SOP_CLASS_UID: VERIFICATION}
+        self._association.send(context, self._with_id(values))
+        return self._answer(C_ECHO_RQ)
+
+    def store(
+        self,
+        reader: ObjectReader,
+        *,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        originator: Originator | None = None,
+    ) -> Answer:
+        """C-STORE (PS3.7 9.1.1) of a data set in the transfer syntax it is in."""
+        context = self._context(sop_class_uid, transfer_syntax_uid)
+        self._last_id = self._last_id % _MAX_IDS + 1
+        values = store_request(
+            self._last_id, sop_class_uid=sop_class_uid, sop_instance_uid=sop_instance_uid, originator=originator
+        )
+        self._association.send_object(context, values, reader)
+        return self._answer(C_STORE_RQ)
+
+    def find(self, sop_class_uid: str, identifier: bytes) -> Iterator[Answer]:
+        """C-FIND (PS3.7 9.1.2): the pending responses, then the final one; `identifier` in the context's syntax."""
+        return self._query(C_FIND_RQ, sop_class_uid, identifier, {})
+
+    def move(self, sop_class_uid: str, identifier: bytes, *, destination: str) -> Iterator[Answer]:
+        """C-MOVE (PS3.7 9.1.4): the pending responses, then the final one."""
+        return self._query(C_MOVE_RQ, sop_class_uid, identifier, {MOVE_DESTINATION: destination})
+
+    def _query(self, field: int, sop_class_uid: str, identifier: bytes, more: Mapping[int, Value]) -> Iterator[Answer]:
+        context = self._context(sop_class_uid)
+        values: dict[int, Value] = {
+            COMMAND_FIELD: field,
+            AFFECTED_SOP_CLASS_UID: sop_class_uid,
+            PRIORITY: MEDIUM_PRIORITY,
+            **more,
+        }
+        self._association.send(context, self._with_id(values), identifier)
+        while True:
+            answer = self._answer(field)
+            yield answer
+            if not answer.is_pending:
+                return
+
+    def _context(self, abstract_syntax: str, transfer_syntax: str | None = None) -> Context:
+        context = self.accepted(abstract_syntax, transfer_syntax)
+        if context is None:
+            raise PacsdError(Fault.UNSUPPORTED, f"the peer did not accept {abstract_syntax} in {transfer_syntax}")
+        return context
+
+    def _with_id(self, values: dict[int, Value]) -> dict[int, Value]:
+        self._last_id = self._last_id % _MAX_IDS + 1
+        return {**values, MESSAGE_ID: self._last_id}
+
+    def _answer(self, field: int) -> Answer:
+        message = self._association.receive_response()
+        command = message.command
+        if command.field != field | RESPONSE or command.number(MESSAGE_ID_BEING_RESPONDED_TO) != self._last_id:
+            raise Violation(AbortReason.UNEXPECTED_PARAMETER, "not the response that is due")
+        return Answer(command, self._dataset(message))
+
+    def _dataset(self, message: Message) -> bytes | None:
+        return self._association.read_identifier(message) if message.command.has_dataset else None
+
+
+def store_request(
+    message_id: int, *, sop_class_uid: str, sop_instance_uid: str, originator: Originator | None
+) -> dict[int, Value]:
+    """A C-STORE-RQ command (PS3.7 Table 9.3-1)."""
+    values: dict[int, Value] = {
+        COMMAND_FIELD: C_STORE_RQ,
+        MESSAGE_ID: message_id,
+        PRIORITY: MEDIUM_PRIORITY,
+        AFFECTED_SOP_CLASS_UID: sop_class_uid,
+        AFFECTED_SOP_INSTANCE_UID: sop_instance_uid,
+    }
+    if originator is not None:
+        values[MOVE_ORIGINATOR_APPLICATION_ENTITY_TITLE] = originator.title
+        values[MOVE_ORIGINATOR_MESSAGE_ID] = originator.message_id
+    return values
