@@ -71,5 +71,3 @@ def test_our_own_defect_is_a_processing_failure_and_the_next_object_is_served(tm
         assert "0x0110" in storescu(server.port, tmp_path, "-d").stderr.lower()
         server.archive.failure = None
         assert storescu(server.port, tmp_path).returncode == 0
-
-

@@ -1,0 +1,292 @@
+"""C-GET and C-MOVE end to end."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEGBaseline8Bit
+from pynetdicom import AE, build_role, evt
+from pynetdicom.sop_class import (
+    PatientRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+)
+
+from config.settings import RemoteAESettings
+from pacsd.archive.retrieve import InstanceRef
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.records import Extent
+from tests.clients import require
+from tests.dimse.fakes import FakeArchive, FakeDirectory, Server, running
+from tests.dimse.objects import ROOT_UID, ct
+
+
+def filled(count: int, *, syntax: str = ExplicitVRLittleEndian) -> FakeArchive:
+    """An archive that holds some CT slices."""
+    archive = FakeArchive()
+    for n in range(count):
+        image = ct(number=n, rows=64)
+        buffer = BytesIO()
+        image.save_as(buffer, implicit_vr=False, little_endian=True)
+        uid = str(image.SOPInstanceUID)
+        archive.instances.append(
+            InstanceRef(f"{ROOT_UID}.1", f"{ROOT_UID}.2", uid, CTImageStorage, syntax, Extent("k", 0, 0), 0, {})
+        )
+        plain = ct(number=n, rows=64)
+        del plain.file_meta
+        data = BytesIO()
+        plain.save_as(data, implicit_vr=False, little_endian=True)
+        archive.datasets[uid] = data.getvalue()
+    return archive
+
+
+def wanted(level: str = "STUDY", **keys: Any) -> Dataset:
+    request = Dataset()
+    request.QueryRetrieveLevel = level
+    request.StudyInstanceUID = f"{ROOT_UID}.1"
+    for keyword, value in keys.items():
+        setattr(request, keyword, value)
+    return request
+
+
+@contextmanager
+def receiver(handler: Any = None) -> Iterator[tuple[RemoteAESettings, list[Any]]]:
+    """A foreign storage SCP and what it received."""
+    received: list[Any] = []
+
+    def keep(event: Any) -> int:
+        received.append((event.request, event.encoded_dataset(include_meta=False)))
+        return handler(event) if handler else 0
+
+    ae = AE("RECEIVER")
+    ae.add_supported_context(CTImageStorage)
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, keep)])
+    assert server is not None
+    try:
+        yield RemoteAESettings("RECEIVER", "127.0.0.1", server.server_address[1], "default"), received
+    finally:
+        server.shutdown()
+
+
+def move(server: Server, request: Dataset, *, destination: str = "RECEIVER", cancel_after: int = 0) -> list[Any]:
+    ae = AE("FOREIGN")
+    ae.add_requested_context(StudyRootQueryRetrieveInformationModelMove)
+    association = ae.associate("127.0.0.1", server.port, ae_title="PACSD")
+    assert association.is_established
+    answers = []
+    for answer in association.send_c_move(request, destination, StudyRootQueryRetrieveInformationModelMove, msg_id=9):
+        answers.append(answer)
+        if cancel_after and len(answers) == cancel_after:
+            association.send_c_cancel(9, query_model=StudyRootQueryRetrieveInformationModelMove)
+    association.release()
+    return answers
+
+
+@pytest.mark.parametrize("associations", [1, 3])
+def test_move_delivers_everything_bit_identical(associations: int) -> None:
+    archive = filled(20)
+    with receiver() as (remote, received):
+        directory = FakeDirectory(remotes={"RECEIVER": remote})
+        with running(archive=archive, directory=directory, move_associations=associations) as server:
+            final = move(server, wanted())[-1][0]
+    assert final.Status == 0x0000 and final.NumberOfCompletedSuboperations == 20
+    assert {str(one.AffectedSOPInstanceUID): data for one, data in received} == archive.datasets
+    assert {one.MoveOriginatorApplicationEntityTitle for one, _ in received} == {"FOREIGN"}
+    assert {one.MoveOriginatorMessageID for one, _ in received} == {9}
+
+
+def test_move_to_nobody_we_know_is_a801() -> None:
+    with running(archive=filled(1)) as server:
+        [(final, _)] = move(server, wanted(), destination="NOBODY")
+        assert final.Status == 0xA801
+
+
+def test_move_of_nothing_succeeds() -> None:
+    with receiver() as (remote, _), running(directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
+        [(final, _)] = move(server, wanted())
+        assert final.Status == 0x0000 and final.NumberOfCompletedSuboperations == 0
+
+
+def test_failed_instances_are_listed() -> None:
+    archive = filled(4)
+    missing = archive.instances[1].sop_instance_uid
+    del archive.datasets[missing]
+    with receiver() as (remote, _):
+        with running(archive=archive, directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
+            final, failed = move(server, wanted())[-1]
+    assert final.Status == 0xB000
+    assert (final.NumberOfCompletedSuboperations, final.NumberOfFailedSuboperations) == (3, 1)
+    assert failed.FailedSOPInstanceUIDList == missing and "gone" in final.ErrorComment
+
+
+def test_a_syntax_the_receiver_refuses_fails_with_its_reason() -> None:
+    with receiver() as (remote, _):
+        archive = filled(2, syntax=JPEGBaseline8Bit)
+        with running(archive=archive, directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
+            final, failed = move(server, wanted())[-1]
+    assert final.Status == 0xA702 and len(failed.FailedSOPInstanceUIDList) == 2
+    assert "did not accept" in final.ErrorComment
+
+
+def test_a_receiver_that_is_not_there_fails_every_instance() -> None:
+    with receiver() as (remote, _):
+        pass
+    with running(archive=filled(3), directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
+        final, _ = move(server, wanted())[-1]
+    assert final.Status == 0xA702 and final.NumberOfFailedSuboperations == 3
+
+
+def test_a_receiver_that_goes_away_fails_what_it_did_not_take() -> None:
+    def leave(event: Any) -> int:
+        if len(seen) > 2:
+            event.assoc.abort()
+        seen.append(event)
+        return 0
+
+    seen: list[Any] = []
+    with receiver(leave) as (remote, _):
+        with running(archive=filled(10), directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
+            final, failed = move(server, wanted())[-1]
+    assert final.Status == 0xB000
+    assert final.NumberOfCompletedSuboperations + final.NumberOfFailedSuboperations == 10
+    assert failed.FailedSOPInstanceUIDList
+
+
+def test_cancel_ends_a_move_and_says_how_many_remain() -> None:
+    go = threading.Event()
+
+    def slow(event: Any) -> int:
+        go.wait(0.02)
+        return 0
+
+    with receiver(slow) as (remote, _):
+        with running(archive=filled(200), directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
+            final, _ = move(server, wanted(), cancel_after=1)[-1]
+    assert final.Status == 0xFE00
+    assert final.NumberOfRemainingSuboperations > 0
+    assert final.NumberOfRemainingSuboperations + final.NumberOfCompletedSuboperations == 200
+
+
+def test_a_warning_of_the_receiver_is_counted_as_one() -> None:
+    with receiver(lambda event: 0xB000) as (remote, _):
+        with running(archive=filled(2), directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
+            final, _ = move(server, wanted())[-1]
+    assert final.Status == 0xB000 and final.NumberOfWarningSuboperations == 2
+
+
+def get(
+    server: Server,
+    request: Dataset,
+    *,
+    role: bool = True,
+    model: Any = StudyRootQueryRetrieveInformationModelGet,
+    cancel_after: int = 0,
+) -> Any:
+    received: dict[str, bytes] = {}
+    ae = AE("FOREIGN")
+    ae.add_requested_context(model)
+    ae.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
+
+    def keep(event: Any) -> int:
+        received[str(event.request.AffectedSOPInstanceUID)] = event.encoded_dataset(include_meta=False)
+        if cancel_after and len(received) == cancel_after:
+            event.assoc.send_c_cancel(4, query_model=model)
+        return 0
+
+    roles = [build_role(CTImageStorage, scp_role=True)] if role else []
+    association = ae.associate(
+        "127.0.0.1", server.port, ae_title="PACSD", ext_neg=roles, evt_handlers=[(evt.EVT_C_STORE, keep)]
+    )
+    assert association.is_established
+    answers = list(association.send_c_get(request, model, msg_id=4))
+    association.release()
+    return answers, received
+
+
+def test_get_returns_everything_bit_identical() -> None:
+    archive = filled(12)
+    with running(archive=archive) as server:
+        answers, received = get(server, wanted())
+    assert answers[-1][0].Status == 0x0000 and received == archive.datasets
+
+
+def test_get_without_the_role_fails_every_instance() -> None:
+    with running(archive=filled(2)) as server:
+        answers, received = get(server, wanted(), role=False)
+    final, failed = answers[-1]
+    assert final.Status == 0xA702 and received == {} and len(failed.FailedSOPInstanceUIDList) == 2
+
+
+def test_get_of_one_image_asks_for_it_alone() -> None:
+    archive = filled(5)
+    uid = archive.instances[3].sop_instance_uid
+    with running(archive=archive) as server:
+        answers, received = get(server, wanted("IMAGE", SOPInstanceUID=uid, SeriesInstanceUID=f"{ROOT_UID}.2"))
+    assert list(received) == [uid] and answers[-1][0].NumberOfCompletedSuboperations == 1
+
+
+def test_get_by_patient_asks_for_the_patients_studies() -> None:
+    class Match:
+        def dataset(self) -> dict[str, Any]:
+            return {"0020000D": {"vr": "UI", "Value": [f"{ROOT_UID}.1"]}}
+
+    archive = filled(1)
+    archive.matches = [Match()]
+    request = Dataset()
+    request.QueryRetrieveLevel, request.PatientID = "PATIENT", "P0"
+    with running(archive=archive) as server:
+        answers, received = get(server, request, model=PatientRootQueryRetrieveInformationModelGet)
+    assert answers[-1][0].Status == 0 and len(received) == 1
+    assert archive.queries[1][1].study_instance_uids == (f"{ROOT_UID}.1",)
+
+
+def test_a_failing_archive_is_a_status() -> None:
+    archive = FakeArchive()
+
+    def fail(*_: Any) -> Any:
+        raise PacsdError(Fault.UNAVAILABLE, "the index is away")
+
+    archive.select = fail  # type: ignore[method-assign]
+    with running(archive=archive) as server:
+        answers, _ = get(server, wanted())
+    assert answers[-1][0].Status == 0xA702 and "away" in answers[-1][0].ErrorComment
+
+
+def test_get_without_the_key_of_its_level_is_refused() -> None:
+    with running(archive=filled(1)) as server:
+        answers, _ = get(server, wanted("SERIES"))
+    assert answers[-1][0].Status == 0xA900 and answers[-1][0].OffendingElement == 0x0020000E
+
+
+def test_cancel_ends_a_get() -> None:
+    with running(archive=filled(100)) as server:
+        answers, received = get(server, wanted(), cancel_after=3)
+    assert answers[-1][0].Status == 0xFE00 and 3 <= len(received) < 100
+
+
+def test_getscu_and_movescu_do_their_work(tmp_path: Path) -> None:
+    require("getscu", "movescu")
+    archive = filled(6)
+    directory = FakeDirectory()
+    with running(archive=archive, directory=directory) as server:
+        keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={ROOT_UID}.1"]
+        done = subprocess.run(
+            ["getscu", "-v", "-S", "-aec", "PACSD", "-od", str(tmp_path), "127.0.0.1", str(server.port), *keys],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert len(list(tmp_path.iterdir())) == 6
+        with receiver() as (remote, received):
+            directory.remotes["RECEIVER"] = remote
+            done = subprocess.run(
+                ["movescu", "-v", "-S", "-aec", "PACSD", "-aem", "RECEIVER", "127.0.0.1", str(server.port), *keys],
+                capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            assert len(received) == 6
