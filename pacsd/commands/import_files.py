@@ -92,16 +92,16 @@ def _import_all(folder: Path, notes: Notes, ingest: Ingest, peer: Peer, bar: Bar
     files = list(_files(folder))
     todo = [file for file in files if again or not notes.has(file)]
     counts["skipped"] = len(files) - len(todo)
-    failure: PacsdError | None = None
+    failures: list[PacsdError] = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for future in _as_they_end(pool, todo, lambda file: import_one(ingest, peer, file), lambda: failure is None):
+        for future in _as_they_end(pool, todo, lambda file: import_one(ingest, peer, file), lambda: not failures):
             try:
                 _note(future.result(), notes, bar, counts)
             except PacsdError as error:
-                failure = error
+                failures.append(error)
             bar.show(counts.total(), len(files))
-    if failure is not None:
-        raise failure
+    if failures:
+        raise failures[0]
     return counts
 
 
