@@ -11,8 +11,9 @@ from pacsd.index.keys import COLUMNS, Column, Kind, Table
 from pacsd.index.names import GROUPS, name_columns
 from pacsd.index.values import Attribute, Attributes, date_of, number_of, text_at, texts_at, time_of
 
-# Members are joined by this; JSON text never holds a raw line break, so answers can be split and merged by tag.
-SEPARATOR = ",\n"
+# Members are joined by this; JSON text never holds a raw tab, so answers can be split and merged by tag,
+# and no line break, so that a sidecar can keep one instance's answer as a line.
+SEPARATOR = ",\t"
 
 PATIENT_ID, ISSUER_OF_PATIENT_ID = "00100020", "00100021"
 
