@@ -9,9 +9,9 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.web.addresses import uid
 from pacsd.web.media_types import OCTET_STREAM, Representation, negotiate
 from pacsd.web.multipart import MultipartWriter
-from pacsd.web.problem import bad_request
+from pacsd.web.problem import HttpError, bad_request
 from pacsd.web.services import FrameSet, Services
-from pacsd.web.streaming import PiecesResponse, StreamedResponse
+from pacsd.web.streaming import PiecesResponse, StreamedResponse, abandon
 
 EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 EXPLICIT_VR_BIG_ENDIAN = "1.2.840.10008.1.2.2"
@@ -51,6 +51,10 @@ MEDIA_TYPES = {                          # PS3.18 Tables 8.7.3-4 and 8.7.3-5: on
     "1.2.840.10008.1.2.4.202": "image/jphc",
     "1.2.840.10008.1.2.4.203": "image/jphc",
 }
+_OLDER_NAMES = {                         # of the editions before the types were registered; clients still ask for them
+    "image/dicom-rle": "image/x-dicom-rle",
+    "image/jls": "image/x-jls",
+}
 _NATIVE = {                              # frames of these are plain little endian bytes
     "1.2.840.10008.1.2",
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -66,7 +70,11 @@ async def frames(services: Services, request: Request) -> Response:
     numbers = frame_numbers(request.path_params["frames"])
     base_url = services.addresses.dicom_web(request)
     found = await services.threads.run(services.archive.frames.read, services.scope(), *uids, numbers)
-    form = negotiate(request, offers(found.transfer_syntax_uid, single=len(numbers) == 1))
+    try:
+        form = negotiate(request, offers(found.transfer_syntax_uid, single=len(numbers) == 1))
+    except HttpError:
+        await services.threads.run(abandon, found.frames)
+        raise
     locations = [
         f"{base_url}/studies/{uids[0]}/series/{uids[1]}/instances/{uids[2]}/frames/{number}" for number in numbers
     ]
@@ -89,7 +97,8 @@ def offers(transfer_syntax_uid: str, *, single: bool) -> tuple[Representation, .
         kinds = [(OCTET_STREAM, EXPLICIT_VR_LITTLE_ENDIAN, False)]
     else:
         media_type = MEDIA_TYPES.get(transfer_syntax_uid)
-        kinds = [(media_type, transfer_syntax_uid, False)] if media_type else []
+        names = (media_type, _OLDER_NAMES.get(media_type or ""))
+        kinds = [(name, transfer_syntax_uid, name is not media_type) for name in names if name]
         # What has no media type of its own, and what clients ask for as octets with transfer-syntax=*.
         kinds.append((OCTET_STREAM, transfer_syntax_uid, True))
     multipart = [Representation(kind, True, syntax, by_name) for kind, syntax, by_name in kinds]
@@ -102,7 +111,7 @@ async def _send(services: Services, found: FrameSet, form: Representation, locat
     media_type = writer.content_type if writer else form.part_type
     if len(locations) == 1:
         size, chunks = await services.threads.run(next, found.frames)
-        body = _single(chunks, size, form, writer, locations[0])
+        body = _single(found, chunks, size, form, writer, locations[0])
         if size <= _ONE_BODY_BYTES:
             return PiecesResponse(await services.threads.run(list, body), media_type=media_type)
     elif writer:
@@ -113,19 +122,30 @@ async def _send(services: Services, found: FrameSet, form: Representation, locat
 
 
 def _single(
-    chunks: Iterator[bytes], size: int, form: Representation, writer: MultipartWriter | None, location: str
+    found: FrameSet,
+    chunks: Iterator[bytes],
+    size: int,
+    form: Representation,
+    writer: MultipartWriter | None,
+    location: str,
 ) -> Iterator[bytes]:
-    if writer:
-        yield writer.head(form.part_type, location=location, size_bytes=size)
-    yield from chunks
-    if writer:
-        yield writer.close()
+    try:
+        if writer:
+            yield writer.head(form.part_type, location=location, size_bytes=size)
+        yield from chunks
+        if writer:
+            yield writer.close()
+    finally:
+        abandon(found.frames)
 
 
 def _multipart(
     found: FrameSet, form: Representation, writer: MultipartWriter, locations: list[str]
 ) -> Iterator[bytes]:
-    for location, (size, chunks) in zip(locations, found.frames, strict=True):
-        yield writer.head(form.part_type, location=location, size_bytes=size)
-        yield from chunks
-    yield writer.close()
+    try:
+        for location, (size, chunks) in zip(locations, found.frames, strict=True):
+            yield writer.head(form.part_type, location=location, size_bytes=size)
+            yield from chunks
+        yield writer.close()
+    finally:
+        abandon(found.frames)

@@ -11,7 +11,7 @@ from pacsd.web.media_types import DICOM, Representation, negotiate, not_acceptab
 from pacsd.web.multipart import MultipartWriter
 from pacsd.web.problem import HttpError
 from pacsd.web.services import InstanceRef, Part10, Retrieve, Services
-from pacsd.web.streaming import StreamedResponse
+from pacsd.web.streaming import StreamedResponse, abandon
 
 
 async def study(services: Services, request: Request) -> Response:
@@ -102,6 +102,9 @@ def _multipart(
     opened = chain((first,), map(retrieve.part10, refs[1:]))
     for ref, part10 in zip(refs, opened, strict=True):
         content_type = f"{DICOM}; transfer-syntax={ref.transfer_syntax_uid}"
-        yield writer.head(content_type, location=instance_url(base_url, ref), size_bytes=part10.size_bytes)
-        yield from part10.chunks
+        try:
+            yield writer.head(content_type, location=instance_url(base_url, ref), size_bytes=part10.size_bytes)
+            yield from part10.chunks
+        finally:
+            abandon(part10.chunks)
     yield writer.close()

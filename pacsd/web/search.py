@@ -25,7 +25,7 @@ from pacsd.web.search_parameters import (
     SearchParameters,
     parse,
 )
-from pacsd.web.services import Match, Services
+from pacsd.web.services import Match, Query, Services
 from pacsd.web.streaming import StreamedResponse
 from pacsd.web.xml_model import native_model
 
@@ -61,6 +61,7 @@ class _Page:
     first: Sequence[Match]
     rest: "_Matches | None"
     more: bool
+    unsupported: Sequence[str] = ()
 
 
 async def _answer(services: Services, request: Request, level: Level) -> Response:
@@ -75,7 +76,7 @@ async def _answer(services: Services, request: Request, level: Level) -> Respons
 
 def _json_answer(services: Services, parameters: SearchParameters, base_url: str, form: Representation) -> Response:
     page = _page(services, parameters)
-    headers = {"Content-Type": form.media_type, **_warnings(base_url, parameters, page.more)}
+    headers = {"Content-Type": form.media_type, **_warnings(base_url, parameters, page)}
     if page.rest is None:
         return Response(_array(page.first, base_url), headers=headers)
     return _stream(services, _json_pieces(page.first, page.rest, base_url), headers)
@@ -84,7 +85,7 @@ def _json_answer(services: Services, parameters: SearchParameters, base_url: str
 def _xml_answer(services: Services, parameters: SearchParameters, base_url: str) -> Response:
     page = _page(services, parameters)
     writer = MultipartWriter(DICOM_XML)
-    headers = {"Content-Type": writer.content_type, **_warnings(base_url, parameters, page.more)}
+    headers = {"Content-Type": writer.content_type, **_warnings(base_url, parameters, page)}
     if not page.first:
         return Response(b"", headers=headers)        # no part at all cannot be written as multipart
     return _stream(services, _xml_pieces(page.first, page.rest, writer, base_url), headers)
@@ -107,25 +108,30 @@ def _page(services: Services, parameters: SearchParameters) -> _Page:
         return _Page((), None, more=False)
     scope = services.scope()
     large = limit is None or limit > _ONE_BODY_RESULTS
-    matches = _search(services, parameters, scope, limit if large or limit is None else limit + 1)
+    query, matches = _search(services, parameters, scope, limit if large or limit is None else limit + 1)
     first = list(islice(matches, _ONE_BODY_RESULTS if large else limit))
     if not large:
         with closing(matches):
-            return _Page(first, None, more=next(matches, None) is not None)
+            return _Page(first, None, next(matches, None) is not None, query.unsupported)
     if len(first) < _ONE_BODY_RESULTS:
-        return _Page(first, None, more=False)
-    return _Page(first, matches, more=limit is not None and _beyond(services, parameters, scope, limit))
+        return _Page(first, None, False, query.unsupported)
+    more = limit is not None and _beyond(services, parameters, scope, limit)
+    return _Page(first, matches, more, query.unsupported)
 
 
 def _beyond(services: Services, parameters: SearchParameters, scope: Scope, limit: int) -> bool:
     """Whether a long answer leaves results out: asked on its own, for headers go before the last result is read."""
     following = replace(parameters, offset=parameters.offset + limit)
-    with closing(_search(services, following, scope, 1)) as matches:
+    _, found = _search(services, following, scope, 1)
+    with closing(found) as matches:
         return next(matches, None) is not None
 
 
-def _search(services: Services, parameters: SearchParameters, scope: Scope, limit: int | None) -> "_Matches":
-    return _Matches(services.archive.search(services.query(replace(parameters, limit=limit)), scope))
+def _search(
+    services: Services, parameters: SearchParameters, scope: Scope, limit: int | None
+) -> tuple[Query, "_Matches"]:
+    query = services.query(replace(parameters, limit=limit))
+    return query, _Matches(services.archive.search(query, scope))
 
 
 class _Matches(Iterator[Match]):
@@ -150,13 +156,14 @@ def _limit(asked: int | None, most: int | None) -> int | None:
     return min(asked, most)
 
 
-def _warnings(base_url: str, parameters: SearchParameters, more: bool) -> dict[str, str]:
+def _warnings(base_url: str, parameters: SearchParameters, page: _Page) -> dict[str, str]:
     """Warning header (PS3.18 8.3.4): what was not done, and that results were left out.
 
     How many were left out is not counted: that would cost the search of all of them.
     """
     texts = list(parameters.warnings)
-    if more:
+    texts += (f"The matching key {path} is not supported. It has been ignored." for path in page.unsupported)
+    if page.more:
         texts.append("There are additional results that can be requested")
     return {"Warning": ", ".join(f"299 {base_url}: {text}" for text in texts)} if texts else {}
 

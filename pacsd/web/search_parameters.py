@@ -8,18 +8,15 @@ from urllib.parse import parse_qsl
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
-from pacsd.codec.keys import KEY_BY_TAG
 from pacsd.web.problem import HttpError, bad_request
 
 Level = Literal["study", "series", "instance"]
 
 STUDY_INSTANCE_UID = "0020000D"
 SERIES_INSTANCE_UID = "0020000E"
-COMPUTED_KEYS = frozenset(("00080061", "00080062"))      # matched though no object carries them
 
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
-_NOT_SUPPORTED = {                       # PS3.18 8.3.4.5, 8.3.4.6: the warnings these sections ask for
-    "emptyvaluematching": "Empty Value Matching has not been performed.",
+_NOT_SUPPORTED = {                       # PS3.18 8.3.4.6: the warning it asks for
     "multiplevaluematching": "Multiple Value Matching has not been performed.",
 }
 _NEGOTIATION = frozenset(("accept", "charset"))
@@ -31,8 +28,8 @@ _MAX_COUNT = 2**31 - 1
 class SearchParameters:
     """What a client asks for. Attribute paths are 8-hex tags in upper case, dotted below sequences.
 
-    `keys` holds the values as sent: wild cards, ranges and lists are the index's to read. `relational` says that
-    no ancestor is named in the path, so that the answer holds the ancestors' attributes too (PS3.18 10.6.3.3).
+    `keys` holds the values as sent: wild cards, ranges and lists are the index's to read. Ancestors that are not
+    named in the path belong into the answer (PS3.18 10.6.3.3).
     """
 
     level: Level
@@ -40,10 +37,12 @@ class SearchParameters:
     include: frozenset[str] = frozenset()
     include_all: bool = False
     fuzzy: bool = False
+    empty_value_matching: bool = False
     limit: int | None = None
     offset: int = 0
     ancestors: Mapping[str, str] = field(default_factory=dict)       # UIDs of the path
     warnings: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()        # paths of keys that are not matched by; for those to say who match
 
 
 @dataclass(slots=True)
@@ -54,6 +53,7 @@ class _Reading:
     include: set[str] = field(default_factory=set)
     include_all: bool = False
     fuzzy: bool = False
+    empty_value_matching: bool = False
     limit: int | None = None
     offset: int = 0
     warnings: list[str] = field(default_factory=list)
@@ -80,6 +80,7 @@ def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> Se
         include=frozenset(reading.include),
         include_all=reading.include_all,
         fuzzy=reading.fuzzy,
+        empty_value_matching=reading.empty_value_matching,
         limit=reading.limit,
         offset=reading.offset,
         ancestors=ancestors,
@@ -121,11 +122,7 @@ def _match(reading: _Reading, name: str, value: str) -> None:
     path = attribute_path(name)
     if "\0" in value:
         raise bad_request(f"the value of {_shown(name)} holds a NUL character")
-    first = path.partition(".")[0]
-    if first not in COMPUTED_KEYS and int(first, 16) not in KEY_BY_TAG:
-        reading.warnings.append(f"The matching key {name} is not supported. It has been ignored.")
-        return
-    if value in ("", '""'):                       # universal matching: only asks for the attribute
+    if value == "":                               # universal matching: only asks for the attribute
         reading.include.add(path)
         return
     if path not in reading.keys:
@@ -155,6 +152,10 @@ def _fuzzy(reading: _Reading, value: str) -> None:
     reading.fuzzy = _boolean("fuzzymatching", value)
 
 
+def _empty_values(reading: _Reading, value: str) -> None:
+    reading.empty_value_matching = _boolean("emptyvaluematching", value)
+
+
 def _limit(reading: _Reading, value: str) -> None:
     reading.limit = _count("limit", value)
 
@@ -168,7 +169,13 @@ def _unsupported_option(reading: _Reading, name: str, value: str) -> None:
         reading.warnings.append(f"The {name} parameter is not supported. {_NOT_SUPPORTED[name]}")
 
 
-_OPTIONS = {"includefield": _include, "fuzzymatching": _fuzzy, "limit": _limit, "offset": _offset}
+_OPTIONS = {
+    "includefield": _include,
+    "fuzzymatching": _fuzzy,
+    "emptyvaluematching": _empty_values,
+    "limit": _limit,
+    "offset": _offset,
+}
 
 
 def _boolean(name: str, value: str) -> bool:

@@ -19,8 +19,16 @@ class Match(Protocol):
         """Its attributes as the members of a DICOM JSON object, without the braces."""
 
 
+class Query(Protocol):
+    """A query as the archive understood it."""
+
+    @property
+    def unsupported(self) -> tuple[str, ...]:
+        """Paths of keys that it does not match by."""
+
+
 class Search(Protocol):
-    """archive.search; the query is archive's own."""
+    """archive.search; the query is the archive's own."""
 
     def __call__(self, query: Any, scope: Scope) -> Iterator[Match]: ...
 
@@ -181,7 +189,7 @@ class Services:
     archive: Archive
     directory: Readers
     addresses: Addresses
-    query: Callable[[SearchParameters], Any] = _unchanged     # the archive's query from the parameters of a search
+    query: Callable[[SearchParameters], Query] = _unchanged     # the archive's query from the parameters of a search
     ready: Callable[[], Mapping[str, bool]] = dict
     metrics: Callable[[], bytes | str] = bytes
     limits: WebLimits = field(default_factory=WebLimits)

@@ -1,8 +1,11 @@
 """Answers whose bytes come from a synchronous iterator: read ahead in a thread, sent as the client takes them."""
 
 import asyncio
+import contextlib
+import inspect
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -17,12 +20,12 @@ _log = logging.getLogger("pacsd.web")
 
 
 class PiecesResponse(Response):
-    """A body that is in memory already, in pieces: sent with its length, without joining them."""
+    """A body that is in memory already, in pieces: sent with its length, large pieces without joining them."""
 
     def __init__(self, pieces: Sequence[bytes], *, media_type: str) -> None:
         self.status_code = 200
         self.background = None
-        self._pieces = pieces
+        self._pieces = _joined(pieces)
         self.init_headers({"Content-Type": media_type, "Content-Length": str(sum(map(len, pieces)))})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,26 +105,39 @@ class StreamedResponse(Response):
 
     def _take(self) -> tuple[list[bytes], bool]:
         """One turn of reading: pieces, and whether there may be more."""
-        pieces: list[bytes] = []
-        small: list[bytes] = []
+        chunks: list[bytes] = []
         taken = 0
         for chunk in self._chunks:
+            chunks.append(chunk)
             taken += len(chunk)
-            if len(chunk) < _SMALL_BYTES:
-                small.append(chunk)
-            else:
-                _flush(small, pieces)
-                pieces.append(chunk)
             if taken >= READ_BYTES:
-                _flush(small, pieces)
-                return pieces, True
-        _flush(small, pieces)
-        return pieces, False
+                return _joined(chunks), True
+        return _joined(chunks), False
 
     async def _close(self) -> None:
-        close = getattr(self._chunks, "close", None)
-        if close is not None:
-            await self._threads.run(close)
+        await self._threads.run(abandon, self._chunks)
+
+
+def abandon(source: Iterator[Any]) -> None:
+    """Let go of a source, read or not: a generator that holds a file gives it back only once it has begun."""
+    if isinstance(source, Generator):
+        if inspect.getgeneratorstate(source) == inspect.GEN_CREATED:
+            with contextlib.suppress(PacsdError):
+                next(source, None)
+        source.close()
+
+
+def _joined(chunks: Iterable[bytes]) -> list[bytes]:
+    pieces: list[bytes] = []
+    small: list[bytes] = []
+    for chunk in chunks:
+        if len(chunk) < _SMALL_BYTES:
+            small.append(chunk)
+        else:
+            _flush(small, pieces)
+            pieces.append(chunk)
+    _flush(small, pieces)
+    return pieces
 
 
 def _flush(small: list[bytes], pieces: list[bytes]) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.web.fakes import JPEG_LS, Web, parts_of
+from tests.web.fakes import EXPLICIT, JPEG_LS, FakeFrames, Web, parts_of
 
 PATH = "/studies/1.2/series/1.3/instances/1.4/frames/"
 
@@ -43,6 +43,23 @@ def test_a_large_frame_is_streamed():
     web = Web()
     web.archive.frame_contents = [bytes(9 << 20)]
     assert web.get(PATH + "1", headers={"Accept": "application/octet-stream"}).content == bytes(9 << 20)
+
+
+@pytest.mark.parametrize(("numbers", "accept"), [("1", "*/*"), ("1", "image/*"), ("1,2", "*/*"), ("1", "image/jls")])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_the_file_is_given_back_whatever_the_answer(numbers, accept, method):
+    web, closed = Web(), []
+
+    def frames():
+        try:
+            for _ in numbers.split(","):
+                yield 1, iter((b"x",))
+        finally:
+            closed.append(True)
+
+    web.archive.read = lambda *_: FakeFrames(EXPLICIT, frames())
+    web.request(method, "/dicom-web" + PATH + numbers, headers={"Accept": accept})
+    assert closed == [True]
 
 
 @pytest.mark.parametrize(
