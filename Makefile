@@ -1,0 +1,45 @@
+# Everything works from a clean clone: the virtual environment is made, and made again when setup.cfg changes.
+#   make serve PYTHON=python3.12 ARGS="--host 0.0.0.0"    make test TESTS=tests/codec
+
+PYTHON ?= python3
+VENV := .venv
+ARGS ?=
+TESTS ?= tests
+BIN := $(VENV)/bin
+
+# fhir.resources installs a regular package `fhir` whose __init__.py is empty, and an editable install comes after it
+# on the path: our `fhir` would never be seen. From the front of the path ours finds both (pkgutil.extend_path).
+PUT_CHECKOUT_FIRST = printf 'import sys; sys.path.insert(0, "%s")\n' "$(CURDIR)" \
+	> "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/pacsd-checkout.pth"
+
+.PHONY: serve test lint bench soak
+
+serve: $(VENV)/.runs
+	$(BIN)/pacsd serve --data ./pacsd-data $(ARGS)
+
+test: $(VENV)/.tests
+	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+lint: $(VENV)/.tests
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.tests
+	$(BIN)/python -m tests.bench $(ARGS)
+
+soak: $(VENV)/.tests
+	$(BIN)/python -m tests.soak $(ARGS)
+
+# PostgreSQL runs as a user of its own when we are root, and must be able to run its binaries: umask.
+$(VENV)/bin/python:
+	umask 022 && $(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runs: setup.cfg pyproject.toml | $(VENV)/bin/python
+	umask 022 && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(PUT_CHECKOUT_FIRST)
+	touch $@
+
+$(VENV)/.tests: setup.cfg pyproject.toml | $(VENV)/bin/python
+	umask 022 && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]'
+	$(PUT_CHECKOUT_FIRST)
+	touch $(VENV)/.runs $@
