@@ -59,11 +59,15 @@ class WrittenPack:
 
 
 class PieceReader:
-    """Ranged reads from one Part 10 file, wherever it stands; offsets from the file's first byte."""
+    """Ranged reads from one Part 10 file, wherever it stands; offsets from the file's first byte.
 
-    def __init__(self, blob: BlobReader, extent: Extent) -> None:
+    With `keep`, a file of up to 8 MiB is read once and kept: for those who read it whole several times.
+    """
+
+    def __init__(self, blob: BlobReader, extent: Extent, *, keep: bool = False) -> None:
         self._blob = blob
         self._extent = extent
+        self._keep = keep and extent.length_bytes <= CHUNK_BYTES
         self._whole: bytes | None = None
         self.offset_bytes = extent.offset_bytes      # of the file, in its blob
         self.size_bytes = extent.length_bytes
@@ -75,7 +79,7 @@ class PieceReader:
     def pread(self, length_bytes: int, offset_bytes: int) -> bytes:
         """Up to `length_bytes` from `offset_bytes`."""
         length_bytes = max(min(length_bytes, self.size_bytes - offset_bytes), 0)
-        if self.size_bytes <= CHUNK_BYTES:
+        if self._keep:
             if self._whole is None:
                 self._whole = self._blob.pread(self.size_bytes, self._extent.offset_bytes)
             if length_bytes == self.size_bytes:
@@ -155,7 +159,7 @@ class PackWriter:
             self._leave_out(piece, "missing")
             return
         with blob:
-            reader = PieceReader(blob, piece.extent)
+            reader = PieceReader(blob, piece.extent, keep=True)
             if piece.extent.offset_bytes + piece.extent.length_bytes > blob.size_bytes:
                 self._leave_out(piece, "truncated")
                 return
