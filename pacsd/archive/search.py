@@ -23,12 +23,17 @@ class Search:
         self._contents = contents
         self._sidecar = sidecar
 
-    def __call__(self, query: Query, scope: Scope) -> Iterator[Match]:
-        """What matches and the scope sees.
+    def compile(self, query: Query) -> CompiledQuery:
+        """Understand a query; its `unsupported` names the keys that will not be matched by.
 
-        Raises PacsdError: MALFORMED (a value), TOO_BROAD (instances without any UID), UNAVAILABLE.
+        Raises PacsdError: MALFORMED (a value), TOO_BROAD (instances without any UID).
         """
-        compiled = compile_query(query)
+        return compile_query(query)
+
+    def __call__(self, query: Query | CompiledQuery, scope: Scope) -> Iterator[Match]:
+        """What matches and the scope sees. Raises PacsdError UNAVAILABLE, and what `compile` raises."""
+        compiled = query if isinstance(query, CompiledQuery) else compile_query(query)
+        query = compiled.query
         if query.level != "instance":
             return search(self._pool, compiled, scope)
         end = None if query.limit is None else query.offset + query.limit

@@ -4,9 +4,10 @@ No match is 200 with an empty array: the current edition dropped the 204 of earl
 that know only the 204 still read an empty array as what it is.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
@@ -25,7 +26,7 @@ from pacsd.web.search_parameters import (
     SearchParameters,
     parse,
 )
-from pacsd.web.services import Match, Query, Services
+from pacsd.web.services import Match, Services
 from pacsd.web.streaming import StreamedResponse
 from pacsd.web.xml_model import native_model
 
@@ -35,6 +36,8 @@ OFFERS = (
     Representation(JSON),
 )
 _ONE_BODY_RESULTS = 1_000        # up to here an answer is read at once and is one body; above it is streamed
+
+Write = Callable[[Match], str]           # the members of one match
 
 _PATH_KEYS = {"study": STUDY_INSTANCE_UID, "series": SERIES_INSTANCE_UID}
 
@@ -76,10 +79,11 @@ async def _answer(services: Services, request: Request, level: Level) -> Respons
 
 def _json_answer(services: Services, parameters: SearchParameters, base_url: str, form: Representation) -> Response:
     page = _page(services, parameters)
+    write = partial(_members, base_url, parameters.upper)
     headers = {"Content-Type": form.media_type, **_warnings(base_url, parameters, page)}
     if page.rest is None:
-        return Response(_array(page.first, base_url), headers=headers)
-    return _stream(services, _json_pieces(page.first, page.rest, base_url), headers)
+        return Response(_array(page.first, write), headers=headers)
+    return _stream(services, _json_pieces(page.first, page.rest, write), headers)
 
 
 def _xml_answer(services: Services, parameters: SearchParameters, base_url: str) -> Response:
@@ -88,7 +92,8 @@ def _xml_answer(services: Services, parameters: SearchParameters, base_url: str)
     headers = {"Content-Type": writer.content_type, **_warnings(base_url, parameters, page)}
     if not page.first:
         return Response(b"", headers=headers)        # no part at all cannot be written as multipart
-    return _stream(services, _xml_pieces(page.first, page.rest, writer, base_url), headers)
+    write = partial(_members, base_url, parameters.upper)
+    return _stream(services, _xml_pieces(page.first, page.rest, writer, write), headers)
 
 
 def _stream(services: Services, pieces: Iterator[bytes], headers: dict[str, str]) -> Response:
@@ -103,25 +108,25 @@ def _stream(services: Services, pieces: Iterator[bytes], headers: dict[str, str]
 
 def _page(services: Services, parameters: SearchParameters) -> _Page:
     """Run the search as far as one body holds. One result more than the limit is asked for, to know of it."""
-    limit = _limit(parameters.limit, services.limits.max_results)
+    limit = _limit(parameters.query.limit, services.limits.max_results)
     if limit == 0:
         return _Page((), None, more=False)
     scope = services.scope()
     large = limit is None or limit > _ONE_BODY_RESULTS
-    query, matches = _search(services, parameters, scope, limit if large or limit is None else limit + 1)
+    unsupported, matches = _search(services, parameters, scope, limit if large or limit is None else limit + 1)
     first = list(islice(matches, _ONE_BODY_RESULTS if large else limit))
     if not large:
         with closing(matches):
-            return _Page(first, None, next(matches, None) is not None, query.unsupported)
+            return _Page(first, None, next(matches, None) is not None, unsupported)
     if len(first) < _ONE_BODY_RESULTS:
-        return _Page(first, None, False, query.unsupported)
+        return _Page(first, None, False, unsupported)
     more = limit is not None and _beyond(services, parameters, scope, limit)
-    return _Page(first, matches, more, query.unsupported)
+    return _Page(first, matches, more, unsupported)
 
 
 def _beyond(services: Services, parameters: SearchParameters, scope: Scope, limit: int) -> bool:
     """Whether a long answer leaves results out: asked on its own, for headers go before the last result is read."""
-    following = replace(parameters, offset=parameters.offset + limit)
+    following = replace(parameters, query=replace(parameters.query, offset=parameters.query.offset + limit))
     _, found = _search(services, following, scope, 1)
     with closing(found) as matches:
         return next(matches, None) is not None
@@ -129,9 +134,11 @@ def _beyond(services: Services, parameters: SearchParameters, scope: Scope, limi
 
 def _search(
     services: Services, parameters: SearchParameters, scope: Scope, limit: int | None
-) -> tuple[Query, "_Matches"]:
-    query = services.query(replace(parameters, limit=limit))
-    return query, _Matches(services.archive.search(query, scope))
+) -> tuple[Sequence[str], "_Matches"]:
+    """The keys that will not be matched by, and the matches."""
+    search = services.archive.search
+    compiled = search.compile(replace(parameters.query, limit=limit))
+    return compiled.unsupported, _Matches(search(compiled, scope))
 
 
 class _Matches(Iterator[Match]):
@@ -168,25 +175,29 @@ def _warnings(base_url: str, parameters: SearchParameters, page: _Page) -> dict[
     return {"Warning": ", ".join(f"299 {base_url}: {text}" for text in texts)} if texts else {}
 
 
-def _array(matches: Sequence[Match], base_url: str) -> bytes:
+def _members(base_url: str, upper: bool, match: Match) -> str:
+    return match.members(base_url, upper=upper)
+
+
+def _array(matches: Sequence[Match], write: Write) -> bytes:
     if not matches:
         return b"[]"
-    return ("[{" + "},{".join([match.members(base_url) for match in matches]) + "}]").encode()
+    return ("[{" + "},{".join(map(write, matches)) + "}]").encode()
 
 
-def _json_pieces(first: Sequence[Match], rest: "_Matches", base_url: str) -> Iterator[bytes]:
+def _json_pieces(first: Sequence[Match], rest: "_Matches", write: Write) -> Iterator[bytes]:
     with closing(rest):
-        yield _array(first, base_url)[:-1]
+        yield _array(first, write)[:-1]
         while batch := list(islice(rest, _ONE_BODY_RESULTS)):
-            yield b"," + _array(batch, base_url)[1:-1]
+            yield b"," + _array(batch, write)[1:-1]
         yield b"]"
 
 
 def _xml_pieces(
-    first: Sequence[Match], rest: "_Matches | None", writer: MultipartWriter, base_url: str
+    first: Sequence[Match], rest: "_Matches | None", writer: MultipartWriter, write: Write
 ) -> Iterator[bytes]:
     with closing(rest) if rest is not None else nullcontext():
         for match in chain(first, rest or ()):
             yield writer.head(DICOM_XML)
-            yield native_model(orjson.loads("{" + match.members(base_url) + "}"))
+            yield native_model(orjson.loads("{" + write(match) + "}"))
     yield writer.close()

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
+from pacsd.archive.search import Criterion, Query
 from pacsd.web.problem import HttpError, bad_request
 
 Level = Literal["study", "series", "instance"]
@@ -15,6 +16,7 @@ Level = Literal["study", "series", "instance"]
 STUDY_INSTANCE_UID = "0020000D"
 SERIES_INSTANCE_UID = "0020000E"
 
+_LEVELS_ABOVE = {"study": 0, "series": 1, "instance": 2}
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _NOT_SUPPORTED = {                       # PS3.18 8.3.4.6: the warning it asks for
     "multiplevaluematching": "Multiple Value Matching has not been performed.",
@@ -26,23 +28,15 @@ _MAX_COUNT = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class SearchParameters:
-    """What a client asks for. Attribute paths are 8-hex tags in upper case, dotted below sequences.
+    """What a client asks for, and what it must be told will not be done.
 
-    `keys` holds the values as sent: wild cards, ranges and lists are the index's to read. Ancestors that are not
-    named in the path belong into the answer (PS3.18 10.6.3.3).
+    Values stand in the query as sent: wild cards, ranges and lists are the archive's to read. `upper`: the levels
+    above belong into the answer, as the path does not name all of them (PS3.18 10.6.3.3), or some were asked for.
     """
 
-    level: Level
-    keys: Mapping[str, str] = field(default_factory=dict)
-    include: frozenset[str] = frozenset()
-    include_all: bool = False
-    fuzzy: bool = False
-    empty_value_matching: bool = False
-    limit: int | None = None
-    offset: int = 0
-    ancestors: Mapping[str, str] = field(default_factory=dict)       # UIDs of the path
+    query: Query
+    upper: bool = True
     warnings: tuple[str, ...] = ()
-    unsupported: tuple[str, ...] = ()        # paths of keys that are not matched by; for those to say who match
 
 
 @dataclass(slots=True)
@@ -74,18 +68,19 @@ def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> Se
         if reading.keys.get(path, uid) != uid:
             raise bad_request(f"the {path} of the query contradicts the path")
         reading.keys[path] = uid
-    return SearchParameters(
-        level=level,
-        keys=reading.keys,
-        include=frozenset(reading.include),
-        include_all=reading.include_all,
+    query = Query(
+        level,
+        tuple(Criterion(path, value) for path, value in reading.keys.items()),
         fuzzy=reading.fuzzy,
         empty_value_matching=reading.empty_value_matching,
+        include=frozenset(reading.include),
+        include_all=reading.include_all,
         limit=reading.limit,
         offset=reading.offset,
-        ancestors=ancestors,
-        warnings=tuple(reading.warnings),
     )
+    all_named = len(ancestors) == _LEVELS_ABOVE[level]
+    upper = not all_named or bool(reading.include) or reading.include_all
+    return SearchParameters(query, upper, tuple(reading.warnings))
 
 
 def attribute_path(text: str) -> str:

@@ -6,30 +6,23 @@ from typing import Any, Protocol
 
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
+from pacsd.archive.search import Query
 from pacsd.web.addresses import Addresses
 from pacsd.web.multipart import Limits
-from pacsd.web.search_parameters import SearchParameters
 from pacsd.web.threads import Threads
 
 
 class Match(Protocol):
     """One search result."""
 
-    def members(self, retrieve_base: str) -> str:
-        """Its attributes as the members of a DICOM JSON object, without the braces."""
-
-
-class Query(Protocol):
-    """A query as the archive understood it."""
-
-    @property
-    def unsupported(self) -> tuple[str, ...]:
-        """Paths of keys that it does not match by."""
+    def members(self, retrieve_base: str, *, upper: bool) -> str:
+        """Its attributes as the members of a DICOM JSON object, without the braces; `upper`: those above it too."""
 
 
 class Search(Protocol):
-    """archive.search; the query is the archive's own."""
+    """archive.search"""
 
+    def compile(self, query: Query) -> Any: ...
     def __call__(self, query: Any, scope: Scope) -> Iterator[Match]: ...
 
 
@@ -178,10 +171,6 @@ class WebLimits:
     multipart: Limits = field(default_factory=Limits)
 
 
-def _unchanged(parameters: SearchParameters) -> SearchParameters:
-    return parameters
-
-
 @dataclass(frozen=True, slots=True)
 class Services:
     """Everything a handler may use."""
@@ -189,7 +178,6 @@ class Services:
     archive: Archive
     directory: Readers
     addresses: Addresses
-    query: Callable[[SearchParameters], Query] = _unchanged     # the archive's query from the parameters of a search
     ready: Callable[[], Mapping[str, bool]] = dict
     metrics: Callable[[], bytes | str] = bytes
     limits: WebLimits = field(default_factory=WebLimits)

@@ -11,6 +11,7 @@ import httpx
 
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
+from pacsd.archive.search import Query
 from pacsd.faults import Fault, PacsdError
 from pacsd.web.addresses import Addresses
 from pacsd.web.app import create_app
@@ -25,8 +26,14 @@ JPEG_LS = "1.2.840.10008.1.2.4.80"
 class FakeMatch:
     number: int
 
-    def members(self, retrieve_base: str) -> str:
-        return f'"00080005":{{"vr":"CS","Value":["{self.number}"]}}'
+    def members(self, retrieve_base: str, *, upper: bool) -> str:
+        return f'"00080005":{{"vr":"CS","Value":["{self.number}"]}}' + (',"00100010":{"vr":"PN"}' if upper else "")
+
+
+@dataclass(frozen=True)
+class FakeCompiled:
+    query: Query
+    unsupported: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,7 @@ class FakeArchive:
     def __init__(self) -> None:
         self.matches: list[FakeMatch] = []
         self.queries: list[Any] = []
+        self.unsupported: tuple[str, ...] = ()
         self.search_fault: PacsdError | None = None
         self.refs: list[FakeRef] = []
         self.texts: Sequence[bytes] = (b"[", b'{"00100010":{"vr":"PN","Value":[{"Alphabetic":"A^B"}]}}', b"]")
@@ -124,11 +132,15 @@ class FakeArchive:
         self.kept: list[bytes] = []
         self.receptions: list[FakeReception] = []
         self.closed = 0
-        self.retrieve = self.metadata = self.frames = self.ingest = self
+        self.search = self.retrieve = self.metadata = self.frames = self.ingest = self
 
-    def search(self, query: Any, scope: Scope) -> Iterator[FakeMatch]:
+    def compile(self, query: Query) -> "FakeCompiled":
         if self.search_fault is not None:
             raise self.search_fault
+        return FakeCompiled(query, self.unsupported)
+
+    def __call__(self, compiled: "FakeCompiled", scope: Scope) -> Iterator[FakeMatch]:
+        query = compiled.query
         self.queries.append(query)
         end = None if query.limit is None else query.offset + query.limit
         try:
