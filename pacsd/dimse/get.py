@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
+from pacsd.archive.retrieve import InstanceRef
 from pacsd.dimse.association import Association, Message
 from pacsd.dimse.command import C_CANCEL_RQ, C_STORE_RSP, MESSAGE_ID_BEING_RESPONDED_TO
 from pacsd.dimse.find import find_model
@@ -16,9 +16,6 @@ from pacsd.dimse.statuses import RETRIEVE_STATUS, SOP_CLASS_NOT_SUPPORTED, STORE
 from pacsd.dimse.sub_operations import Tally, chosen_instances
 from pacsd.dimse.violations import AbortReason, Violation
 from pacsd.faults import Fault, PacsdError
-
-if TYPE_CHECKING:
-    from pacsd.archive.retrieve import InstanceRef
 
 log = logging.getLogger("pacsd.dimse")
 

@@ -5,16 +5,18 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from config.settings import Settings
 from pacsd.dimse.acceptor import Acceptor
 from pacsd.dimse.association import Timeouts
 from pacsd.dimse.buffers import GATHER_BYTES
+from pacsd.dimse.find import Criteria
 from pacsd.dimse.handover import Door
 from pacsd.dimse.negotiation import Policy
-from pacsd.dimse.services import Archive, Directory, Services
+from pacsd.dimse.services import Archive, Directory, Services, unchanged
 
 log = logging.getLogger("pacsd.dimse")
 
@@ -26,11 +28,17 @@ _WAITING_ROOM = 64                       # connections above the limit that stil
 _ACCEPT_PAUSE_S = 0.1
 
 
+class Stopping(Protocol):
+    """Says when it is time to finish."""
+
+    def wait(self) -> bool: ...
+
+
 class RoleContext(Protocol):
     """How a role process talks to its supervisor."""
 
     @property
-    def stopping(self) -> threading.Event: ...
+    def stopping(self) -> Stopping: ...
 
     def ready(self) -> None:
         """Say that the role serves."""
@@ -86,11 +94,20 @@ def start(acceptor: Acceptor, connection: socket.socket, address: str, body: byt
 
 
 def serve_receiver(
-    context: RoleContext, archive: Archive, directory: Directory, settings: Settings, *, handover: Path | None = None
+    context: RoleContext,
+    archive: Archive,
+    directory: Directory,
+    settings: Settings,
+    *,
+    handover: Path | None = None,
+    query: Callable[[Criteria], Any] = unchanged,
 ) -> None:
-    """A receiver process until `context.stopping`; associations that may query go to whoever serves `handover`."""
+    """A receiver process until `context.stopping`; associations that may query go to whoever serves `handover`.
+
+    `query` makes the archive's query of what C-FIND asks.
+    """
     _prepare_threads()
-    acceptor = _acceptor(archive, directory, settings, handover)
+    acceptor = _acceptor(archive, directory, settings, handover, query)
     listener = Listener(
         acceptor,
         host=settings.host,
@@ -103,12 +120,18 @@ def serve_receiver(
 
 
 def serve_queries(
-    context: RoleContext, archive: Archive, directory: Directory, settings: Settings, *, handover: Path
+    context: RoleContext,
+    archive: Archive,
+    directory: Directory,
+    settings: Settings,
+    *,
+    handover: Path,
+    query: Callable[[Criteria], Any] = unchanged,
 ) -> None:
     """A query process until `context.stopping`; gives way to receivers when the processor is short."""
     os.nice(_QUERY_NICE)
     _prepare_threads()
-    acceptor = _acceptor(archive, directory, settings, None)
+    acceptor = _acceptor(archive, directory, settings, None, query)
     door = Door(handover, lambda connection, address, body: start(acceptor, connection, address, body))
     threading.Thread(target=door.serve, daemon=True).start()
     _until_stopped(context, door, acceptor, settings)
@@ -121,11 +144,18 @@ def _until_stopped(context: RoleContext, entrance: Listener | Door, acceptor: Ac
     acceptor.drain(settings.supervise.grace_s)
 
 
-def _acceptor(archive: Archive, directory: Directory, settings: Settings, handover: Path | None) -> Acceptor:
+def _acceptor(
+    archive: Archive,
+    directory: Directory,
+    settings: Settings,
+    handover: Path | None,
+    query: Callable[[Criteria], Any],
+) -> Acceptor:
     dimse = settings.dimse
     services = Services(
         archive,
         directory,
+        query=query,
         move_associations=dimse.move_associations,
         artim_timeout_s=dimse.artim_timeout_s,
         idle_timeout_s=dimse.idle_timeout_s,

@@ -8,8 +8,8 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from pacsd.archive.retrieve import InstanceRef
 from pacsd.dimse.association import Association, Message, Timeouts
 from pacsd.dimse.cancel import cancelled
 from pacsd.dimse.command import MOVE_DESTINATION
@@ -28,9 +28,6 @@ from pacsd.dimse.statuses import (
 from pacsd.dimse.sub_operations import Tally, chosen_instances
 from pacsd.dimse.violations import AssociationEnded
 from pacsd.faults import Fault, PacsdError
-
-if TYPE_CHECKING:
-    from pacsd.archive.retrieve import InstanceRef
 
 log = logging.getLogger("pacsd.dimse")
 

@@ -1,17 +1,13 @@
 """What the DIMSE services need from the rest of the house, as small ports."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from config.settings import RemoteAESettings
 from pacsd.access.directory import Peer, Refusal
 from pacsd.access.scope import Scope
-
-if TYPE_CHECKING:
-    from pacsd.archive.retrieve import DatasetReader, InstanceRef, Selection
+from pacsd.archive.retrieve import DatasetReader, InstanceRef, Selection
 
 
 class Reception(Protocol):
@@ -83,12 +79,21 @@ class Directory(Protocol):
     def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None: ...
 
 
+def unchanged(criteria: Any) -> Any:
+    """For an archive that takes the criteria of this edge as they are."""
+    return criteria
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What a handler works with. `move_associations`: how many one C-MOVE opens at most."""
+    """What a handler works with. `move_associations`: how many one C-MOVE opens at most.
+
+    `query` makes the archive's query of a `find.Criteria`.
+    """
 
     archive: Archive
     directory: Directory
+    query: Callable[[Any], Any] = unchanged
     move_associations: int = 1
     artim_timeout_s: float = 30.0
     idle_timeout_s: float = 300.0

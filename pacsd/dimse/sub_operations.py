@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from pacsd.archive.retrieve import InstanceRef, Selection
 from pacsd.codec.transfer_syntaxes import transfer_syntax
 from pacsd.dimse.association import Association, Message
 from pacsd.dimse.command import (
@@ -39,9 +39,6 @@ from pacsd.dimse.statuses import (
     response,
 )
 
-if TYPE_CHECKING:
-    from pacsd.archive.retrieve import InstanceRef
-
 FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
 _COUNT_MAX = 0xFFFF                      # US
 _EXPLICIT_MAX_BYTES = 0xFFFE             # 16-bit length of UI
@@ -58,8 +55,6 @@ def chosen_instances(
     association: Association, message: Message, services: Services, model: Model
 ) -> list[InstanceRef]:
     """The instances an identifier selects and the peer may see; each unique key narrows. Raises PacsdError."""
-    from pacsd.archive.retrieve import Selection
-
     peer = association.require_peer()
     data = association.read_identifier(message)
     identifier = read_identifier(data, message.context.transfer_syntax, character_set=peer.character_set)
@@ -75,7 +70,9 @@ def chosen_instances(
 
 def _studies_of(identifier: Identifier, association: Association, services: Services) -> tuple[str, ...]:
     keys = {PATIENT_ID: identifier.keys[PATIENT_ID], STUDY_INSTANCE_UID: Key(STUDY_INSTANCE_UID, "UI")}
-    matches = services.archive.search("study", Criteria("study", keys), association.require_peer().scope)
+    matches = services.archive.search(
+        "study", services.query(Criteria("study", keys)), association.require_peer().scope
+    )
     return tuple(match.dataset()[f"{STUDY_INSTANCE_UID:08X}"]["Value"][0] for match in matches)
 
 

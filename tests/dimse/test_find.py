@@ -76,7 +76,10 @@ def test_findscu_shows_every_match() -> None:
     with running() as server:
         server.archive.matches = [study(n) for n in range(3)]
         done = subprocess.run(
-            ["findscu", "-v", "-S", "-aec", "PACSD", "127.0.0.1", str(server.port), "-k", "QueryRetrieveLevel=STUDY", "-k", "PatientName=N*", "-k", "StudyInstanceUID"],
+            [
+                *("findscu", "-v", "-S", "-aec", "PACSD", "127.0.0.1", str(server.port)),
+                *("-k", "QueryRetrieveLevel=STUDY", "-k", "PatientName=N*", "-k", "StudyInstanceUID"),
+            ],
             capture_output=True,
             text=True,
             timeout=60,

@@ -1,0 +1,87 @@
+"""Receivers and query processes."""
+
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+from config.settings import Settings, load_settings
+from pacsd.access.directory import Directory
+from pacsd.dimse.handover import Door
+from pacsd.dimse.listener import serve_receiver, start
+from pacsd.dimse.requestor import Proposal, Requestor
+from pacsd.dimse.sop_classes import VERIFICATION
+from tests.clients import require
+from tests.dimse.fakes import FakeArchive, running
+from tests.dimse.test_find import ask as find
+from tests.dimse.test_find import identifier, study
+
+
+class Place:
+    """Where a remote is."""
+
+    def __init__(self, port: int) -> None:
+        self.title, self.host, self.port = "PACSD", "127.0.0.1", port
+
+
+class Context:
+    """A role's context."""
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self.is_ready = threading.Event()
+
+    def ready(self) -> None:
+        self.is_ready.set()
+
+
+def test_echoscu_and_our_own_echo() -> None:
+    require("echoscu")
+    with running() as server:
+        done = subprocess.run(["echoscu", "-aec", "PACSD", "127.0.0.1", str(server.port)], timeout=30, check=False)
+        assert done.returncode == 0
+        with Requestor("OURS").connect(Place(server.port), [Proposal(VERIFICATION)]) as outgoing:
+            assert outgoing.echo().status == 0
+
+
+def test_queries_go_to_the_process_behind_the_door(tmp_path: Path) -> None:
+    """The connection passes through a Unix socket; receiver and query process have archives of their own."""
+    with running() as behind:
+        behind.archive.matches = [study(1)]
+        door = Door(tmp_path, lambda connection, address, body: start(behind.acceptor, connection, address, body))
+        thread = threading.Thread(target=door.serve, daemon=True)
+        thread.start()
+        with running(handover=tmp_path) as front:
+            answers = find(front.port, identifier())
+            assert len(answers) == 2 and len(behind.archive.queries) == 1 and not front.archive.queries
+        door.close()
+        thread.join(5)
+
+
+@pytest.mark.parametrize("stale", [True, False])
+def test_without_a_query_process_the_receiver_answers_itself(tmp_path: Path, stale: bool) -> None:
+    if stale:
+        with socket.socket(socket.AF_UNIX) as left_behind:
+            left_behind.bind(str(tmp_path / "1.sock"))
+    with running(handover=tmp_path) as front:
+        front.archive.matches = [study(1)]
+        assert len(find(front.port, identifier())) == 2
+
+
+def test_a_receiver_process_serves_and_stops(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings: Settings = load_settings(None, {"dicom_port": port, "data_dir": str(tmp_path)})
+    context = Context()
+    directory = Directory(settings, {"default": 1})
+    role = threading.Thread(target=serve_receiver, args=(context, FakeArchive(), directory, settings), daemon=True)
+    role.start()
+    assert context.is_ready.wait(10)
+    with Requestor("OURS").connect(Place(port), [Proposal(VERIFICATION)]) as outgoing:
+        assert outgoing.echo().status == 0
+    context.stopping.set()
+    role.join(10)
+    assert not role.is_alive()

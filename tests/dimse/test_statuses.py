@@ -1,0 +1,17 @@
+"""Every fault has a status in every service, of the class its table of PS3.4 names."""
+
+import pytest
+
+from pacsd.dimse.statuses import FIND_STATUS, RETRIEVE_STATUS, STORE_STATUS
+from pacsd.faults import Fault
+
+
+@pytest.mark.parametrize("table", [STORE_STATUS, FIND_STATUS, RETRIEVE_STATUS])
+def test_tables_are_total(table: dict[Fault, int]) -> None:
+    assert set(table) == set(Fault)
+
+
+@pytest.mark.parametrize("table", [STORE_STATUS, FIND_STATUS, RETRIEVE_STATUS])
+def test_every_status_is_a_failure(table: dict[Fault, int]) -> None:
+    for status in table.values():
+        assert status >> 12 in (0xA, 0xC) or status in (0x0110, 0x0122, 0x0124)
