@@ -1,5 +1,6 @@
 """No room left, on a small real file system: a clear refusal, PostgreSQL stays up, work resumes later."""
 
+import contextlib
 import http.client
 import os
 import subprocess
@@ -94,10 +95,8 @@ def stow(server: Server, path: Path) -> int:
     connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=60)
     kind = 'multipart/related; type="application/dicom"; boundary=b'
     headers = {"Content-Type": kind, "Accept": "application/dicom+json"}
-    try:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it may answer before it has read all
         connection.request("POST", "/dicom-web/studies", body, headers)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # the server may answer before it has read all
     answer = connection.getresponse()
     answer.read()
     connection.close()

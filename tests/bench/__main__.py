@@ -57,7 +57,7 @@ def wanted(only: list[str] | None) -> list[Row]:
     rows = [
         row
         for row in ROWS
-        if any(row.name == name or name.endswith("*") and row.name.startswith(name[:-1]) for name in only)
+        if any(row.name == name or (name.endswith("*") and row.name.startswith(name[:-1])) for name in only)
     ]
     if not rows:
         raise SystemExit(f"no row is called {', '.join(only)}")
