@@ -25,6 +25,7 @@ from pacsd.index.rows import (
     filled,
     overlaid,
 )
+from pacsd.index.summary import summarise
 from pacsd.index.values import Attributes, text_at
 
 STUDY_RECEIVED = "study.received"
@@ -69,15 +70,6 @@ update series set sop_classes = %s, original = %s, attributes = %s, more = %s,
     {", ".join(f"{c} = %s" for c in _SERIES_COLUMNS)}
 where pk = %s
 """
-# From all series that show something: modalities and SOP classes are what readers see, not what was ever sent.
-SUMMARISE = """
-update study s set
-    modalities = array(select distinct modality from series
-        where study = s.pk and instances > 0 and modality is not null order by 1),
-    sop_classes = array(select distinct c from series r, unnest(r.sop_classes) c
-        where r.study = s.pk and r.instances > 0 order by 1)
-where s.pk = any(%s)
-"""
 _GRAMS = """
 insert into name_gram (gram, patient)
 select gram, patient from unnest(%s::text[], %s::bigint[]) as g(gram, patient) order by patient, gram
@@ -113,10 +105,15 @@ def place(connection: Connection, arrivals: Sequence[tuple[Arrival, Above]]) -> 
         studies.setdefault((arrival.study_instance_uid, arrival.organisation), study)
         grams.update(study.grams)
         placed[n] = Placed(_series(connection, arrival, above, study.pk), study.pk, study.other_patient)
-    if grams:
-        both = sorted(grams)
-        connection.execute(_GRAMS, ([gram for gram, _ in both], [patient for _, patient in both]))
+    add_grams(connection, grams)
     return [placed[n] for n in range(len(arrivals))]
+
+
+def add_grams(connection: Connection, grams: Iterable[tuple[str, int]]) -> None:
+    """Make patients findable by grams of their names."""
+    both = sorted(grams)
+    if both:
+        connection.execute(_GRAMS, ([gram for gram, _ in both], [patient for _, patient in both]))
 
 
 def _order(arrival: Arrival) -> tuple[str, int, str]:
@@ -218,7 +215,7 @@ def _fill_series(
     classes = sorted({*sop_classes, arrival.sop_class_uid})
     values = (classes, _json(merged), ready.attributes, ready.more, *column_values("series", merged), pk)
     connection.execute(_SERIES_UPDATE, values)
-    connection.execute(SUMMARISE, ([study],))
+    summarise(connection, [study])
 
 
 def _grams(attributes: Attributes, patient: int) -> tuple[tuple[str, int], ...]:

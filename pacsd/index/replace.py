@@ -10,7 +10,7 @@ select series, key, offset_bytes, length_bytes, digest, transfer_syntax_uid from
 where sop_instance_uid = %s and organisation = %s
 """
 _PACKED = """
-select r.pk, r.generation from locator l join series r on r.pk = l.series
+select r.pk from locator l join series r on r.pk = l.series
 where l.hash = %s and r.organisation = %s limit 1
 """
 _REMOVE = """
@@ -25,13 +25,13 @@ from gone where r.pk = gone.series
 """
 _HIDE_PACKED = """
 with hidden as (
-    insert into replaced (series, generation, sop_instance_uid) values (%s, %s, %s)
-    on conflict (series, sop_instance_uid) do update set generation = excluded.generation
+    insert into replaced (series, sop_instance_uid) values (%s, %s) on conflict do nothing
     returning series
 ), moved as (
     delete from locator where hash = %s and series = %s
 )
-update series r set instances = r.instances - 1, revision = r.revision + 1 from hidden where r.pk = hidden.series
+update series r set instances = r.instances - 1, revision = r.revision + 1, fragmented = true
+from hidden where r.pk = hidden.series
 """
 _REJECTED = "select from rejection where sop_instance_uid = %s and organisation = %s"
 
@@ -60,7 +60,7 @@ def replace(connection: Connection, ready: Ready, *, grace_s: float) -> Stored |
     if old is not None:
         connection.execute(_REMOVE, (*key, grace_s))
     if packed is not None:
-        connection.execute(_HIDE_PACKED, (*packed, arrival.sop_instance_uid, hashed, packed[0]))
+        connection.execute(_HIDE_PACKED, (packed[0], arrival.sop_instance_uid, hashed, packed[0]))
     answer = insert(connection, [ready])[0]
     summarise(connection, sorted(set(locked.values())))
     if isinstance(answer, Stored):

@@ -39,6 +39,7 @@ create table patient (
     assigning_authority text collate "C" not null,
     patient_id text collate "C" not null,
     unidentified text collate "C" not null default '',
+    overlaid_at timestamptz,
     overlay jsonb not null default '{}',
     unique (patient_id, assigning_authority, unidentified)
 );
@@ -61,6 +62,7 @@ create table study (
     received_at timestamptz not null,
     last_received_at timestamptz not null,
     changed boolean not null default true,
+    overlaid_at timestamptz,
     study_date date,
     study_time time,
     patient_birth_date date,
@@ -122,6 +124,8 @@ create table series (
     generation integer not null default 0,
     revision integer not null default 0,
     has_loose boolean not null default false,
+    fragmented boolean not null default false,
+    merging boolean not null default false,
     last_received_at timestamptz not null,
     claimed_until timestamptz,
     performed_date date,
@@ -142,6 +146,7 @@ create table series (
 
 create index series_uid on series (series_instance_uid, organisation);
 create index series_loose on series (pk) where has_loose;
+create index series_fragmented on series (pk) where fragmented;
 create index series_performed_date on series (performed_date, organisation) where performed_date is not null;
 create index series_scheduled_step on series using gin (scheduled_step_ids) where scheduled_step_ids <> '{}';
 create index series_requested_procedure on series using gin (requested_procedure_ids)
@@ -200,10 +205,9 @@ create table rejection (
 );
 create index rejection_series on rejection (series);
 
--- packed copies that a loose instance, or a pack of a later generation, replaces
+-- packed copies that nobody may see any more: a loose instance replaces them, or they were purged
 create table replaced (
     series bigint not null references series on delete cascade,
-    generation integer not null,
     sop_instance_uid text collate "C" not null,
     primary key (series, sop_instance_uid)
 );

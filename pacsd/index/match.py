@@ -1,0 +1,128 @@
+"""One search result, and how it reads as DICOM JSON (PS3.18 10.6.3.3)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from pacsd.codec.keys import Level
+from pacsd.index.rows import PATIENT_TAGS, SEPARATOR
+
+CHARACTER_SET = '"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
+AVAILABILITY = '"00080056":{"vr":"CS","Value":["ONLINE"]}'
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What stands below a match; None where its level does not tell."""
+
+    patient_studies: int | None = None
+    patient_series: int | None = None
+    patient_instances: int | None = None
+    study_series: int | None = None
+    study_instances: int | None = None
+    series_instances: int | None = None
+
+
+_COUNT_TAGS = (
+    ("00201200", "patient_studies"),
+    ("00201202", "patient_series"),
+    ("00201204", "patient_instances"),
+    ("00201206", "study_series"),
+    ("00201208", "study_instances"),
+    ("00201209", "series_instances"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A visible patient, study, series or instance. Texts are JSON members, in tag order, without braces.
+
+    `attributes` is the default answer of the level, `more` what else was asked to be included, `upper` the
+    default answers of the levels above.
+    """
+
+    level: Level
+    organisation: int
+    study: int
+    attributes: str
+    more: str = ""
+    upper: tuple[str, ...] = ()
+    counts: Counts = Counts()
+    modalities: tuple[str, ...] = ()
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+    sop_instance_uid: str = ""
+    series: int | None = None
+
+    def members(self, retrieve_base: str | None = None, *, upper: bool = True) -> str:
+        """Members of the answer in tag order, those the index computes included, ready to stand in braces.
+
+        `retrieve_base` is the URL of the DICOMweb service (without it there is no Retrieve URL); with `upper`
+        the levels above are told too, otherwise only their UIDs.
+        """
+        found = [CHARACTER_SET, *_split(self.attributes), *_split(self.more)]
+        if self.level != "patient":
+            found.append(AVAILABILITY)
+        found += (f'"{tag}":{{"vr":"IS","Value":[{n}]}}' for tag, name in _COUNT_TAGS
+                  if (n := getattr(self.counts, name)) is not None)  # fmt: skip
+        if self.modalities:
+            found.append(f'"00080061":{{"vr":"CS","Value":{orjson.dumps(self.modalities).decode()}}}')
+        if retrieve_base is not None and self.level != "patient":
+            url = orjson.dumps(retrieve_base + self.path()).decode()
+            found.append(f'"00081190":{{"vr":"UR","Value":[{url}]}}')
+        if upper:
+            for text in self.upper:
+                found += _split(text)
+        else:
+            found += _uids(("0020000D", self.study_instance_uid), ("0020000E", self.series_instance_uid))
+        return ",".join(_ordered(found))
+
+    def dataset(self) -> dict[str, dict[str, Any]]:
+        """All of it as DICOM JSON attributes by tag."""
+        found: dict[str, dict[str, Any]] = orjson.loads("{" + self.members() + "}")
+        del found["00080005"]                # how this text is written, which is not how an edge writes it
+        return found
+
+    def path(self) -> str:
+        """Where below the service it is retrieved."""
+        uids = (("studies", self.study_instance_uid), ("series", self.series_instance_uid),
+                ("instances", self.sop_instance_uid))  # fmt: skip
+        return "".join(f"/{kind}/{quote(uid, safe='.')}" for kind, uid in uids if uid)
+
+
+def _split(text: str) -> list[str]:
+    return text.split(SEPARATOR) if text else []
+
+
+def _ordered(members: Iterable[str]) -> list[str]:
+    """In tag order, the first of each tag; a member begins with its tag in quotes."""
+    first: dict[str, str] = {}
+    for member in members:
+        first.setdefault(member[1:9], member)
+    return [first[tag] for tag in sorted(first)]
+
+
+def _uids(*given: tuple[str, str]) -> list[str]:
+    return [f'"{tag}":{{"vr":"UI","Value":[{orjson.dumps(uid).decode()}]}}' for tag, uid in given if uid]
+
+
+def chosen(text: str, tags: frozenset[str] | None) -> str:
+    """The members with these tags; all with None."""
+    if tags is None or not text:
+        return text
+    return SEPARATOR.join(member for member in _split(text) if member[1:9] in tags)
+
+
+def patient_level(texts: Sequence[str]) -> str:
+    """The patient's members of a study's texts."""
+    return SEPARATOR.join(m for text in texts for m in _split(text) if m[1:9] in PATIENT_TAGS)
+
+
+def attributes_of(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Members texts as DICOM JSON attributes."""
+    joined = ",".join(text for text in texts if text)
+    found: dict[str, dict[str, Any]] = orjson.loads("{" + joined + "}")
+    return found

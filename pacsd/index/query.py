@@ -1,0 +1,264 @@
+"""Searching studies, series and patients, for C-FIND (PS3.4 C.4.1) and QIDO-RS (PS3.18 10.6) alike."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from pacsd.access.scope import Scope
+from pacsd.codec.keys import Level
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.connect import Connection, Pool, lent
+from pacsd.index.keys import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
+from pacsd.index.loose import sop_hash
+from pacsd.index.match import Counts, Match, attributes_of, chosen, patient_level
+from pacsd.index.matching import AnyOf, Conditions, Criterion, Options, Test, compile_criteria
+from pacsd.index.predicate import Params, visible
+
+_STREAM_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is searched for. Criteria of levels above count too (relational queries); of levels below, those of
+    series do.
+
+    `include` names optional attributes to answer besides the default ones, `include_all` all that are kept.
+    Without `limit` the answer streams.
+    """
+
+    level: Level
+    criteria: tuple[Criterion, ...] = ()
+    fuzzy: bool = False
+    combined_datetime: bool = True
+    empty_value_matching: bool = False
+    include: frozenset[str] = frozenset()
+    include_all: bool = False
+    limit: int | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledQuery:
+    """A query that has been understood. `unsupported`: paths of keys that are not kept, or not at a level that
+    this query reaches; they were left out."""
+
+    query: Query
+    conditions: Conditions
+    unsupported: tuple[str, ...]
+
+    def matches(self, attributes: dict[str, Any]) -> bool:
+        """Whether an instance's own attributes (DICOM JSON by tag) fulfil the instance-level criteria."""
+        return self.conditions.matches(attributes, "instance")
+
+
+def compile_query(query: Query) -> CompiledQuery:
+    """Understand a query. Raises PacsdError: MALFORMED (a value), TOO_BROAD (instances without any UID)."""
+    options = Options(query.fuzzy, query.combined_datetime, query.empty_value_matching)
+    conditions = compile_criteria(query.criteria, options)
+    unsupported = list(conditions.unsupported)
+    if query.level == "instance":
+        if not any(isinstance(t, AnyOf) and t.path in _INSTANCE_NEEDS for t in conditions.tests):
+            raise PacsdError(
+                Fault.TOO_BROAD, "a search for instances needs a Study, Series or SOP Instance UID (0020,000D), "
+                "(0020,000E), (0008,0018)",
+            )  # fmt: skip
+    else:
+        beyond = conditions.of("instance")
+        if query.level != "series":
+            beyond += tuple(test for test in conditions.of("series") if test.sql(Params()) is None)
+        unsupported += [test.path for test in beyond if isinstance(test, AnyOf)]
+    return CompiledQuery(query, conditions, tuple(unsupported))
+
+
+_INSTANCE_NEEDS = frozenset((STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID))
+
+
+def search(pool: Pool, query: Query | CompiledQuery, scope: Scope) -> Iterator[Match]:
+    """Patients, studies or series that match and that the scope sees, newest study first.
+
+    With a limit one plain statement; without, a cursor that lives in a transaction of its own until the iterator
+    is exhausted or closed, so close it. Raises PacsdError UNAVAILABLE, and what `compile_query` raises.
+    """
+    compiled = query if isinstance(query, CompiledQuery) else compile_query(query)
+    query = compiled.query
+    if query.level == "instance":
+        raise PacsdError(Fault.INTERNAL, "instances are searched from their series")
+    if query.limit == 0:
+        return iter(())
+    statement = _STATEMENTS[query.level](compiled, scope)
+    if query.limit is not None and not statement.residual:
+        with lent(pool) as connection:
+            rows = connection.execute(statement.text, statement.params, prepare=False).fetchall()
+        return iter([statement.match(row) for row in rows])
+    return _streamed(pool, statement, query)
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """SQL, its values, tests that remain for Python, and what a row means."""
+
+    text: str
+    params: dict[str, Any]
+    residual: tuple[Test, ...]
+    match: Callable[[tuple[Any, ...]], Match]
+    texts: Callable[[tuple[Any, ...]], list[str]]
+
+    def keeps(self, row: tuple[Any, ...]) -> bool:
+        """Whether the tests without a column hold too."""
+        if not self.residual:
+            return True
+        attributes = attributes_of(self.texts(row))
+        return all(test.matches(attributes) for test in self.residual)
+
+
+def _streamed(pool: Pool, statement: _Statement, query: Query) -> Iterator[Match]:
+    with lent(pool) as connection, connection.transaction():
+        kept: Iterator[tuple[Any, ...]] = filter(statement.keeps, _cursor(connection, statement))
+        if statement.residual:
+            end = None if query.limit is None else query.offset + query.limit
+            kept = islice(kept, query.offset, end)
+        for row in kept:
+            yield statement.match(row)
+
+
+def _cursor(connection: Connection, statement: _Statement) -> Iterator[tuple[Any, ...]]:
+    with connection.cursor(name="pacsd_search") as cursor:
+        cursor.itersize = _STREAM_ROWS
+        cursor.execute(statement.text, statement.params)
+        yield from cursor
+
+
+_NEWEST = "study_date desc nulls last, {0}.study_time desc nulls last, {0}.pk desc"
+
+
+def _order(alias: str) -> str:
+    return f"{alias}." + _NEWEST.format(alias)
+
+
+def _page(query: Query, params: Params, residual: tuple[Test, ...]) -> str:
+    if residual:
+        return ""
+    limit = "" if query.limit is None else f" limit {params.add(query.limit)}"
+    return limit + (f" offset {params.add(query.offset)}" if query.offset else "")
+
+
+def _where(tests: tuple[Test, ...], params: Params) -> tuple[list[str], tuple[Test, ...]]:
+    texts = [(test, test.sql(params)) for test in tests]
+    return [text for _, text in texts if text is not None], tuple(test for test, text in texts if text is None)
+
+
+def _below(compiled: CompiledQuery, params: Params) -> list[str]:
+    """Criteria of series, asked of a study: one series must fulfil them all, as far as columns tell."""
+    conditions, _ = _where(compiled.conditions.of("series"), params)
+    if not conditions:
+        return []
+    return [f"exists (select from series r where r.study = s.pk and r.instances > 0 and {' and '.join(conditions)})"]
+
+
+def _tags(query: Query) -> frozenset[str] | None:
+    return None if query.include_all else query.include
+
+
+def _studies(compiled: CompiledQuery, scope: Scope) -> _Statement:
+    query, params = compiled.query, Params()
+    conditions, residual = _where(compiled.conditions.of("patient", "study"), params)
+    more = "s.more" if residual or query.include or query.include_all else "''"
+    where = " and ".join([visible(scope, params), *conditions, *_below(compiled, params)])
+    text = f"""
+        select s.pk, s.organisation, s.study_instance_uid, s.series, s.instances, s.modalities, s.attributes, {more}
+        from study s where {where} order by {_order("s")}{_page(query, params, residual)}"""
+    tags = _tags(query)
+
+    def match(row: tuple[Any, ...]) -> Match:
+        pk, organisation, uid, series, instances, modalities, attributes, more = row
+        return Match(
+            "study", organisation, pk, attributes, chosen(more, tags), counts=Counts(study_series=series,
+            study_instances=instances), modalities=tuple(modalities), study_instance_uid=uid,
+        )  # fmt: skip
+
+    return _Statement(text, params.values, residual, match, lambda row: [row[6], row[7]])
+
+
+def _series(
+    compiled: CompiledQuery, scope: Scope, more_conditions: Callable[[Params], list[str]] = lambda _: []
+) -> _Statement:
+    query, params = compiled.query, Params()
+    conditions, residual = _where(compiled.conditions.of("patient", "study", "series"), params)
+    more = "r.more, s.more" if residual or query.include or query.include_all else "'', ''"
+    where = " and ".join([visible(scope, params), "r.instances > 0", *conditions, *more_conditions(params)])
+    text = f"""
+        select s.pk, s.organisation, s.study_instance_uid, s.series, s.instances, s.modalities, r.pk,
+            r.series_instance_uid, r.instances, r.attributes, s.attributes, {more}
+        from study s join series r on r.study = s.pk where {where}
+        order by {_order("s")}, r.pk{_page(query, params, residual)}"""
+    tags = _tags(query)
+
+    def match(row: tuple[Any, ...]) -> Match:
+        study, organisation, uid, series, instances, modalities, pk, series_uid, count, own, above, more, most = row
+        return Match(
+            "series", organisation, study, own, chosen(more, tags), (above, chosen(most, tags)),
+            Counts(study_series=series, study_instances=instances, series_instances=count), tuple(modalities),
+            uid, series_uid, series=pk,
+        )  # fmt: skip
+
+    return _Statement(text, params.values, residual, match, lambda row: list(row[9:13]))
+
+
+def _patients(compiled: CompiledQuery, scope: Scope) -> _Statement:
+    """From the studies the asker sees, never from what others sent of the same patient."""
+    query, params = compiled.query, Params()
+    conditions, residual = _where(compiled.conditions.of("patient", "study"), params)
+    where = " and ".join([visible(scope, params), *conditions, *_below(compiled, params)])
+    text = f"""
+        with page as materialized (
+            select h.* from (
+                select distinct on (s.patient) s.* from study s where {where} order by s.patient, {_order("s")}
+            ) h order by {_order("h")}{_page(query, params, residual)}
+        )
+        select h.pk, h.organisation, h.attributes, h.more, c.studies, c.series, c.instances
+        from page h cross join lateral (
+            select count(*) as studies, sum(o.series) as series, sum(o.instances) as instances
+            from study o where o.patient = h.patient and {visible(scope, params, "o")}
+        ) c order by {_order("h")}"""
+    tags = _tags(query)
+
+    def match(row: tuple[Any, ...]) -> Match:
+        pk, organisation, attributes, more, studies, series, instances = row
+        return Match(
+            "patient", organisation, pk, patient_level([attributes, chosen(more, tags)]),
+            counts=Counts(patient_studies=studies, patient_series=series, patient_instances=instances),
+        )  # fmt: skip
+
+    return _Statement(text, params.values, residual, match, lambda row: [row[2], row[3]])
+
+
+_STATEMENTS: dict[Level, Callable[[CompiledQuery, Scope], _Statement]] = {
+    "patient": _patients,
+    "study": _studies,
+    "series": _series,
+}
+
+
+def series_of_instances(pool: Pool, compiled: CompiledQuery, scope: Scope) -> list[Match]:
+    """The series whose instances an instance-level query has to look through, in the order of the answer.
+
+    Chosen by all criteria above the instance and, where SOP Instance UIDs are given, by where those are.
+    """
+    tests = compiled.conditions.of("instance")
+    uids = [[p.text for p in t.patterns] for t in tests if isinstance(t, AnyOf) and t.path == SOP_INSTANCE_UID]
+
+    def holding(params: Params) -> list[str]:
+        return [_holding(params, one) for one in uids]
+
+    above = Conditions(compiled.conditions.of("patient", "study", "series"), ())
+    statement = _series(CompiledQuery(Query("series", include_all=True), above, ()), scope, holding)
+    with lent(pool) as connection:
+        rows = connection.execute(statement.text, statement.params, prepare=False).fetchall()
+    return [statement.match(row) for row in rows if statement.keeps(row)]
+
+
+def _holding(params: Params, uids: list[str]) -> str:
+    hashes = [sop_hash(uid) for uid in uids]
+    return f"""r.pk in (select series from instance where sop_instance_uid = any({params.add(uids)}::text[])
+        union all select series from locator where hash = any({params.add(hashes)}::bigint[]))"""
