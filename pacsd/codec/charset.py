@@ -53,6 +53,7 @@ _TERM = re.compile(r"(ISO 2022 IR|ISO IR|ISO 2022) ?(\d+)")
 _WHOLE = {"GB18030": "gb18030", "GBK": "gbk", "ISO 2022 GBK": "gbk", "ISO 2022 GB18030": "gb18030",
           "UTF8": "utf_8", "UTF 8": "utf_8", "ISO IR192": "utf_8"}
 _DELIMITERS = re.compile(rb"([\\^=\r\n\f\t])")
+_HIGH_BYTES = re.compile(rb"([\x80-\xff]+)")
 _UNSPECIFIC = frozenset((6, 100))
 
 
@@ -147,7 +148,9 @@ def _decode_switching(raw: bytes, sets: tuple[_Set, ...], errors: str) -> str:
         if designated := _BY_ESCAPE.get(piece):
             g0, g1 = (g0, designated) if designated.g1 else (designated, g1)
         elif g0.pairs:
-            parts.append(_decode_pairs(piece, g0, errors))
+            for run in _HIGH_BYTES.split(piece):
+                low = run.isascii()
+                parts.append(_decode_pairs(run, g0, errors) if low else _decode_high(run, g1, errors))
         else:
             for run in _DELIMITERS.split(piece):
                 parts.append(_decode_high(run, g1, errors))

@@ -24,7 +24,8 @@ from pacsd.codec.structure import (
     skip_undefined,
     vr_of,
 )
-from pacsd.codec.transfer_syntaxes import transfer_syntax
+from pacsd.codec.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
+from pacsd.codec.walk import Dataset, Reader
 from pacsd.faults import Fault, PacsdError
 
 Member = tuple[str, bytes]               # eight upper-case hex digits, text of the attribute object
@@ -37,6 +38,9 @@ _BULK_BY_URI = _BINARY | frozenset(          # PS3.18 F.2.2
 )
 _PIXEL_DATA = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 _CHARACTER_SET, _PIXEL_REPRESENTATION = 0x00080005, 0x00280103
+_UTF8 = b'{"vr":"CS","Value":["ISO_IR 192"]}'
+_NO_VALUE = b'{"vr":"CS"}'
+_MAX_READ_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,8 @@ def members(
     Binary values above 1 KiB, other values above 1 MiB and all Pixel Data are Bulk Data URIs of the form NUL
     + `/bulkdata/<path>`, the NUL to be replaced by the instance's URL; the path to a nested value is
     `54000100/1/54001010`, item numbers from 1. `data` may end inside Pixel Data or be truncated: what
-    is complete before is told. Raises PacsdError MALFORMED or TOO_MUCH.
+    is complete before is told. Specific Character Set says ISO_IR 192, which is what the text is in now.
+    Raises PacsdError MALFORMED or TOO_MUCH.
     """
     syntax = transfer_syntax(transfer_syntax_uid)
     if syntax.deflated:
@@ -75,6 +80,39 @@ def members(
     context = _Context(looks_implicit(view, implicit=syntax.implicit), syntax.big_endian, override)
     found, _ = _dataset(view, 0, len(view), context)
     return sorted((f"{tag:08X}", text) for tag, text in found.items())
+
+
+def read_members(
+    reader: Reader,
+    *,
+    offset_bytes: int,
+    length_bytes: int,
+    transfer_syntax_uid: str,
+    override: str | None = None,
+) -> list[Member]:
+    """`members` of a stored data set; values that become Bulk Data URIs at the top level are not read.
+
+    Raises PacsdError MALFORMED, or TOO_MUCH when more than 256 MiB would have to be.
+    """
+    place = Dataset(
+        reader, offset_bytes=offset_bytes, length_bytes=length_bytes, transfer_syntax_uid=transfer_syntax_uid
+    )
+    uid = EXPLICIT_VR_LITTLE_ENDIAN if place.inflated else transfer_syntax_uid
+    context = _Context(place.implicit, place.big_endian, override)
+    kept: list[bytes] = []
+    aside: list[Member] = []
+    size = 0
+    for element in place.elements():
+        long = element.vr != "SQ" and MAX_VALUE_BYTES < element.length < UNDEFINED
+        bulky = long or element.tag in _PIXEL_DATA
+        if bulky and (uri := _bulk_uri(element.tag, element.vr, element.length, context)):
+            aside.append((f"{element.tag:08X}", uri))
+            continue
+        size += element.end - element.start
+        if size > _MAX_READ_BYTES:
+            raise PacsdError(Fault.TOO_MUCH, f"more than {_MAX_READ_BYTES} bytes of attributes")
+        kept.append(place.read(element.start, element.end - element.start))
+    return sorted(members(b"".join(kept), uid, override=override) + aside)
 
 
 def attribute(
@@ -137,7 +175,7 @@ def _dataset(view: memoryview, at: int, end: int, context: _Context) -> tuple[di
                 break
             raise
         at = following
-        if tag & 0xFFFF == 0 or tag < 0x00030000:
+        if tag & 0xFFFF == 0 or tag >> 16 in (0, 2):
             continue
         if (length > MAX_INLINE_BYTES or tag in _PIXEL_DATA) and (uri := _bulk_uri(tag, vr, length, context)):
             found[tag] = uri
@@ -151,7 +189,9 @@ def _dataset(view: memoryview, at: int, end: int, context: _Context) -> tuple[di
         if tag == _CHARACTER_SET:
             sets = tuple(part.strip() for part in raw.decode("ascii", "replace").strip(" \0").split("\\"))
             context = replace(context, character_sets=sets)
-        elif tag == _PIXEL_REPRESENTATION:
+            found[tag] = _UTF8 if any(sets) else _NO_VALUE
+            continue
+        if tag == _PIXEL_REPRESENTATION:
             context = replace(context, signed=raw[:1] == b"\1" or raw[1:2] == b"\1")
         elif tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF:
             creators[(tag & 0xFFFF0000) | (tag & 0xFF) << 8] = raw.decode("latin_1").strip(" \0")

@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def dataset_of(fields: dict[str, object], undefined: bool) -> Dataset:
 @FEW
 @given(
     names=st.dictionaries(
-        st.sampled_from(["StudyDescription", "PatientID", "AccessionNumber", "SeriesDescription", "Manufacturer"]),
+        st.sampled_from(["StudyDescription", "PatientID", "AccessionNumber", "SeriesDescription"]),
         text,
     ),
     sequence=st.lists(items, max_size=4),
@@ -121,10 +122,8 @@ def test_a_prefix_asks_for_more_until_it_is_enough(syntax: str) -> None:
 def test_truncation_at_any_byte_is_an_error_or_an_answer(syntax: str) -> None:
     data = encoded(small(), syntax)
     for size in range(len(data)):
-        try:
+        with suppress(MalformedDataset):
             scan(data[:size], syntax)
-        except MalformedDataset:
-            pass
         members(data[:size], syntax)
 
 
@@ -143,10 +142,8 @@ def test_random_bytes_never_do_worse_than_a_fault(data: bytes, syntax: str, seed
         lambda: list(spliced(reader, overlay={"00100020": None}, **how)),       # type: ignore[arg-type]
         lambda: read_meta(data),
     ):
-        try:
+        with suppress(PacsdError):
             attempt()
-        except PacsdError:
-            pass
 
 
 @pytest.mark.parametrize("undefined", [False, True])
@@ -161,7 +158,10 @@ def test_deep_nesting_is_refused_without_recursion(undefined: bool) -> None:
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize("item", [b"\xfe\xff\0\xe0\0\0\0\0", b"\xfe\xff\0\xe0\xff\xff\xff\xff\xfe\xff\x0d\xe0\0\0\0\0"])
+@pytest.mark.parametrize(
+    "item",
+    [b"\xfe\xff\0\xe0\0\0\0\0", b"\xfe\xff\0\xe0\xff\xff\xff\xff\xfe\xff\x0d\xe0\0\0\0\0"],
+)
 def test_a_hundred_thousand_items_are_stepped_over(item: bytes) -> None:
     sequence = struct.pack("<HH2sHI", 8, 0x1032, b"SQ", 0, 0xFFFFFFFF) + item * 100_000
     data = sequence + b"\xfe\xff\xdd\xe0\0\0\0\0" + encoded(small(), EXPLICIT)
@@ -189,12 +189,10 @@ def test_a_deflate_bomb_ends_at_the_limit() -> None:
 
 def test_an_element_out_of_order_is_found_and_the_last_of_two_counts() -> None:
     data = encoded(small(), EXPLICIT)
-    at = data.index(b"\x28\0\x10\0")
     late = struct.pack("<HH2sH", 0x300A, 2, b"SH", 2) + b"ab"
-    shuffled = data[:at] + late + data[at:] + struct.pack("<HH2sH", 0x10, 0x20, b"LO", 2) + b"zz"
-    assert scan(data[at:] and late + data, EXPLICIT).text(0x00080060) == "CT"
-    double = struct.pack("<HH2sH", 0x10, 0x20, b"LO", 2) + b"aa" + struct.pack("<HH2sH", 0x10, 0x20, b"LO", 2) + b"bb"
-    assert scan(double + shuffled, EXPLICIT).text(0x00100020) == "bb"
+    assert scan(late + data, EXPLICIT).text(0x00080060) == "CT"
+    patient_id = struct.pack("<HH2sH", 0x10, 0x20, b"LO", 2)
+    assert scan(patient_id + b"aa" + patient_id + b"bb" + data, EXPLICIT).text(0x00100020) == "bb"
 
 
 def test_unknown_of_undefined_length_holds_implicit_items() -> None:
