@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from pacsd.access.scope import Scope
-from pacsd.archive.describe import CharacterSetOf, described
+from pacsd.archive.describe import described
 from pacsd.archive.pack_file import PieceReader
 from pacsd.archive.retrieve import Contents, Selection
 from pacsd.archive.sidecar import SidecarIndex
@@ -20,6 +20,7 @@ from pacsd.codec.part10 import read_meta
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import LooseInstance, PackRow, SeriesContent
 
+CharacterSetOf = Callable[[str, str], str | None]        # organisation code, source AE -> what it really writes
 KEPT_BYTES = 16 << 20                    # of loose instances' members, for each process
 _META_BYTES = 1 << 16
 _MODIFIED_ATTRIBUTES_SEQUENCE = "04000550"
@@ -155,7 +156,8 @@ class _LooseMembers:
         with self._blobs.open(key) as blob:
             piece = PieceReader(blob, loose.extent)
             meta = read_meta(piece.pread(_META_BYTES, 0))
-            members, _ = described(piece, meta, self._character_set_of(meta.source_ae))
+            owner = meta.receipt.organisation if meta.receipt is not None else ""
+            members, _ = described(piece, meta, self._character_set_of(owner, meta.source_ae))
         self._keep(key, members)
         return members
 

@@ -1,0 +1,127 @@
+"""The archive put together: its services over one blob store and one index, as every process opens it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from config.settings import Settings
+from pacsd.access.directory import Directory
+from pacsd.access.scope import Scope
+from pacsd.archive.arrivals import Arrivals
+from pacsd.archive.frames import Frames
+from pacsd.archive.ingest import Ingest
+from pacsd.archive.journal import Journal
+from pacsd.archive.metadata import Metadata
+from pacsd.archive.retrieve import Retrieve, Selection
+from pacsd.archive.search import Search
+from pacsd.archive.sidecars import Sidecars
+from pacsd.blobs.local import LocalBlobs
+from pacsd.blobs.spool import Spool
+from pacsd.index import ingest as index_ingest
+from pacsd.index import locate, organisations
+from pacsd.index.connect import Pool, pool
+from pacsd.index.records import PackRow, SeriesContent
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Everything an edge may ask of the archive, and what upkeep works on. Close it when the process ends."""
+
+    ingest: Ingest
+    search: Search
+    retrieve: Retrieve
+    metadata: Metadata
+    frames: Frames
+    directory: Directory
+    blobs: LocalBlobs
+    spool: Spool
+    journal: Journal
+    sidecars: Sidecars
+    arrivals: Arrivals
+    writing: index_ingest.Ingest
+    pool: Pool                           # reads, and what has to be on disk when its transaction ends
+    _arriving: Pool                      # arrivals: the spool, not the index, makes them durable
+
+    def close(self) -> None:
+        """Give back every connection and directory."""
+        self.writing.close()
+        self._arriving.close()
+        self.pool.close()
+        self.spool.close()
+
+
+def open_archive(settings: Settings, dsn: str, *, readers: int = 4) -> Archive:
+    """The archive of the settings over the database at `dsn`, for this process; `readers` connections to read with.
+
+    Raises PacsdError UNAVAILABLE if the database does not answer.
+    """
+    read_pool = pool(dsn, min_size=1, max_size=readers)
+    ingest_pool = pool(dsn, min_size=0, max_size=2, synchronous_commit="off")
+    keys = organisations.register(
+        read_pool, [(one.code, one.name, one.assigning_authority) for one in settings.organisations]
+    )
+    directory = Directory(settings, keys)
+    root = settings.data_dir.absolute() / "blobs"
+    blobs = LocalBlobs(root, reserve_bytes=settings.storage.reserve_bytes)
+    spool = Spool(root, reserve_bytes=settings.storage.reserve_bytes)
+    journal, sidecars = Journal(blobs), Sidecars(blobs)
+    contents = partial(_contents, read_pool)
+    writing = index_ingest.Ingest(ingest_pool)
+    arrivals = Arrivals(
+        writing,
+        blobs,
+        journal,
+        duplicates=settings.storage.duplicates,
+        grace_s=settings.storage.grace_s,
+        packs_of=partial(_packs_of, read_pool),
+        sidecar=sidecars,
+    )
+    retrieve = Retrieve(blobs, contents, sidecars)
+    return Archive(
+        ingest=Ingest(spool, arrivals),
+        search=Search(read_pool, contents, sidecars),
+        retrieve=retrieve,
+        metadata=Metadata(blobs, contents, sidecars, character_sets(settings)),
+        frames=Frames(retrieve, blobs, sidecars),
+        directory=directory,
+        blobs=blobs,
+        spool=spool,
+        journal=journal,
+        sidecars=sidecars,
+        arrivals=arrivals,
+        writing=writing,
+        pool=read_pool,
+        _arriving=ingest_pool,
+    )
+
+
+def character_sets(settings: Settings) -> Callable[[str, str], str | None]:
+    """From organisation code and source AE to the character set configured for it."""
+    known = {(one.organisation, one.title): one.character_set for one in settings.remote_aes}
+    return lambda organisation, source_ae: known.get((organisation, source_ae))
+
+
+def _contents(read_pool: Pool, scope: Scope, selection: Selection) -> list[SeriesContent]:
+    """The series of a selection; where it names no study, series or instances are found by their UIDs alone."""
+    sop = selection.sop_instance_uids[0] if len(selection.sop_instance_uids) == 1 else None
+    if selection.study_instance_uids:
+        series: tuple[str | None, ...] = selection.series_instance_uids or (None,)
+        return [
+            content
+            for study in selection.study_instance_uids
+            for one in series
+            for content in locate.contents(read_pool, scope, study, one, sop)
+        ]
+    if selection.series_instance_uids:
+        return [
+            content for one in selection.series_instance_uids for content in locate.by_uid(read_pool, scope, one, sop)
+        ]
+    found: dict[int, SeriesContent] = {}
+    for one in selection.sop_instance_uids:
+        for content in locate.by_sop(read_pool, scope, one):
+            found.setdefault(content.series, content)
+    return list(found.values())
+
+
+def _packs_of(read_pool: Pool, series: int) -> tuple[PackRow, ...]:
+    return tuple(pack for content in locate.by_series(read_pool, [series]) for pack in content.packs)

@@ -1,0 +1,106 @@
+"""The index as journal facts and a rebuild speak to it: organisations by code, whole statements that may be repeated."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from pacsd.access.scope import Scope
+from pacsd.archive.overlay import Attributes
+from pacsd.archive.pack_file import WrittenPack
+from pacsd.archive.reject import Named
+from pacsd.archive.sidecar import SidecarIndex
+from pacsd.faults import Fault, PacsdError
+from pacsd.index import overlays, rejections
+from pacsd.index.connect import Pool
+from pacsd.index.ingest import Ingest
+from pacsd.index.inventory import Inventory
+from pacsd.index.packs import Packs
+from pacsd.index.records import Arrival, PackRow, SeriesContent, Stored
+
+
+class Truth:
+    """Overlays, rejections and rebuilt rows, where readers see them."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        writing: Ingest,
+        sidecar: Callable[[PackRow], SidecarIndex],
+        organisations: Mapping[str, int],
+        *,
+        grace_s: float,
+    ) -> None:
+        self._pool = pool
+        self._writing = writing
+        self._sidecar = sidecar
+        self._organisations = organisations
+        self._inventory = Inventory(pool)
+        self._packs = Packs(pool)
+        self._grace_s = grace_s
+
+    def set_patient_overlay(self, assigning_authority: str, patient_id: str, attributes: Attributes) -> None:
+        """Every study of this patient of this authority shows these attributes. Raises PacsdError NOT_FOUND."""
+        overlays.set_patient_overlay(self._pool, assigning_authority, patient_id, _stated(attributes))
+
+    def set_study_overlay(self, organisation: str, study_instance_uid: str, attributes: Attributes) -> None:
+        """This study of this organisation shows these attributes. Raises PacsdError NOT_FOUND."""
+        overlays.set_study_overlay(self._pool, self._key(organisation), study_instance_uid, _stated(attributes))
+
+    def series_of(self, organisation: str, study_instance_uid: str) -> list[SeriesContent]:
+        """Every series of a study, with hidden instances."""
+        key = self._key(organisation)
+        return self._inventory.series_of(Scope((key,), key), study_instance_uid)
+
+    def reject(self, organisation: str, study_instance_uid: str, named: Named, code: str) -> None:
+        """Hide instances and keep them from coming back."""
+        rejections.reject(self._pool, self._key(organisation), study_instance_uid, named, code=code)
+
+    def restore(self, organisation: str, study_instance_uid: str, named: Named) -> None:
+        """Show rejected instances again."""
+        rejections.restore(self._pool, self._key(organisation), study_instance_uid, named)
+
+    def purge(self, organisation: str, study_instance_uid: str, named: Named, received_before: datetime) -> None:
+        """Forget instances that arrived before; what came after the purge was said stays."""
+        old = {
+            content.series_instance_uid: sorted(self._received_before(content, received_before) & set(sops))
+            for content in self.series_of(organisation, study_instance_uid)
+            if (sops := named.get(content.series_instance_uid))
+        }
+        if old:
+            rejections.purge(self._pool, self._key(organisation), study_instance_uid, old, grace_s=self._grace_s)
+
+    def store_many(self, arrivals: Iterable[Arrival]) -> list[Stored | PacsdError]:
+        """As on arrival; an answer for each."""
+        return self._writing.store_many(arrivals)
+
+    def content(self, organisation: str, study_instance_uid: str, series_instance_uid: str) -> SeriesContent | None:
+        """What the index says of one series."""
+        return self._inventory.content(organisation, study_instance_uid, series_instance_uid)
+
+    def adopt_pack(self, content: SeriesContent, pack: WrittenPack, *, generation: int) -> None:
+        """As committing a pack whose loose rows already point into it: nothing becomes garbage."""
+        self._packs.adopt_pack(content, pack, generation=generation)
+
+    def add_garbage(self, keys: Sequence[str], *, grace_s: float) -> None:
+        """Delete these blobs after a while."""
+        self._inventory.add_garbage(keys, grace_s=grace_s)
+
+    def _key(self, organisation: str) -> int:
+        try:
+            return self._organisations[organisation]
+        except KeyError as error:
+            raise PacsdError(Fault.NOT_FOUND, f"there is no organisation {organisation}") from error
+
+    def _received_before(self, content: SeriesContent, moment: datetime) -> set[str]:
+        packed = {
+            entry.sop_instance_uid
+            for pack in content.packs
+            for entry in self._sidecar(pack)
+            if entry.received_at < moment
+        }
+        later = {one.sop_instance_uid for one in content.loose if one.received_at >= moment}
+        return (packed | {one.sop_instance_uid for one in content.loose}) - later
+
+
+def _stated(attributes: Attributes) -> dict[str, dict[str, object]]:
+    """The index marks what is taken away with an empty object."""
+    return {tag: {} if value is None else dict(value) for tag, value in attributes.items()}

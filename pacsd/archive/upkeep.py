@@ -1,0 +1,222 @@
+"""What keeps the archive in order: the worker's chores, and the commands check, rebuild, backup and restore."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from config.settings import Settings
+from pacsd.access.directory import Directory
+from pacsd.archive import backup as backups
+from pacsd.archive.check import Check
+from pacsd.archive.collect import Collector
+from pacsd.archive.ingest import Ingest
+from pacsd.archive.journal import Fact, FactKind
+from pacsd.archive.merge import Merger
+from pacsd.archive.overlay import Overlays
+from pacsd.archive.pack import Owner, Packer
+from pacsd.archive.rebuild import Rebuild, Rebuilt
+from pacsd.archive.reject import Rejections
+from pacsd.archive.repair import Repair
+from pacsd.archive.services import Archive, character_sets
+from pacsd.archive.truth import Truth
+from pacsd.archive.worker import Chore
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.inventory import Inventory
+from pacsd.index.packs import Packs
+
+Progress = Callable[[int, int | None], None]             # done so far, and of how many where that is known
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong with a stored object, or something that could not be brought back."""
+
+    key: str
+    problem: str
+
+
+def truth(settings: Settings, archive: Archive) -> Truth:
+    """The index as facts and rebuilds speak to it."""
+    return Truth(
+        archive.pool,
+        archive.writing,
+        archive.sidecars,
+        _organisations(settings, archive),
+        grace_s=settings.storage.grace_s,
+    )
+
+
+def overlays(settings: Settings, archive: Archive) -> Overlays:
+    """Where corrections of patients and studies are stated."""
+    return Overlays(archive.journal, truth(settings, archive))
+
+
+def rejections(settings: Settings, archive: Archive) -> Rejections:
+    """Where instances are rejected, restored and purged."""
+    return Rejections(archive.journal, truth(settings, archive), archive.sidecars)
+
+
+def chores(settings: Settings, archive: Archive) -> tuple[Chore, ...]:
+    """What a worker does, each in its own rhythm; the first run of the repair comes at once."""
+    storage = settings.storage
+    owners = {
+        archive.directory.organisation_key(one.code): Owner(one.code, one.assigning_authority)
+        for one in settings.organisations
+    }
+    packs, inventory = Packs(archive.pool), Inventory(archive.pool)
+    packer = Packer(
+        archive.blobs,
+        packs,
+        owners=owners,
+        character_set_of=character_sets(settings),
+        quiet_s=storage.quiet_s,
+        max_pack_bytes=storage.max_pack_bytes,
+        grace_s=storage.grace_s,
+    )
+    merger = Merger(
+        archive.blobs,
+        packs,
+        archive.sidecars,
+        owners=owners,
+        quiet_s=storage.quiet_s,
+        max_pack_bytes=storage.max_pack_bytes,
+        grace_s=storage.grace_s,
+    )
+    collector = Collector(
+        archive.blobs,
+        inventory,
+        archive.sidecars,
+        sweeps=(archive.spool.remove_empty_buckets, archive.blobs.clear_parts),
+    )
+    repair = _repair(settings, archive, inventory)
+    often_s = max(0.2, min(5.0, storage.quiet_s / 4))
+    return (
+        Chore("repair", 3600.0, lambda: _repaired(repair)),
+        Chore("repair after a restart", 2.0, _Restarts(inventory, repair).run),
+        Chore("pack", often_s, packer.run),
+        Chore("merge", often_s, merger.run),
+        Chore("collect", max(0.2, min(10.0, storage.grace_s / 4)), collector.run),
+        Chore("sweep", 600.0, collector.sweep),
+        Chore("partitions", 86_400.0, partial(_made, inventory)),
+    )
+
+
+class Upkeep:
+    """The archive opened for one command."""
+
+    def __init__(self, settings: Settings, archive: Archive) -> None:
+        self._settings = settings
+        self._archive = archive
+        self._inventory = Inventory(archive.pool)
+
+    @property
+    def ingest(self) -> Ingest:
+        """Where imported files go."""
+        return self._archive.ingest
+
+    @property
+    def directory(self) -> Directory:
+        """On whose behalf."""
+        return self._archive.directory
+
+    def check(self, progress: Progress) -> Iterator[Finding]:
+        """Compare every blob with the index, checksums included."""
+        read = 0
+
+        def said(size_bytes: int) -> None:
+            nonlocal read
+            read += 1
+            progress(read, None)
+
+        for found in Check(self._archive.blobs, self._inventory, self._archive.journal).run(said):
+            if not found.harmless:
+                what = f"{found.trouble.value}: {found.detail}" if found.detail else found.trouble.value
+                yield Finding(found.key, f"{found.sop_instance_uid} {what}".strip())
+
+    def rebuild(self, progress: Progress) -> Iterator[Finding]:
+        """Make the index anew from blobs and journal; the database must be empty. What could not be read is found."""
+        if self._inventory.holds_studies():
+            raise PacsdError(Fault.CONFLICT, "the index is not empty; rebuild fills an empty one")
+        settings, archive = self._settings, self._archive
+        where = truth(settings, archive)
+        done = Rebuild(
+            archive.blobs,
+            where,
+            archive.journal,
+            _appliers(settings, archive),
+            organisations=_organisations(settings, archive),
+            character_set_of=character_sets(settings),
+            grace_s=settings.storage.grace_s,
+        ).run(lambda so_far: progress(so_far.instances, None))
+        progress(done.instances, done.instances)
+        yield from _refused(done)
+
+    def backup(self, folder: Path, progress: Progress) -> Iterator[Finding]:
+        """Copy blobs and journal there; a second time only what is new."""
+        for problem in backups.backup(self._archive.blobs, folder, progress):
+            yield Finding(problem.key, problem.problem)
+
+    def restore(self, folder: Path, progress: Progress) -> Iterator[Finding]:
+        """Bring a backup back into an empty data directory, index included."""
+        if self._inventory.holds_studies():
+            raise PacsdError(Fault.CONFLICT, "the index is not empty; restore into an empty data directory")
+        for problem in backups.restore(self._archive.blobs, folder, progress):
+            yield Finding(problem.key, problem.problem)
+        yield from self.rebuild(progress)
+
+
+class _Restarts:
+    """PostgreSQL came back: what its last moments did not write is indexed again."""
+
+    def __init__(self, inventory: Inventory, repair: Repair) -> None:
+        self._inventory = inventory
+        self._repair = repair
+        self._started: object = None
+
+    def run(self) -> bool:
+        started = self._inventory.started_at()
+        if self._started is not None and started != self._started:
+            self._repair.run()
+        self._started = started
+        return False
+
+
+def _repair(settings: Settings, archive: Archive, inventory: Inventory) -> Repair:
+    return Repair(
+        archive.blobs,
+        inventory,
+        archive.arrivals.admit,
+        organisations=_organisations(settings, archive),
+        character_set_of=character_sets(settings),
+    )
+
+
+def _repaired(repair: Repair) -> bool:
+    repair.run()
+    return False
+
+
+def _made(inventory: Inventory) -> bool:
+    inventory.make_partitions()
+    return False
+
+
+def _organisations(settings: Settings, archive: Archive) -> dict[str, int]:
+    return {one.code: archive.directory.organisation_key(one.code) for one in settings.organisations}
+
+
+def _appliers(settings: Settings, archive: Archive) -> dict[FactKind, Callable[[Fact], None]]:
+    said, hidden = overlays(settings, archive), rejections(settings, archive)
+    return {
+        FactKind.PATIENT_OVERLAY: said.apply,
+        FactKind.STUDY_OVERLAY: said.apply,
+        FactKind.REJECT: hidden.apply,
+        FactKind.RESTORE: hidden.apply,
+        FactKind.PURGE: hidden.apply,
+    }
+
+
+def _refused(done: Rebuilt) -> Iterator[Finding]:
+    if done.refused:
+        yield Finding("blobs", f"{done.refused} could not be brought back; the log names them")

@@ -1,0 +1,128 @@
+"""The composition root: the only module that knows every room."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from config.settings import Settings
+from pacsd.archive.services import Archive, open_archive
+from pacsd.archive.upkeep import Upkeep, chores
+from pacsd.archive.worker import Worker
+from pacsd.commands import cli
+from pacsd.dimse.listener import serve_queries, serve_receiver
+from pacsd.dimse.query import as_query as dimse_query
+from pacsd.index.connect import wait_for_database
+from pacsd.index.migrate import migrate
+from pacsd.supervise.attach import database
+from pacsd.supervise.roles import Role, RoleContext
+from pacsd.supervise.supervisor import Supervisor
+from pacsd.web.addresses import Addresses
+from pacsd.web.app import create_app
+from pacsd.web.query import as_query as web_query
+from pacsd.web.server import ServerLimits, listening_socket
+from pacsd.web.server import run as run_web
+from pacsd.web.services import Services, WebLimits
+
+HANDOVER_SOCKET = "queries.sock"         # through it receivers pass associations on to query processes
+PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.listener")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command `pacsd`; the exit status."""
+    return cli.run(arguments, Wiring())
+
+
+class Wiring:
+    """What the command line may ask for."""
+
+    def serve(self, settings: Settings) -> int:
+        """Supervise the configured roles until told to stop."""
+        return Supervisor(settings, roles(settings), prepare=migrate, preload=PRELOADED).run()
+
+    @contextmanager
+    def archive(self, settings: Settings, *, alone: bool) -> Iterator[Upkeep]:
+        """The archive for one command. Raises PacsdError CONFLICT with `alone` while a server runs on the data."""
+        with database(settings, alone=alone) as dsn:
+            migrate(dsn)
+            archive = open_archive(settings, dsn)
+            try:
+                yield Upkeep(settings, archive)
+            finally:
+                archive.close()
+
+
+def roles(settings: Settings) -> tuple[Role, ...]:
+    """The processes of the configured roles."""
+    every = {
+        "dimse": (
+            Role("dimse", settings.dimse.receivers, _receiver),
+            Role("dimse-query", settings.dimse.query_processes, _queries),
+        ),
+        "web": (Role("web", settings.web.processes, _web),),
+        "worker": (Role("worker", settings.supervise.worker_processes, _worker),),
+    }
+    return tuple(role for name in settings.roles for role in every[name] if role.count)
+
+
+@contextmanager
+def _opened(context: RoleContext, *, readers: int) -> Iterator[Archive]:
+    archive = open_archive(context.settings, context.dsn, readers=readers)
+    try:
+        yield archive
+    finally:
+        archive.close()
+
+
+def _receiver(context: RoleContext) -> None:
+    settings = context.settings
+    handover = context.run_directory / HANDOVER_SOCKET if settings.dimse.query_processes else None
+    with _opened(context, readers=2) as archive:
+        serve_receiver(context, archive, archive.directory, settings, handover=handover, query=dimse_query)
+
+
+def _queries(context: RoleContext) -> None:
+    handover = context.run_directory / HANDOVER_SOCKET
+    with _opened(context, readers=8) as archive:
+        serve_queries(context, archive, archive.directory, context.settings, handover=handover, query=dimse_query)
+
+
+def _web(context: RoleContext) -> None:
+    settings = context.settings
+    with _opened(context, readers=8) as archive:
+        services = Services(
+            archive=archive,
+            directory=archive.directory,
+            addresses=Addresses(public_url=settings.web.public_url),
+            query=web_query,
+            ready=partial(_readiness, context, archive),
+            metrics=context.render_metrics,
+            limits=WebLimits(
+                max_upload_bytes=settings.web.max_upload_bytes, max_results=settings.web.max_results
+            ),
+        )
+        listening = listening_socket(settings.host, settings.http_port)
+        context.ready()
+        limits = ServerLimits(grace_s=settings.supervise.grace_s)
+        run_web(create_app(services), listening, stop=context.stopping, limits=limits)
+
+
+def _worker(context: RoleContext) -> None:
+    with _opened(context, readers=4) as archive:
+        worker = Worker(chores(context.settings, archive), stop=context.stopping)
+        context.ready()
+        worker.run()
+
+
+def _readiness(context: RoleContext, archive: Archive) -> dict[str, bool]:
+    """Every role process serves, and the index answers."""
+    try:
+        wait_for_database(archive.pool, timeout_s=2.0)
+        index = True
+    except Exception:  # whatever it is: the index does not answer
+        index = False
+    return {"roles": context.everyone_ready(), "index": index}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
