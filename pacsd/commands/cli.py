@@ -1,7 +1,9 @@
 """The command line `pacsd`: names, options, exit statuses."""
 
 import argparse
+import logging
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -50,6 +52,7 @@ def run(arguments: Sequence[str] | None, wiring: Wiring) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     handler: Handler = options.handler
+    _quiet_libraries()
     try:
         return handler(options, settings_of(options), wiring)
     except SettingsError as error:
@@ -61,6 +64,13 @@ def run(arguments: Sequence[str] | None, wiring: Wiring) -> int:
     except KeyboardInterrupt:
         print("pacsd: interrupted", file=sys.stderr)
         return NOT_DONE
+
+
+def _quiet_libraries() -> None:
+    """What they say holds values of objects, and every failure is said by the command itself."""
+    for name in ("pynetdicom", "pydicom", "psycopg", "alembic"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    warnings.simplefilter("ignore")
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
