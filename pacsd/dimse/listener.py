@@ -21,7 +21,7 @@ from pacsd.dimse.services import Archive, Directory, Services, unchanged
 log = logging.getLogger("pacsd.dimse")
 
 _BACKLOG = 1024
-_STACK_BYTES = 256 << 10
+_STACK_BYTES = 512 << 10               # address space; only what is touched costs
 _QUERY_NICE = 10
 _SWITCH_INTERVAL_S = 0.001               # a thread with an image to receive waits no longer than this for another's
 _WAITING_ROOM = 64                       # connections above the limit that still get a polite refusal

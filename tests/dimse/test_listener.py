@@ -1,7 +1,9 @@
 """Receivers and query processes."""
 
+import os
 import socket
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from pacsd.dimse.listener import serve_receiver, start
 from pacsd.dimse.requestor import Proposal, Requestor
 from pacsd.dimse.sop_classes import VERIFICATION
 from tests.clients import require
+from tests.conftest import ROOT
 from tests.dimse.fakes import FakeArchive, running
 from tests.dimse.test_find import ask as find
 from tests.dimse.test_find import identifier, study
@@ -85,3 +88,42 @@ def test_a_receiver_process_serves_and_stops(tmp_path: Path) -> None:
     context.stopping.set()
     role.join(10)
     assert not role.is_alive()
+
+
+QUERY_PROCESS = """
+import sys, threading
+from pathlib import Path
+from config.settings import load_settings
+from pacsd.access.directory import Directory
+from pacsd.dimse.listener import serve_queries
+from tests.dimse.fakes import FakeArchive
+from tests.dimse.test_find import study
+
+class Context:
+    stopping = threading.Event()
+    def ready(self):
+        print("ready", flush=True)
+        threading.Thread(target=lambda: (sys.stdin.read(), self.stopping.set()), daemon=True).start()
+
+archive = FakeArchive()
+archive.matches = lambda: [study(1), study(2)]
+settings = load_settings(None, {})
+serve_queries(Context(), archive, Directory(settings, {"default": 1}), settings, handover=Path(sys.argv[1]))
+"""
+
+
+def test_a_query_process_takes_over_and_stops(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", QUERY_PROCESS, str(tmp_path)],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None
+    with process:
+        assert process.stdout.readline() == "ready\n"
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+        with running(handover=tmp_path) as front:
+            assert len(find(front.port, identifier())) == 3
+            assert not front.archive.queries and front.acceptor.running <= 1
+        process.stdin.close()
+        assert process.wait(20) == 0
+    assert not list(tmp_path.glob("*.sock"))
