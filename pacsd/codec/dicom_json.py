@@ -11,6 +11,8 @@ from pacsd.codec.structure import (
     EXPLICIT,
     ITEM,
     ITEM_DELIMITATION,
+    LENGTH32,
+    LONG_VRS,
     MAX_DEPTH,
     SEQUENCE_DELIMITATION,
     SHORT_VRS,
@@ -147,13 +149,19 @@ def _dataset(view: memoryview, at: int, end: int, context: _Context) -> tuple[di
     found: dict[int, bytes] = {}
     creators: dict[int, str] = {}
     implicit, big, top = context.implicit, context.big_endian, context.depth == 0
-    unpack, formatters, override = EXPLICIT[big], FORMATTERS, context.override
+    long_vrs, unpack32 = LONG_VRS, LENGTH32[big]
+    unpack, short_vrs, formatters, override = EXPLICIT[big], SHORT_VRS, FORMATTERS, context.override
     sets = context.character_sets
     while at < end:
         try:
-            if not implicit and end - at >= 8 and (vr := SHORT_VRS.get(bytes(view[at + 4 : at + 6]), "")):
-                group, element, _, length = unpack(view, at)
+            vr = ""
+            if not implicit and end - at >= 8:
+                group, element, raw_vr, length = unpack(view, at)
+                vr = short_vrs.get(raw_vr, "")
+            if vr:
                 tag, value_at = group << 16 | element, at + 8
+            elif not implicit and end - at >= 12 and (vr := long_vrs.get(raw_vr, "")):
+                tag, length, value_at = group << 16 | element, unpack32(view, at + 8)[0], at + 12
             else:
                 tag, vr, length, value_at = element_head(view, at, end, implicit=implicit, big_endian=big)
             if tag == ITEM_DELIMITATION and not top:
@@ -182,7 +190,7 @@ def _dataset(view: memoryview, at: int, end: int, context: _Context) -> tuple[di
             continue
         raw = bytes(view[value_at:following])
         if vr == "UN" or vr == "US":
-            vr = _better_vr(tag, vr, context, raw, found)
+            vr = _better_vr(tag, vr, context)
             if vr == "SQ":
                 found[tag] = _sequence_in_unknown(view, value_at, following, context, tag)
                 continue
@@ -237,11 +245,12 @@ def _known_private_vr(tag: int, creator: str) -> str:
     return vr if vr in FORMATTERS or vr == "SQ" else "UN"
 
 
-def _better_vr(tag: int, vr: str, context: _Context, raw: bytes, found: dict[int, bytes]) -> str:
-    """UN of a known tag is what PS3.6 says; of US or SS in implicit VR, Pixel Representation decides."""
-    if vr == "UN":
-        return vr_of(tag) if not tag & 0x10000 else vr
-    if context.implicit and context.signed and _us_or_ss(tag):
+def _better_vr(tag: int, vr: str, context: _Context) -> str:
+    """UN of a known tag is what PS3.6 says; of US or SS, if it is not told, Pixel Representation decides."""
+    told = not context.implicit and vr != "UN"
+    if vr == "UN" and not tag & 0x10000:
+        vr = vr_of(tag)
+    if vr == "US" and not told and context.signed and _us_or_ss(tag):
         return "SS"
     return vr
 
