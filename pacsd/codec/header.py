@@ -147,6 +147,7 @@ def _scan_explicit(
     unpack, unpack32 = EXPLICIT[big], LENGTH32[big]
     short_vrs, long_vrs = SHORT_VRS, LONG_VRS
     last_group = _last_group(wanted)
+    late_group = min(_LATE_GROUP, last_group + 1)
     uids = _UIDS & wanted
     at, last = 0, end - 8
     while at <= last:
@@ -161,7 +162,7 @@ def _scan_explicit(
             value_at = at + 12
         else:
             tag, _, length, value_at = odd_explicit_head(view, at, end, big_endian=big)
-        if group > last_group and _may_stop(group, length, uids, elements):
+        if group >= late_group and _may_stop(group, length, last_group, uids, elements):
             header.end_offset = at
             return True
         following = value_at + length
@@ -189,11 +190,12 @@ def _scan_implicit(
     elements, big = header.elements, header.big_endian
     unpack = IMPLICIT[big]
     last_group = _last_group(wanted)
+    late_group = min(_LATE_GROUP, last_group + 1)
     uids = _UIDS & wanted
     at, last = 0, end - 8
     while at <= last:
         group, element, length = unpack(view, at)
-        if group > last_group and _may_stop(group, length, uids, elements):
+        if group >= late_group and _may_stop(group, length, last_group, uids, elements):
             header.end_offset = at
             return True
         tag = group << 16 | element
@@ -211,8 +213,13 @@ def _scan_implicit(
     return False
 
 
-def _may_stop(group: int, length: int, uids: frozenset[int], elements: dict[int, Element]) -> bool:
-    return group >= _PIXEL_GROUP or uids <= elements.keys()
+def _may_stop(
+    group: int, length: int, last_group: int, uids: frozenset[int], elements: dict[int, Element]
+) -> bool:
+    """At Pixel Data; behind the last wanted group, or at a late and huge value, once the UIDs are seen."""
+    if group >= _PIXEL_GROUP:
+        return True
+    return (group > last_group or _LATE_VALUE_BYTES < length < UNDEFINED) and uids <= elements.keys()
 
 
 def _scan_deflated(

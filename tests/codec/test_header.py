@@ -178,6 +178,13 @@ def test_a_length_that_lies_is_malformed_and_a_huge_one_too_much() -> None:
     assert caught.value.fault is Fault.TOO_MUCH
 
 
+def test_a_huge_document_ends_the_scan_instead_of_being_waited_for() -> None:
+    data = encoded(small(), EXPLICIT)
+    data = data[: data.index(b"\xe0\x7f\x10\0")]
+    data += struct.pack("<HH2sHI", 0x42, 0x11, b"OB", 0, 500_000_000) + bytes(100)
+    assert scan(data, EXPLICIT, complete=False).text(0x0020000D) == "1.2.3.4"
+
+
 def test_a_deflate_bomb_ends_at_the_limit() -> None:
     deflater = zlib.compressobj(wbits=-15)
     bomb = struct.pack("<HH2sHI", 9, 0x1001, b"OB", 0, 0x7FFFFFFE) + bytes(20_000_000)
