@@ -19,7 +19,6 @@ from pacsd.supervise.roles import Role, RoleContext
 from pacsd.supervise.supervisor import Supervisor
 from pacsd.web.addresses import Addresses
 from pacsd.web.app import create_app
-from pacsd.web.query import as_query as web_query
 from pacsd.web.server import ServerLimits, listening_socket
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
@@ -94,7 +93,6 @@ def _web(context: RoleContext) -> None:
             archive=archive,
             directory=archive.directory,
             addresses=Addresses(public_url=settings.web.public_url),
-            query=web_query,
             ready=partial(_readiness, context, archive),
             metrics=context.render_metrics,
             limits=WebLimits(

@@ -5,10 +5,10 @@ free again when its claim ends. Any number of workers may run, on any number of 
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from pacsd.faults import Fault, PacsdError
 
@@ -26,6 +26,13 @@ class Chore:
     run: Callable[[], bool]
 
 
+class Stop(Protocol):
+    """Something that says when to end, and may be waited for."""
+
+    def is_set(self) -> bool: ...
+    def wait(self, timeout_s: float, /) -> bool: ...
+
+
 class _Turn:
     """When a chore is due, and how often it failed since it last worked."""
 
@@ -39,7 +46,7 @@ class Worker:
     """Runs chores in turn until `stop` is set; a chore that fails waits longer each time and holds up no other."""
 
     def __init__(
-        self, chores: Sequence[Chore], *, stop: threading.Event, clock: Callable[[], float] = time.monotonic
+        self, chores: Sequence[Chore], *, stop: Stop, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._turns = [_Turn(chore) for chore in chores]
         self._stop = stop

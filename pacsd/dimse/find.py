@@ -103,7 +103,7 @@ def _search(
     check_levels(identifier, model, relational=options.relational)
     level = LEVELS[identifier.level]
     criteria = Criteria(level, identifier.keys, options.fuzzy, options.combined_datetime)
-    return identifier, services.archive.search(level, services.query(criteria), peer.scope)
+    return identifier, services.archive.search(services.query(criteria), peer.scope)
 
 
 def _stream(association: Association, message: Message, identifier: Identifier, matches: Iterator[Match]) -> int:

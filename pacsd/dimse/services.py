@@ -48,7 +48,7 @@ class Match(Protocol):
 class Search(Protocol):
     """Answers queries as a stream."""
 
-    def __call__(self, level: Any, query: Any, scope: Scope) -> Iterator[Match]: ...
+    def __call__(self, query: Any, scope: Scope) -> Iterator[Match]: ...
 
 
 class Retrieve(Protocol):

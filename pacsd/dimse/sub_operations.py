@@ -70,9 +70,7 @@ def chosen_instances(
 
 def _studies_of(identifier: Identifier, association: Association, services: Services) -> tuple[str, ...]:
     keys = {PATIENT_ID: identifier.keys[PATIENT_ID], STUDY_INSTANCE_UID: Key(STUDY_INSTANCE_UID, "UI")}
-    matches = services.archive.search(
-        "study", services.query(Criteria("study", keys)), association.require_peer().scope
-    )
+    matches = services.archive.search(services.query(Criteria("study", keys)), association.require_peer().scope)
     return tuple(match.dataset()[f"{STUDY_INSTANCE_UID:08X}"]["Value"][0] for match in matches)
 
 

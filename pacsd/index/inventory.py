@@ -1,9 +1,11 @@
 """What the index says of blobs, for repair, check and collection: keys, rows, and what is to be deleted."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from pacsd.access.scope import Scope
+from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Pool, lent
 from pacsd.index.locate import by_series
 from pacsd.index.packs import THROW
@@ -78,6 +80,30 @@ class Inventory:
                 params.values,
             ).fetchone()
         return None if found is None else next(iter(by_series(self._pool, [found[0]])), None)
+
+    def series_of(self, scope: Scope, study_instance_uid: str) -> list[SeriesContent]:
+        """Every series of the scope's studies of this UID, hidden instances included."""
+        params = Params()
+        where = f"{within(scope, params, 's')} and s.study_instance_uid = {params.add(study_instance_uid)}"
+        with lent(self._pool) as connection:
+            rows = connection.execute(
+                f"select r.pk from series r join study s on s.pk = r.study where {where}", params.values
+            ).fetchall()
+        return by_series(self._pool, [row[0] for row in rows]) if rows else []
+
+    def holds_studies(self) -> bool:
+        """Whether anything was ever indexed here."""
+        with lent(self._pool) as connection:
+            return connection.execute("select from study limit 1").fetchone() is not None
+
+    def started_at(self) -> datetime:
+        """When PostgreSQL was started; another answer means that it may have lost its last moments."""
+        with lent(self._pool) as connection:
+            row = connection.execute("select pg_postmaster_start_time()").fetchone()
+        if row is None:
+            raise PacsdError(Fault.INTERNAL, "PostgreSQL does not say when it was started")
+        started: datetime = row[0]
+        return started
 
     def due_garbage(self, limit: int) -> list[str]:
         """Keys of blobs whose time has come."""

@@ -52,6 +52,16 @@ def contents(
     return _read(pool, where, params, sop_instance_uid)
 
 
+def by_uid(
+    pool: Pool, scope: Scope, series_instance_uid: str, sop_instance_uid: str | None = None
+) -> list[SeriesContent]:
+    """Visible series known by their UID alone, as relational retrievals name them."""
+    params = Params()
+    uid = params.add(series_instance_uid)
+    where = [visible(scope, params), "r.instances > 0", f"r.series_instance_uid = {uid}"]
+    return _read(pool, where, params, sop_instance_uid)
+
+
 def by_sop(pool: Pool, scope: Scope, sop_instance_uid: str) -> list[SeriesContent]:
     """The visible series that may hold an instance known by its UID alone: the loose row tells for certain, a
     locator's hash is to be verified in the sidecar. Studies the asker owns come first."""
@@ -130,7 +140,7 @@ def _content(row: Sequence[Any], loose: Sequence[LooseInstance]) -> SeriesConten
         packs=tuple(PackRow(*pack) for pack in packs),
         loose=tuple(loose),
         rejected=frozenset(rejected),
-        overlay={**overlays[0], **overlays[1]},
+        overlay={tag: value or None for tag, value in {**overlays[0], **overlays[1]}.items()},
         overlaid_at=at,
         replaced=frozenset(replaced),
     )

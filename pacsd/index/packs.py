@@ -133,6 +133,18 @@ class Packs:
             connection.execute(THROW, (grace_s, sorted(taken.values())))
             connection.execute(_COUNT, {"series": content.series, "generation": generation})
 
+    def adopt_pack(self, content: SeriesContent, pack: NewPack, *, generation: int) -> None:
+        """As `commit_pack` for loose rows that point into the pack already (a rebuild): nothing becomes garbage."""
+        uids = [one.sop_instance_uid for one in pack.instances]
+        with self._changing(content) as connection:
+            if _is_known(connection, pack):
+                return
+            taken = connection.execute(_TAKE_LOOSE, (uids, [pack.key] * len(uids), content.series)).fetchall()
+            _add(connection, content.series, pack, generation)
+            connection.execute(_LOCATE, (content.series, [sop_hash(row[0]) for row in taken]))
+            connection.execute(_HIDE, (content.series, sorted(set(uids) - {row[0] for row in taken})))
+            connection.execute(_COUNT, {"series": content.series, "generation": generation})
+
     def commit_merge(
         self,
         content: SeriesContent,

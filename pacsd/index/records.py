@@ -99,6 +99,6 @@ class SeriesContent:
     packs: tuple[PackRow, ...]
     loose: tuple[LooseInstance, ...]
     rejected: frozenset[str] = frozenset()                      # SOP Instance UIDs
-    overlay: dict[str, dict[str, object]] = field(default_factory=dict)    # 8-hex tag -> DICOM JSON attribute, patient and study level
+    overlay: dict[str, dict[str, object] | None] = field(default_factory=dict)    # 8-hex tag -> DICOM JSON attribute; None: taken away
     replaced: frozenset[str] = frozenset()                      # packed SOP Instance UIDs that a loose instance replaces
     overlaid_at: datetime | None = None                         # when the overlay was last changed

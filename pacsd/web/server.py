@@ -3,11 +3,10 @@
 import asyncio
 import logging
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 import uvloop
@@ -17,6 +16,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 _BACKLOG = 2048
 
 _log = logging.getLogger("pacsd.web")
+
+
+class Stop(Protocol):
+    """Something that says when to end."""
+
+    def is_set(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ def run(
     app: ASGIApp,
     listening: socket.socket,
     *,
-    stop: threading.Event,
+    stop: Stop,
     limits: ServerLimits | None = None,
 ) -> None:
     """Serve until `stop` is set, then let running requests finish within the grace period. Closes the socket.
@@ -88,7 +93,7 @@ def run(
 class _Server(uvicorn.Server):
     """uvicorn's server, stopped by an event instead of by signals."""
 
-    def __init__(self, config: uvicorn.Config, stop: threading.Event) -> None:
+    def __init__(self, config: uvicorn.Config, stop: Stop) -> None:
         super().__init__(config)
         self._stop = stop
 

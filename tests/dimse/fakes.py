@@ -72,8 +72,8 @@ class FakeArchive:
     def receive(self, peer: Peer, **about: Any) -> FakeReception:
         return FakeReception(self, about)
 
-    def search(self, level: Any, query: Any, scope: Scope) -> Iterator[Any]:
-        self.queries.append((level, query))
+    def search(self, query: Any, scope: Scope) -> Iterator[Any]:
+        self.queries.append((query.level, query))
         matches = self.matches() if callable(self.matches) else self.matches
         return iter(matches)
 
