@@ -34,7 +34,7 @@ _NUMERIC_VRS = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "SV", 
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """A matching key as sent: `path` in upper-case hex tags, dotted below sequences; `value` with its `*`, `-`, `\\`."""
+    """A matching key: `path` in upper-case hex tags, dotted below sequences; `value` as sent, with `*`, `-`, `\\`."""
 
     path: str
     value: str

@@ -30,8 +30,8 @@ where pk = %s
 def set_patient_overlay(pool: Pool, assigning_authority: str, patient_id: str, attributes: Attributes) -> int:
     """Replace what corrects a patient of one authority; how many studies read differently now.
 
-    DICOM JSON attributes by tag; an empty object in an attribute's place takes it away, no attributes at all
-    undo every correction. Raises PacsdError NOT_FOUND.
+    DICOM JSON attributes by tag; None in an attribute's place takes it away, no attributes at all undo every
+    correction. Raises PacsdError NOT_FOUND.
     """
 
     def work(connection: Connection) -> int:

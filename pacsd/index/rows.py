@@ -115,7 +115,7 @@ def _clean(value: Any) -> Any:
 
 
 def overlaid(original: Attributes, *overlays: Attributes) -> dict[str, Attribute]:
-    """What readers see: the attributes from the bytes, with corrections; an empty object takes one away."""
+    """What readers see: the attributes from the bytes, with corrections; None (or an empty object) takes one away."""
     effective = dict(original)
     for overlay in overlays:
         effective.update(overlay)

@@ -231,24 +231,28 @@ create table event (
 );
 create index event_order on event (transaction, pk);
 
+-- A consumer works through windows of finished transactions, [window_from, window_to), in each by event key:
+-- that is the order in which changes of one subject were made, and a late commit falls into a later window.
 create table consumer (
     name text collate "C" primary key,
-    transaction xid8 not null default '0',
-    event bigint not null default 0
+    window_from xid8 not null default '0',
+    window_to xid8 not null default '0',
+    event bigint not null default 0,
+    leased_until timestamptz,
+    holder text collate "C"
 );
 
 -- what a consumer could not handle, and what waits behind it for the same subject
 create table retry (
     consumer text collate "C" not null references consumer on delete cascade,
     event bigint not null references event on delete cascade,
-    transaction xid8 not null,
     attempts integer not null default 0,
     due_at timestamptz not null default now(),
     subject text collate "C" not null,
     error text not null,
     primary key (consumer, event)
 );
-create index retry_subject on retry (consumer, subject, transaction, event);
+create index retry_subject on retry (consumer, subject, event);
 create index retry_event on retry (event);
 """
 
