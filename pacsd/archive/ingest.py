@@ -76,7 +76,7 @@ class Ingest:
 
 
 class Reception:
-    """One object on its way in. A failure in `write` is kept and raised by `commit`, so that the sender is heard out."""
+    """One object on its way in. A failure in `write` is kept and raised by `commit`: the sender is heard out."""
 
     def __init__(
         self, spool: Spool, arrivals: Arrivals, peer: Peer, *, receiving_ae: str, received_at: datetime
@@ -277,26 +277,26 @@ class Part10Reception:
             return
         self._head += data
         if len(self._head) >= _MAX_META_BYTES:
-            self._begin()
+            self._begin(whole=False)
 
     def commit(self) -> Accepted:
         """As Reception.commit; MALFORMED also when this is no Part 10 file."""
         if not self._begun:
-            self._begin()
+            self._begin(whole=True)
         return self._reception.commit()
 
     def abort(self) -> None:
         """Forget the file."""
         self._reception.abort()
 
-    def _begin(self) -> None:
+    def _begin(self, *, whole: bool) -> None:
         self._begun = True
         head = bytes(self._head)
         self._head.clear()
         try:
             meta = read_meta(head)
             dataset = head[meta.dataset_offset :]
-            sop_class_uid, sop_instance_uid = _named(meta, dataset)
+            sop_class_uid, sop_instance_uid = _named(meta, dataset, whole=whole)
         except PacsdError as error:
             self._reception.fail(error)
             return
@@ -310,9 +310,13 @@ class Part10Reception:
         self._reception.write(dataset)
 
 
-def _named(meta: FileMeta, dataset: bytes) -> tuple[str, str]:
-    """SOP class and instance by group 2, or by the data set where a file has no (whole) group 2."""
-    if meta.sop_class_uid and meta.sop_instance_uid:
+def _named(meta: FileMeta, dataset: bytes, *, whole: bool) -> tuple[str, str]:
+    """SOP class and instance by the data set, whatever group 2 says: real files disagree with theirs.
+
+    By group 2 where the data set does not name them, or not in the beginning that has arrived.
+    """
+    try:
+        header = scan(dataset, meta.transfer_syntax_uid, complete=whole)
+    except NeedMoreData:
         return meta.sop_class_uid, meta.sop_instance_uid
-    header = scan(dataset, meta.transfer_syntax_uid, complete=False)
-    return meta.sop_class_uid or header.text(SOP_CLASS_UID), meta.sop_instance_uid or header.text(SOP_INSTANCE_UID)
+    return header.text(SOP_CLASS_UID) or meta.sop_class_uid, header.text(SOP_INSTANCE_UID) or meta.sop_instance_uid
