@@ -49,23 +49,6 @@ class Criteria:
     fuzzy: bool = False                  # person names by sound and spelling, PS3.4 C.2.2.2.1.1
     combined_datetime: bool = False      # date and time ranges as one, PS3.4 C.2.2.2.5
 
-    def pairs(self) -> Iterator[tuple[str, str]]:
-        """The matching keys as path (upper-case hex tags, dotted below sequences) and value, as in a QIDO-RS query."""
-        return _pairs(self.keys, "")
-
-    def include(self) -> frozenset[str]:
-        """The attributes to answer, as in DICOM JSON."""
-        return frozenset(f"{tag:08X}" for tag in self.keys)
-
-
-def _pairs(keys: Mapping[int, Key], prefix: str) -> Iterator[tuple[str, str]]:
-    for tag, key in keys.items():
-        path = f"{prefix}{tag:08X}"
-        if key.values:
-            yield path, "\\".join(key.values)
-        for item in key.items:
-            yield from _pairs(item, f"{path}.")
-
 
 def answer(association: Association, message: Message, services: Services) -> None:
     """Stream the matches as pending responses, then the final one."""

@@ -11,6 +11,7 @@ from pydicom.filewriter import write_dataset
 
 from pacsd.dimse.find import Criteria
 from pacsd.dimse.identifier import read_identifier
+from pacsd.dimse.query import as_query
 from pacsd.faults import PacsdError
 from tests.dimse.wire import EXPLICIT, IMPLICIT
 
@@ -47,7 +48,7 @@ def test_keys_are_read_whatever_the_syntax(syntax: str, undefined: bool) -> None
     found = read_identifier(written(request(undefined=undefined), syntax), syntax)
     assert found.level == "SERIES" and found.uids(0x0020000D) == ("1.2", "1.3")
     assert found.keys[0x00104000].values == ("one\\value",) and found.keys[0x00280010].values == ("512",)
-    assert dict(Criteria("series", found.keys).pairs()) == {
+    assert {one.path: one.value for one in as_query(Criteria("series", found.keys)).criteria} == {
         "00100020": "P1",
         "00104000": "one\\value",
         "0020000D": "1.2\\1.3",
