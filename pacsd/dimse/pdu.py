@@ -165,6 +165,7 @@ class PDataReader:
         if kind != P_DATA_TF:
             self._other_pdu(kind, length, between_messages)
         self._pdu_left = length - 4
+        self._acknowledge()
         return int(pdv_length)
 
     def _other_pdu(self, kind: int, length: int, between_messages: bool) -> None:
@@ -190,8 +191,15 @@ class PDataReader:
                 self._read(memoryview(self._control)[got:])
                 got = 2
             self._read(target[got - 2 :])
-        # A sender with Nagle's algorithm on holds a message's last segment back until the ones before are
-        # acknowledged; the kernel forgets this option by itself, so it is set again after every fragment.
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        """Tell the peer's kernel at once what has arrived.
+
+        A sender with Nagle's algorithm on holds its last small segment back until the ones before are acknowledged:
+        DCMTK writes a header and its payload apart, and would wait 40 ms for each. The kernel forgets this option
+        by itself, so it is set again after every header and fragment.
+        """
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _read(self, target: memoryview) -> None:
