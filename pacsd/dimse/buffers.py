@@ -4,7 +4,7 @@ import threading
 
 INITIAL_BYTES = 1 << 20
 GATHER_BYTES = 16 << 20          # a data set up to this size is handed over as one piece
-_KEPT_BYTES = 64 << 20           # of idle buffers, for all associations of the process together
+_KEPT_BYTES = 16 << 20           # of idle buffers, for all associations of the process together
 
 
 class BufferPool:
