@@ -1,0 +1,101 @@
+"""Searches of an index of many studies touch few of them."""
+
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from pacsd.access.scope import Scope
+from pacsd.index.connect import Pool, pool
+from pacsd.index.matching import Criterion
+from pacsd.index.query import _STATEMENTS, Query, compile_query, search
+from tests.conftest import Postgres
+from tests.index.fill import fill
+
+SOAK = os.environ.get("PACSD_SOAK") == "1"
+STUDIES = 1_000_000 if SOAK else 20_000
+ONE = Scope((7,), 7)
+ALL = Scope(tuple(range(1, 22)), 7)
+
+QUERIES: dict[str, Query] = {
+    "patient id": Query("study", (Criterion("00100020", "000123"),), limit=50),
+    "study uid": Query("study", (Criterion("0020000D", "1.2.826.0.1.4711"),), limit=50),
+    "accession number": Query("study", (Criterion("00080050", "A4711"),), limit=50),
+    "date and modality": Query(
+        "study", (Criterion("00080020", "20260101-20260630"), Criterion("00080061", "CT")), limit=50
+    ),
+    "a rare modality on a day": Query(
+        "study", (Criterion("00080020", "20260102"), Criterion("00080061", "XA")), limit=50
+    ),
+    "newest": Query("study", limit=50),
+    "name prefix": Query("study", (Criterion("00100010", "zhang*"),), limit=50),
+    "narrow name prefix": Query("study", (Criterion("00100010", "wangxiaod*"),), limit=50),
+    "chinese name prefix": Query("study", (Criterion("00100010", "王伟*"),), limit=50),
+    "patients by name prefix": Query("patient", (Criterion("00100010", "novák^a*"),), limit=50),
+    "one character inside": Query("study", (Criterion("00100010", "*涵*"),), limit=50),
+    "two characters inside": Query("study", (Criterion("00100010", "*晓东*"),), limit=50),
+    "fuzzy": Query("study", (Criterion("00100010", "ann smi"),), fuzzy=True, limit=50),
+    "series by uid": Query("series", (Criterion("0020000E", "1.2.826.0.1.4711.2"),), limit=50),
+    "series of a study": Query("series", (Criterion("0020000D", "1.2.826.0.1.4711"),)),
+}
+
+
+@pytest.fixture(scope="module")
+def large(postgres: Postgres, migrated_template: str) -> Iterator[Pool]:
+    name, dsn = postgres.create(template=migrated_template)
+    fill(dsn, studies=STUDIES)
+    made = pool(dsn, min_size=1, max_size=2)
+    yield made
+    made.close()
+    postgres.drop(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scope", [ONE, ALL], ids=["one-organisation", "all"])
+@pytest.mark.parametrize("name", QUERIES)
+def test_no_search_reads_all_studies(large: Pool, name: str, scope: Scope) -> None:
+    query = QUERIES[name]
+    statement = _STATEMENTS[query.level](compile_query(query), scope)
+    with large.connection() as connection:
+        plan = _plan(connection, statement.text, statement.params)
+    read = [node for node in _nodes(plan) if node.get("Relation Name") == "study"]
+    assert read
+    assert [node["Node Type"] for node in read if node["Node Type"] == "Seq Scan"] == []
+    assert statement.residual == ()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", QUERIES)
+def test_searches_are_quick(large: Pool, name: str) -> None:
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        list(search(large, QUERIES[name], ONE))
+        took.append(time.perf_counter() - began)
+    print(f"{name}: median {sorted(took)[2] * 1e3:.1f} ms")
+    assert sorted(took)[2] < 0.05 * (1 if SOAK else 4)       # a busy machine may take longer; the plan test is strict
+
+
+@pytest.mark.slow
+def test_an_unlimited_search_streams(large: Pool) -> None:
+    found = search(large, Query("study"), ALL)
+    first = [next(found).study_instance_uid for _ in range(10)]
+    found.close()                                            # type: ignore[attr-defined]
+    assert len(set(first)) == 10
+    assert sum(1 for _ in search(large, Query("study"), ALL)) == STUDIES
+
+
+def _plan(connection: psycopg.Connection[Any], text: str, params: dict[str, Any]) -> dict[str, Any]:
+    row = connection.execute("explain (format json) " + text, params).fetchone()
+    assert row is not None
+    plan: dict[str, Any] = row[0][0]["Plan"]
+    return plan
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from _nodes(below)
