@@ -68,7 +68,7 @@ def test_file_and_folder_are_synced_before_each_success_is_sent(server: Server, 
     assert statuses == [0x0000] * OBJECTS
     trace = read(log, server.dicom_port)
     assert len(trace.answers) == OBJECTS
-    assert len(trace.files) == OBJECTS
+    assert sum(one.written >= 0 for one in trace.files.values()) == OBJECTS     # others: names made ahead
     for number, answer in enumerate(trace.answers, 1):
         durable = [one for one in trace.files.values() if one.opened < one.written < one.synced < answer]
         assert len(durable) >= number, "a success left before its file was synced"

@@ -22,6 +22,7 @@ from pacsd.blobs.ulid import Ulids
 SPOOL = "spool"
 BUCKET_FILES = 1_000
 BUCKET_S = 60.0
+NAMES_AHEAD = 32
 
 
 class Spool:
@@ -29,6 +30,8 @@ class Spool:
 
     A file is written under its final name, so a receipt inside it, not its name, tells whether it is complete.
     A bucket is a directory of one process, used for at most 1,000 files or a minute: directories stay small.
+    Names are made ahead, a few at a time, with one sync of the directory for all of them; so an object costs a
+    single flush of the disk, that of its own bytes. Names that were not needed are removed with their bucket.
     """
 
     def __init__(
@@ -96,11 +99,9 @@ class Spool:
     def _open(self, organisation: str) -> "SpoolWriter":
         for _ in range(3):
             bucket = self._bucket(organisation)
-            name = f"{self._ulids()}.dcm"
             try:
-                descriptor = os.open(
-                    name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE, dir_fd=bucket.descriptor
-                )
+                name = bucket.take(self._ulids)
+                descriptor = os.open(name, os.O_WRONLY | os.O_CLOEXEC, dir_fd=bucket.descriptor)
                 return SpoolWriter(self.space, bucket, name, descriptor)
             except FileNotFoundError:
                 bucket.left = 0  # collection removed the bucket: the next round makes another
@@ -138,15 +139,33 @@ class Spool:
 class _Bucket:
     """An open directory, closed when the spool has left it and its last writer is done."""
 
-    __slots__ = ("_lock", "_users", "descriptor", "folder", "left", "until")
+    __slots__ = ("_ahead", "_lock", "_names", "_users", "descriptor", "folder", "left", "until")
 
     def __init__(self, folder: str, descriptor: int, files: int, until: float) -> None:
         self.folder = folder
         self.descriptor = descriptor
         self.left = files
         self.until = until
+        self._ahead = 1          # doubled with each batch: a bucket that gets one object makes one name
+        self._names: list[str] = []
         self._users = 1          # the spool itself
         self._lock = threading.Lock()
+
+    def take(self, ulids: Ulids) -> str:
+        """The name of an empty file of the bucket, durable. Raises OSError."""
+        with self._lock:
+            if not self._names:
+                self._names = self._made([f"{ulids()}.dcm" for _ in range(min(self._ahead, self.left + 1))])
+                self._ahead = min(2 * self._ahead, NAMES_AHEAD)
+            return self._names.pop()
+
+    def _made(self, names: list[str]) -> list[str]:
+        for name in names:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            os.close(os.open(name, flags, FILE_MODE, dir_fd=self.descriptor))
+        os.fsync(self.descriptor)
+        names.reverse()          # taken from the end, so that names follow arrival
+        return names
 
     def acquire(self) -> None:
         with self._lock:
@@ -156,6 +175,9 @@ class _Bucket:
         with self._lock:
             self._users -= 1
             if self._users == 0:
+                for name in self._names:
+                    with contextlib.suppress(OSError):       # an empty file is never indexed, and collected after an hour
+                        os.unlink(name, dir_fd=self.descriptor)
                 os.close(self.descriptor)
 
 
@@ -190,10 +212,12 @@ class SpoolWriter:
             raise translated(error, self.key) from error
 
     def commit(self) -> BlobInfo:
-        """Bytes and directory entry are durable on return; after a failed sync the file is gone, never tried again."""
+        """The bytes are durable on return, as the directory entry has been since before the first of them.
+
+        After a failed sync the file is gone, never tried again.
+        """
         try:
             os.fdatasync(self._descriptor)
-            os.fsync(self._bucket.descriptor)
         except OSError as error:
             self.abort()
             raise translated(error, self.key) from error

@@ -106,6 +106,7 @@ def test_threads_share_a_spool(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
+    spool.close()                # removes the names made ahead
     assert len(set(keys)) == 200 == len(list(spool.entries()))
 
 
@@ -149,11 +150,13 @@ def test_file_and_directories_are_synced_before_success(tmp_path: Path) -> None:
     )
     calls = trace.read_text().splitlines()
     acknowledged = next(number for number, call in enumerate(calls) if "ACKNOWLEDGED" in call)
-    name = next(call for call in calls if "O_EXCL" in call and ".dcm" in call).split('"')[1]
+    created = next(number for number, call in enumerate(calls) if "O_EXCL" in call and ".dcm" in call)
+    name = calls[created].split('"')[1]
     written = max(number for number, call in enumerate(calls) if name in call and "write" in call)
     data_synced = next(number for number, call in enumerate(calls) if "fdatasync" in call and name in call)
     folders_synced = {call.split("<")[1].split(">")[0] for call in calls[:acknowledged] if " fsync(" in call}
     bucket = next((tmp_path / "data" / "spool" / "default").iterdir())
     entry_synced = max(number for number, call in enumerate(calls) if "fsync(" in call and f"{bucket}>" in call)
-    assert written < data_synced < entry_synced < acknowledged
+    assert created < entry_synced < acknowledged
+    assert written < data_synced < acknowledged
     assert {str(path) for path in (bucket, *bucket.parents) if path.is_relative_to(tmp_path)} <= folders_synced
