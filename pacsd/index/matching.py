@@ -25,7 +25,6 @@ from pacsd.index.values import (
 LEVELS: tuple[Level, ...] = ("patient", "study", "series", "instance")
 
 _EMPTY = '""'                            # PS3.4 C.2.2.2.7
-_UNIVERSAL = frozenset(("", "*"))
 _ALIAS = {"study": "s", "series": "r"}
 
 # No wildcards here (PS3.4 C.2.2.2.4); a value that holds one is compared as it stands.
@@ -88,11 +87,11 @@ def compile_criteria(criteria: Iterable[Criterion], options: Options) -> Conditi
     for path, value in given.items():
         key = key_of(path)
         if path in COMPUTED:
-            if value not in _UNIVERSAL and path.startswith("002012"):
+            if not _universal(value) and path.startswith("002012"):
                 unsupported.append(path)
         elif key is None:
             unsupported.append(path)
-        elif path not in done and value not in _UNIVERSAL:
+        elif path not in done and not _universal(value):
             tests.append(_test(path, value, key.level, options))
     return Conditions((*combined, *tests, *_same_items(tests)), tuple(unsupported))
 
@@ -109,9 +108,16 @@ def _test(path: str, value: str, level: Level, options: Options) -> Test:
     for separator in separators:
         value = value.replace(separator, "\\")
     values = [one for raw in value.split("\\") if (one := raw.strip())]
-    if not values or any(one in _UNIVERSAL for one in values):
+    if not values or any(map(_universal, values)):
         return Always(level)
-    return AnyOf(path, level, COLUMN_BY_PATH.get(path), *_reading(vr, values, options))
+    patterns, read = _reading(vr, values, options)
+    if vr == "PN" and any(pattern.universal for pattern in patterns):
+        return Always(level)
+    return AnyOf(path, level, COLUMN_BY_PATH.get(path), patterns, read)
+
+
+def _universal(value: str) -> bool:
+    return set(value) <= {"*"}
 
 
 @dataclass(frozen=True, slots=True)

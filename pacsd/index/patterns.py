@@ -85,6 +85,13 @@ class NamePattern:
         groups = tuple(None if not key or set(key) == {"*"} else Pattern(key) for key in shaped)
         return cls(groups, (Pattern(""), Pattern("")))
 
+    @property
+    def universal(self) -> bool:
+        """Whether nothing is asked for but delimiters and `*`."""
+        if self.groups:
+            return all(pattern is None for pattern in self.groups)
+        return set(self.any_of[1].text) <= {"*"}
+
     def sql(self, column: str, params: Params) -> str:
         """A condition on the four columns of a name; `column` is their common beginning."""
         names = [f"{column}_{group}" for group in ("alphabetic", "ideographic", "phonetic", "pinyin")]
@@ -120,6 +127,11 @@ class FuzzyName:
     def of(cls, text: str) -> "FuzzyName":
         """Read a PN matching value; wildcards add nothing here."""
         return cls(tuple(normalise(re.sub(r"[*?=]", " ", text)).split()))
+
+    @property
+    def universal(self) -> bool:
+        """Whether there is no word in it."""
+        return not self.words
 
     def sql(self, column: str, params: Params) -> str:
         """A condition on the four columns of a name."""

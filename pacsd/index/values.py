@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, time
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from xxhash import xxh3_64_hexdigest
@@ -11,6 +12,8 @@ Attribute = Mapping[str, Any]
 Attributes = Mapping[str, Attribute]
 
 MAX_KEY_CHARACTERS = 256             # a btree entry ends at 2,700 bytes; the standard's longest key has 64
+
+_MAX_DIGITS = 25                     # beyond these a number is only compared, never written out
 
 _DATE = re.compile(r"(\d{4})[.:/-]?(\d\d)[.:/-]?(\d\d)", re.ASCII)          # also 1993.04.22 (PS3.5 6.2, retired)
 _TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?", re.ASCII)
@@ -111,10 +114,14 @@ def time_parts(text: str) -> tuple[int, int | None, int | None, int | None] | No
 
 
 def number_of(text: str | None) -> str | None:
-    """An IS value in its shortest form; what is no number stays as it is."""
+    """An IS, DS or other number in one form, so that 70, 070 and 70.0 are equal; what is no number stays as it is."""
     if text is None:
         return None
     try:
-        return str(int(text))
-    except ValueError:
+        number = Decimal(text)
+    except InvalidOperation:
         return text
+    if not number.is_finite():
+        return text
+    whole = abs(number.adjusted()) < _MAX_DIGITS and number == number.to_integral_value()
+    return str(int(number)) if whole else str(number.normalize())
