@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from pacsd.archive.pack import LEASE_S, Owner, Packed
+from pacsd.archive.pack import LEASE_S, Owner, Packed, disowned, instance_order
 from pacsd.archive.pack_file import PackWriter, Piece, PieceReader, SeriesHead, WrittenPack
 from pacsd.archive.sidecar import PackedInstance, SidecarIndex
 from pacsd.archive.worker import Backoff
@@ -108,7 +108,8 @@ class Merger:
         if writer.damaged:
             self._blobs.delete(key for pack in written for key in (pack.key, pack.sidecar_key))
             return Packed((), tuple(writer.damaged))
-        self._index.commit_merge(content, written, old, generation=generation, grace_s=self._grace_s)
+        with disowned(self._blobs, written):
+            self._index.commit_merge(content, written, old, generation=generation, grace_s=self._grace_s)
         return Packed(written, ())
 
     def _touched(self, content: SeriesContent) -> frozenset[int]:
@@ -120,13 +121,13 @@ class Merger:
         )
 
     def _pieces(self, content: SeriesContent, old: Iterable[PackRow]) -> Iterator[Piece]:
-        taken: set[str] = set()
-        for pack in sorted(old, key=lambda pack: -pack.generation):      # of two copies the later pack's counts
+        members: dict[str, tuple[PackRow, PackedInstance]] = {}
+        for pack in sorted(old, key=lambda pack: pack.generation):       # of two copies the later pack's counts
             for one in self._sidecar(pack).instances():
-                if one.sop_instance_uid in content.replaced or one.sop_instance_uid in taken:
-                    continue
-                taken.add(one.sop_instance_uid)
-                yield _piece(pack, one)
+                if one.sop_instance_uid not in content.replaced:
+                    members[one.sop_instance_uid] = pack, one
+        for pack, one in sorted(members.values(), key=lambda member: instance_order(member[1])):
+            yield _piece(pack, one)
 
 
 def _piece(pack: PackRow, one: PackedInstance) -> Piece:

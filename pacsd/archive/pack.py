@@ -6,7 +6,8 @@ either the old truth and blobs nobody knows, or the new one.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,10 +15,11 @@ import orjson
 
 from pacsd.archive.describe import describer
 from pacsd.archive.pack_file import Damaged, PackWriter, Piece, SeriesHead, WrittenPack
+from pacsd.archive.sidecar import PackedInstance
 from pacsd.archive.worker import Backoff
 from pacsd.blobs.port import BlobStore
 from pacsd.blobs.ulid import Ulids
-from pacsd.faults import PacsdError
+from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import LooseInstance, SeriesContent
 
 LEASE_S = 900.0
@@ -111,8 +113,10 @@ class Packer:
         head = SeriesHead(owner.code, content.study_instance_uid, content.series_instance_uid, generation)
         writer = PackWriter(self._blobs, head, max_pack_bytes=self._max_pack_bytes, ulids=self._ulids)
         written = []
-        for pack in writer.write(self._piece(one, content.study_instance_uid, owner) for one in in_order(content.loose)):
-            self._index.commit_pack(content, pack, generation=generation, grace_s=self._grace_s)
+        pieces = (self._piece(one, content.study_instance_uid, owner) for one in in_order(content.loose))
+        for pack in writer.write(pieces):
+            with disowned(self._blobs, (pack,)):
+                self._index.commit_pack(content, pack, generation=generation, grace_s=self._grace_s)
             written.append(pack)
         return Packed(tuple(written), tuple(writer.damaged))
 
@@ -126,14 +130,26 @@ class Packer:
         )
 
 
+@contextmanager
+def disowned(blobs: BlobStore, packs: Sequence[WrittenPack]) -> Iterator[None]:
+    """Delete new packs if the index says that it does not want them; after any other failure nobody knows."""
+    try:
+        yield
+    except PacsdError as error:
+        if error.fault in (Fault.NOT_FOUND, Fault.CONFLICT):
+            blobs.delete(key for pack in packs for key in (pack.sidecar_key, pack.key))
+        raise
+
+
 def in_order(loose: Sequence[LooseInstance]) -> list[LooseInstance]:
     """By Instance Number (0020,0013), then by SOP Instance UID; instances without a number come last."""
-    return sorted(loose, key=lambda one: (*_instance_number(one.attributes), one.sop_instance_uid))
+    return sorted(loose, key=instance_order)
 
 
-def _instance_number(attributes: str) -> tuple[bool, float]:
+def instance_order(one: LooseInstance | PackedInstance) -> tuple[bool, float, str]:
+    """The key that `in_order` sorts by."""
     try:
-        value = orjson.loads("{" + attributes + "}")["00200013"]["Value"][0]
-        return False, float(value)
+        value = orjson.loads("{" + one.attributes + "}")["00200013"]["Value"][0]
+        return False, float(value), one.sop_instance_uid
     except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, ValueError):
-        return True, 0.0
+        return True, 0.0, one.sop_instance_uid

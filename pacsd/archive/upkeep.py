@@ -13,6 +13,7 @@ from pacsd.archive.collect import Collector
 from pacsd.archive.ingest import Ingest
 from pacsd.archive.journal import Fact, FactKind
 from pacsd.archive.merge import Merger
+from pacsd.archive.orphans import Orphans
 from pacsd.archive.overlay import Overlays
 from pacsd.archive.pack import Owner, Packer
 from pacsd.archive.rebuild import Rebuild, Rebuilt
@@ -86,7 +87,7 @@ def chores(settings: Settings, archive: Archive) -> tuple[Chore, ...]:
     collector = Collector(
         archive.blobs,
         inventory,
-        archive.sidecars,
+        Orphans(archive.blobs, inventory, archive.sidecars, archive.journal),
         sweeps=(archive.spool.remove_empty_buckets, archive.blobs.clear_parts),
     )
     repair = _repair(settings, archive, inventory)

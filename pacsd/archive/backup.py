@@ -1,0 +1,147 @@
+"""`pacsd backup` and `restore`: the blobs, which are the truth, mirrored to a folder; the index is rebuilt from them.
+
+No database dump is kept: whatever it said that the blobs and the journal do not would be no truth, and two halves of
+different moments would be worse than one. The folder is a blob store of the same keys. A second backup copies only what
+is new, blobs being immutable, and then removes what had gone from the archive before it began. It may run beside a
+server. Settings (`pacsd.toml`) are not part of it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from pacsd.archive.inventory import compared
+from pacsd.archive.journal import PREFIX as JOURNAL_PREFIX
+from pacsd.archive.pack_file import PREFIX as PACKS_PREFIX
+from pacsd.archive.pack_file import PieceReader
+from pacsd.archive.received import read_receipt
+from pacsd.archive.repair import SPOOL_PREFIX
+from pacsd.blobs.local import LocalBlobs
+from pacsd.blobs.port import BlobInfo, BlobReader, BlobStore
+from pacsd.blobs.ulid import Ulids
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.records import Extent
+
+DONE_PREFIX = "backups/"                 # in the folder only: one blob for each backup that was finished
+CHUNK_BYTES = 4 << 20
+MOST_ROUNDS = 5
+
+Progress = Callable[[int, int | None], None]             # done so far, and of how many where that is known
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A blob that could not be copied."""
+
+    key: str
+    problem: str
+
+
+def backup(blobs: BlobStore, folder: Path, progress: Progress) -> Iterator[Problem]:
+    """Mirror the archive to `folder`. Raises PacsdError FULL, UNAVAILABLE for the folder.
+
+    Spool files come before packs, so that one that is packed meanwhile is found in its pack, and the journal last. A
+    pack that vanishes while it is copied was merged: then packs are looked through again. With a problem nothing is
+    removed from the folder, and the backup does not count as finished.
+    """
+    copying = _Copying(blobs, LocalBlobs(folder, reserve_bytes=0), progress)
+    gone = [
+        pair.key for pair in compared(copying.target.list(""), (info.key for info in blobs.list("")))
+        if pair.blob is not None and not pair.known and not pair.key.startswith(DONE_PREFIX)
+    ]
+    yield from copying.copy(_objects(blobs))
+    for _ in range(MOST_ROUNDS):
+        copying.vanished = 0
+        yield from copying.copy(blobs.list(PACKS_PREFIX))
+        if not copying.vanished:
+            break
+    yield from copying.copy(blobs.list(JOURNAL_PREFIX))
+    if copying.problems or copying.vanished:
+        return
+    copying.target.delete(gone)
+    _finish(copying.target, copying.done)
+
+
+def restore(blobs: BlobStore, folder: Path, progress: Progress) -> Iterator[Problem]:
+    """Bring the blobs of a finished backup back, to rebuild the index from; may be run again if it broke off.
+
+    Raises PacsdError NOT_FOUND if `folder` holds no finished backup, FULL, UNAVAILABLE.
+    """
+    if not folder.is_dir():
+        raise PacsdError(Fault.NOT_FOUND, "there is no such folder")
+    source = LocalBlobs(folder, reserve_bytes=0)
+    if next(source.list(DONE_PREFIX), None) is None:
+        raise PacsdError(Fault.NOT_FOUND, "the folder holds no finished backup")
+    copying = _Copying(source, blobs, progress)
+    yield from copying.copy(info for info in source.list("") if not info.key.startswith(DONE_PREFIX))
+
+
+class _Copying:
+    """Copies blobs that are not there yet."""
+
+    def __init__(self, source: BlobStore, target: BlobStore, progress: Progress) -> None:
+        self.source = source
+        self.target = target
+        self.done = 0
+        self.problems = 0
+        self.vanished = 0
+        self._progress = progress
+
+    def copy(self, infos: Iterator[BlobInfo]) -> Iterator[Problem]:
+        """Copy these; what another process took away meanwhile is counted in `vanished`."""
+        for info in infos:
+            try:
+                if not self._is_there(info):
+                    self._copy(info)
+            except PacsdError as error:
+                if error.fault is Fault.FULL:
+                    raise
+                if error.fault is Fault.NOT_FOUND:
+                    self.vanished += 1
+                    continue
+                self.problems += 1
+                yield Problem(info.key, error.message)
+                continue
+            self.done += 1
+            self._progress(self.done, None)
+
+    def _is_there(self, info: BlobInfo) -> bool:
+        try:
+            size = self.target.size(info.key)
+        except PacsdError as error:
+            if error.fault is Fault.NOT_FOUND:
+                return False
+            raise
+        if size != info.size_bytes:
+            raise PacsdError(Fault.CONFLICT, f"a blob of this name and of {size} bytes is there already")
+        return True
+
+    def _copy(self, info: BlobInfo) -> None:
+        with self.source.open(info.key) as reader:
+            if info.key.startswith(SPOOL_PREFIX) and not _is_complete(info.key, reader):
+                return                   # still arriving, or never finished: not acknowledged
+            writer = self.target.create(info.key)
+            try:
+                for at in range(0, reader.size_bytes, CHUNK_BYTES):
+                    writer.write(reader.pread(CHUNK_BYTES, at))
+                writer.commit()
+            finally:
+                writer.abort()
+
+
+def _objects(blobs: BlobStore) -> Iterator[BlobInfo]:
+    """Everything but packs and journal."""
+    return (info for info in blobs.list("") if not info.key.startswith((PACKS_PREFIX, JOURNAL_PREFIX)))
+
+
+def _is_complete(key: str, reader: BlobReader) -> bool:
+    return read_receipt(PieceReader(reader, Extent(key, 0, reader.size_bytes))) is not None
+
+
+def _finish(target: BlobStore, copied: int) -> None:
+    """Note that this backup is whole; only the last note is kept."""
+    former = [info.key for info in target.list(DONE_PREFIX)]
+    target.put(f"{DONE_PREFIX}{Ulids()()}.json", orjson.dumps({"version": 1, "blobs": copied}))
+    target.delete(former)
