@@ -77,6 +77,12 @@ def http_url(value: object) -> str | None:
     return None if re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", str(value)) else "not an http:// or https:// URL"
 
 
+def origin(value: object) -> str | None:
+    """Where a page comes from, as browsers write it (RFC 6454 6.2), or any with `*`."""
+    fits = value == "*" or re.fullmatch(r"https?://[^\s/?#]+", str(value))
+    return None if fits else "not an origin such as https://viewer.example"
+
+
 def within(least: float, most: float) -> Check:
     """A number from `least` to `most`, both included."""
 

@@ -188,6 +188,12 @@ class WebSettings(Checked):
         zh="反向代理后的对外地址；缺省取请求的 Host。",
         check=checks.http_url,
     )
+    allowed_origins: tuple[str, ...] = setting(
+        (),
+        en="Origins of viewers whose pages may ask us from another host (CORS), such as https://viewer.example.",
+        zh="允许跨域（CORS）访问的阅片页面来源，例如 https://viewer.example。",
+        check=checks.each(checks.origin),
+    )
     max_upload_bytes: int = setting(
         64 * GIB,
         unit="bytes",

@@ -74,6 +74,7 @@ EXAMPLES = {  # for the commented tables of the default file
     "addresses": ("10.1.0.0/16",),
     "private_sop_classes": ("1.2.840.113619.4.26",),
     "public_url": "https://pacs.example/",
+    "allowed_origins": ("https://viewer.example",),
     "database": "postgresql://pacsd@db.example/pacsd",
     "options": ("effective_cache_size=8GB",),
 }
