@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from config.settings import Settings
+from config.settings import LogSettings, Settings
 from pacsd.archive.services import Archive, open_archive
 from pacsd.archive.upkeep import Upkeep, chores
 from pacsd.archive.worker import Worker
@@ -14,6 +14,7 @@ from pacsd.dimse.listener import serve_queries, serve_receiver
 from pacsd.dimse.query import as_query as dimse_query
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
+from pacsd.supervise import logs
 from pacsd.supervise.attach import database
 from pacsd.supervise.roles import Role, RoleContext
 from pacsd.supervise.supervisor import Supervisor
@@ -42,6 +43,7 @@ class Wiring:
     @contextmanager
     def archive(self, settings: Settings, *, alone: bool) -> Iterator[Upkeep]:
         """The archive for one command. Raises PacsdError CONFLICT with `alone` while a server runs on the data."""
+        logs.configure(LogSettings(form="text", level="warning"), role="command")
         with database(settings, alone=alone) as dsn:
             migrate(dsn)
             archive = open_archive(settings, dsn)
@@ -93,6 +95,7 @@ def _web(context: RoleContext) -> None:
             archive=archive,
             directory=archive.directory,
             addresses=Addresses(public_url=settings.web.public_url),
+            allowed_origins=settings.web.allowed_origins,
             ready=partial(_readiness, context, archive),
             metrics=context.render_metrics,
             limits=WebLimits(
