@@ -6,6 +6,7 @@ first one ended; without the note the archive itself finds the duplicates.
 
 import argparse
 import hashlib
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +44,8 @@ def import_files(options: argparse.Namespace, settings: Settings, wiring: Wiring
     code = options.organisation or settings.organisations[0].code
     if code not in [one.code for one in settings.organisations]:
         raise PacsdError(Fault.NOT_FOUND, f"there is no organisation {code}")
+    # what the archive says of conflicts is told here with the name of the file
+    logging.getLogger("pacsd.archive").setLevel(logging.ERROR)
     with wiring.archive(settings, alone=False) as archive, Notes(settings.data_dir, folder, code) as notes:
         peer = archive.directory.member(code)
         with progress_bar("imported") as bar:
