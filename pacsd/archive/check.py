@@ -77,8 +77,7 @@ class Check:
             yield from self._loose(loose)
             progress(loose.extent.length_bytes)
         for pack in self._index.packs():
-            yield from self._pack(pack)
-            progress(pack.size_bytes)
+            yield from self._pack(pack, progress)
         for prefix in (PREFIX, SPOOL_PREFIX):
             yield from self._unknown(prefix)
         yield from self._facts()
@@ -94,7 +93,7 @@ class Check:
         if trouble is not None:
             yield Finding(*trouble[:1], loose.extent.key, loose.sop_instance_uid, trouble[1])
 
-    def _pack(self, pack: PackRow) -> Iterator[Finding]:
+    def _pack(self, pack: PackRow, progress: Callable[[int], None]) -> Iterator[Finding]:
         try:
             sidecar = SidecarIndex(self._blobs.read(pack.sidecar_key))
             if sidecar.head.pack != pack.key:
@@ -110,6 +109,7 @@ class Check:
                     yield Finding(Trouble.CORRUPT, pack.key, "", f"{blob.size_bytes} bytes, not {pack.size_bytes}")
                 for entry in sidecar:
                     yield from self._member(pack, blob, entry)
+                    progress(entry.length_bytes)
         except PacsdError as error:
             yield Finding(_trouble(error)[0], pack.key, "", _trouble(error)[1])
 
