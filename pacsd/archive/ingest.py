@@ -205,8 +205,10 @@ class Reception:
             (SOP_INSTANCE_UID, self.sop_instance_uid),
             (STUDY_INSTANCE_UID, self._study_instance_uid),
         ):
-            if expected is not None and header.text(tag) != expected:
-                raise PacsdError(Fault.MISMATCH, f"data set and request differ in ({tag >> 16:04X},{tag & 0xFFFF:04X})")
+            found = header.text(tag)
+            if expected is not None and found != expected:
+                how = "is not what was announced" if found else "is missing"
+                raise PacsdError(Fault.MISMATCH, f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {how}")
         for tag in (SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID):
             if not _KEYABLE_UID.fullmatch(header.text(tag)):
                 raise PacsdError(Fault.MALFORMED, f"({tag >> 16:04X},{tag & 0xFFFF:04X}) is missing or not a UID")
