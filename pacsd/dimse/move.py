@@ -49,6 +49,7 @@ def answer(association: Association, message: Message, services: Services) -> No
         association.send(message.context, failure(message.command, error, RETRIEVE_STATUS))
         return
     if remote is None:
+        log.warning("unknown destination", extra={"destination": destination, "calling": association.calling})
         comment = f"no AE {destination} is configured"
         association.send(message.context, response(message.command, MOVE_DESTINATION_UNKNOWN, comment=comment))
         return
