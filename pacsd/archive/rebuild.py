@@ -9,10 +9,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from pacsd.archive.journal import Fact, FactKind, Journal
 from pacsd.archive.pack_file import PREFIX, SIDECAR_SUFFIX, PieceReader, WrittenPack
+from pacsd.archive.pack_members import members_of
 from pacsd.archive.received import Received, read_header, read_receipt, read_received
 from pacsd.archive.repair import SPOOL_PREFIX
 from pacsd.archive.sidecar import PackHead, SidecarIndex
@@ -61,6 +63,7 @@ class _Study:
 
     packs: list[str] = field(default_factory=list)       # keys of sidecars
     spool: list[str] = field(default_factory=list)
+    bare: list["_Candidate"] = field(default_factory=list)      # in packs whose sidecar cannot be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +110,18 @@ class Rebuild:
             self._study(whose, study, winners)
             progress(self._done)
         for fact in self._journal.replay():
+            self._replay(fact)
+        return self._done
+
+    def _replay(self, fact: Fact) -> None:
+        try:
             if fact.kind in self._apply:
                 self._apply[fact.kind](fact)
-            self._count(facts=1)
-        return self._done
+        except PacsdError as error:
+            if error.fault is not Fault.NOT_FOUND:
+                raise
+            log.info("a fact speaks of what is no longer there", extra={"key": fact.key})
+        self._count(facts=1)
 
     def _count(self, **more: int) -> None:
         self._done = replace(self._done, **{name: getattr(self._done, name) + n for name, n in more.items()})
@@ -126,8 +137,12 @@ class Rebuild:
 
     def _studies(self) -> dict[_Whose, _Study]:
         studies: dict[_Whose, _Study] = defaultdict(_Study)
-        for key, head in self._current_packs():
+        heads, bare = self._heads()
+        for key, head in self._current(heads):
             studies[self._configured(head.organisation), head.study_instance_uid].packs.append(key)
+        for pack in bare:
+            for whose, candidate in self._members(pack):
+                studies[self._configured(whose[0]), whose[1]].bare.append(candidate)
         for info in self._blobs.list(SPOOL_PREFIX):
             with self._blobs.open(info.key) as blob:
                 reader = PieceReader(blob, Extent(info.key, 0, blob.size_bytes), keep=True)
@@ -154,12 +169,41 @@ class Rebuild:
             return None
         return received.receipt.organisation, received.arrival(0, None).study_instance_uid
 
-    def _current_packs(self) -> Iterator[tuple[str, PackHead]]:
-        """Sidecars of packs that no other pack was merged from."""
+    def _heads(self) -> tuple[dict[str, PackHead], list[str]]:
+        """What the sidecars say of their packs, by the sidecar's key; and packs without a sidecar to be read."""
         heads: dict[str, PackHead] = {}
+        packs = []
         for info in self._blobs.list(PREFIX):
             if info.key.endswith(SIDECAR_SUFFIX):
                 self._head(info.key, heads)
+            else:
+                packs.append(info.key)
+        told = {head.pack for head in heads.values()}
+        return heads, [pack for pack in packs if pack not in told]
+
+    def _members(self, pack: str) -> list[tuple[_Whose, "_Candidate"]]:
+        """The instances of a pack by its own headers; none of a pack that cannot be read."""
+        found: list[tuple[_Whose, _Candidate]] = []
+        try:
+            with self._blobs.open(pack) as blob:
+                for member in members_of(blob):
+                    extent = Extent(pack, member.offset_bytes, member.length_bytes)
+                    received = read_received(PieceReader(blob, extent), extent)
+                    if received is None:
+                        raise PacsdError(Fault.UNAVAILABLE, "a member of a pack does not agree with its receipt")
+                    arrival = received.arrival(0, None)
+                    received_us = _microseconds(received.receipt.received_at)
+                    found.append((
+                        (received.receipt.organisation, arrival.study_instance_uid),
+                        _Candidate(arrival.sop_instance_uid, arrival.digest, received_us, -1, extent, ""),
+                    ))
+        except PacsdError as error:
+            log.error("a pack cannot be read to its end", extra={"key": pack, "fault": error.fault.value})
+            self._count(refused=1)
+        return found
+
+    def _current(self, heads: dict[str, PackHead]) -> Iterator[tuple[str, PackHead]]:
+        """Sidecars of packs that no other pack was merged from."""
         there = {head.pack for head in heads.values()}
         gone = {key for head in heads.values() for key in head.replaces if key in there}
         stale = [key for key, head in heads.items() if head.pack in gone]
@@ -173,7 +217,6 @@ class Rebuild:
             self._blobs.size(head.pack)
         except PacsdError as error:
             log.error("a pack or its sidecar cannot be read", extra={"key": key, "fault": error.fault.value})
-            self._count(refused=1)
             return
         heads[key] = head
 
@@ -183,7 +226,7 @@ class Rebuild:
             sidecar = SidecarIndex(self._blobs.read(key))
             sidecars[sidecar.head.pack] = key, sidecar
         candidates: dict[str, list[_Candidate]] = defaultdict(list)
-        for candidate in self._candidates(sidecars, study.spool):
+        for candidate in (*self._candidates(sidecars, study.spool), *study.bare):
             candidates[candidate.sop_instance_uid].append(candidate)
         chosen = {sop: _chosen(those, winners.get((whose[0], sop))) for sop, those in candidates.items()}
         self._store(whose[0], sorted(chosen.values(), key=lambda one: (one.received_us, one.sop_instance_uid)))
@@ -210,7 +253,7 @@ class Rebuild:
                 extent = Extent(key, 0, blob.size_bytes)
                 meta = read_receipt(PieceReader(blob, extent))
             if meta is not None and meta.receipt is not None:
-                received_us = int(meta.receipt.received_at.timestamp() * 1_000_000)
+                received_us = _microseconds(meta.receipt.received_at)
                 yield _Candidate(meta.sop_instance_uid, meta.receipt.digest, received_us, 0, extent, "")
 
     def _store(self, organisation: str, chosen: Sequence[_Candidate]) -> None:
@@ -251,6 +294,10 @@ class Rebuild:
         written = WrittenPack(pack, sidecar_key, self._blobs.size(pack), tuple(sidecar.instances()))
         self._index.adopt_pack(content, written, generation=head.generation)
         self._count(packs=1)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - datetime.fromtimestamp(0, UTC)) // timedelta(microseconds=1)
 
 
 def _as_received(extent: Extent, meta: FileMeta, reader: PieceReader) -> Received:
