@@ -13,7 +13,7 @@ import pytest
 from tests.server import Server, remove_folder, scratch_folder
 from tests.soak.judge import judge
 from tests.soak.ledger import Ledger
-from tests.soak.senders import associate, store
+from tests.soak.senders import association_with, store
 from tests.synthetic import small_object, study, write_folder
 from tests.test_durability import postmaster
 
@@ -74,19 +74,16 @@ def test_an_association_survives_its_refused_object(server: Server, small_disk: 
     )
     ledger = Ledger()
     fill(small_disk, left_bytes=2 * MEGABYTE)
-    association = associate(server.dicom_port)
-    assert store(association, large, ledger) == OUT_OF_RESOURCES
-    (small_disk / "filler").unlink()
-    assert store(association, small, ledger) == 0x0000
-    association.release()
+    with association_with(server.dicom_port) as association:
+        assert store(association, large, ledger) == OUT_OF_RESOURCES
+        (small_disk / "filler").unlink()
+        assert store(association, small, ledger) == 0x0000
 
 
 def send(server: Server, path: Path, ledger: Ledger) -> int | None:
     """One object over an association of its own; its status."""
-    association = associate(server.dicom_port)
-    status = store(association, path, ledger)
-    association.release()
-    return status
+    with association_with(server.dicom_port) as association:
+        return store(association, path, ledger)
 
 
 def stow(server: Server, path: Path) -> int:

@@ -13,7 +13,7 @@ import pytest
 from tests.clients import require
 from tests.server import Server, remove_folder, scratch_folder
 from tests.soak.ledger import Ledger
-from tests.soak.senders import associate, store
+from tests.soak.senders import association_with, store
 from tests.synthetic import small_object, study, write_folder
 
 OBJECTS = 12
@@ -60,9 +60,9 @@ def test_file_and_folder_are_synced_before_each_success_is_sent(server: Server, 
     )
     log = tmp_path / "trace"
     tracer = attach(server, log)
-    ledger, association = Ledger(), associate(server.dicom_port)
-    statuses = [store(association, path, ledger) for path in paths]
-    association.release()
+    ledger = Ledger()
+    with association_with(server.dicom_port) as association:
+        statuses = [store(association, path, ledger) for path in paths]
     tracer.terminate()
     tracer.wait(20)
     assert statuses == [0x0000] * OBJECTS
@@ -83,12 +83,13 @@ def attach(server: Server, log: Path) -> "subprocess.Popen[bytes]":
     pids = [str(one.pid) for one in members if one.name() != "postgres"]
     selected = [word for pid in pids for word in ("-p", pid)]
     command = ["strace", "-f", "-yy", "-s", "32", "-x", "-e", f"trace={CALLS}", "-o", str(log), *selected]
-    tracer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    complaints = log.with_suffix(".err")
+    with complaints.open("wb") as err:
+        tracer = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=err)
     deadline = time.monotonic() + 20
     while not all(traced(int(pid)) for pid in pids):
         if tracer.poll() is not None:
-            reason = tracer.stderr.read().decode() if tracer.stderr else ""
-            pytest.skip(f"strace may not attach here: {reason[-200:]}")
+            pytest.skip(f"strace may not attach here: {complaints.read_text()[-200:]}")
         if time.monotonic() > deadline:
             pytest.fail("strace did not attach")
         time.sleep(0.02)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
@@ -16,22 +17,33 @@ from tests.soak.ledger import Ledger
 PATIENCE_S = 30
 
 
-def associate(port: int, *, ae_title: str = "PACSD", calling: str = "SOAK") -> Association:
-    """An association for CT Image Storage in Explicit VR Little Endian; check `is_established`."""
+@contextmanager
+def association_with(port: int, *, ae_title: str = "PACSD", calling: str = "SOAK") -> Iterator[Association]:
+    """An association for CT Image Storage in Explicit VR Little Endian, released at the end; check `is_established`.
+
+    pynetdicom forgets to close sockets that the peer has reset, so that is done here.
+    """
     _config.STORE_SEND_CHUNKED_DATASET = True  # paths go out byte by byte as they lie on disk
     entity = AE(calling)
-    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = (
-        PATIENCE_S
-    )
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = PATIENCE_S
     entity.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
     association = entity.associate("127.0.0.1", port, ae_title=ae_title)
-    if (
-        association.is_established
-        and association.dul.socket
-        and (connection := association.dul.socket.socket)
-    ):
+    connection = association.dul.socket.socket if association.dul.socket else None
+    if connection is not None and association.is_established:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return association
+    try:
+        yield association
+    finally:
+        if association.is_established:
+            association.release()
+        if connection is not None:
+            connection.close()
+
+
+def listens(port: int) -> bool:
+    """Whether the server accepts connections."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def store(association: Association, path: Path, ledger: Ledger) -> int | None:
@@ -64,19 +76,28 @@ class Sender(threading.Thread):
 
     def run(self) -> None:
         """Send everything, or until stopped."""
-        association = associate(self._port)
-        for path in self._paths:
-            while not self._stopping.is_set():
-                if association.is_established and store(association, path, self._ledger) is not None:
+        waiting = iter(self._paths)
+        path = next(waiting, None)
+        while path is not None and not self._stopping.is_set():
+            path = self._over_one_association(path, waiting)
+            if not self._again:
+                return
+            self._stopping.wait(0.05)
+
+    def _over_one_association(self, path: Path, waiting: Iterator[Path]) -> Path | None:
+        """Send from `path` on until the association is lost; what is to be sent next."""
+        if not listens(self._port):
+            self._ledger.lost()
+            return path
+        following: Path | None = path
+        with association_with(self._port) as association:
+            while following is not None and association.is_established and not self._stopping.is_set():
+                if store(association, following, self._ledger) is None:
                     break
-                if not self._again:
-                    return
-                self._stopping.wait(0.1)
-                association = associate(self._port)
-            with self.progress:
-                self.progress.notify_all()
-        if association.is_established:
-            association.release()
+                following = next(waiting, None)
+                with self.progress:
+                    self.progress.notify_all()
+        return following
 
     def wait_acknowledged(self, count: int, *, timeout_s: float) -> bool:
         """Wait until that many objects of the ledger are acknowledged; whether it came to that."""

@@ -141,8 +141,9 @@ def page(study: Study) -> dict[str, str]:
 
 
 def prefix(study: Study) -> dict[str, str]:
-    """The first five letters of a name."""
-    return {"PatientName": first(study, "00100010")[:5] + "*", "limit": "50"}
+    """The beginning of a name: one Chinese character or four letters."""
+    name = first(study, "00100010")
+    return {"PatientName": name[: 4 if name.isascii() else 1] + "*", "limit": "50"}
 
 
 def everything_by_web(bench: Bench) -> Samples:
