@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PUT_CHECKOUT_FIRST = printf 'import sys; sys.path.insert(0, "%s")\n' "$(CURDIR)" \
 	> "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/pacsd-checkout.pth"
 
-.PHONY: serve test lint bench soak
+.PHONY: serve test lint bench soak readme
 
 serve: $(VENV)/.runs
 	$(BIN)/pacsd serve --data ./pacsd-data $(ARGS)
@@ -43,3 +43,7 @@ $(VENV)/.tests: setup.cfg pyproject.toml | $(VENV)/bin/python
 	umask 022 && $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,bench]'
 	$(PUT_CHECKOUT_FIRST)
 	touch $(VENV)/.runs $@
+
+# Tables of the README files that the code's own tables tell
+readme: $(VENV)/.runs
+	$(BIN)/pacsd claims | $(BIN)/python -m conformance.statement README.md README.zh-CN.md

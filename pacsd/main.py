@@ -1,7 +1,7 @@
 """The composition root: the only module that knows every room."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -10,8 +10,10 @@ from pacsd.archive.services import Archive, open_archive
 from pacsd.archive.upkeep import Upkeep, chores
 from pacsd.archive.worker import Worker
 from pacsd.commands import cli
+from pacsd.dimse.claims import claims as dimse_claims
 from pacsd.dimse.listener import serve_queries, serve_receiver
 from pacsd.dimse.query import as_query as dimse_query
+from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
 from pacsd.supervise import logs
@@ -20,6 +22,7 @@ from pacsd.supervise.roles import Role, RoleContext
 from pacsd.supervise.supervisor import Supervisor
 from pacsd.web.addresses import Addresses
 from pacsd.web.app import create_app
+from pacsd.web.claims import claims as web_claims
 from pacsd.web.server import ServerLimits, listening_socket
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
@@ -39,6 +42,10 @@ class Wiring:
     def serve(self, settings: Settings) -> int:
         """Supervise the configured roles until told to stop."""
         return Supervisor(settings, roles(settings), prepare=migrate, preload=PRELOADED).run()
+
+    def claims(self) -> Mapping[str, object]:
+        """What the rooms say they support, each from the tables it works by."""
+        return {"dimse": dimse_claims(), "query": query_claims(), "web": web_claims()}
 
     @contextmanager
     def archive(self, settings: Settings, *, alone: bool) -> Iterator[Upkeep]:

@@ -1,6 +1,7 @@
 """The command line `pacsd`: names, options, exit statuses."""
 
 import argparse
+import json
 import logging
 import sys
 import warnings
@@ -44,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_archive_commands(commands)
     _add_peer_commands(commands)
+    _add_claims(commands)
     return parser
 
 
@@ -83,6 +85,11 @@ def _serve(_options: argparse.Namespace, settings: Settings, wiring: Wiring) -> 
     return wiring.serve(settings)
 
 
+def _claims(_options: argparse.Namespace, _settings: Settings, wiring: Wiring) -> int:
+    print(json.dumps(wiring.claims(), ensure_ascii=False, indent=1))
+    return 0
+
+
 def _roles(text: str) -> list[str]:
     return [role.strip() for role in text.split(",")]
 
@@ -95,6 +102,11 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     serve.add_argument("--dicom-port", type=int, metavar="N", help="port of DIMSE (11112)")
     serve.add_argument("--roles", type=_roles, metavar="ROLE,...", help=f"what to run ({','.join(ROLES)})")
     serve.set_defaults(handler=_serve)
+
+
+def _add_claims(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    claims = commands.add_parser("claims", help="print what this build supports, as JSON")
+    claims.set_defaults(handler=_claims, config=None)
 
 
 def _add_archive_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -1,6 +1,6 @@
 """What the commands need from the rest of the house; main.py hands the real ones in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -68,6 +68,9 @@ class Wiring(Protocol):
 
     def serve(self, settings: Settings) -> int:
         """Serve until stopped; the exit status."""
+
+    def claims(self) -> Mapping[str, object]:
+        """What this build supports, in the types of JSON."""
 
     def archive(self, settings: Settings, *, alone: bool) -> AbstractContextManager[Archive]:
         """The archive for one command. With `alone`, refused (CONFLICT) while a server runs on the data."""

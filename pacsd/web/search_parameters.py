@@ -18,7 +18,7 @@ SERIES_INSTANCE_UID = "0020000E"
 
 _LEVELS_ABOVE = {"study": 0, "series": 1, "instance": 2}
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
-_NOT_SUPPORTED = {                       # PS3.18 8.3.4.6: the warning it asks for
+NOT_SUPPORTED = {                       # PS3.18 8.3.4.6: the warning it asks for
     "multiplevaluematching": "Multiple Value Matching has not been performed.",
 }
 _NEGOTIATION = frozenset(("accept", "charset"))
@@ -57,10 +57,10 @@ def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> Se
     """Raises HttpError 400 for what the standard does not know, or a value it does not allow."""
     reading = _Reading()
     for name, value in _pairs(query_string):
-        read = _OPTIONS.get(name)
+        read = OPTIONS.get(name)
         if read is not None:
             read(reading, value)
-        elif name in _NOT_SUPPORTED:
+        elif name in NOT_SUPPORTED:
             _unsupported_option(reading, name, value)
         elif name not in _NEGOTIATION:
             _match(reading, name, value)
@@ -161,10 +161,10 @@ def _offset(reading: _Reading, value: str) -> None:
 
 def _unsupported_option(reading: _Reading, name: str, value: str) -> None:
     if _boolean(name, value):
-        reading.warnings.append(f"The {name} parameter is not supported. {_NOT_SUPPORTED[name]}")
+        reading.warnings.append(f"The {name} parameter is not supported. {NOT_SUPPORTED[name]}")
 
 
-_OPTIONS = {
+OPTIONS = {
     "includefield": _include,
     "fuzzymatching": _fuzzy,
     "emptyvaluematching": _empty_values,

@@ -1,0 +1,69 @@
+"""What this edge says of itself, from the tables it works by; statements and the README are rendered from it."""
+
+from collections.abc import Mapping
+
+from pacsd.codec.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, preferred
+from pacsd.dimse.acceptor import HANDLERS
+from pacsd.dimse.command import C_ECHO_RQ, C_FIND_RQ, C_GET_RQ, C_MOVE_RQ, C_STORE_RQ
+from pacsd.dimse.negotiation import IDENTIFIER_SYNTAXES
+from pacsd.dimse.sop_classes import SOP_CLASSES, Service, SOPClass
+
+COMMANDS = {
+    Service.ECHO: C_ECHO_RQ,
+    Service.STORE: C_STORE_RQ,
+    Service.FIND: C_FIND_RQ,
+    Service.MOVE: C_MOVE_RQ,
+    Service.GET: C_GET_RQ,
+}
+# Where the server itself is SCU: sub-operations of these services (PS3.4 C.4.2, C.4.3).
+SUB_OPERATIONS = {Service.STORE: (Service.MOVE, Service.GET)}
+
+# The hundreds of TransferSyntax.preference
+KINDS = ("uncompressed", "deflated", "lossless", "either", "unknown", "lossy", "video", "elsewhere")
+
+
+def claims() -> Mapping[str, object]:
+    """Services with roles, SOP classes, and transfer syntaxes from the most to the least preferred."""
+    order = _by_preference()
+    return {
+        "services": [_service(one) for one in Service],
+        "sop_classes": [_sop_class(one) for one in SOP_CLASSES],
+        "storage_transfer_syntaxes": [_transfer_syntax(one) for one in order],
+        "identifier_transfer_syntaxes": list(IDENTIFIER_SYNTAXES),
+    }
+
+
+def _service(service: Service) -> Mapping[str, object]:
+    classes = [one for one in SOP_CLASSES if one.service is service]
+    return {
+        "name": f"C-{service.name}",
+        "scp": COMMANDS[service] in HANDLERS,
+        "scu_of": [f"C-{one.name}" for one in SUB_OPERATIONS.get(service, ())],
+        "sop_classes": len(classes),
+        "retired": sum(one.retired for one in classes),
+    }
+
+
+def _sop_class(one: SOPClass) -> Mapping[str, object]:
+    return {
+        "uid": one.uid,
+        "name": one.name,
+        "service": f"C-{one.service.name}",
+        "levels": list(one.model.value) if one.model else [],
+        "retired": one.retired,
+    }
+
+
+def _transfer_syntax(one: TransferSyntax) -> Mapping[str, object]:
+    return {
+        "uid": one.uid,
+        "name": one.name,
+        "kind": KINDS[one.preference // 100],
+        "retired": one.retired,
+    }
+
+
+def _by_preference() -> list[TransferSyntax]:
+    """The order in which negotiation itself picks them, when all that are left are offered."""
+    left = {one.uid: one for one in TRANSFER_SYNTAXES}
+    return [left.pop(preferred(left)) for _ in TRANSFER_SYNTAXES]

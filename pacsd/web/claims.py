@@ -1,0 +1,47 @@
+"""What this edge says of itself, from its table of routes; statements and the README are rendered from it."""
+
+from collections.abc import Mapping, Sequence
+
+from pacsd.web import bulkdata, frames, metadata, retrieve, search, store, store_response
+from pacsd.web.addresses import DICOM_WEB
+from pacsd.web.app import OPERATIONS, TRANSACTIONS, Transaction
+from pacsd.web.media_types import DICOM, OCTET_STREAM, Representation
+from pacsd.web.search_parameters import NOT_SUPPORTED, OPTIONS
+
+_FILES = (Representation(DICOM, multipart=True),)
+_STORED_FORM = Representation(OCTET_STREAM, multipart=True), Representation(OCTET_STREAM)
+
+# by module of the handler; frames and bulk data have, besides octets, the media type of their compression
+MEDIA_TYPES: Mapping[str, Sequence[Representation]] = {
+    search.__name__: search.OFFERS,
+    metadata.__name__: metadata.OFFERS,
+    retrieve.__name__: _FILES,
+    frames.__name__: _STORED_FORM,
+    bulkdata.__name__: _STORED_FORM,
+    store.__name__: store_response.OFFERS,
+}
+
+
+def claims() -> Mapping[str, object]:
+    """Transactions with their media types, parameters of searches, and paths beside DICOMweb."""
+    return {
+        "base": DICOM_WEB,
+        "transactions": [_transaction(one) for one in TRANSACTIONS],
+        "compressed_media_types": sorted(set(frames.MEDIA_TYPES.values())),
+        "search_parameters": sorted(OPTIONS),
+        "search_parameters_not_supported": sorted(NOT_SUPPORTED),
+        "operations": [{"method": one.method, "path": one.path, "name": one.name} for one in OPERATIONS],
+    }
+
+
+def _transaction(one: Transaction) -> Mapping[str, object]:
+    offers = MEDIA_TYPES[one.handler.__module__]
+    if one.handler is retrieve.instance:
+        offers = (*offers, Representation(DICOM))
+    return {
+        "method": one.method,
+        "path": one.path,
+        "name": one.name,
+        "clause": one.clause,
+        "media_types": [str(offer) for offer in offers],
+    }
