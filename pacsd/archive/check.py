@@ -1,6 +1,5 @@
 """`pacsd check`: every blob against the index, every checksum against the bytes."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -8,15 +7,14 @@ from typing import Protocol
 
 from pacsd.archive.inventory import compared
 from pacsd.archive.journal import Journal
-from pacsd.archive.pack_file import PREFIX, PieceReader, checksums
+from pacsd.archive.orphans import Orphans
+from pacsd.archive.pack_file import PieceReader, checksums
 from pacsd.archive.received import read_receipt
 from pacsd.archive.repair import SPOOL_PREFIX
 from pacsd.archive.sidecar import SidecarEntry, SidecarIndex
 from pacsd.blobs.port import BlobInfo, BlobReader, BlobStore
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Extent, LooseInstance, PackRow
-
-YOUNG_S = 3600.0
 
 
 class Trouble(Enum):
@@ -64,12 +62,12 @@ class Check:
     """Reads everything, in bounded memory; changes nothing."""
 
     def __init__(
-        self, blobs: BlobStore, index: CheckIndex, journal: Journal, *, now: Callable[[], float] = time.time
+        self, blobs: BlobStore, index: CheckIndex, journal: Journal, orphans: Orphans
     ) -> None:
         self._blobs = blobs
         self._index = index
         self._journal = journal
-        self._now = now
+        self._orphans = orphans
 
     def run(self, progress: Callable[[int], None] = lambda size_bytes: None) -> Iterator[Finding]:
         """Findings as they come; `progress` hears of bytes read. Exit status 1 unless all are harmless."""
@@ -78,8 +76,8 @@ class Check:
             progress(loose.extent.length_bytes)
         for pack in self._index.packs():
             yield from self._pack(pack, progress)
-        for prefix in (PREFIX, SPOOL_PREFIX):
-            yield from self._unknown(prefix)
+        yield from self._unknown_packs()
+        yield from self._unknown_spool()
         yield from self._facts()
 
     def _loose(self, loose: LooseInstance) -> Iterator[Finding]:
@@ -122,14 +120,17 @@ class Check:
         if trouble is not None:
             yield Finding(*trouble[:1], pack.key, entry.sop_instance_uid, trouble[1])
 
-    def _unknown(self, prefix: str) -> Iterator[Finding]:
-        for pair in compared(self._blobs.list(prefix), self._index.known_keys(prefix)):
-            if pair.blob is not None and not pair.known:
-                yield Finding(self._unknown_kind(pair.blob), pair.key)
+    def _unknown_packs(self) -> Iterator[Finding]:
+        for orphan in self._orphans:
+            kind = Trouble.ORPHAN if self._orphans.is_spare(orphan) else Trouble.UNINDEXED
+            yield from (Finding(kind, key) for key in orphan.keys)
 
-    def _unknown_kind(self, info: BlobInfo) -> Trouble:
-        if info.key.startswith(PREFIX):
-            return Trouble.ORPHAN
+    def _unknown_spool(self) -> Iterator[Finding]:
+        for pair in compared(self._blobs.list(SPOOL_PREFIX), self._index.known_keys(SPOOL_PREFIX)):
+            if pair.blob is not None and not pair.known:
+                yield Finding(self._spool_kind(pair.blob), pair.key)
+
+    def _spool_kind(self, info: BlobInfo) -> Trouble:
         try:
             with self._blobs.open(info.key) as blob:
                 complete = read_receipt(PieceReader(blob, Extent(info.key, 0, blob.size_bytes))) is not None

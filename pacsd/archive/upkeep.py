@@ -130,7 +130,9 @@ class Upkeep:
             read += 1
             progress(read, None)
 
-        for found in Check(self._archive.blobs, self._inventory, self._archive.journal).run(said):
+        archive = self._archive
+        orphans = Orphans(archive.blobs, self._inventory, archive.sidecars, archive.journal)
+        for found in Check(archive.blobs, self._inventory, archive.journal, orphans).run(said):
             if not found.harmless:
                 what = f"{found.trouble.value}: {found.detail}" if found.detail else found.trouble.value
                 yield Finding(found.key, f"{found.sop_instance_uid} {what}".strip())

@@ -1,0 +1,120 @@
+"""Repair: what was durable but not visible becomes visible, what was never finished goes."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pacsd.archive.repair import Repair, Repaired
+from tests.archive.house import House, opened, shown
+from tests.synthetic import small_object, study
+
+WORLD = study(10)
+UID = WORLD.study_instance_uid
+
+
+@pytest.fixture
+def house(database: str, tmp_path: Path) -> Iterator[House]:
+    with opened(database, tmp_path / "blobs") as house:
+        yield house
+
+
+def forget(house: House, sops: list[str]) -> None:
+    """What a crash of PostgreSQL takes back."""
+    with house.pool.connection() as connection, connection.transaction():
+        connection.execute("delete from instance where sop_instance_uid = any(%s)", (sops,))
+        connection.execute(
+            """update series r set instances = n, loose_count = n, has_loose = n > 0
+            from (select pk, (select count(*)::integer from instance i where i.series = s.pk) as n from series s) c
+            where c.pk = r.pk"""
+        )
+
+
+def test_nothing_to_do_after_a_clean_stop(house: House) -> None:
+    house.receive(small_object(WORLD))
+    house.pack_all()
+    house.receive(small_object(WORLD, instance=2))
+    assert house.repair().run().indexed == 0
+
+
+def test_objects_the_index_lost_are_indexed_again(house: House) -> None:
+    files = [small_object(WORLD, instance=n) for n in range(1, 6)]
+    for file in files:
+        house.receive(file)
+    expected = shown(files)
+    lost = sorted(expected)[:3]
+    forget(house, lost)
+    assert set(house.data_sets(UID)) == set(expected) - set(lost)
+    assert house.repair().run().indexed == 3
+    assert house.data_sets(UID) == expected
+    assert house.repair().run().indexed == 0
+
+
+def test_a_whole_index_comes_back_from_the_spool(house: House) -> None:
+    files = [small_object(WORLD, instance=n) for n in range(1, 4)]
+    for file in files:
+        house.receive(file)
+    before = house.contents(UID)[0].loose
+    with house.pool.connection() as connection:
+        for table in ("instance", "series", "study", "name_gram", "patient"):
+            connection.execute(f"delete from {table}")
+    house.writing.__init__(house.pool)  # type: ignore[misc]
+    house.repair().run()
+    assert house.data_sets(UID) == shown(files)
+    assert house.contents(UID)[0].loose == before          # times of arrival and sources included
+
+
+def test_incomplete_files_stay_for_an_hour_and_then_go(house: House) -> None:
+    reception = house.ingest.receive_part10(house.peer("east"))
+    reception.write(small_object(WORLD)[:2000] + bytes(300_000))
+    unfinished = house.keys_under("spool/")
+    assert len(unfinished) == 1
+    assert house.repair().run().unfinished >= 1
+    assert house.keys_under("spool/") == unfinished
+    os.utime(house.blobs.path(unfinished[0]), (1e9, 1e9))
+    assert house.repair().run().removed == 1
+    assert house.keys_under("spool/") == [] and house.data_sets(UID) == {}
+
+
+def test_a_sealed_file_that_rotted_is_not_indexed(house: House) -> None:
+    house.receive(small_object(WORLD))
+    (key,) = house.keys_under("spool/")
+    with open(house.blobs.path(key), "r+b") as file:
+        file.seek(2000)
+        file.write(b"rot")
+    forget(house, [WORLD.sop_instance_uid(1, 1)])
+    assert house.repair().run().indexed == 0
+    assert house.data_sets(UID) == {}
+
+
+def test_a_missing_file_is_reported_and_its_row_kept(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.receive(small_object(WORLD))
+    (key,) = house.keys_under("spool/")
+    os.unlink(house.blobs.path(key))
+    assert house.repair().run().missing == 1
+    assert any(getattr(record, "key", "") == key and record.levelname == "ERROR" for record in caplog.records)
+    assert len(house.contents(UID)[0].loose) == 1
+
+
+def test_what_was_packed_or_rejected_does_not_come_back(house: House) -> None:
+    file = small_object(WORLD)
+    house.receive(file)
+    (key,) = house.keys_under("spool/")
+    kept = Path(house.blobs.path(key)).read_bytes()
+    house.pack_all()
+    house.collect_all()
+    os.makedirs(os.path.dirname(house.blobs.path(key)), exist_ok=True)
+    Path(house.blobs.path(key)).write_bytes(kept)           # a deletion that was never made durable, say
+    house.repair().run()
+    assert house.keys_under("spool/") == []
+    assert house.data_sets(UID) == shown([file])
+
+
+def test_only_unknown_files_are_read(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(1, 4):
+        house.receive(small_object(WORLD, instance=number))
+    read: list[str] = []
+    monkeypatch.setattr(Repair, "_read", lambda self, key: read.append(key))
+    assert house.repair().run() == Repaired(unfinished=len(read))
+    assert not set(read) & set(house.keys_under("spool/"))
