@@ -23,6 +23,7 @@ from pacsd.archive.services import Archive, character_sets
 from pacsd.archive.truth import Truth
 from pacsd.archive.worker import Chore
 from pacsd.faults import Fault, PacsdError
+from pacsd.index.completion import complete_studies
 from pacsd.index.inventory import Inventory
 from pacsd.index.packs import Packs
 
@@ -99,6 +100,7 @@ def chores(settings: Settings, archive: Archive) -> tuple[Chore, ...]:
         Chore("merge", often_s, merger.run),
         Chore("collect", max(0.2, min(10.0, storage.grace_s / 4)), collector.run),
         Chore("sweep", 600.0, collector.sweep),
+        Chore("complete", often_s, lambda: complete_studies(archive.pool, quiet_s=storage.quiet_s) > 0),
         Chore("partitions", 86_400.0, partial(_made, inventory)),
     )
 

@@ -176,7 +176,7 @@ class _Bucket:
             self._users -= 1
             if self._users == 0:
                 for name in self._names:
-                    with contextlib.suppress(OSError):       # an empty file is never indexed, and collected after an hour
+                    with contextlib.suppress(OSError):       # an empty file is never indexed, and goes after an hour
                         os.unlink(name, dir_fd=self.descriptor)
                 os.close(self.descriptor)
 

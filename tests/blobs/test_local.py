@@ -1,6 +1,8 @@
 """LocalBlobs: the contract, and what only files can get wrong."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +12,17 @@ from pacsd.blobs import BlobStore, LocalBlobs
 from pacsd.faults import Fault, PacsdError
 from tests.blobs.contract import CONTRACT, MakeStore
 from tests.blobs.small_disk import small_disk
+from tests.clients import require
 
 __all__ = ["small_disk"]
+
+PUT_ONE = """
+import sys
+from pathlib import Path
+from pacsd.blobs import LocalBlobs
+LocalBlobs(Path(sys.argv[1]), reserve_bytes=0).put("packs/2026/one.zip", b"x" * 100_000)
+print("DONE", flush=True)
+"""
 
 
 @pytest.mark.parametrize("nameless_files", [True, False], ids=["nameless", "named-parts"])
@@ -77,3 +88,26 @@ def test_a_disk_error_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyP
         store.put("a", b"x")
     assert caught.value.fault is Fault.UNAVAILABLE
     assert list(store.list("")) == []
+
+
+def test_bytes_then_name_then_every_folder_are_synced_before_success(tmp_path: Path) -> None:
+    require("strace")
+    trace = tmp_path / "trace"
+    subprocess.run(
+        ["strace", "-f", "-y", "-o", str(trace), "-e", "trace=write,linkat,fdatasync,fsync",
+         sys.executable, "-c", PUT_ONE, str(tmp_path / "data")],
+        check=True, capture_output=True,
+    )
+    calls = trace.read_text().splitlines()
+
+    def first(*words: str) -> int:
+        return next(number for number, call in enumerate(calls) if all(word in call for word in words))
+
+    folder = tmp_path / "data" / "packs" / "2026"
+    linked = first("linkat(", "one.zip")
+    entry_synced = linked + next(
+        number for number, call in enumerate(calls[linked:]) if "fsync(" in call and f"{folder}>" in call
+    )
+    assert first("xxxx", "write(") < first("fdatasync(") < linked < entry_synced < first("DONE", "write(")
+    synced = {call.split("<")[1].split(">")[0] for call in calls[: first("DONE", "write(")] if "fsync(" in call}
+    assert {str(path) for path in (folder, *folder.parents) if path.is_relative_to(tmp_path)} <= synced
