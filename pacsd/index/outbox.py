@@ -31,10 +31,12 @@ update consumer set holder = %(holder)s, leased_until = now() + make_interval(se
 where name = %(name)s and (holder is null or holder = %(holder)s or leased_until < now())
 returning event
 """
-# Only below the oldest transaction still running: what commits late has a number above.
+# Only below the oldest transaction still running: what commits late has a number above. Moving on without an
+# event to go to would be a transaction to move on for the next time.
 _NEXT_WINDOW = """
-update consumer set window_from = window_to, window_to = pg_snapshot_xmin(pg_current_snapshot()), event = 0
-where name = %s and holder = %s and window_to < pg_snapshot_xmin(pg_current_snapshot())
+update consumer c set window_from = window_to, window_to = pg_snapshot_xmin(pg_current_snapshot()), event = 0
+where name = %s and holder = %s and exists (select from event e
+    where e.transaction >= c.window_to and e.transaction < pg_snapshot_xmin(pg_current_snapshot()))
 returning name
 """
 _ADVANCE = "update consumer set event = %s where name = %s and holder = %s"

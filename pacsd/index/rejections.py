@@ -22,8 +22,8 @@ _KEPT = """
 """
 _GIVEN = "unnest(%(series)s::bigint[], %(uids)s::text[], %(hashes)s::bigint[]) as g(series, sop_instance_uid, hash)"
 _REJECT = f"""
-insert into rejection (organisation, series, sop_instance_uid, code)
-select %(organisation)s, g.series, g.sop_instance_uid, %(code)s from {_GIVEN} where {_KEPT}
+insert into rejection (organisation, series, sop_instance_uid, hash, code)
+select %(organisation)s, g.series, g.sop_instance_uid, g.hash, %(code)s from {_GIVEN} where {_KEPT}
 order by g.sop_instance_uid on conflict do nothing returning series
 """
 _RESTORE = f"""
@@ -56,7 +56,7 @@ from (select u.pk,
     (select count(*)::integer from locator where series = u.pk) as located,
     (select count(*)::integer from rejection x where x.series = u.pk and (
         exists (select from instance i where i.series = u.pk and i.sop_instance_uid = x.sop_instance_uid)
-        or not exists (select from replaced y where y.series = u.pk and y.sop_instance_uid = x.sop_instance_uid))
+        or exists (select from locator l where l.series = u.pk and l.hash = x.hash))
     ) as rejected
     from unnest(%s::bigint[]) as u(pk)) n
 where r.pk = n.pk

@@ -49,6 +49,7 @@ create table name_gram (
     patient bigint not null references patient on delete cascade,
     primary key (gram, patient)
 );
+alter table name_gram alter gram set statistics 2000;
 create index name_gram_patient on name_gram (patient);
 """
 
@@ -198,6 +199,7 @@ create index locator_series on locator (series);
 create table rejection (
     organisation integer not null references organisation,
     series bigint not null,
+    hash bigint not null,
     rejected_at timestamptz not null default now(),
     sop_instance_uid text collate "C" not null,
     code text collate "C" not null,

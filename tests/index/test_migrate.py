@@ -1,0 +1,56 @@
+"""The schema comes about once, whoever asks for it, and the server owns nothing of it."""
+
+import threading
+
+import psycopg
+import pytest
+
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.connect import lent, pool, wait_for_database
+from pacsd.index.migrate import migrate
+from tests.conftest import Postgres
+
+
+def test_several_processes_may_migrate_at_once(postgres: Postgres) -> None:
+    name, dsn = postgres.create()
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            migrate(dsn)
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    postgres.drop(name)
+
+
+def test_the_server_acts_as_a_role_that_owns_nothing(database: str) -> None:
+    made = pool(database, max_size=1)
+    with lent(made) as connection:
+        assert connection.execute("select current_user").fetchone() == ("pacsd_app",)
+        assert connection.execute(
+            "select rolsuper, rolcreatedb, rolcreaterole, rolbypassrls, rolcanlogin from pg_roles where rolname = current_user"
+        ).fetchone() == (False, False, False, False, False)
+        assert connection.execute(
+            "select count(*) from pg_class where pg_get_userbyid(relowner) = current_user"
+        ).fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("drop table study")
+    made.close()
+
+
+def test_a_database_that_is_away_is_said_to_be_so() -> None:
+    with pytest.raises(PacsdError) as away:
+        migrate("host=127.0.0.1 port=1 dbname=none connect_timeout=1")
+    assert away.value.fault is Fault.UNAVAILABLE
+    made = pool("host=127.0.0.1 port=1 dbname=none connect_timeout=1", max_size=1, timeout_s=0.2)
+    with pytest.raises(PacsdError) as waited:
+        wait_for_database(made, timeout_s=0.3)
+    assert waited.value.fault is Fault.UNAVAILABLE
+    made.close()
