@@ -7,7 +7,7 @@ from functools import partial
 
 from config.settings import LogSettings, Settings
 from pacsd.archive.services import Archive, open_archive
-from pacsd.archive.upkeep import Upkeep, chores
+from pacsd.archive.upkeep import Upkeep, chores, settle
 from pacsd.archive.worker import Worker
 from pacsd.commands import cli
 from pacsd.dimse.claims import claims as dimse_claims
@@ -117,6 +117,7 @@ def _web(context: RoleContext) -> None:
 
 def _worker(context: RoleContext) -> None:
     with _opened(context, readers=4) as archive:
+        settle(context.settings, archive)
         worker = Worker(chores(context.settings, archive), stop=context.stopping)
         context.ready()
         worker.run()

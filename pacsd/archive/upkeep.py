@@ -59,8 +59,13 @@ def rejections(settings: Settings, archive: Archive) -> Rejections:
     return Rejections(archive.journal, truth(settings, archive), archive.sidecars)
 
 
+def settle(settings: Settings, archive: Archive) -> None:
+    """Make visible what was acknowledged before a crash; a worker does this before it counts as ready."""
+    _repair(settings, archive, Inventory(archive.pool)).run()
+
+
 def chores(settings: Settings, archive: Archive) -> tuple[Chore, ...]:
-    """What a worker does, each in its own rhythm; the first run of the repair comes at once."""
+    """What a worker does, each in its own rhythm."""
     storage = settings.storage
     owners = {
         archive.directory.organisation_key(one.code): Owner(one.code, one.assigning_authority)
