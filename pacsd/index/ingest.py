@@ -143,10 +143,15 @@ class Ingest:
 
     def close(self) -> None:
         """Give the connection back; nobody may be storing."""
-        if self._own is not None:
-            self._own.close()
-            self._pool.putconn(self._own)
-            self._own = None
+        if self._own is None:
+            return
+        own, self._own = self._own, None
+        try:
+            for setting in _PLANS:
+                own.execute(f"reset {setting.partition(' ')[0]}")
+        except psycopg.Error:
+            own.close()
+        self._pool.putconn(own)
 
     def _work(self, batch: Sequence[_Waiting]) -> None:
         try:

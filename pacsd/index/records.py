@@ -35,7 +35,8 @@ class Arrival:
     received_at: datetime
     source_ae: str
     header: "Header"
-    fingerprint: bytes                   # of the raw patient, study and series values: equal means nothing new to index above the instance
+    # of the raw patient, study and series values: equal means nothing new to index above the instance
+    fingerprint: bytes
     character_set: str | None = None     # per-AE override of what the object declares
 
 
@@ -99,6 +100,8 @@ class SeriesContent:
     packs: tuple[PackRow, ...]
     loose: tuple[LooseInstance, ...]
     rejected: frozenset[str] = frozenset()                      # SOP Instance UIDs
-    overlay: dict[str, dict[str, object] | None] = field(default_factory=dict)    # 8-hex tag -> DICOM JSON attribute; None: taken away
-    replaced: frozenset[str] = frozenset()                      # packed SOP Instance UIDs that a loose instance replaces
+    # 8-hex tag -> DICOM JSON attribute; None: taken away
+    overlay: dict[str, dict[str, object] | None] = field(default_factory=dict)
+    # packed SOP Instance UIDs that a loose instance replaces
+    replaced: frozenset[str] = frozenset()
     overlaid_at: datetime | None = None                         # when the overlay was last changed

@@ -1,5 +1,7 @@
 """Every event reaches every consumer, in order per subject, whatever commits late or fails."""
 
+import pytest
+
 from pacsd.access.scope import Scope
 from pacsd.events.outbox import Consumer
 from pacsd.index import outbox
@@ -75,10 +77,8 @@ def test_an_event_comes_again_after_a_crash(index: Pool) -> None:
     with index.connection() as connection:
         say(connection, "s", 1)
     first = Consumer(index, "one", die, lease_s=3600)
-    try:
+    with pytest.raises(KeyboardInterrupt):
         first.run()
-    except KeyboardInterrupt:
-        pass
     heir = Consumer(index, "one", lambda event: seen.append(event.body["n"]))
     assert heir.run() == 0                                   # the lease is still held
     first.close()

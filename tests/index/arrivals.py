@@ -48,7 +48,10 @@ def arrival(
     }  # fmt: skip
     header = Header(
         {0x00080005: Element(0x00080005, "CS", b"ISO_IR 192")}
-        | {tag: Element(tag, vr, value.encode("utf-8", "surrogatepass")) for tag, (vr, value) in sorted(elements.items())}
+        | {
+            tag: Element(tag, vr, value.encode("utf-8", "surrogatepass"))
+            for tag, (vr, value) in sorted(elements.items())
+        }
     )
     digest = xxh3_128_digest(sop.encode() + content)
     return Arrival(

@@ -138,7 +138,8 @@ def _studies(
         modality, doctor = _modality(pk), random_.choice(doctors)
         uid, birth = f"1.2.826.0.1.{pk}", date(1930 + at % 95, 1 + at % 12, 1 + at % 28)
         attributes = SEPARATOR.join((
-            f'"00080020":{{"vr":"DA","Value":["{day:%Y%m%d}"]}}', f'"00080030":{{"vr":"TM","Value":["{clock:%H%M%S}"]}}',
+            f'"00080020":{{"vr":"DA","Value":["{day:%Y%m%d}"]}}',
+            f'"00080030":{{"vr":"TM","Value":["{clock:%H%M%S}"]}}',
             f'"00080050":{{"vr":"SH","Value":["A{pk}"]}}', f'"00080090":{{"vr":"PN","Value":[{doctor.json}]}}',
             f'"00100010":{{"vr":"PN","Value":[{name.json}]}}', f'"00100020":{{"vr":"LO","Value":["{ids[at]}"]}}',
             f'"00100030":{{"vr":"DA","Value":["{birth:%Y%m%d}"]}}', '"00100040":{"vr":"CS","Value":["F"]}',
@@ -169,7 +170,8 @@ def _series(
             pk += 1
             uid = f"1.2.826.0.1.{study}.{number}"
             attributes = SEPARATOR.join((
-                f'"00080060":{{"vr":"CS","Value":["{modality}"]}}', f'"0008103E":{{"vr":"LO","Value":["series {number}"]}}',
+                f'"00080060":{{"vr":"CS","Value":["{modality}"]}}',
+                f'"0008103E":{{"vr":"LO","Value":["series {number}"]}}',
                 f'"0020000E":{{"vr":"UI","Value":["{uid}"]}}', f'"00200011":{{"vr":"IS","Value":[{number}]}}',
                 '"00400244":{"vr":"DA"}', '"00400245":{"vr":"TM"}', '"00400275":{"vr":"SQ"}',
             ))  # fmt: skip

@@ -53,7 +53,8 @@ def test_other_bytes_under_one_uid_are_a_conflict(index: Pool, ingest: Ingest) -
 
 def test_organisations_keep_their_own_copies(index: Pool, ingest: Ingest) -> None:
     for organisation, authority in ((1, "A"), (2, "A"), (3, "C")):
-        stored = ingest.store(arrival("1.2.3.1.1", organisation=organisation, authority=authority, content=b"x" * organisation))
+        one = arrival("1.2.3.1.1", organisation=organisation, authority=authority, content=b"x" * organisation)
+        stored = ingest.store(one)
         assert stored.outcome is Outcome.STORED
     assert rows(index, "select count(*) from study") == [(3,)]
     assert rows(index, "select assigning_authority from patient order by 1") == [("A",), ("C",)]

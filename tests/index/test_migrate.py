@@ -35,7 +35,8 @@ def test_the_server_acts_as_a_role_that_owns_nothing(database: str) -> None:
     with lent(made) as connection:
         assert connection.execute("select current_user").fetchone() == ("pacsd_app",)
         assert connection.execute(
-            "select rolsuper, rolcreatedb, rolcreaterole, rolbypassrls, rolcanlogin from pg_roles where rolname = current_user"
+            """select rolsuper, rolcreatedb, rolcreaterole, rolbypassrls, rolcanlogin from pg_roles
+            where rolname = current_user"""
         ).fetchone() == (False, False, False, False, False)
         assert connection.execute(
             "select count(*) from pg_class where pg_get_userbyid(relowner) = current_user"
