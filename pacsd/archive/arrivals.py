@@ -42,7 +42,8 @@ class Arrivals:
         self._index = index
         self._blobs = blobs
         self._journal = journal
-        self._contradicted = {"keep": self._refuse, "replace": self._replace, "quarantine": self._quarantine}[duplicates]
+        rules = {"keep": self._refuse, "replace": self._replace, "quarantine": self._quarantine}
+        self._contradicted = rules[duplicates]
         self._grace_s = grace_s
         self._packs_of = packs_of
         self._sidecar = sidecar

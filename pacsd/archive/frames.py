@@ -28,7 +28,7 @@ class _Ranged(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FrameSet:
-    """Frames in the order asked for, each as its size and its bytes. `transfer_syntax_uid` is what they are coded in."""
+    """Frames in the order asked for, each as its size and its bytes, and what they are coded in."""
 
     transfer_syntax_uid: str
     frames: Iterator[tuple[int, Iterator[bytes]]]

@@ -1,4 +1,4 @@
-"""Metadata of studies, series and instances as DICOM JSON text (PS3.18 10.4.1.1.2), with overlays, without parsing any."""
+"""Metadata of studies, series and instances as DICOM JSON text (PS3.18 10.4.1.1.2), overlays put in."""
 
 import threading
 from collections import OrderedDict

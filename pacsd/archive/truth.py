@@ -1,4 +1,4 @@
-"""The index as journal facts and a rebuild speak to it: organisations by code, whole statements that may be repeated."""
+"""The index as journal facts and a rebuild speak to it: organisations by code, statements that may be repeated."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pydicom
@@ -72,13 +73,15 @@ def test_a_received_data_set_is_kept_bit_identical_with_a_receipt_that_verifies(
 
 @settings(max_examples=25, deadline=None)
 @given(cuts=st.lists(st.integers(0, 3000), max_size=12))
-def test_any_cutting_of_the_stream_keeps_the_same_bytes(tmp_path_factory: pytest.TempPathFactory, cuts: list[int]) -> None:
+def test_any_cutting_of_the_stream_keeps_the_same_bytes(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[int]
+) -> None:
     file = small_object(study(2))
     folder = tmp_path_factory.mktemp("cut")
     ingest, admitted = opened(folder)
     reception = ingest.receive_part10(PEER)
     edges = [0, *sorted(min(cut, len(file)) for cut in cuts), len(file)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         reception.write(file[start:end])
     reception.commit()
     kept = spool_files(folder)[0].read_bytes()
