@@ -11,6 +11,8 @@ from pacsd.index.names import NameColumns, joined
 from pacsd.index.predicate import Params
 from pacsd.index.values import bounded, date_of, time_parts
 
+_OFFSET = r"[+-](?:0\d|1[0-4])\d\d"       # -1200 to +1400 (PS3.5 6.2); above it a year follows the hyphen
+
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
@@ -238,14 +240,14 @@ def split_range(text: str) -> list[str]:
 
 def split_datetime_range(text: str) -> list[str]:
     """The same for DT, whose values may end in an offset such as -0500."""
-    found = re.fullmatch(r"\s*([\d.]*(?:[+-]\d{4}(?=-|$))?)(?:-([\d.]*(?:[+-]\d{4})?))?\s*", text)
+    found = re.fullmatch(rf"\s*([\d.]*(?:{_OFFSET}(?=-|$))?)(?:-([\d.]*(?:{_OFFSET})?))?\s*", text)
     if found is None or not (found[1] or found[2]):
         raise PacsdError(Fault.MALFORMED, "a matching value is no date and time")
     return [found[1]] if found[2] is None else [found[1], found[2]]
 
 
 def _digits(text: str, fill: str) -> str:
-    plain = re.sub(r"[+-]\d{4}$", "", text.strip()).replace(".", "")
+    plain = re.sub(rf"{_OFFSET}$", "", text.strip()).replace(".", "")
     return bounded(plain).ljust(20, fill)
 
 
