@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Protocol
 
 from pacsd.archive.journal import Fact, FactKind, Journal
@@ -17,12 +18,17 @@ _VR = re.compile(r"[A-Z]{2}")
 
 
 class OverlayIndex(Protocol):
-    """Where overlays take effect. Each call states the whole overlay, so that it may be made twice."""
+    """Where overlays take effect. Each call states the whole overlay and when it was said, so that it may be made
+    twice."""
 
-    def set_patient_overlay(self, assigning_authority: str, patient_id: str, attributes: Attributes) -> None:
+    def set_patient_overlay(
+        self, assigning_authority: str, patient_id: str, attributes: Attributes, *, at: datetime
+    ) -> None:
         """Every study of this patient of this authority shows these attributes."""
 
-    def set_study_overlay(self, organisation: str, study_instance_uid: str, attributes: Attributes) -> None:
+    def set_study_overlay(
+        self, organisation: str, study_instance_uid: str, attributes: Attributes, *, at: datetime
+    ) -> None:
         """This study of this organisation (by code) shows these attributes."""
 
 
@@ -59,9 +65,9 @@ class Overlays:
         """Let a fact take effect, maybe again."""
         body: Mapping[str, Any] = fact.body
         if fact.kind is FactKind.PATIENT_OVERLAY:
-            self._index.set_patient_overlay(body["authority"], body["patient_id"], body["attributes"])
+            self._index.set_patient_overlay(body["authority"], body["patient_id"], body["attributes"], at=fact.at)
         else:
-            self._index.set_study_overlay(body["organisation"], body["study"], body["attributes"])
+            self._index.set_study_overlay(body["organisation"], body["study"], body["attributes"], at=fact.at)
 
 
 def _check(attributes: Attributes, tags: frozenset[str]) -> None:

@@ -257,7 +257,10 @@ class Rebuild:
                 yield _Candidate(meta.sop_instance_uid, meta.receipt.digest, received_us, 0, extent, "")
 
     def _store(self, organisation: str, chosen: Sequence[_Candidate]) -> None:
-        answers = self._index.store_many(self._arrivals(organisation, chosen))
+        # The first to arrive says whose the study is, as it did then; in one batch the order would be that of series.
+        first, others = chosen[:1], chosen[1:]
+        answers = self._index.store_many(self._arrivals(organisation, first))
+        answers += self._index.store_many(self._arrivals(organisation, others))
         for answer in answers:
             if isinstance(answer, PacsdError) or answer.outcome is not Outcome.STORED:
                 log.error("an object was not indexed", extra={"answer": str(answer)})

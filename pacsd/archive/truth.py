@@ -37,13 +37,17 @@ class Truth:
         self._packs = Packs(pool)
         self._grace_s = grace_s
 
-    def set_patient_overlay(self, assigning_authority: str, patient_id: str, attributes: Attributes) -> None:
+    def set_patient_overlay(
+        self, assigning_authority: str, patient_id: str, attributes: Attributes, *, at: datetime
+    ) -> None:
         """Every study of this patient of this authority shows these attributes. Raises PacsdError NOT_FOUND."""
-        overlays.set_patient_overlay(self._pool, assigning_authority, patient_id, _stated(attributes))
+        overlays.set_patient_overlay(self._pool, assigning_authority, patient_id, _stated(attributes), at=at)
 
-    def set_study_overlay(self, organisation: str, study_instance_uid: str, attributes: Attributes) -> None:
+    def set_study_overlay(
+        self, organisation: str, study_instance_uid: str, attributes: Attributes, *, at: datetime
+    ) -> None:
         """This study of this organisation shows these attributes. Raises PacsdError NOT_FOUND."""
-        overlays.set_study_overlay(self._pool, self._key(organisation), study_instance_uid, _stated(attributes))
+        overlays.set_study_overlay(self._pool, self._key(organisation), study_instance_uid, _stated(attributes), at=at)
 
     def series_of(self, organisation: str, study_instance_uid: str) -> list[SeriesContent]:
         """Every series of a study, with hidden instances."""

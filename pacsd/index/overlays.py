@@ -1,6 +1,7 @@
 """Corrections of patients and studies: kept beside what the bytes say, and worked into what readers see."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -27,20 +28,23 @@ where pk = %s
 """
 
 
-def set_patient_overlay(pool: Pool, assigning_authority: str, patient_id: str, attributes: Attributes) -> int:
+def set_patient_overlay(
+    pool: Pool, assigning_authority: str, patient_id: str, attributes: Attributes, *, at: datetime | None = None
+) -> int:
     """Replace what corrects a patient of one authority; how many studies read differently now.
 
     DICOM JSON attributes by tag; None in an attribute's place takes it away, no attributes at all undo every
-    correction. Raises PacsdError NOT_FOUND.
+    correction. `at` is when that was said (now): readers see it as the time of the modification. Raises PacsdError
+    NOT_FOUND.
     """
 
     def work(connection: Connection) -> int:
         with connection.transaction():
             connection.execute("set local synchronous_commit = on")
             found = connection.execute(
-                """update patient set overlay = %s, overlaid_at = now()
+                """update patient set overlay = %s, overlaid_at = coalesce(%s, now())
                 where patient_id = %s and assigning_authority = %s and unidentified = '' returning pk""",
-                (Jsonb(attributes, dumps=dumps), patient_id, assigning_authority),
+                (Jsonb(attributes, dumps=dumps), at, patient_id, assigning_authority),
             ).fetchone()
             if found is None:
                 raise PacsdError(Fault.NOT_FOUND, "no such patient")
@@ -50,14 +54,17 @@ def set_patient_overlay(pool: Pool, assigning_authority: str, patient_id: str, a
     return retried(pool, work)
 
 
-def set_study_overlay(pool: Pool, organisation: int, study_instance_uid: str, attributes: Attributes) -> None:
+def set_study_overlay(
+    pool: Pool, organisation: int, study_instance_uid: str, attributes: Attributes, *, at: datetime | None = None
+) -> None:
     """Replace what corrects one organisation's study; it counts over the patient's. Raises PacsdError NOT_FOUND."""
 
     def work(connection: Connection) -> None:
         params = Params()
         mine = within(Scope((organisation,), organisation), params, "s")
         statement = f"""
-            update study s set overlay = {params.add(Jsonb(attributes, dumps=dumps))}, overlaid_at = now()
+            update study s set overlay = {params.add(Jsonb(attributes, dumps=dumps))},
+                overlaid_at = coalesce({params.add(at)}, now())
             where {mine} and s.study_instance_uid = {params.add(study_instance_uid)} returning pk"""
         with connection.transaction():
             connection.execute("set local synchronous_commit = on")
