@@ -168,7 +168,7 @@ def _dataset(view: memoryview, at: int, end: int, context: _Context) -> tuple[di
                 return found, value_at
             if tag & 0x10000:
                 vr = _private_vr(tag, vr, creators)
-            if vr == "SQ" or length == UNDEFINED and _holds_items(tag, vr, implicit):
+            if vr == "SQ" or (length == UNDEFINED and _holds_items(tag, vr, implicit)):
                 found[tag], at = _nested(view, value_at, length, end, context, tag)
                 continue
             following = value_at + length

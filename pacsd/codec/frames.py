@@ -1,5 +1,6 @@
 """Where the frames and bulk data of a stored object stand, so that each is given out by ranged reads."""
 
+import itertools
 import struct
 from dataclasses import dataclass
 
@@ -189,7 +190,7 @@ def _by_offsets(fragments: list[Extent], offsets: list[int], count: int) -> list
     first = fragments[0][0]
     place = {at - first: number for number, (at, _) in enumerate(fragments)}
     starts = [place.get(offset, -1) for offset in offsets]
-    if -1 in starts or any(a >= b for a, b in zip(starts, starts[1:], strict=False)):
+    if -1 in starts or any(a >= b for a, b in itertools.pairwise(starts)):
         return None
     return [fragments[a:b] for a, b in zip(starts, [*starts[1:], len(fragments)], strict=True)]
 

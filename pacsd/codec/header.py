@@ -119,7 +119,7 @@ def _scan(
     try:
         finished = loop(view, end, header, tags, max_depth)
     except NeedMoreData as short:
-        if end < len(view) or short.wanted_bytes > max_header_bytes and not complete:
+        if end < len(view) or (short.wanted_bytes > max_header_bytes and not complete):
             raise _too_much(max_header_bytes) from short
         if complete:
             raise MalformedDataset(short.message) from short

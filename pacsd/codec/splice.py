@@ -3,13 +3,13 @@
 What was there before goes into the Original Attributes Sequence (0400,0561) (PS3.3 C.12.1.1.9).
 """
 
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pacsd.codec.charset import is_supported
+from pacsd.codec.deflate import deflated
 from pacsd.codec.elements import NotRepresentableError, encode_element, encode_header, encode_item
 from pacsd.codec.keys import SPECIFIC_CHARACTER_SET
 from pacsd.codec.structure import SEQUENCE_DELIMITATION, UNDEFINED, MalformedDataset
@@ -68,7 +68,7 @@ def spliced(
         chunks = _edited(place, attributes, when, reason)
     except NotRepresentableError:
         chunks = _edited(_in_utf8(place, override), attributes, when, reason)
-    yield from _deflated(chunks) if transfer_syntax(transfer_syntax_uid).deflated else chunks
+    yield from deflated(chunks) if transfer_syntax(transfer_syntax_uid).deflated else chunks
 
 
 def _tag(name: str) -> int:
@@ -259,18 +259,6 @@ _UNDEFLATED = {
     (False, True): "1.2.840.10008.1.2.2",
     (True, True): "1.2.840.10008.1.2.2",
 }
-
-
-def _deflated(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Deflate without a zlib header, padded to even length (PS3.5 A.5)."""
-    deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    length = 0
-    for chunk in chunks:
-        if piece := deflater.compress(chunk):
-            length += len(piece)
-            yield piece
-    piece = deflater.flush()
-    yield piece + b"\0" * ((length + len(piece)) % 2)
 
 
 __all__ = ["Overlay", "spliced"]

@@ -44,7 +44,7 @@ def _is_accent(char: str) -> bool:
 
 def name_keys(person_name: str) -> NameKeys:
     """The keys of one decoded PN value; the pinyin also of Chinese characters in the alphabetic group."""
-    groups = [normalise(group) for group in (person_name.split("=") + ["", "", ""])[:3]]
+    groups = [normalise(group) for group in ([*person_name.split("="), "", "", ""])[:3]]
     chinese = next((group for group in (groups[1], groups[0]) if has_han(group)), "")
     return NameKeys(groups[0], groups[1], groups[2], pinyin(chinese) if chinese else "")
 

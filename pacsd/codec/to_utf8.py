@@ -62,7 +62,7 @@ class _Rewriter:
                 sets = tuple(part.strip() for part in raw.decode("ascii", "replace").strip(" \0").split("\\"))
                 out.append(self._character_set(big))
                 declared = True
-            elif head.vr in TEXT_VRS and not raw.isascii() or head.vr in TEXT_VRS and b"\x1b" in raw:
+            elif (head.vr in TEXT_VRS and not raw.isascii()) or (head.vr in TEXT_VRS and b"\x1b" in raw):
                 out.append(self._text(head, raw, big, sets))
             elif head.vr == "SQ":
                 out.append(self._sequence(head, at, following, big, sets, depth))

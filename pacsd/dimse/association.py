@@ -47,6 +47,10 @@ MAX_IDENTIFIER_BYTES = 1 << 20
 class ObjectReader(Protocol):
     """A data set on its way out, in the transfer syntax of the context it is sent in."""
 
+    @property
+    def size_bytes(self) -> int | None:
+        """Its size, if that is known before it is read."""
+
     def chunks(self, chunk_bytes: int = ...) -> Iterator[bytes]:
         """Its bytes in order."""
 
@@ -170,14 +174,16 @@ class Association:
     def send_object(self, context: Context, values: Mapping[int, Value], reader: ObjectReader) -> None:
         """Send a message whose data set is read while it is sent (C-STORE-RQ).
 
-        Raises GivenUp if it cannot be read to its end: in the middle of a message there is no other way to say so.
+        Raises PacsdError if its beginning cannot be read, and nothing was sent; GivenUp if the rest cannot: in the
+        middle of a message there is no other way to say so.
         """
         command = encode({**values, COMMAND_DATA_SET_TYPE: DATA_SET})
         parts = pdata(context.context_id, command, command=True, max_pdu_bytes=self._send_pdu_bytes)
+        groups = pdata_stream(context.context_id, reader.chunks(), max_pdu_bytes=self._send_pdu_bytes)
+        self.write(parts + next(groups))
         try:
-            for group in pdata_stream(context.context_id, reader.chunks(), max_pdu_bytes=self._send_pdu_bytes):
-                self.write(parts + group)
-                parts = []
+            for group in groups:
+                self.write(group)
         except PacsdError as error:
             raise GivenUp(f"a stored object cannot be read: {error.message}") from error
 

@@ -8,8 +8,8 @@ from pacsd.archive.retrieve import InstanceRef
 from pacsd.dimse.association import Association, Message
 from pacsd.dimse.command import C_CANCEL_RQ, C_STORE_RSP, MESSAGE_ID_BEING_RESPONDED_TO
 from pacsd.dimse.find import find_model
-from pacsd.dimse.negotiation import Context
 from pacsd.dimse.requestor import store_request
+from pacsd.dimse.sending import context_for, in_syntax
 from pacsd.dimse.services import Services
 from pacsd.dimse.sop_classes import Service
 from pacsd.dimse.statuses import RETRIEVE_STATUS, SOP_CLASS_NOT_SUPPORTED, STORE_STATUS, failure, response
@@ -48,11 +48,7 @@ class _Get:
         self._retrieve = services.archive.retrieve
         self._instances = instances
         self._cancelled = False
-        self._contexts = {
-            (one.abstract_syntax, one.transfer_syntax): one
-            for one in association.contexts.values()
-            if one.requestor_is_scp
-        }
+        self._contexts = [one for one in association.contexts.values() if one.requestor_is_scp]
 
     def run(self) -> None:
         tally = Tally(len(self._instances))
@@ -71,19 +67,16 @@ class _Get:
 
     def _send(self, ref: InstanceRef, message_id: int) -> int:
         """Status of one C-STORE. Raises PacsdError if it cannot begin."""
-        context = self._context(ref)
+        if not self._contexts:
+            raise PacsdError(Fault.UNSUPPORTED, "no context with the role SCP was negotiated")
+        context = context_for(self._contexts, ref.sop_class_uid, ref.transfer_syntax_uid)
         values = store_request(
             message_id, sop_class_uid=ref.sop_class_uid, sop_instance_uid=ref.sop_instance_uid, originator=None
         )
         with self._retrieve.open(ref) as reader:
-            self._association.send_object(context, values, reader)
+            outgoing = in_syntax(reader, source=ref.transfer_syntax_uid, target=context.transfer_syntax)
+            self._association.send_object(context, values, outgoing)
         return self._await_response(message_id)
-
-    def _context(self, ref: InstanceRef) -> Context:
-        context = self._contexts.get((ref.sop_class_uid, ref.transfer_syntax_uid))
-        if context is None:
-            raise PacsdError(Fault.UNSUPPORTED, f"no context for {ref.transfer_syntax_uid} with role SCP")
-        return context
 
     def _await_response(self, message_id: int) -> int:
         while True:

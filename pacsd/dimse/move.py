@@ -15,6 +15,7 @@ from pacsd.dimse.cancel import cancelled
 from pacsd.dimse.command import MOVE_DESTINATION
 from pacsd.dimse.find import find_model
 from pacsd.dimse.requestor import MAX_CONTEXTS, Originator, Outgoing, Proposal, Remote, Requestor
+from pacsd.dimse.sending import proposed_syntaxes
 from pacsd.dimse.services import Retrieve, Services
 from pacsd.dimse.sop_classes import Service
 from pacsd.dimse.statuses import (
@@ -192,15 +193,16 @@ class _Group:
 
 
 def grouped(instances: list[InstanceRef]) -> list[_Group]:
-    """A context for every SOP class in every transfer syntax its instances are stored in, 128 an association."""
+    """For every SOP class a context in each transfer syntax its instances are stored in, and for uncompressed ones
+    another in whatever uncompressed syntax the receiver takes; at most 128 an association."""
     groups: list[_Group] = []
     members: list[InstanceRef] = []
-    pairs: dict[tuple[str, str], Proposal] = {}
+    proposals: dict[Proposal, None] = {}
     for ref in instances:
-        pair = (ref.sop_class_uid, ref.transfer_syntax_uid)
-        if pair not in pairs and len(pairs) == MAX_CONTEXTS:
-            groups.append(_Group(members, list(pairs.values())))
-            members, pairs = [], {}
-        pairs.setdefault(pair, Proposal(ref.sop_class_uid, (ref.transfer_syntax_uid,)))
+        wanted = [Proposal(ref.sop_class_uid, one) for one in proposed_syntaxes(ref.transfer_syntax_uid)]
+        if len(proposals.keys() | set(wanted)) > MAX_CONTEXTS:
+            groups.append(_Group(members, list(proposals)))
+            members, proposals = [], {}
+        proposals.update(dict.fromkeys(wanted))
         members.append(ref)
-    return [*groups, _Group(members, list(pairs.values()))]
+    return [*groups, _Group(members, list(proposals))]

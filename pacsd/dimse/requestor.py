@@ -40,6 +40,7 @@ from pacsd.dimse.command import (
 )
 from pacsd.dimse.negotiation import ACCEPTANCE, IDENTIFIER_SYNTAXES, Context
 from pacsd.dimse.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, read_pdu
+from pacsd.dimse.sending import context_for, in_syntax
 from pacsd.dimse.sop_classes import VERIFICATION
 from pacsd.dimse.violations import AbortReason, AssociationEnded, GivenUp, Violation
 from pacsd.faults import Fault, PacsdError
@@ -213,13 +214,14 @@ class Outgoing:
         transfer_syntax_uid: str,
         originator: Originator | None = None,
     ) -> Answer:
-        """C-STORE (PS3.7 9.1.1) of a data set in the transfer syntax it is in."""
-        context = self._context(sop_class_uid, transfer_syntax_uid)
+        """C-STORE (PS3.7 9.1.1) of a data set in the transfer syntax it is in, else in one it converts to exactly."""
+        context = context_for(self._association.contexts.values(), sop_class_uid, transfer_syntax_uid)
         self._last_id = self._last_id % _MAX_IDS + 1
         values = store_request(
             self._last_id, sop_class_uid=sop_class_uid, sop_instance_uid=sop_instance_uid, originator=originator
         )
-        self._association.send_object(context, values, reader)
+        outgoing = in_syntax(reader, source=transfer_syntax_uid, target=context.transfer_syntax)
+        self._association.send_object(context, values, outgoing)
         return self._answer(C_STORE_RQ)
 
     def find(self, sop_class_uid: str, identifier: bytes) -> Iterator[Answer]:
@@ -245,10 +247,10 @@ class Outgoing:
             if not answer.is_pending:
                 return
 
-    def _context(self, abstract_syntax: str, transfer_syntax: str | None = None) -> Context:
-        context = self.accepted(abstract_syntax, transfer_syntax)
+    def _context(self, abstract_syntax: str) -> Context:
+        context = self.accepted(abstract_syntax)
         if context is None:
-            raise PacsdError(Fault.UNSUPPORTED, f"the peer did not accept {abstract_syntax} in {transfer_syntax}")
+            raise PacsdError(Fault.UNSUPPORTED, f"the peer did not accept {abstract_syntax}")
         return context
 
     def _with_id(self, values: dict[int, Value]) -> dict[int, Value]:

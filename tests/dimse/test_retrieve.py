@@ -1,16 +1,30 @@
 """C-GET and C-MOVE end to end."""
 
+import socket
 import subprocess
 import threading
+import zlib
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEGBaseline8Bit
+from pydicom.filereader import read_dataset
+from pydicom.uid import (
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    MRImageStorage,
+)
 from pynetdicom import AE, build_role, evt
 from pynetdicom.sop_class import (
     PatientRootQueryRetrieveInformationModelGet,
@@ -20,11 +34,15 @@ from pynetdicom.sop_class import (
 
 from config.settings import RemoteAESettings
 from pacsd.archive.retrieve import InstanceRef
+from pacsd.codec.convert import CONVERTIBLE
+from pacsd.dimse.move import grouped
+from pacsd.dimse.requestor import Proposal
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Extent
 from tests.clients import require
 from tests.dimse.fakes import FakeArchive, FakeDirectory, Server, running
 from tests.dimse.objects import ROOT_UID, ct
+from tests.dimse.test_acceptor import until
 
 
 def filled(count: int, *, syntax: str = ExplicitVRLittleEndian) -> FakeArchive:
@@ -46,6 +64,9 @@ def filled(count: int, *, syntax: str = ExplicitVRLittleEndian) -> FakeArchive:
     return archive
 
 
+ALL_UNCOMPRESSED = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian]
+
+
 def wanted(level: str = "STUDY", **keys: Any) -> Dataset:
     request = Dataset()
     request.QueryRetrieveLevel = level
@@ -56,7 +77,7 @@ def wanted(level: str = "STUDY", **keys: Any) -> Dataset:
 
 
 @contextmanager
-def receiver(handler: Any = None) -> Iterator[tuple[RemoteAESettings, list[Any]]]:
+def receiver(handler: Any = None, *, syntaxes: Any = ALL_UNCOMPRESSED) -> Iterator[tuple[RemoteAESettings, list[Any]]]:
     """A foreign storage SCP and what it received."""
     received: list[Any] = []
 
@@ -65,7 +86,7 @@ def receiver(handler: Any = None) -> Iterator[tuple[RemoteAESettings, list[Any]]
         return handler(event) if handler else 0
 
     ae = AE("RECEIVER")
-    ae.add_supported_context(CTImageStorage)
+    ae.add_supported_context(CTImageStorage, syntaxes)
     server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, keep)])
     assert server is not None
     try:
@@ -131,7 +152,63 @@ def test_a_syntax_the_receiver_refuses_fails_with_its_reason() -> None:
         with running(archive=archive, directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
             final, failed = move(server, wanted())[-1]
     assert final.Status == 0xA702 and len(failed.FailedSOPInstanceUIDList) == 2
-    assert "did not accept" in final.ErrorComment
+    assert final.ErrorComment == "not taken by the receiver: JPEG Baseline (Process 1)"
+
+
+def pixels(data: bytes, syntax: str) -> bytes:
+    """Of an encoded data set, in little endian."""
+    if syntax == DeflatedExplicitVRLittleEndian:
+        data = zlib.decompress(data, -15)
+    read = read_dataset(BytesIO(data), syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian)
+    assert read.PatientName == "Nobody^Nowhere" and read.Rows == 64
+    words = array("H", read.PixelData)
+    if syntax == ExplicitVRBigEndian:
+        words.byteswap()
+    return words.tobytes()
+
+
+@pytest.mark.parametrize("syntax", ALL_UNCOMPRESSED)
+def test_a_receiver_of_another_uncompressed_syntax_gets_that(syntax: str) -> None:
+    archive = filled(3)
+    with receiver(syntaxes=[syntax]) as (remote, received):
+        with running(archive=archive, directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
+            final, _ = move(server, wanted())[-1]
+    assert final.Status == 0x0000 and len(received) == 3
+    for request, data in received:
+        stored = archive.datasets[str(request.AffectedSOPInstanceUID)]
+        assert pixels(data, syntax) == pixels(stored, ExplicitVRLittleEndian)
+        assert (data == stored) == (syntax == ExplicitVRLittleEndian)
+
+
+def test_what_cannot_be_converted_fails_alone() -> None:
+    """Found before its first byte, so that the association lives on."""
+    archive = filled(3)
+    broken = archive.instances[1].sop_instance_uid
+    archive.datasets[broken] = archive.datasets[broken][:-50]
+    with receiver(syntaxes=[ImplicitVRLittleEndian]) as (remote, received):
+        with running(archive=archive, directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
+            final, failed = move(server, wanted())[-1]
+    assert len(received) == 2 and final.NumberOfFailedSuboperations == 1
+    assert failed.FailedSOPInstanceUIDList == broken and "longer than" in final.ErrorComment
+
+
+def test_a_class_the_receiver_does_not_take_fails_with_its_name() -> None:
+    archive = filled(1)
+    archive.instances = [replace(archive.instances[0], sop_class_uid=MRImageStorage)]
+    with receiver() as (remote, _):
+        with running(archive=archive, directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
+            final, _ = move(server, wanted())[-1]
+    assert final.Status == 0xA702 and final.ErrorComment == "not taken by the receiver: MR Image Storage"
+
+
+def test_a_group_needs_no_more_contexts_than_an_association_has() -> None:
+    [one] = filled(1).instances
+    many = [replace(one, sop_class_uid=f"1.2.{n}") for n in range(100)]
+    groups = grouped([*many, *many])
+    assert [len(group.proposals) for group in groups] == [128, 128, 128, 16]
+    assert groups[0].proposals[:2] == [
+        Proposal("1.2.0", (ExplicitVRLittleEndian,)), Proposal("1.2.0", CONVERTIBLE),
+    ]  # fmt: skip
 
 
 def test_a_receiver_that_is_not_there_fails_every_instance() -> None:
@@ -187,11 +264,12 @@ def get(
     role: bool = True,
     model: Any = StudyRootQueryRetrieveInformationModelGet,
     cancel_after: int = 0,
+    syntax: str = ExplicitVRLittleEndian,
 ) -> Any:
     received: dict[str, bytes] = {}
     ae = AE("FOREIGN")
     ae.add_requested_context(model)
-    ae.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
+    ae.add_requested_context(CTImageStorage, syntax)
 
     def keep(event: Any) -> int:
         received[str(event.request.AffectedSOPInstanceUID)] = event.encoded_dataset(include_meta=False)
@@ -216,11 +294,23 @@ def test_get_returns_everything_bit_identical() -> None:
     assert answers[-1][0].Status == 0x0000 and received == archive.datasets
 
 
+@pytest.mark.parametrize("syntax", ALL_UNCOMPRESSED[1:])
+def test_get_converts_where_its_context_has_another_uncompressed_syntax(syntax: str) -> None:
+    archive = filled(2)
+    with running(archive=archive) as server:
+        answers, received = get(server, wanted(), syntax=syntax)
+    assert answers[-1][0].Status == 0x0000
+    assert {uid: pixels(data, syntax) for uid, data in received.items()} == {
+        uid: pixels(data, ExplicitVRLittleEndian) for uid, data in archive.datasets.items()
+    }
+
+
 def test_get_without_the_role_fails_every_instance() -> None:
     with running(archive=filled(2)) as server:
         answers, received = get(server, wanted(), role=False)
     final, failed = answers[-1]
     assert final.Status == 0xA702 and received == {} and len(failed.FailedSOPInstanceUIDList) == 2
+    assert "role SCP" in final.ErrorComment
 
 
 def test_get_of_one_image_asks_for_it_alone() -> None:
@@ -290,3 +380,46 @@ def test_getscu_and_movescu_do_their_work(tmp_path: Path) -> None:
             )  # fmt: skip
             assert done.returncode == 0, done.stderr
             assert len(received) == 6
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def storescp(folder: Path, *options: str) -> Iterator[RemoteAESettings]:
+    """DCMTK's storage SCP."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = ["storescp", "-od", str(folder), *options, str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            until(lambda: listens(port))
+            yield RemoteAESettings("RECEIVER", "127.0.0.1", port, "default")
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize(
+    ("option", "syntax"),
+    [("+xi", ImplicitVRLittleEndian), ("+xb", ExplicitVRBigEndian), ("+xd", DeflatedExplicitVRLittleEndian)],
+)
+def test_dcmtk_reads_what_it_is_sent_in_another_syntax(tmp_path: Path, option: str, syntax: str) -> None:
+    require("storescp")
+    archive = filled(2)
+    with storescp(tmp_path, option) as remote:
+        with running(archive=archive, directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
+            final, _ = move(server, wanted())[-1]
+    assert final.Status == 0x0000
+    files = [dcmread(path) for path in tmp_path.iterdir()]
+    assert len(files) == 2
+    for file in files:
+        # DCMTK prefers little endian where its option leaves a choice
+        assert file.file_meta.TransferSyntaxUID in (syntax, ExplicitVRLittleEndian)
+        stored = archive.datasets[str(file.SOPInstanceUID)]
+        words = array("H", file.PixelData)
+        if file.file_meta.TransferSyntaxUID == ExplicitVRBigEndian:
+            words.byteswap()
+        assert words.tobytes() == pixels(stored, ExplicitVRLittleEndian)
