@@ -1,4 +1,7 @@
-"""Query as SCP: C-FIND (PS3.4 C.4.1, PS3.7 9.1.2)."""
+"""Query as SCP: C-FIND (PS3.4 C.4.1, PS3.7 9.1.2).
+
+Unique keys of upper levels may be left out, with or without relational queries negotiated: see `check_find`.
+"""
 
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -7,7 +10,7 @@ from dataclasses import dataclass
 from pacsd.codec.keys import KEY_BY_TAG, Level
 from pacsd.dimse.association import Association, Message
 from pacsd.dimse.cancel import cancelled
-from pacsd.dimse.identifier import Identifier, Key, check_levels, read_identifier
+from pacsd.dimse.identifier import Identifier, Key, check_find, read_identifier
 from pacsd.dimse.identifier_answer import INSTANCE_AVAILABILITY, RETRIEVE_AE_TITLE, AnswerWriter
 from pacsd.dimse.negotiation import QueryOptions
 from pacsd.dimse.pdu import Data
@@ -83,7 +86,7 @@ def _search(
     data = association.read_identifier(message)
     identifier = read_identifier(data, message.context.transfer_syntax, character_set=peer.character_set)
     options = association.options.get(message.context.abstract_syntax, QueryOptions())
-    check_levels(identifier, model, relational=options.relational)
+    check_find(identifier, model)
     level = LEVELS[identifier.level]
     criteria = Criteria(level, identifier.keys, options.fuzzy, options.combined_datetime)
     return identifier, services.archive.search(services.query(criteria), peer.scope)

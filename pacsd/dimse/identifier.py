@@ -81,22 +81,25 @@ def read_identifier(data: bytes, transfer_syntax_uid: str, *, character_set: str
     return Identifier(level.values[0], keys)
 
 
-def check_levels(identifier: Identifier, model: Model, *, relational: bool) -> None:
-    """Whether the level is one of the model's and the unique keys above it are there (PS3.4 C.4.1.2.1, C.4.1.3.1).
+def check_find(identifier: Identifier, model: Model) -> None:
+    """Whether a query makes sense: a level of its model, and at IMAGE level one UID to begin with.
 
-    Raises IdentifierError MISMATCH, naming the element.
+    A hierarchical query has to name one unique key of every level above its own (PS3.4 C.4.1.2.1). One that does not
+    is answered as the relational query it is, negotiated or not: Orthanc and dcm4chee answer it too, and SCUs depend
+    on that (Patient Root at STUDY level without Patient ID above all). Raises IdentifierError, naming the elements:
+    MISMATCH for the level, TOO_BROAD for instances of which nothing is known.
     """
     levels = model.value
     if identifier.level not in levels:
         raise IdentifierError(Fault.MISMATCH, f"level is none of {', '.join(levels)}", QUERY_RETRIEVE_LEVEL)
-    if relational:
-        return
-    for above in levels[: levels.index(identifier.level)]:
-        tag = UNIQUE_KEYS[above]
-        values = identifier.uids(tag)
-        if len(values) != 1 or "*" in values[0] or "?" in values[0]:
-            message = f"{show(tag)} must have one value at level {identifier.level}"
-            raise IdentifierError(Fault.MISMATCH, message, tag)
+    uids = (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
+    if identifier.level == "IMAGE" and not any(is_uid(value) for tag in uids for value in identifier.uids(tag)):
+        raise IdentifierError(Fault.TOO_BROAD, "IMAGE level needs a Study, Series or SOP Instance UID", *uids)
+
+
+def is_uid(value: str) -> bool:
+    """Whether a value of a unique key names one entity, and is no wildcard."""
+    return "*" not in value and "?" not in value
 
 
 def check_retrieve(identifier: Identifier, model: Model) -> None:
@@ -108,7 +111,7 @@ def check_retrieve(identifier: Identifier, model: Model) -> None:
         raise IdentifierError(Fault.MISMATCH, f"{show(tag)} is missing", tag)
     for level in model.value:
         for value in identifier.uids(UNIQUE_KEYS[level]):
-            if level != "PATIENT" and ("*" in value or "?" in value):
+            if level != "PATIENT" and not is_uid(value):
                 raise IdentifierError(Fault.MISMATCH, f"{show(UNIQUE_KEYS[level])} is not a UID", UNIQUE_KEYS[level])
 
 

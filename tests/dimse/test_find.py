@@ -134,20 +134,43 @@ def test_an_ae_with_its_own_character_set_is_asked_and_answered_in_it() -> None:
         assert server.archive.queries[0][1].keys[0x00100010].values == ("张*",)
 
 
+PATIENT_ROOT, STUDY_ROOT = PatientRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelFind
+
+
 @pytest.mark.parametrize(
     ("model", "request_", "status", "offending"),
     [
-        (StudyRootQueryRetrieveInformationModelFind, identifier("SERIES"), 0xA900, 0x0020000D),
-        (StudyRootQueryRetrieveInformationModelFind, identifier("PATIENT"), 0xA900, 0x00080052),
-        (StudyRootQueryRetrieveInformationModelFind, identifier("NONSENSE"), 0xA900, 0x00080052),
-        (PatientRootQueryRetrieveInformationModelFind, identifier("STUDY"), 0xA900, 0x00100020),
-        (PatientRootQueryRetrieveInformationModelFind, identifier("STUDY", PatientID="A*"), 0xA900, 0x00100020),
+        (STUDY_ROOT, identifier("PATIENT"), 0xA900, 0x00080052),
+        (STUDY_ROOT, identifier("NONSENSE"), 0xA900, 0x00080052),
+        (STUDY_ROOT, identifier("IMAGE"), 0xA700, [0x0020000D, 0x0020000E, 0x00080018]),
+        (PATIENT_ROOT, identifier("IMAGE", PatientID="1", SOPInstanceUID="1.2.*"), 0xA700,
+         [0x0020000D, 0x0020000E, 0x00080018]),
     ],
-)
-def test_missing_keys_are_named(model: Any, request_: Dataset, status: int, offending: int) -> None:
+)  # fmt: skip
+def test_what_makes_no_sense_is_refused(model: Any, request_: Dataset, status: int, offending: Any) -> None:
     with running() as server:
         [(final, _)] = ask(server.port, request_, model=model)
         assert final.Status == status and final.OffendingElement == offending and final.ErrorComment
+
+
+@pytest.mark.parametrize(
+    ("model", "request_"),
+    [
+        (PATIENT_ROOT, identifier("STUDY")),
+        (PATIENT_ROOT, identifier("STUDY", PatientID="A*")),
+        (PATIENT_ROOT, identifier("SERIES", StudyInstanceUID="1.2")),
+        (PATIENT_ROOT, identifier("SERIES", Modality="CT")),
+        (PATIENT_ROOT, identifier("IMAGE", StudyInstanceUID="1.2")),
+        (PATIENT_ROOT, identifier("IMAGE", SOPInstanceUID="1.2")),
+        (STUDY_ROOT, identifier("SERIES")),
+        (STUDY_ROOT, identifier("IMAGE", SeriesInstanceUID="1.2")),
+    ],
+)  # fmt: skip
+def test_upper_unique_keys_may_be_left_out_without_negotiation(model: Any, request_: Dataset) -> None:
+    """As other archives answer; findscu and old workstations ask so."""
+    with running() as server:
+        assert ask(server.port, request_, model=model)[-1][0].Status == 0x0000
+        assert len(server.archive.queries) == 1
 
 
 def test_without_a_level_the_query_is_refused() -> None:
