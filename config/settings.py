@@ -194,6 +194,12 @@ class WebSettings(Checked):
         zh="允许跨域（CORS）访问的阅片页面来源，例如 https://viewer.example。",
         check=checks.each(checks.origin),
     )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        en="Addresses and networks of proxies whose X-Forwarded-Proto and X-Forwarded-Host are believed.",
+        zh="可信代理的地址或网段，采信其 X-Forwarded-Proto 与 X-Forwarded-Host。",
+        check=checks.each(checks.network),
+    )
     max_upload_bytes: int = setting(
         64 * GIB,
         unit="bytes",

@@ -101,7 +101,9 @@ def _web(context: RoleContext) -> None:
         services = Services(
             archive=archive,
             directory=archive.directory,
-            addresses=Addresses(public_url=settings.web.public_url),
+            addresses=Addresses(
+                public_url=settings.web.public_url, trusted_proxies=settings.web.trusted_proxies
+            ),
             allowed_origins=settings.web.allowed_origins,
             ready=partial(_readiness, context, archive),
             metrics=context.render_metrics,

@@ -11,6 +11,7 @@ from pacsd.web.problem import bad_request
 
 DICOM_WEB = "/dicom-web"
 
+_DEFAULT_PORTS = (80, 443)
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")     # what the archive can keep: PS3.5 9.1, and its odd cousins
 
@@ -36,7 +37,7 @@ class Addresses:
 
     def _from_request(self, request: Request) -> tuple[str, str]:
         headers = request.headers
-        scheme, authority = request.scope["scheme"], headers.get("host") or _own_authority(request)
+        scheme, authority = request.scope["scheme"], _with_port(headers.get("host", ""), _own_authority(request))
         if self._proxies and _is_within(request.client.host if request.client else "", self._proxies):
             forwarded = headers.get("x-forwarded-proto", scheme).split(",")[-1].strip().lower()
             scheme = forwarded if forwarded in ("http", "https") else scheme
@@ -52,11 +53,23 @@ def uid(request: Request, name: str) -> str:
     return value
 
 
+def _with_port(asked: str, own: str) -> str:
+    """The authority a client names. Some (dicomweb-client) leave out the port: where they name our very address, or
+    this machine by name, it is put back."""
+    if not asked:
+        return own
+    host, _, port = own.rpartition(":")
+    local = asked == "localhost" and host in ("127.0.0.1", "[::1]")
+    return f"{asked}:{port}" if port and (asked == host or local) else asked
+
+
 def _own_authority(request: Request) -> str:
     server = request.scope.get("server")
     if not server:
         return ""
     host, port = server
+    if port in _DEFAULT_PORTS:
+        return f"[{host}]" if ":" in host else str(host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -47,3 +47,9 @@ def test_forwarded_headers_count_only_from_trusted_proxies():
 def test_a_host_that_is_none_is_refused(host):
     with pytest.raises(HttpError):
         Addresses().dicom_web(request(host=host.encode().decode("latin-1")))
+
+
+def test_a_client_that_leaves_out_the_port_of_our_own_address_gets_it_back():
+    assert Addresses().dicom_web(request(host="127.0.0.1")) == "http://127.0.0.1:8080/dicom-web"
+    assert Addresses().dicom_web(request(host="localhost")) == "http://localhost:8080/dicom-web"
+    assert Addresses().dicom_web(request(host="pacs.example")) == "http://pacs.example/dicom-web"
