@@ -54,13 +54,17 @@ def is_warning(status: int) -> bool:
 def chosen_instances(
     association: Association, message: Message, services: Services, model: Model
 ) -> list[InstanceRef]:
-    """The instances an identifier selects and the peer may see; each unique key narrows. Raises PacsdError."""
+    """The instances an identifier selects and the peer may see; each unique key narrows. Raises PacsdError.
+
+    A Patient ID narrows too where the model begins with patients: a study of somebody else is not given out by its
+    UID alone (PS3.4 C.4.2.2.1), which costs one look at the index.
+    """
     peer = association.require_peer()
     data = association.read_identifier(message)
     identifier = read_identifier(data, message.context.transfer_syntax, character_set=peer.character_set)
     check_retrieve(identifier, model)
     studies = identifier.uids(STUDY_INSTANCE_UID)
-    if identifier.level == "PATIENT":
+    if "PATIENT" in model.value and identifier.uids(PATIENT_ID):
         studies = _studies_of(identifier, association, services)
         if not studies:
             return []
@@ -69,7 +73,9 @@ def chosen_instances(
 
 
 def _studies_of(identifier: Identifier, association: Association, services: Services) -> tuple[str, ...]:
-    keys = {PATIENT_ID: identifier.keys[PATIENT_ID], STUDY_INSTANCE_UID: Key(STUDY_INSTANCE_UID, "UI")}
+    """The patient's studies, among those named if any are."""
+    named = Key(STUDY_INSTANCE_UID, "UI", identifier.uids(STUDY_INSTANCE_UID))
+    keys = {PATIENT_ID: identifier.keys[PATIENT_ID], STUDY_INSTANCE_UID: named}
     matches = services.archive.search(services.query(Criteria("study", keys)), association.require_peer().scope)
     return tuple(match.dataset()[f"{STUDY_INSTANCE_UID:08X}"]["Value"][0] for match in matches)
 

@@ -336,6 +336,19 @@ def test_get_by_patient_asks_for_the_patients_studies() -> None:
     assert archive.queries[1][1].study_instance_uids == (f"{ROOT_UID}.1",)
 
 
+def test_a_study_is_not_given_out_under_another_patients_id() -> None:
+    archive = filled(2)
+    with running(archive=archive) as server:
+        request = wanted("SERIES", PatientID="SOMEBODY ELSE", SeriesInstanceUID=f"{ROOT_UID}.2")
+        answers, received = get(server, request, model=PatientRootQueryRetrieveInformationModelGet)
+        assert answers[-1][0].Status == 0x0000 and not received
+        [(level, criteria)] = archive.queries
+        assert level == "study" and criteria.keys[0x0020000D].values == (f"{ROOT_UID}.1",)
+        request.PatientID = ""
+        _, received = get(server, request, model=PatientRootQueryRetrieveInformationModelGet)
+        assert len(received) == 2 and archive.queries[-1][0] == "select"
+
+
 def test_a_failing_archive_is_a_status() -> None:
     archive = FakeArchive()
 
