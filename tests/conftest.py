@@ -13,6 +13,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pacsd.supervise.cluster import Cluster
+from tests.server import Server, remove_folder, scratch_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -81,3 +82,15 @@ def database(postgres: Postgres, migrated_template: str) -> Iterator[str]:
     name, dsn = postgres.create(template=migrated_template)
     yield dsn
     postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def running_server() -> Iterator[Server]:
+    """The whole server with default settings, but quick to pack; shared by the session, so holds what others sent."""
+    folder = scratch_folder()
+    server = Server(folder / "data", config="[storage]\nquiet_s = 1.0\ngrace_s = 5.0\n")
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+        remove_folder(folder)

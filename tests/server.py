@@ -28,7 +28,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self.log = data.parent / f"{data.name}.log"
         self._config = data.parent / f"{data.name}.toml"
-        self._config.write_text(config, encoding="utf-8")
+        self.configure(config)
 
     @property
     def base_url(self) -> str:
@@ -41,6 +41,30 @@ class Server:
         if self._process is None:
             raise RuntimeError("the server is not started")
         return self._process.pid
+
+    @property
+    def config(self) -> Path:
+        """The settings file, which leaves out what `start` says on the command line."""
+        return self._config
+
+    def configure(self, config: str) -> None:
+        """Other settings, from the next start on."""
+        self._config.write_text(config, encoding="utf-8")
+
+    def command(self, name: str, *arguments: str, timeout_s: float = 120.0) -> "subprocess.CompletedProcess[str]":
+        """Run `pacsd NAME` with the server's settings and data, beside it if it runs; both streams together."""
+        common = ["--config", str(self._config), "--data", str(self.data)]
+        return subprocess.run(
+            [sys.executable, "-m", "pacsd.main", name, *common, *arguments],
+            cwd=ROOT,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
 
     def start(self, *, within_s: float = 60.0) -> "Server":
         """Start, and return once /health/ready answers 200."""
@@ -105,7 +129,7 @@ class Server:
 
 
 def session_members(session: int) -> list[int]:
-    """Process ids of a session, its leader included; PostgreSQL's backends make sessions of their own, so descendants count."""
+    """Process ids of a session, its leader included. Descendants count: PostgreSQL makes sessions of its own."""
     parents: dict[int, tuple[int, int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
