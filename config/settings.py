@@ -126,8 +126,8 @@ class DimseSettings(Checked):
     )
     max_associations: int = setting(
         1500,
-        en="Associations at once in each process; further ones are refused for now.",
-        zh="每个进程的最大并发关联数；超出者暂时拒绝。",
+        en="Associations at once, all DIMSE processes of this server together; further ones are refused for now.",
+        zh="本服务器全部 DIMSE 进程合计的最大并发关联数；超出者暂时拒绝。",
         check=checks.within(1, 100_000),
     )
     max_pdu_bytes: int = setting(

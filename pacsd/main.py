@@ -12,6 +12,7 @@ from pacsd.archive.worker import Worker
 from pacsd.commands import cli
 from pacsd.dimse.claims import claims as dimse_claims
 from pacsd.dimse.listener import serve_queries, serve_receiver
+from pacsd.dimse.occupancy import Occupancy
 from pacsd.dimse.query import as_query as dimse_query
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
@@ -62,10 +63,12 @@ class Wiring:
 
 def roles(settings: Settings) -> tuple[Role, ...]:
     """The processes of the configured roles."""
+    dimse = settings.dimse
+    occupancy = Occupancy(dimse.receivers + dimse.query_processes)       # shared: made before the first fork
     every = {
         "dimse": (
-            Role("dimse", settings.dimse.receivers, _receiver),
-            Role("dimse-query", settings.dimse.query_processes, _queries),
+            Role("dimse", dimse.receivers, partial(_receiver, occupancy)),
+            Role("dimse-query", dimse.query_processes, partial(_queries, occupancy)),
         ),
         "web": (Role("web", settings.web.processes, _web),),
         "worker": (Role("worker", settings.supervise.worker_processes, _worker),),
@@ -82,17 +85,20 @@ def _opened(context: RoleContext, *, readers: int) -> Iterator[Archive]:
         archive.close()
 
 
-def _receiver(context: RoleContext) -> None:
+def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
+    place = occupancy.place(context.index)
     settings = context.settings
     handover = context.run_directory / HANDOVER_SOCKET if settings.dimse.query_processes else None
     with _opened(context, readers=2) as archive:
-        serve_receiver(context, archive, archive.directory, settings, handover=handover, query=dimse_query)
+        serve_receiver(context, archive, archive.directory, settings, handover=handover, query=dimse_query, place=place)
 
 
-def _queries(context: RoleContext) -> None:
+def _queries(occupancy: Occupancy, context: RoleContext) -> None:
+    settings = context.settings
+    place = occupancy.place(settings.dimse.receivers + context.index)
     handover = context.run_directory / HANDOVER_SOCKET
     with _opened(context, readers=8) as archive:
-        serve_queries(context, archive, archive.directory, context.settings, handover=handover, query=dimse_query)
+        serve_queries(context, archive, archive.directory, settings, handover=handover, query=dimse_query, place=place)
 
 
 def _web(context: RoleContext) -> None:

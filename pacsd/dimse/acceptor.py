@@ -23,6 +23,7 @@ from pacsd.dimse.command import (
 )
 from pacsd.dimse.handover import pass_on
 from pacsd.dimse.negotiation import LOCAL_LIMIT_EXCEEDED, Acceptance, Policy, negotiate, wants_queries
+from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.pdu import A_ASSOCIATE_RQ, abort_pdu, read_pdu
 from pacsd.dimse.services import Services
 from pacsd.dimse.statuses import PROCESSING_FAILURE, UNRECOGNIZED_OPERATION, response
@@ -65,7 +66,10 @@ class Session:
 
 
 class Acceptor:
-    """Serves connections, each on the thread that calls `run`; keeps count of them."""
+    """Serves connections, each on the thread that calls `run`; keeps count of them.
+
+    `max_associations` is that of all processes that tell their number through a `place` of the same memory.
+    """
 
     def __init__(
         self,
@@ -74,6 +78,7 @@ class Acceptor:
         timeouts: Timeouts,
         *,
         max_associations: int,
+        place: Place | None = None,
         handover: Path | None = None,
         handlers: Mapping[int, Handler] = HANDLERS,
     ) -> None:
@@ -81,6 +86,7 @@ class Acceptor:
         self._policy = policy
         self._timeouts = timeouts
         self._max_associations = max_associations
+        self._place = place or Alone()
         self._handover = handover
         self._handlers = handlers
         self._buffers = BufferPool()
@@ -99,7 +105,8 @@ class Acceptor:
         session = Session(connection, address)
         with self._changed:
             self._sessions.add(session)
-            crowded = len(self._sessions) > self._max_associations
+            # one that was handed over was counted where it came in, and still is there for a moment
+            crowded = self._place.tell(len(self._sessions)) > self._max_associations and request_body is None
             if self._stopping:
                 session.cut()
         try:
@@ -110,6 +117,7 @@ class Acceptor:
             connection.close()
             with self._changed:
                 self._sessions.discard(session)
+                self._place.tell(len(self._sessions))
                 self._changed.notify_all()
 
     def drain(self, grace_s: float) -> None:

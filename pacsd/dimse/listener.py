@@ -16,6 +16,7 @@ from pacsd.dimse.buffers import GATHER_BYTES
 from pacsd.dimse.find import Criteria
 from pacsd.dimse.handover import Door
 from pacsd.dimse.negotiation import Policy
+from pacsd.dimse.occupancy import Place
 from pacsd.dimse.services import Archive, Directory, Services, unchanged
 
 log = logging.getLogger("pacsd.dimse")
@@ -101,13 +102,14 @@ def serve_receiver(
     *,
     handover: Path | None = None,
     query: Callable[[Criteria], Any] = unchanged,
+    place: Place | None = None,
 ) -> None:
     """A receiver process until `context.stopping`; associations that may query go to whoever serves `handover`.
 
-    `query` makes the archive's query of what C-FIND asks.
+    `query` makes the archive's query of what C-FIND asks; `place` is where the processes count together.
     """
     _prepare_threads()
-    acceptor = _acceptor(archive, directory, settings, handover, query)
+    acceptor = _acceptor(archive, directory, settings, handover, query, place)
     listener = Listener(
         acceptor,
         host=settings.host,
@@ -127,11 +129,12 @@ def serve_queries(
     *,
     handover: Path,
     query: Callable[[Criteria], Any] = unchanged,
+    place: Place | None = None,
 ) -> None:
     """A query process until `context.stopping`; gives way to receivers when the processor is short."""
     os.nice(_QUERY_NICE)
     _prepare_threads()
-    acceptor = _acceptor(archive, directory, settings, None, query)
+    acceptor = _acceptor(archive, directory, settings, None, query, place)
     door = Door(handover, lambda connection, address, body: start(acceptor, connection, address, body))
     threading.Thread(target=door.serve, daemon=True).start()
     _until_stopped(context, door, acceptor, settings)
@@ -150,6 +153,7 @@ def _acceptor(
     settings: Settings,
     handover: Path | None,
     query: Callable[[Criteria], Any],
+    place: Place | None,
 ) -> Acceptor:
     dimse = settings.dimse
     services = Services(
@@ -166,7 +170,9 @@ def _acceptor(
         private_sop_classes=frozenset(dimse.private_sop_classes),
     )
     timeouts = Timeouts(artim_s=dimse.artim_timeout_s, idle_s=dimse.idle_timeout_s)
-    return Acceptor(services, policy, timeouts, max_associations=dimse.max_associations, handover=handover)
+    return Acceptor(
+        services, policy, timeouts, max_associations=dimse.max_associations, place=place, handover=handover
+    )
 
 
 def _prepare_threads() -> None:

@@ -11,15 +11,19 @@ import pytest
 
 from config.settings import Settings, load_settings
 from pacsd.access.directory import Directory
+from pacsd.dimse.associate import AssociateAccept, AssociateReject
 from pacsd.dimse.handover import Door
 from pacsd.dimse.listener import serve_receiver, start
+from pacsd.dimse.occupancy import Occupancy
 from pacsd.dimse.requestor import Proposal, Requestor
 from pacsd.dimse.sop_classes import VERIFICATION
 from tests.clients import require
 from tests.conftest import ROOT
 from tests.dimse.fakes import FakeArchive, running
+from tests.dimse.test_acceptor import until
 from tests.dimse.test_find import ask as find
 from tests.dimse.test_find import identifier, study
+from tests.dimse.wire import Raw
 
 
 class Place:
@@ -88,6 +92,45 @@ def test_a_receiver_process_serves_and_stops(tmp_path: Path) -> None:
     context.stopping.set()
     role.join(10)
     assert not role.is_alive()
+
+
+def test_processes_count_their_associations_together(tmp_path: Path) -> None:
+    """One that is handed over is not counted twice; one that ends makes room for both."""
+    occupancy = Occupancy(3)
+    with (
+        running(place=occupancy.place(0), max_associations=3) as behind,
+        running(place=occupancy.place(1), max_associations=3, handover=tmp_path) as front,
+        running(place=occupancy.place(2), max_associations=3) as other,
+    ):
+        behind.archive.matches = [study(1)]
+        door = Door(tmp_path, lambda connection, address, body: start(behind.acceptor, connection, address, body))
+        thread = threading.Thread(target=door.serve, daemon=True)
+        thread.start()
+        with Raw(front.port) as one, Raw(other.port) as two:
+            assert isinstance(one.associate(), AssociateAccept) and isinstance(two.associate(), AssociateAccept)
+            assert len(find(front.port, identifier())) == 2
+            until(lambda: behind.acceptor.running == 0 and front.acceptor.running == 1)
+            with Raw(other.port) as three:
+                assert isinstance(three.associate(), AssociateAccept)
+                with Raw(front.port) as four:
+                    assert four.associate() == AssociateReject(2, 3, 2)
+        until(lambda: front.acceptor.running == other.acceptor.running == 0)
+        with Raw(front.port) as again:
+            assert isinstance(again.associate(), AssociateAccept)
+        door.close()
+        thread.join(5)
+
+
+def test_a_process_that_begins_anew_counts_from_nothing() -> None:
+    """The numbers are seen across a fork."""
+    occupancy = Occupancy(2)
+    assert occupancy.place(0).tell(5) == 5
+    pid = os.fork()
+    if pid == 0:
+        os._exit(occupancy.place(1).tell(7))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 12
+    assert occupancy.place(0).tell(1) == 8
+    assert occupancy.place(1).tell(0) == 1
 
 
 QUERY_PROCESS = """
