@@ -90,7 +90,10 @@ def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
     settings = context.settings
     handover = context.run_directory / HANDOVER_SOCKET if settings.dimse.query_processes else None
     with _opened(context, readers=2) as archive:
-        serve_receiver(context, archive, archive.directory, settings, handover=handover, query=dimse_query, place=place)
+        serve_receiver(
+            context, archive, archive.directory, settings,
+            handover=handover, query=dimse_query, place=place, metrics=context.metrics(),
+        )  # fmt: skip
 
 
 def _queries(occupancy: Occupancy, context: RoleContext) -> None:
@@ -98,7 +101,10 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
     place = occupancy.place(settings.dimse.receivers + context.index)
     handover = context.run_directory / HANDOVER_SOCKET
     with _opened(context, readers=8) as archive:
-        serve_queries(context, archive, archive.directory, settings, handover=handover, query=dimse_query, place=place)
+        serve_queries(
+            context, archive, archive.directory, settings,
+            handover=handover, query=dimse_query, place=place, metrics=context.metrics(),
+        )  # fmt: skip
 
 
 def _web(context: RoleContext) -> None:

@@ -22,6 +22,7 @@ from pacsd.dimse.command import (
     RESPONSE,
 )
 from pacsd.dimse.handover import pass_on
+from pacsd.dimse.metering import Meter
 from pacsd.dimse.negotiation import LOCAL_LIMIT_EXCEEDED, Acceptance, Policy, negotiate, wants_queries
 from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.pdu import A_ASSOCIATE_RQ, abort_pdu, read_pdu
@@ -142,6 +143,9 @@ class Acceptor:
             self._reject(session, decision, request)
             return
         association = self._establish(session, request, decision)
+        meters = self._services.meters
+        meters.accepted.add()
+        meters.open.add()
         try:
             association.write([encode_accept(decision.answer)])
             while True:
@@ -152,6 +156,8 @@ class Acceptor:
         except Exception:
             log.exception("operation failed")
             association.end(Violation(AbortReason.NOT_SPECIFIED, "internal error"))
+        finally:
+            meters.open.add(-1)
 
     def _request(self, session: Session, body: bytes | None, crowded: bool) -> AssociateRequest | None:
         """The request to decide on, or None when the connection needs nothing more from this process."""
@@ -196,6 +202,7 @@ class Acceptor:
         )
         association.peer = decision.peer
         association.calling, association.called = request.calling, request.called
+        association.meter = Meter(self._services.meters)
         with self._changed:
             session.association = association
             if self._stopping:
@@ -212,12 +219,21 @@ class Acceptor:
                 "answer": (reject.result, reject.source, reject.reason),
             },
         )
+        self._services.meters.rejected(reject.result, reject.source, reject.reason)
         self._say_last(session, encode_reject(reject))
 
     def _say_last(self, session: Session, pdu: bytes) -> None:
         say_last(session.connection, pdu, wait_s=0.0 if self._stopping else self._timeouts.artim_s)
 
     def _answer(self, association: Association, message: Message) -> None:
+        field, started_at = message.command.field, time.monotonic()
+        association.answered = None
+        try:
+            self._perform(association, message)
+        finally:
+            association.meter.performed(field, association.answered, time.monotonic() - started_at)
+
+    def _perform(self, association: Association, message: Message) -> None:
         field = message.command.field
         handler = self._handlers.get(field)
         if handler is None:

@@ -11,7 +11,8 @@ from typing import Protocol
 
 from pacsd.access.directory import Peer
 from pacsd.dimse.buffers import BufferPool
-from pacsd.dimse.command import COMMAND_DATA_SET_TYPE, DATA_SET, NO_DATA_SET, Command, Value, decode, encode
+from pacsd.dimse.command import COMMAND_DATA_SET_TYPE, DATA_SET, NO_DATA_SET, STATUS, Command, Value, decode, encode
+from pacsd.dimse.metering import Meter, Meters
 from pacsd.dimse.negotiation import Context, QueryOptions
 from pacsd.dimse.pdu import (
     RELEASE_RP,
@@ -42,6 +43,7 @@ _SEND_PDU_BYTES = 1 << 18                # our own limit on what we send; larger
 _SOCKET_BUFFER_BYTES = 1 << 20
 _DISCARD_BYTES = 1 << 16
 MAX_IDENTIFIER_BYTES = 1 << 20
+UNMEASURED = Meters()
 
 
 class ObjectReader(Protocol):
@@ -93,6 +95,8 @@ class Association:
         self.contexts: dict[int, Context] = {}
         self.options: dict[str, QueryOptions] = {}
         self.peer: Peer | None = None
+        self.meter = Meter(UNMEASURED)
+        self.answered: int | None = None         # the last status sent
         self.calling = self.called = ""
 
     def establish(
@@ -157,6 +161,9 @@ class Association:
     def encode(self, context: Context, values: Mapping[int, Value], dataset: bytes | None = None) -> list[Data]:
         """A message as buffers for `write`."""
         kind = NO_DATA_SET if dataset is None else DATA_SET
+        status = values.get(STATUS)
+        if isinstance(status, int):
+            self.answered = status
         command = encode({**values, COMMAND_DATA_SET_TYPE: kind})
         parts = pdata(context.context_id, command, command=True, max_pdu_bytes=self._send_pdu_bytes)
         if dataset is not None:
@@ -180,12 +187,16 @@ class Association:
         command = encode({**values, COMMAND_DATA_SET_TYPE: DATA_SET})
         parts = pdata(context.context_id, command, command=True, max_pdu_bytes=self._send_pdu_bytes)
         groups = pdata_stream(context.context_id, reader.chunks(), max_pdu_bytes=self._send_pdu_bytes)
-        self.write(parts + next(groups))
+        first = next(groups)
+        self.write(parts + first)
+        size = sum(map(len, first[1::2]))        # every other buffer is a header
         try:
             for group in groups:
                 self.write(group)
+                size += sum(map(len, group[1::2]))
         except PacsdError as error:
             raise GivenUp(f"a stored object cannot be read: {error.message}") from error
+        self.meter.sent(size)
 
     # Ending
 
@@ -227,6 +238,7 @@ class Association:
         """Close the connection and give the buffer back."""
         self._reader.rest()
         self._socket.close()
+        self.meter.hand_over()
 
     def _say_last(self, pdu: bytes) -> None:
         say_last(self._socket, pdu, wait_s=0.0 if self._stopping else self._timeouts.artim_s)

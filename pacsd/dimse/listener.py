@@ -15,6 +15,7 @@ from pacsd.dimse.association import Timeouts
 from pacsd.dimse.buffers import GATHER_BYTES
 from pacsd.dimse.find import Criteria
 from pacsd.dimse.handover import Door
+from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.negotiation import Policy
 from pacsd.dimse.occupancy import Place
 from pacsd.dimse.services import Archive, Directory, Services, unchanged
@@ -103,13 +104,15 @@ def serve_receiver(
     handover: Path | None = None,
     query: Callable[[Criteria], Any] = unchanged,
     place: Place | None = None,
+    metrics: Metrics | None = None,
 ) -> None:
     """A receiver process until `context.stopping`; associations that may query go to whoever serves `handover`.
 
     `query` makes the archive's query of what C-FIND asks; `place` is where the processes count together.
     """
     _prepare_threads()
-    acceptor = _acceptor(archive, directory, settings, handover, query, place)
+    services = _services(archive, directory, settings, query, metrics)
+    acceptor = _acceptor(services, settings, handover, place)
     listener = Listener(
         acceptor,
         host=settings.host,
@@ -130,11 +133,12 @@ def serve_queries(
     handover: Path,
     query: Callable[[Criteria], Any] = unchanged,
     place: Place | None = None,
+    metrics: Metrics | None = None,
 ) -> None:
     """A query process until `context.stopping`; gives way to receivers when the processor is short."""
     os.nice(_QUERY_NICE)
     _prepare_threads()
-    acceptor = _acceptor(archive, directory, settings, None, query, place)
+    acceptor = _acceptor(_services(archive, directory, settings, query, metrics), settings, None, place)
     door = Door(handover, lambda connection, address, body: start(acceptor, connection, address, body))
     threading.Thread(target=door.serve, daemon=True).start()
     _until_stopped(context, door, acceptor, settings)
@@ -147,16 +151,15 @@ def _until_stopped(context: RoleContext, entrance: Listener | Door, acceptor: Ac
     acceptor.drain(settings.supervise.grace_s)
 
 
-def _acceptor(
+def _services(
     archive: Archive,
     directory: Directory,
     settings: Settings,
-    handover: Path | None,
     query: Callable[[Criteria], Any],
-    place: Place | None,
-) -> Acceptor:
+    metrics: Metrics | None,
+) -> Services:
     dimse = settings.dimse
-    services = Services(
+    return Services(
         archive,
         directory,
         query=query,
@@ -164,7 +167,12 @@ def _acceptor(
         artim_timeout_s=dimse.artim_timeout_s,
         idle_timeout_s=dimse.idle_timeout_s,
         connect_timeout_s=dimse.connect_timeout_s,
+        meters=Meters(metrics),
     )
+
+
+def _acceptor(services: Services, settings: Settings, handover: Path | None, place: Place | None) -> Acceptor:
+    dimse = settings.dimse
     policy = Policy(
         max_pdu_bytes=min(dimse.max_pdu_bytes or GATHER_BYTES, GATHER_BYTES),
         private_sop_classes=frozenset(dimse.private_sop_classes),

@@ -98,7 +98,10 @@ class _Delivery:
         self._retrieve: Retrieve = services.archive.retrieve
         self._remote = remote
         self._requestor = Requestor(
-            association.called, timeouts=timeouts, connect_timeout_s=services.connect_timeout_s
+            association.called,
+            timeouts=timeouts,
+            connect_timeout_s=services.connect_timeout_s,
+            meters=services.meters,
         )
         self._originator = Originator(association.calling, message.command.message_id)
         self._results: queue.SimpleQueue[_Result | None] = queue.SimpleQueue()

@@ -16,7 +16,7 @@ from pacsd.dimse.associate import (
     decode_reject,
     encode_request,
 )
-from pacsd.dimse.association import Association, Message, ObjectReader, Timeouts
+from pacsd.dimse.association import UNMEASURED, Association, Message, ObjectReader, Timeouts
 from pacsd.dimse.buffers import BufferPool
 from pacsd.dimse.command import (
     AFFECTED_SOP_CLASS_UID,
@@ -38,6 +38,7 @@ from pacsd.dimse.command import (
     Command,
     Value,
 )
+from pacsd.dimse.metering import Meter, Meters
 from pacsd.dimse.negotiation import ACCEPTANCE, IDENTIFIER_SYNTAXES, Context
 from pacsd.dimse.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, read_pdu
 from pacsd.dimse.sending import context_for, in_syntax
@@ -112,11 +113,13 @@ class Requestor:
         timeouts: Timeouts | None = None,
         connect_timeout_s: float = 15.0,
         max_pdu_bytes: int = _MAX_PDU_BYTES,
+        meters: Meters = UNMEASURED,
     ) -> None:
         self._calling = calling
         self._timeouts = timeouts or Timeouts()
         self._connect_timeout_s = connect_timeout_s
         self._max_pdu_bytes = max_pdu_bytes
+        self._meters = meters
 
     def connect(self, remote: Remote, proposals: Sequence[Proposal]) -> "Outgoing":
         """Open an association. Raises PacsdError: UNAVAILABLE if nobody answers, REFUSED if the peer rejects it."""
@@ -165,6 +168,7 @@ class Requestor:
         )
         association.establish(contexts, peer_max_pdu_bytes=accept.user.max_pdu_bytes)
         association.calling, association.called = request.calling, request.called
+        association.meter = Meter(self._meters)
         return association
 
 

@@ -1,13 +1,14 @@
 """What the DIMSE services need from the rest of the house, as small ports."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from config.settings import RemoteAESettings
 from pacsd.access.directory import Peer, Refusal
 from pacsd.access.scope import Scope
 from pacsd.archive.retrieve import DatasetReader, InstanceRef, Selection
+from pacsd.dimse.metering import Meters
 
 
 class Reception(Protocol):
@@ -98,3 +99,4 @@ class Services:
     artim_timeout_s: float = 30.0
     idle_timeout_s: float = 300.0
     connect_timeout_s: float = 15.0
+    meters: Meters = field(default_factory=Meters)

@@ -34,6 +34,7 @@ class _Intake:
         self._receiving_ae = association.called
         self._message = message
         self._reception: Reception | None = None
+        self.size_bytes = 0
         self._failure: Exception | None = None
 
     def write(self, piece: memoryview) -> None:
@@ -44,6 +45,7 @@ class _Intake:
             if self._reception is None:
                 self._reception = self._begin()
             self._reception.write(piece)
+            self.size_bytes += len(piece)
         except Exception as error:               # kept, and raised by commit: the protocol goes on meanwhile
             self._failure = error
             self.abort()
@@ -93,6 +95,7 @@ def answer(association: Association, message: Message, services: Services) -> No
         log.warning("object refused", extra={"fault": error.fault.value, "reason": error.message})
         association.send(message.context, failure(message.command, error, STORE_STATUS))
         return
+    association.meter.stored(intake.size_bytes)
     association.send(message.context, response(message.command, SUCCESS))
 
 

@@ -9,6 +9,7 @@ import mmap
 import os
 import struct
 import threading
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -50,11 +51,16 @@ class Histogram:
 
     def observe(self, value: float) -> None:
         """Count one observation, such as a duration in seconds."""
+        self.observe_all((value,))
+
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Count several at the cost of little more than one."""
+        ordered = sorted(values)
         for bound, bucket in self._buckets:
-            if value <= bound:
-                bucket.add()
-        self._total.add(value)
-        self._count.add()
+            if below := bisect_right(ordered, bound):
+                bucket.add(below)
+        self._total.add(sum(values))
+        self._count.add(len(values))
 
 
 class Metrics:

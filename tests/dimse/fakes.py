@@ -13,6 +13,7 @@ from pacsd.access.scope import Scope
 from pacsd.dimse.acceptor import Acceptor
 from pacsd.dimse.association import Timeouts
 from pacsd.dimse.listener import Listener
+from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.negotiation import Policy
 from pacsd.dimse.services import Services
 from pacsd.faults import Fault, PacsdError
@@ -149,14 +150,16 @@ def running(
     idle_s: float = 10.0,
     private_sop_classes: frozenset[str] = frozenset(),
     move_associations: int = 1,
+    metrics: Metrics | None = None,
     **acceptor_options: Any,
 ) -> Iterator[Server]:
     """Serve until the block ends."""
     archive = archive or FakeArchive()
     directory = directory or FakeDirectory()
     services = Services(
-        archive, directory, move_associations=move_associations, artim_timeout_s=artim_s, idle_timeout_s=idle_s
-    )
+        archive, directory, move_associations=move_associations, artim_timeout_s=artim_s, idle_timeout_s=idle_s,
+        meters=Meters(metrics),
+    )  # fmt: skip
     acceptor = Acceptor(
         services,
         Policy(max_pdu_bytes=max_pdu_bytes, private_sop_classes=private_sop_classes),
