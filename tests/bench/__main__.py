@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -86,6 +87,7 @@ def main() -> int:
     folder.chmod(0o755)
     sides = tuple(options.sides.split(","))
     facts: dict[str, object] = {
+        "load_average": os.getloadavg(),
         "versions": versions(),
         "sync_costs_s": sync_costs(folder),
         "commit": commit(),
@@ -130,6 +132,7 @@ def show(results: list[Result], facts: dict[str, object]) -> None:
                     f"{n} {v if isinstance(v, str) else f'{v * 1000:.2f} ms'}" for n, v in shown.items()
                 )
             )
+    print(f"load average of the machine before the run: {facts['load_average']}")
     for note in facts["notes"]:  # type: ignore[attr-defined]
         print(f"- {note}")
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from config.settings import load_settings
+from pacsd.archive.services import open_archive
+from pacsd.archive.upkeep import overlays
+from pacsd.supervise.cluster import running_dsn
 from tests.bench.dcmtk import storescu, timed
 from tests.bench.measures import Bench
 from tests.bench.peers import Server, orthanc, pacsd
 from tests.bench.processes import free_port
+from tests.synthetic import Study
 
 QUIET_S = 2.0
+CORRECTION = {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "Corrected^Name"}]}}
 
 
 def archive(bench: Bench, side: str) -> Server:
@@ -33,8 +40,22 @@ def archive(bench: Bench, side: str) -> Server:
             wait_packed(
                 server, series=2 * len(bench.corpora.series_studies()) + len(bench.corpora.query_studies())
             )
+            correct(server, [*bench.corpora.series_studies(), *bench.corpora.rich_studies()])
         bench.loaded[side] = server
     return bench.loaded[side]
+
+
+def correct(server: Server, studies: Sequence[Study]) -> None:
+    """Put an overlay on each of these studies of ours: metadata is measured as it is after a correction."""
+    settings = load_settings(server.folder / "data.toml", {"data_dir": server.folder / "data"})
+    archive = open_archive(settings, running_dsn(server.folder / "data" / "postgres"))
+    try:
+        for one in studies:
+            overlays(settings, archive).set_study_overlay(
+                organisation="default", study_instance_uid=one.study_instance_uid, attributes=CORRECTION
+            )
+    finally:
+        archive.close()
 
 
 def packs(server: Server) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,19 +26,40 @@ def association_with(port: int, *, ae_title: str = "PACSD", calling: str = "SOAK
     """
     _config.STORE_SEND_CHUNKED_DATASET = True  # paths go out byte by byte as they lie on disk
     entity = AE(calling)
-    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = PATIENCE_S
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = (
+        PATIENCE_S
+    )
     entity.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
     association = entity.associate("127.0.0.1", port, ae_title=ae_title)
     connection = association.dul.socket.socket if association.dul.socket else None
     if connection is not None and association.is_established:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
-        yield association
+        with _reactor_held(association):
+            yield association
     finally:
         if association.is_established:
             association.release()
         if connection is not None:
             connection.close()
+
+
+@contextmanager
+def _reactor_held(association: Association) -> Iterator[None]:
+    """Keep pynetdicom's reactor paused from the first request to the last.
+
+    pynetdicom 3.0.4 lets it run between requests; when it wakes late it takes the next, quick, answer off the queue
+    and throws it away, and `send_c_store` waits for ever.
+    """
+    checkpoint = association._reactor_checkpoint
+    checkpoint.clear()
+    time.sleep(0.02)  # let a turn that has begun come to its end
+    checkpoint.set = lambda: None
+    try:
+        yield
+    finally:
+        del checkpoint.set
+        checkpoint.set()
 
 
 def listens(port: int) -> bool:

@@ -65,7 +65,10 @@ def metadata(bench: Bench, studies: Sequence[Study]) -> Samples:
     paths = [f"{series_path(one)}/metadata" for one in studies]
     floor = Path(tempfile.mkdtemp(prefix="static-", dir=bench.folder))
     for number in numbers:
-        (floor / f"{number}").write_bytes(fetched(archive(bench, sides[0]), paths[number], JSON))
+        answer = fetched(archive(bench, sides[0]), paths[number], JSON)
+        if sides[0] == "pacsd" and answer.count(b"Corrected^Name") != bench.corpora.scaled(500):
+            raise RuntimeError("the overlay is not in the metadata")
+        (floor / f"{number}").write_bytes(answer)
     size = (floor / "0").stat().st_size
     bench.note(
         f"metadata of {studies[0].study_instance_uid[-6:]}: {size / 1e6:.2f} MB as {sides[0]} gives it"
