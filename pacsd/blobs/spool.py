@@ -18,11 +18,13 @@ from pacsd.blobs.local import (
 )
 from pacsd.blobs.port import BlobInfo
 from pacsd.blobs.ulid import Ulids
+from pacsd.blobs.write_back import start_writing_back
 
 SPOOL = "spool"
 BUCKET_FILES = 1_000
 BUCKET_S = 60.0
 NAMES_AHEAD = 32
+EARLY_BYTES = 128 * 1024         # so much at once begins its way to the disk before `commit` waits for it
 
 
 class Spool:
@@ -202,6 +204,8 @@ class SpoolWriter:
             write_all(self._descriptor, data)
         except OSError as error:
             raise translated(error, self.key) from error
+        if size >= EARLY_BYTES:
+            start_writing_back(self._descriptor, self.size_bytes, size)
         self.size_bytes += size
 
     def patch(self, offset_bytes: int, data: bytes) -> None:

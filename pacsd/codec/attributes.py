@@ -13,7 +13,7 @@ Attribute = dict[str, Any]
 Attributes = dict[str, Attribute]        # by eight upper-case hex digits, in tag order
 
 _TAGS: dict[Level, tuple[int, ...]] = {
-    level: tuple(key.tag for key in keys_of(level)) for level in ("patient", "study", "series", "instance")
+    level: tuple(sorted(key.tag for key in keys_of(level))) for level in ("patient", "study", "series", "instance")
 }
 
 
@@ -35,6 +35,15 @@ def series(header: Header, *, override: str | None = None) -> Attributes:
 def instance(header: Header, *, override: str | None = None) -> Attributes:
     """The instance-level ones."""
     return _of("instance", header, override)
+
+
+def instance_texts(header: Header, *, override: str | None = None) -> list[tuple[str, bytes]]:
+    """The instance-level ones as pairs of tag and JSON text, in tag order: what receiving stores of each object."""
+    elements = header.elements
+    sets = header.character_set
+    return [
+        (f"{tag:08X}", _json(elements[tag], header, sets, override)) for tag in _TAGS["instance"] if tag in elements
+    ]
 
 
 def _of(level: Level, header: Header, override: str | None) -> Attributes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pacsd.codec import attributes as codec
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Arrival
-from pacsd.index.rows import ISSUER_OF_PATIENT_ID, PATIENT_ID, members
+from pacsd.index.rows import ISSUER_OF_PATIENT_ID, PATIENT_ID, joined
 from pacsd.index.values import Attribute, Attributes, bounded, text_at
 
 MAX_UID_CHARACTERS = 128             # twice PS3.5's limit: enough for what devices get wrong
@@ -31,7 +31,7 @@ def instance_members(arrival: Arrival) -> str:
     for uid in (arrival.study_instance_uid, arrival.series_instance_uid, arrival.sop_instance_uid):
         if not uid or len(uid) > MAX_UID_CHARACTERS or "\0" in uid:
             raise PacsdError(Fault.MALFORMED, "a UID of the object is empty or too long")
-    return members(codec.instance(arrival.header, override=arrival.character_set))
+    return joined(codec.instance_texts(arrival.header, override=arrival.character_set))
 
 
 def above(arrival: Arrival) -> Above:
