@@ -64,10 +64,9 @@ def _with_port(asked: str, own: str) -> str:
 
 
 def _own_authority(request: Request) -> str:
-    server = request.scope.get("server")
-    if not server:
+    host, port = request.scope.get("server") or ("", None)
+    if port is None:                     # a Unix socket
         return ""
-    host, port = server
     if port in _DEFAULT_PORTS:
         return f"[{host}]" if ":" in host else str(host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
