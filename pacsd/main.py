@@ -24,6 +24,7 @@ from pacsd.supervise.supervisor import Supervisor
 from pacsd.web.addresses import Addresses
 from pacsd.web.app import create_app
 from pacsd.web.claims import claims as web_claims
+from pacsd.web.metering import Meter
 from pacsd.web.server import ServerLimits, listening_socket
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
@@ -119,6 +120,7 @@ def _web(context: RoleContext) -> None:
             allowed_origins=settings.web.allowed_origins,
             ready=partial(_readiness, context, archive),
             metrics=context.render_metrics,
+            count=Meter(context.metrics()),
             limits=WebLimits(
                 max_upload_bytes=settings.web.max_upload_bytes, max_results=settings.web.max_results
             ),

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pacsd.faults import PacsdError
 from pacsd.web import bulkdata, frames, health, metadata, metrics, retrieve, search, store
 from pacsd.web.addresses import DICOM_WEB
+from pacsd.web.metering import Counted
 from pacsd.web.problem import HttpError, of_fault, problem
 from pacsd.web.services import Services
 
@@ -81,28 +82,33 @@ def create_app(services: Services) -> ASGIApp:
 class _Resource:
     """All transactions of one path: the ASGI end point of its route."""
 
-    def __init__(self, services: Services, handlers: dict[str, Handler]) -> None:
+    def __init__(self, services: Services, transactions: dict[str, Transaction]) -> None:
         self._services = services
-        self._handlers = handlers
-        heads = {"HEAD"} if "GET" in handlers else set()
-        self._allow = ", ".join(sorted({"OPTIONS", *handlers, *heads}))
+        self._transactions = transactions
+        heads = {"HEAD"} if "GET" in transactions else set()
+        self._allow = ", ".join(sorted({"OPTIONS", *transactions, *heads}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
-        response = await self._answer(request)
-        if response is not None:
-            await response(scope, receive, send)
+        counted = Counted(send)
+        try:
+            response = await self._answer(request)
+            if response is not None:
+                await response(scope, receive, counted)
+        finally:
+            transaction = self._transactions.get("GET" if request.method == "HEAD" else request.method)
+            self._services.count(transaction.name if transaction is not None else "other", counted)
 
     async def _answer(self, request: Request) -> Response | None:
         method = "GET" if request.method == "HEAD" else request.method
         if method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": self._allow})
-        handler = self._handlers.get(method)
-        if handler is None:
+        transaction = self._transactions.get(method)
+        if transaction is None:
             detail = "this resource does not know the method"
             return problem(405, "Method Not Allowed", detail, headers={"Allow": self._allow})
         try:
-            return await handler(self._services, request)
+            return await transaction.handler(self._services, request)
         except PacsdError as error:
             return of_fault(error)
         except HttpError as error:
@@ -114,10 +120,10 @@ class _Resource:
 
 
 def _routes(base: str, transactions: tuple[Transaction, ...], services: Services) -> list[Route]:
-    by_path: dict[str, dict[str, Handler]] = {}
+    by_path: dict[str, dict[str, Transaction]] = {}
     for one in transactions:
-        by_path.setdefault(one.path, {})[one.method] = one.handler
-    return [Route(base + path, _Resource(services, handlers)) for path, handlers in by_path.items()]
+        by_path.setdefault(one.path, {})[one.method] = one
+    return [Route(base + path, _Resource(services, resource)) for path, resource in by_path.items()]
 
 
 async def _refused_by_routing(request: Request, error: Exception) -> Response:

@@ -8,6 +8,7 @@ from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
 from pacsd.archive.search import Query
 from pacsd.web.addresses import Addresses
+from pacsd.web.metering import Counted, uncounted
 from pacsd.web.multipart import Limits
 from pacsd.web.threads import Threads
 
@@ -180,6 +181,7 @@ class Services:
     addresses: Addresses
     ready: Callable[[], Mapping[str, bool]] = dict
     metrics: Callable[[], bytes | str] = bytes
+    count: Callable[[str, Counted], None] = uncounted
     limits: WebLimits = field(default_factory=WebLimits)
     threads: Threads = field(default_factory=Threads)
     allowed_origins: Iterable[str] = ()
