@@ -122,7 +122,7 @@ class Acceptor:
                 self._changed.notify_all()
 
     def drain(self, grace_s: float) -> None:
-        """End idle associations at once and the others as their operation ends; break what is left after `grace_s`."""
+        """End idle associations at once and the others as they fall silent; break what is left after `grace_s`."""
         deadline = time.monotonic() + grace_s
         with self._changed:
             self._stopping = True

@@ -39,6 +39,7 @@ from pacsd.faults import Fault, PacsdError
 log = logging.getLogger("pacsd.dimse")
 
 _REST_AFTER_MS = 50                      # silence after which the receive buffer is given back
+_BETWEEN_OBJECTS_S = 1.0                 # silence of a peer that may be about to go on
 _SEND_PDU_BYTES = 1 << 18                # our own limit on what we send; larger ones win nothing
 _SOCKET_BUFFER_BYTES = 1 << 20
 _DISCARD_BYTES = 1 << 16
@@ -201,7 +202,7 @@ class Association:
     # Ending
 
     def stop(self) -> None:
-        """From another thread: end the association as soon as no operation runs."""
+        """From another thread: end the association as soon as it is idle; a sender between two objects is not."""
         self._stopping = True
         if self._idle:
             _quietly_shut(self._socket, socket.SHUT_RD)
@@ -245,10 +246,10 @@ class Association:
 
     def _await_request(self) -> None:
         if self.readable(0.001 * _REST_AFTER_MS):
-            if self._stopping:
-                raise GivenUp("stopping")
             return
         self._reader.rest()
+        if self.readable(_BETWEEN_OBJECTS_S):
+            return
         self._idle = True                        # first this, then the look at _stopping: see `stop`
         try:
             spoke = not self._stopping and self.readable(self._timeouts.idle_s)
