@@ -14,7 +14,6 @@ import pydicom
 from tests.end_to_end.peers import Objects, media_storage_sop_instance_uid
 from tests.end_to_end.samples import Sample, dataset_bytes
 
-
 UNKNOWN_SYNTAXES = {                     # to storescp +xa (3.6.7)
     "1.2.840.10008.1.2.1.99",
     "1.2.840.10008.1.2.8.1",

@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import httpx
 from config.settings import Settings, load_settings
 from pacsd.archive.services import Archive, open_archive
 from pacsd.supervise.attach import database
+from pacsd.supervise.cluster import running_dsn
 from tests.end_to_end import dcmtk, peers
 from tests.end_to_end.peers import Objects
 from tests.end_to_end.samples import Sample
@@ -74,8 +75,12 @@ class House:
             finally:
                 opened.close()
 
+    def web_of(self, organisation: str) -> AbstractContextManager[str]:
+        """The DICOMweb root of another node that speaks for this organisation."""
+        return web_node(self.server, self._config(""), organisation)
+
     def files(self, pattern: str) -> list[Path]:
-        """Blobs by a pattern, such as spool/**/*.dcm."""
+        """Blobs by a pattern, such as packs/**/*.zip."""
         return sorted((self.server.data / "blobs").glob(pattern))
 
     def by_get(self, holding: Holding) -> Objects:
@@ -106,6 +111,22 @@ class House:
             return dcmtk.objects_in(Path(folder))
 
 
+@contextmanager
+def web_node(server: Server, config: str, organisation: str) -> Iterator[str]:
+    """The DICOMweb root of another node, over a running server's database and blobs, for one organisation."""
+    data = server.data.parent / f"node-{organisation}"
+    data.mkdir(exist_ok=True)
+    if not (data / "blobs").exists():
+        (data / "blobs").symlink_to(server.data / "blobs")
+    dsn = running_dsn(server.data / "postgres")
+    of_web = f'{config}\n[web]\norganisation = "{organisation}"\n'
+    node = Server(data, config=of_web, arguments=["--roles", "web", "--database", dsn])
+    try:
+        yield node.start().base_url
+    finally:
+        node.stop()
+
+
 def _organisation(number: int) -> str:
     return f'[[organisations]]\ncode = "h{number}"\n[[own_aes]]\ntitle = "H{number}"\norganisation = "h{number}"\n'
 
@@ -122,9 +143,14 @@ def wait_for(condition: Callable[[], object], what: str, *, within_s: float = 60
         time.sleep(0.05)
 
 
+def loose(data: Path) -> list[Path]:
+    """Spool files of a data directory; those made ahead are still empty."""
+    return [path for path in sorted((data / "blobs" / "spool").rglob("*.dcm")) if path.stat().st_size]
+
+
 def wait_packed(house: House) -> None:
     """Return once nothing is loose."""
-    wait_for(lambda: not house.files("spool/**/*.dcm"), "everything is packed")
+    wait_for(lambda: not loose(house.server.data), "everything is packed")
 
 
 def answer(base_url: str, path: str) -> list[dict[str, dict[str, object]]]:

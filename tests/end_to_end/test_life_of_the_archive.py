@@ -15,7 +15,7 @@ import pytest
 from pacsd.archive import upkeep
 from tests.clients import require
 from tests.end_to_end import corrections, dcmtk, peers
-from tests.end_to_end.house import DCMTK_TITLE, Holding, House, answer, failed, value, wait_for, wait_packed
+from tests.end_to_end.house import DCMTK_TITLE, Holding, House, answer, failed, loose, value, wait_for, wait_packed
 from tests.end_to_end.samples import Sample, by_study, layers, read_samples
 from tests.server import remove_folder, scratch_folder
 
@@ -227,7 +227,7 @@ def test_storescu_sent_nearly_all_of_them(house, refused):
 
 
 def test_loose_objects_come_back_bit_identical(house, refused):
-    assert house.files("spool/**/*.dcm")
+    assert loose(house.server.data)
     assert not house.files("packs/**/*.zip")
     check_ways_out(house, ALL)
 
@@ -253,8 +253,15 @@ def test_packed_objects_come_back_bit_identical(packed):
     check_ways_out(packed, ALL)
 
 
+def test_other_organisations_retrieve_by_web_from_nodes_of_their_own(packed):
+    for code in ALL[1:]:
+        holding = packed.holdings[code]
+        with packed.web_of(code) as base_url:
+            same(peers.wado(base_url, holding.studies), holding.sent, f"{code} by WADO-RS")
+
+
 def test_objects_come_back_bit_identical_after_a_late_arrival(joined):
-    assert joined.files("spool/**/*.dcm")
+    assert loose(joined.server.data)
     check_ways_out(joined, ["h0", BY_DCMTK])
 
 
@@ -291,7 +298,8 @@ def check_corrections(house: House) -> None:
     """Corrected studies show what is stated now, remember what they were, and are otherwise the bytes that came in."""
     for code, title in sorted((code, house.holdings[code].title) for code in corrections.WHERE):
         holding = house.holdings[code]
-        for came in (house.by_get(holding), house.by_move(holding), *([house.by_wado(holding)] if code == "h0" else [])):
+        ways = [house.by_get, house.by_move, *([house.by_wado] if code == "h0" else [])]
+        for came in (way(holding) for way in ways):
             assert came.keys() == holding.sent.keys(), title
             for sample in holding.samples:
                 corrections.check(code, sample, holding.sent[sample.sop_instance_uid], came[sample.sop_instance_uid])
