@@ -9,6 +9,7 @@ import gc
 import importlib
 import logging
 import os
+import resource
 import select
 import signal
 import socket
@@ -122,6 +123,7 @@ class Supervisor:
 
     def _begin(self) -> None:
         os.umask(0o077)
+        allow_open_files()
         self._clear_run_directory()
         warn_of_exposure(self._settings.host)
         refuse_taken_ports(self._settings)
@@ -334,6 +336,20 @@ class Supervisor:
             signal.set_wakeup_fd(wakeup)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def allow_open_files() -> None:
+    """As many descriptors as the administrator allows (the hard limit), for this process and those it starts.
+
+    The usual soft limit of 1,024 is less than the associations that `dimse.max_associations` promises.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == hard:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError) as error:   # a hard limit above the kernel's own (fs.nr_open)
+        log.warning("cannot raise the limit of open files", extra={"limit": soft, "cause": type(error).__name__})
 
 
 def _cluster(settings: Settings, *, durable: bool) -> Cluster | None:

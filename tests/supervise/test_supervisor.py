@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -93,6 +94,18 @@ def test_every_role_starts_and_finishes_on_sigterm(play: Callable[..., Played]) 
     assert {name for name, _ in served.notes("finished")} == {"dimse-0", "dimse-1", "worker-0"}
     assert not (served.data / "run" / "ready").exists()
     assert all(gone(pid) for _, pid in served.notes("started"))
+
+
+def test_roles_may_open_as_many_files_as_the_hard_limit_allows(play: Callable[..., Played]) -> None:
+    """A soft limit of 1,024, as most systems have it, is less than the associations to be served."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 200), hard))
+    try:
+        played = play().wait_ready()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for _, pid in played.notes("started"):
+        assert psutil.Process(pid).rlimit(psutil.RLIMIT_NOFILE) == (hard, hard)
 
 
 def test_interrupt_at_the_terminal_stops_in_order(play: Callable[..., Played]) -> None:
