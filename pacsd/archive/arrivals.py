@@ -17,7 +17,7 @@ log = logging.getLogger("pacsd.archive")
 class Index(Protocol):
     """The writer of arrivals."""
 
-    def store(self, arrival: Arrival) -> Stored: ...
+    def store(self, arrival: Arrival, durable: Callable[[], None] | None = ...) -> Stored: ...
     def replace(self, arrival: Arrival, *, grace_s: float = ...) -> Stored: ...
 
 
@@ -48,17 +48,21 @@ class Arrivals:
         self._packs_of = packs_of
         self._sidecar = sidecar
 
-    def admit(self, arrival: Arrival) -> Stored:
-        """Index one arrival.
+    def admit(self, arrival: Arrival, durable: Callable[[], None] | None = None) -> Stored:
+        """Index one arrival; `durable` is called once before it becomes visible, if it gets that far.
 
         Raises PacsdError CONFLICT (other bytes are kept under its UID and stay), REFUSED (it was rejected before),
         UNAVAILABLE.
         """
-        stored = self._decided(arrival, self._index.store(arrival))
-        if stored.outcome is Outcome.STORED:
-            return stored
+        stored = self._decided(arrival, self._index.store(arrival, durable))
         if stored.outcome is Outcome.CONFLICT:
             return self._contradicted(arrival, stored)
+        return self._kept(arrival, stored)
+
+    def _kept(self, arrival: Arrival, stored: Stored) -> Stored:
+        """The outcome, with the file gone where nobody reads it."""
+        if stored.outcome is Outcome.STORED:
+            return stored
         if stored.existing is None or stored.existing.key != arrival.extent.key:
             self._blobs.delete([arrival.extent.key])
         if stored.outcome is Outcome.REJECTED:
@@ -98,8 +102,11 @@ class Arrivals:
             "series": arrival.series_instance_uid, "sop": arrival.sop_instance_uid, "digest": arrival.digest.hex(),
         })
         stored = self._index.replace(arrival, grace_s=self._grace_s)
-        log.warning("an instance was replaced by another of the same UID", extra={"sop": arrival.sop_instance_uid})
-        return Stored(Outcome.STORED, stored.existing, stored.packed_series)
+        if stored.outcome is Outcome.CONFLICT:
+            raise PacsdError(Fault.UNAVAILABLE, "the instance is being moved; send it again")
+        if stored.outcome is Outcome.STORED:
+            log.warning("an instance was replaced by another of the same UID", extra={"sop": arrival.sop_instance_uid})
+        return self._kept(arrival, stored)
 
     def _quarantine(self, arrival: Arrival, _: Stored) -> Stored:
         """Keep the bytes aside, and say that they are not stored."""
@@ -110,6 +117,9 @@ class Arrivals:
                 for at in range(0, reader.size_bytes, CHUNK_BYTES):
                     writer.write(reader.pread(CHUNK_BYTES, at))
             writer.commit()
+        except PacsdError as error:
+            if error.fault is not Fault.CONFLICT:        # else it is there since a process ended here
+                raise
         finally:
             writer.abort()
         self._blobs.delete([arrival.extent.key])

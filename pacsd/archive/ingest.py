@@ -38,8 +38,8 @@ class Accepted:
 class Arrivals(Protocol):
     """Where a durable object becomes visible, and what the configured rule makes of a duplicate."""
 
-    def admit(self, arrival: Arrival) -> Stored:
-        """Index one arrival. Raises PacsdError CONFLICT or REFUSED if it may not become visible."""
+    def admit(self, arrival: Arrival, durable: Callable[[], None] | None = None) -> Stored:
+        """Index one arrival, `durable` first. Raises PacsdError CONFLICT or REFUSED if it may not become visible."""
 
 
 class Ingest:
@@ -146,13 +146,11 @@ class Reception:
             header = self._header or self._scan_whole()
             digest = self._digest.digest()
             writer.patch(meta.patch_offset, seal(self._length_bytes, digest))
-            writer.commit()
+            arrival = self._arrival(writer.key, len(meta.data), header, digest)
+            stored = self._arrivals.admit(arrival, self._make_durable)
         except PacsdError as error:
             self._fail(error)
             raise
-        self._writer = None                  # durable: from here on only the index decides about the file
-        arrival = self._arrival(writer.key, len(meta.data), header, digest)
-        stored = self._arrivals.admit(arrival)
         return Accepted(
             stored.outcome,
             arrival.sop_class_uid,
@@ -160,6 +158,12 @@ class Reception:
             arrival.study_instance_uid,
             arrival.series_instance_uid,
         )
+
+    def _make_durable(self) -> None:
+        """From here on only the index decides about the file."""
+        if self._writer is not None:
+            self._writer.commit()
+            self._writer = None
 
     def abort(self) -> None:
         """Forget the object (the sender went away)."""

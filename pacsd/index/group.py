@@ -20,6 +20,9 @@ class Ticket:
         self._gate = threading.Lock()
         self._gate.acquire()
 
+    def meanwhile(self) -> None:
+        """What this ticket's own thread does while another leads."""
+
     def wait(self) -> None:
         """Return once `wake` was called: the work is done, or this thread is to lead."""
         if self._gate is not None:
@@ -57,6 +60,7 @@ class Group(Generic[T]):
             if not leads:
                 ticket.will_wait()
         if not leads:
+            ticket.meanwhile()
             ticket.wait()
         if leads or ticket.leads:
             self._lead(ticket)

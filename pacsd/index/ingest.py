@@ -26,20 +26,61 @@ _PLANS = ("plan_cache_mode = force_generic_plan", "enable_seqscan = off", "enabl
           "enable_mergejoin = off", "enable_bitmapscan = off")  # fmt: skip
 
 _SeriesIdentity = tuple[int, str, str, bytes, str]
-_Insert = Callable[[Connection, "Sequence[_Waiting]", Sequence[int]], "list[Stored | Again]"]
+_Insert = Callable[[Connection, "Sequence[_Waiting]", Sequence[int], bool], "list[Stored | Again]"]
 
 
 class _Waiting(Ticket):
     """An arrival on its way into the index, and what became of it."""
 
-    __slots__ = ("_above", "answer", "arrival", "attributes")
+    __slots__ = ("_above", "_durable", "_settling", "answer", "arrival", "attributes")
 
-    def __init__(self, arrival: Arrival) -> None:
+    def __init__(self, arrival: Arrival, durable: Callable[[], None] | None = None) -> None:
         super().__init__()
         self.arrival = arrival
         self.attributes = instance_members(arrival)
         self.answer: Stored | PacsdError | None = None
         self._above: Above | None = None
+        self._durable = durable
+        self._settling: threading.Lock | None = None
+
+    def will_wait(self) -> None:
+        """Close both gates: that of the answer, and that of being durable, which this ticket's own thread opens."""
+        super().will_wait()
+        if self._durable is not None:
+            self._settling = threading.Lock()
+            self._settling.acquire()
+
+    def meanwhile(self) -> None:
+        """Become durable on the own thread, so that those who wait for one disk wait together."""
+        if self._settling is not None:
+            try:
+                self._make_durable()
+            finally:
+                self._settling.release()
+
+    def settle(self) -> None:
+        """Return when the object is durable, or `answer` says why it will not be."""
+        if self._settling is None:
+            self._make_durable()
+        else:
+            with self._settling:
+                return
+
+    def _make_durable(self) -> None:
+        durable, self._durable = self._durable, None
+        try:
+            if durable is not None:
+                durable()
+        except PacsdError as error:
+            self.answer = error
+        except Exception as error:
+            log.exception("making an object durable failed")
+            self.answer = PacsdError(Fault.INTERNAL, f"the object is not durable: {type(error).__name__}")
+
+    @property
+    def is_settling(self) -> bool:
+        """Whether there is anything to wait for until the object is durable."""
+        return self._durable is not None or self._settling is not None
 
     @property
     def identity(self) -> _SeriesIdentity:
@@ -57,8 +98,16 @@ class _Waiting(Ticket):
         raise self.answer or PacsdError(Fault.INTERNAL, "the index gave no answer")
 
 
+class _NotDurableError(Exception):
+    """An object of the batch did not become durable; the others are to be tried again without it."""
+
+
 class _SeriesCache:
-    """Keys of series by identity; what is in here needs no look at patient, study and series. Thread-safe."""
+    """Keys of series by identity; what is in here needs no look at patient, study and series. Thread-safe.
+
+    Good for one connection only: what ended it may have been a crash of PostgreSQL that took back a series which
+    had not reached its disk, and gave the key to another one since.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -82,6 +131,10 @@ class _SeriesCache:
         with self._mutex:
             self._keys.pop(identity, None)
 
+    def clear(self) -> None:
+        with self._mutex:
+            self._keys.clear()
+
 
 class Ingest:
     """Writes arrivals. Thread-safe; `store` keeps one connection of the pool to itself.
@@ -102,13 +155,16 @@ class Ingest:
         self._own: Connection | None = None
         self.other_patient_count = 0
 
-    def store(self, arrival: Arrival) -> Stored:
+    def store(self, arrival: Arrival, durable: Callable[[], None] | None = None) -> Stored:
         """Make one arrival visible; its transaction has committed on return.
+
+        `durable` makes the bytes durable, once, and raises PacsdError if it cannot. It runs while PostgreSQL
+        executes the statement; the transaction commits only after it has returned.
 
         Whether that waits for the disk is the pool's `synchronous_commit`; without, the spool repairs what a
         crash takes back. Raises PacsdError: MALFORMED (a UID no key can hold), UNAVAILABLE, FULL, INTERNAL.
         """
-        waiting = _Waiting(arrival)
+        waiting = _Waiting(arrival, durable)
         self._group.run(waiting)
         return waiting.result()
 
@@ -121,6 +177,7 @@ class Ingest:
             except PacsdError as error:
                 answers.append(error)
         waiting = [one for one in answers if isinstance(one, _Waiting)]
+        self._cache.clear()
         for start in range(0, len(waiting), self._batch):
             with lent(self._pool) as connection:
                 self._settle(connection, waiting[start : start + self._batch], _insert)
@@ -133,7 +190,9 @@ class Ingest:
         hidden from now on.
         """
 
-        def work(connection: Connection, ones: Sequence[_Waiting], series: Sequence[int]) -> list[Stored | Again]:
+        def work(
+            connection: Connection, ones: Sequence[_Waiting], series: Sequence[int], _: bool
+        ) -> list[Stored | Again]:
             return [replace(connection, _ready(ones[0], series[0]), grace_s=grace_s)]
 
         waiting = _Waiting(arrival)
@@ -157,7 +216,7 @@ class Ingest:
         try:
             try:
                 self._settle(self._connection(), batch, _insert)
-            except psycopg.OperationalError:
+            except (psycopg.OperationalError, _NotDurableError):
                 # Safe to run again: an arrival that did commit finds its own row.
                 self.close()
                 self._settle(self._connection(), batch, _insert)
@@ -172,6 +231,7 @@ class Ingest:
     def _connection(self) -> Connection:
         if self._own is None or self._own.closed:
             self.close()
+            self._cache.clear()
             self._own = self._pool.getconn()
             for setting in _PLANS:
                 self._own.execute(f"set {setting}")
@@ -210,19 +270,22 @@ class Ingest:
             hits = [(one, series) for one, series in known if series is not None]
             if hits:
                 ones, series = [one for one, _ in hits], [key for _, key in hits]
-                self._take(ones, work(connection, ones, series))
+                self._take(ones, work(connection, ones, series, True))
             self._place(connection, [one for one, series in known if series is None], work)
             left = [one for one in left if one.answer is None]
         _fail(left, PacsdError(Fault.UNAVAILABLE, "the series kept changing while an object of it arrived"))
 
     def _place(self, connection: Connection, new: Sequence[_Waiting], work: _Insert) -> None:
-        described = [(one, levels) for one in new if (levels := self._levels(one)) is not None]
+        for one in new:
+            one.settle()
+        durable = [one for one in new if one.answer is None]
+        described = [(one, levels) for one in durable if (levels := self._levels(one)) is not None]
         if not described:
             return
         ones = [one for one, _ in described]
         with connection.transaction():
             placed = place(connection, [(one.arrival, levels) for one, levels in described])
-            answers = work(connection, ones, [at.series for at in placed])
+            answers = work(connection, ones, [at.series for at in placed], False)
         for one, at in zip(ones, placed, strict=True):
             self._cache.put(one.identity, at.series)
             self._warn(one, at)
@@ -254,8 +317,21 @@ class Ingest:
             )
 
 
-def _insert(connection: Connection, ones: Sequence[_Waiting], series: Sequence[int]) -> list[Stored | Again]:
-    return insert(connection, [_ready(one, key) for one, key in zip(ones, series, strict=True)])
+def _insert(
+    connection: Connection, ones: Sequence[_Waiting], series: Sequence[int], beside: bool
+) -> list[Stored | Again]:
+    """`beside`: the statement is a transaction of its own, in which the objects become durable."""
+    ready = [_ready(one, key) for one, key in zip(ones, series, strict=True)]
+    if not beside or not any(one.is_settling for one in ones):
+        return insert(connection, ready)
+    return insert(connection, ready, lambda: _all_settled(ones))
+
+
+def _all_settled(ones: Iterable[_Waiting]) -> None:
+    for one in ones:
+        one.settle()
+    if any(one.answer is not None for one in ones):
+        raise _NotDurableError
 
 
 def _ready(one: _Waiting, series: int) -> Ready:

@@ -6,7 +6,7 @@ waited for the lock; whoever changes that also raises `series.revision`, so a di
 and the locked row means: look again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -118,17 +118,43 @@ def sop_hash(sop_instance_uid: str) -> int:
     return unsigned - (1 << 64) if unsigned >= 1 << 63 else unsigned
 
 
-def insert(connection: Connection, batch: Sequence[Ready]) -> list[Stored | Again]:
-    """Insert what is new, count it, and say for each what became of it; one statement."""
+def insert(
+    connection: Connection, batch: Sequence[Ready], meanwhile: Callable[[], None] | None = None
+) -> list[Stored | Again]:
+    """Insert what is new, count it, and say for each what became of it; one statement.
+
+    `meanwhile` runs beside the statement and before its commit: what it raises undoes the statement, and costs the
+    connection. Not for use inside a transaction.
+    """
     rows = [_row(n, one) for n, one in enumerate(batch)]
     if len(rows) == 1:
-        found = connection.execute(_STORE_ONE, rows[0], prepare=True).fetchall()
+        statement, values = _STORE_ONE, rows[0]
     else:
-        found = connection.execute(_STORE_MANY, list(map(list, zip(*rows, strict=True))), prepare=True).fetchall()
+        statement, values = _STORE_MANY, tuple(map(list, zip(*rows, strict=True)))
+    if meanwhile is None:
+        found = connection.execute(statement, values, prepare=True).fetchall()
+    else:
+        found = _beside(connection, statement, values, meanwhile)
     answers: list[Stored | Again] = [Again.VANISHED] * len(batch)
     for n, *judgement in found:
         answers[n] = _answer(batch[n].arrival, judgement)
     return answers
+
+
+def _beside(
+    connection: Connection, statement: str, values: tuple[Any, ...], meanwhile: Callable[[], None]
+) -> list[tuple[Any, ...]]:
+    """In pipeline mode PostgreSQL executes what it has been sent, and commits at the Sync that ends the pipeline
+    (protocol 54.2.4). So the index works while the disk does, and nothing shows before `meanwhile` has returned."""
+    with connection.pipeline():
+        cursor = connection.execute(statement, values, prepare=True)
+        connection.pgconn.flush()
+        try:
+            meanwhile()
+        except BaseException:
+            connection.close()               # without a Sync: PostgreSQL rolls back
+            raise
+    return cursor.fetchall()
 
 
 def _row(n: int, one: Ready) -> tuple[Any, ...]:

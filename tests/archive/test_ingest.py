@@ -1,6 +1,7 @@
 """Receiving: what is kept, what is refused, and in which order."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -31,7 +32,9 @@ class Admitted:
 
     seen: list[Arrival] = field(default_factory=list)
 
-    def admit(self, arrival: Arrival) -> Stored:
+    def admit(self, arrival: Arrival, durable: Callable[[], None] | None = None) -> Stored:
+        if durable is not None:
+            durable()
         self.seen.append(arrival)
         return Stored(Outcome.STORED)
 
