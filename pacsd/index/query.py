@@ -77,8 +77,8 @@ _INSTANCE_NEEDS = frozenset((STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTAN
 def search(pool: Pool, query: Query | CompiledQuery, scope: Scope) -> Iterator[Match]:
     """Patients, studies or series that match and that the scope sees, newest study first.
 
-    With a limit one plain statement; without, a cursor that lives in a transaction of its own until the iterator
-    is exhausted or closed, so close it. Raises PacsdError UNAVAILABLE, and what `compile_query` raises.
+    A page is one plain statement; more than that comes through a cursor that lives in a transaction of its own until
+    the iterator is exhausted or closed, so close it. Raises PacsdError UNAVAILABLE, and what `compile_query` raises.
     """
     compiled = query if isinstance(query, CompiledQuery) else compile_query(query)
     query = compiled.query
@@ -87,7 +87,7 @@ def search(pool: Pool, query: Query | CompiledQuery, scope: Scope) -> Iterator[M
     if query.limit == 0:
         return iter(())
     statement = _STATEMENTS[query.level](compiled, scope)
-    if query.limit is not None and not statement.residual:
+    if query.limit is not None and query.limit <= _STREAM_ROWS and not statement.residual:
         with lent(pool) as connection:
             rows = connection.execute(statement.text, statement.params, prepare=False).fetchall()
         return iter([statement.match(row) for row in rows])
