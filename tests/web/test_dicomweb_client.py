@@ -16,6 +16,7 @@ from pydicom.encaps import get_frame
 from pydicom.uid import UID
 
 from tests.clients import require
+from tests.synthetic import small_object, study
 
 FAILURE_REASONS = {0xA700, 0xA900, 0xC000, 0x0110, 0x0111, 0x0122, 0x0124}
 DUPLICATE_SOP_INSTANCE = 0x0111
@@ -190,11 +191,11 @@ def test_an_object_of_another_study_is_refused(http, data_folder):
     assert answer.status_code == 409 and failure_reason(answer) == 0xA900
 
 
-def test_a_truncated_upload_leaves_nothing(http, data_folder):
-    path = files_below(data_folder / "dicom" / "series_mr_128_slices")[1]
+def test_a_truncated_upload_leaves_nothing(http):
+    upload = small_object(study(7193))
     head = b"--b\r\nContent-Type: application/dicom\r\n\r\n"
     kind = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'}
-    assert http.post("/studies", content=head + path.read_bytes(), headers=kind).status_code == 400
-    dataset = pydicom.dcmread(io.BytesIO(path.read_bytes()), stop_before_pixels=True)
+    assert http.post("/studies", content=head + upload, headers=kind).status_code == 400
+    dataset = pydicom.dcmread(io.BytesIO(upload), stop_before_pixels=True)
     url = f"/studies/{dataset.StudyInstanceUID}/series/{dataset.SeriesInstanceUID}/instances/{dataset.SOPInstanceUID}"
     assert http.get(url).status_code == 404
