@@ -55,6 +55,15 @@ class Contents(Protocol):
     def __call__(self, scope: Scope, selection: Selection) -> list[SeriesContent]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class FileRange:
+    """Bytes of an open file, which the kernel can send by itself."""
+
+    descriptor: int
+    offset_bytes: int
+    size_bytes: int
+
+
 class DatasetReader:
     """The data set of one instance as it is given out: stored bytes, with overlays applied.
 
@@ -76,6 +85,14 @@ class DatasetReader:
     def plain(self) -> BlobReader | None:
         """The blob, if the data set is exactly `size_bytes` bytes from `offset_bytes` of it."""
         return None if self._ref.overlay else self._blob
+
+    @property
+    def file_range(self) -> FileRange | None:
+        """Where the data set stands as it is given out, if that is in a local file, and all of it."""
+        descriptor = None if self._ref.overlay else self._blob.fileno()
+        if descriptor is None or self.offset_bytes + self._stored_bytes > self._blob.size_bytes:
+            return None
+        return FileRange(descriptor, self.offset_bytes, self._stored_bytes)
 
     def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
         """The bytes in order. Raises PacsdError UNAVAILABLE if the blob ends too early."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pacsd.access.directory import Peer
+from pacsd.archive.retrieve import FileRange
 from pacsd.dimse.buffers import BufferPool
 from pacsd.dimse.command import COMMAND_DATA_SET_TYPE, DATA_SET, NO_DATA_SET, STATUS, Command, Value, decode, encode
 from pacsd.dimse.metering import Meter, Meters
@@ -17,6 +18,7 @@ from pacsd.dimse.negotiation import Context, QueryOptions
 from pacsd.dimse.pdu import (
     RELEASE_RP,
     RELEASE_RQ,
+    SENDFILE_PDU_BYTES,
     Data,
     PDataReader,
     ReleaseConfirmed,
@@ -25,6 +27,7 @@ from pacsd.dimse.pdu import (
     pdata,
     pdata_stream,
     send,
+    send_file,
 )
 from pacsd.dimse.violations import (
     AbortReason,
@@ -53,6 +56,10 @@ class ObjectReader(Protocol):
     @property
     def size_bytes(self) -> int | None:
         """Its size, if that is known before it is read."""
+
+    @property
+    def file_range(self) -> FileRange | None:
+        """Where it stands in a file just as it is to be sent, if it does."""
 
     def chunks(self, chunk_bytes: int = ...) -> Iterator[bytes]:
         """Its bytes in order."""
@@ -187,6 +194,10 @@ class Association:
         """
         command = encode({**values, COMMAND_DATA_SET_TYPE: DATA_SET})
         parts = pdata(context.context_id, command, command=True, max_pdu_bytes=self._send_pdu_bytes)
+        where = reader.file_range if self._send_pdu_bytes <= SENDFILE_PDU_BYTES else None
+        if where is not None and where.size_bytes:
+            self._send_file(context, parts, where)
+            return
         groups = pdata_stream(context.context_id, reader.chunks(), max_pdu_bytes=self._send_pdu_bytes)
         first = next(groups)
         self.write(parts + first)
@@ -198,6 +209,18 @@ class Association:
         except PacsdError as error:
             raise GivenUp(f"a stored object cannot be read: {error.message}") from error
         self.meter.sent(size)
+
+    def _send_file(self, context: Context, command: list[Data], where: FileRange) -> None:
+        send_file(
+            self._socket,
+            context.context_id,
+            command,
+            where.descriptor,
+            offset_bytes=where.offset_bytes,
+            size_bytes=where.size_bytes,
+            max_pdu_bytes=self._send_pdu_bytes,
+        )
+        self.meter.sent(where.size_bytes)
 
     # Ending
 

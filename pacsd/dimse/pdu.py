@@ -4,13 +4,14 @@ The socket is blocking, with SO_RCVTIMEO and SO_SNDTIMEO as its time limits, so 
 MSG_WAITALL brings a whole fragment without the interpreter in between.
 """
 
+import os
 import socket
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
 
 from pacsd.dimse.buffers import GATHER_BYTES, BufferPool
-from pacsd.dimse.violations import AbortReason, AbortSource, PeerAborted, PeerGone, Violation
+from pacsd.dimse.violations import AbortReason, AbortSource, GivenUp, PeerAborted, PeerGone, Violation
 
 A_ASSOCIATE_RQ, A_ASSOCIATE_AC, A_ASSOCIATE_RJ = 0x01, 0x02, 0x03
 P_DATA_TF, A_RELEASE_RQ, A_RELEASE_RP, A_ABORT = 0x04, 0x05, 0x06, 0x07
@@ -25,6 +26,10 @@ _MAX_BUFFERS_A_CALL = 512                # half of Linux's IOV_MAX: a header and
 _FIRST = struct.Struct(">BxII")          # PDU type, PDU length, length of the first PDV item
 _LENGTH = struct.Struct(">I")
 _PDV = struct.Struct(">BxIIBB")          # the same and context ID, control header
+
+# Up to this PDU length the kernel sends from the file itself. Measured, CPU per 500 CT of 525 KB, as against buffers:
+# PDUs of 16 KiB 80 for 158 ms, 32 KiB 56 for 96 ms; 64 KiB 134 for 83 ms, 128 KiB 105 for 95 ms, 256 KiB the same.
+SENDFILE_PDU_BYTES = 1 << 15
 
 Data = bytes | bytearray | memoryview
 
@@ -296,6 +301,43 @@ def send(connection: socket.socket, parts: list[Data]) -> None:
             _send_group(connection, parts[start : start + _MAX_BUFFERS_A_CALL])
     except OSError as error:
         raise PeerGone(_cause(error)) from error
+
+
+def send_file(
+    connection: socket.socket,
+    context_id: int,
+    before: list[Data],
+    descriptor: int,
+    *,
+    offset_bytes: int,
+    size_bytes: int,
+    max_pdu_bytes: int,
+) -> None:
+    """Write `before`, and a data set straight from a file (sendfile(2)). Raises PeerGone.
+
+    Each header waits for what follows it (MSG_MORE), so that they go out together.
+    """
+    room = max_pdu_bytes - 6
+    head = b"".join(before)
+    at, end = offset_bytes, offset_bytes + size_bytes
+    try:
+        while at < end:
+            length = min(room, end - at)
+            last = _LAST if at + length == end else 0
+            head += _PDV.pack(P_DATA_TF, length + 6, length + 2, context_id, last)
+            connection.sendall(head, socket.MSG_MORE)
+            _send_range(connection, descriptor, at, at + length)
+            head, at = b"", at + length
+    except OSError as error:
+        raise PeerGone(_cause(error)) from error
+
+
+def _send_range(connection: socket.socket, descriptor: int, at: int, end: int) -> None:
+    while at < end:
+        sent = os.sendfile(connection.fileno(), descriptor, at, end - at)
+        if sent == 0:
+            raise GivenUp("a stored object is shorter than it was")
+        at += sent
 
 
 def _send_group(connection: socket.socket, parts: list[Data]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pacsd.archive.retrieve import FileRange
 from pacsd.codec.convert import CONVERTIBLE, converted, is_convertible
 from pacsd.codec.transfer_syntaxes import transfer_syntax
 from pacsd.dimse.association import ObjectReader
@@ -54,6 +55,11 @@ class _Converted:
     @property
     def size_bytes(self) -> int | None:
         """Not known before it is read."""
+        return None
+
+    @property
+    def file_range(self) -> FileRange | None:
+        """In no file is it as it is to be sent."""
         return None
 
     def chunks(self, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:

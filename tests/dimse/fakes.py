@@ -5,11 +5,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from tempfile import TemporaryFile
 from typing import Any
 
 from config.settings import RemoteAESettings
 from pacsd.access.directory import Peer, Refusal
 from pacsd.access.scope import Scope
+from pacsd.archive.retrieve import FileRange
 from pacsd.dimse.acceptor import Acceptor
 from pacsd.dimse.association import Timeouts
 from pacsd.dimse.listener import Listener
@@ -61,6 +63,7 @@ class FakeArchive:
         self.queries: list[tuple[Any, Any]] = []
         self.instances: list[Any] = []
         self.datasets: dict[str, bytes] = {}
+        self.in_files = False
 
     @property
     def ingest(self) -> "FakeArchive":
@@ -86,28 +89,39 @@ class FakeArchive:
     def open(self, ref: Any) -> "FakeDataset":
         if ref.sop_instance_uid not in self.datasets:
             raise PacsdError(Fault.NOT_FOUND, "its blob is gone")
-        return FakeDataset(self.datasets[ref.sop_instance_uid])
+        return FakeDataset(self.datasets[ref.sop_instance_uid], in_file=self.in_files)
 
 
 class FakeDataset:
     """A data set on its way out."""
 
-    plain = None
-
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, *, in_file: bool = False) -> None:
         self._data = data
+        self._file = TemporaryFile() if in_file else None  # noqa: SIM115
         self.size_bytes = len(data)
+
+    @property
+    def file_range(self) -> FileRange | None:
+        """Behind a few bytes of something else, as in a pack."""
+        if self._file is None:
+            return None
+        self._file.write(b"before" + self._data + b"behind")
+        self._file.flush()
+        return FileRange(self._file.fileno(), 6, len(self._data))
 
     def chunks(self, chunk_bytes: int = 1 << 20) -> Iterator[bytes]:
         for start in range(0, len(self._data), chunk_bytes):
             yield self._data[start : start + chunk_bytes]
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def __enter__(self) -> "FakeDataset":
         return self
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import socket
 import struct
 import threading
+from tempfile import TemporaryFile
 
 import pytest
 from hypothesis import given, settings
@@ -16,8 +17,9 @@ from pacsd.dimse.pdu import (
     ReleaseRequested,
     pdata,
     pdata_stream,
+    send_file,
 )
-from pacsd.dimse.violations import AbortReason, AssociationEnded, PeerAborted, PeerGone, Violation
+from pacsd.dimse.violations import AbortReason, AssociationEnded, GivenUp, PeerAborted, PeerGone, Violation
 
 MAX_PDU = 1 << 16
 few = settings(max_examples=60, deadline=None, derandomize=True)
@@ -107,6 +109,33 @@ def test_a_stream_reads_back(chunks: list[bytes], max_pdu_bytes: int) -> None:
     for group in pdata_stream(5, chunks, max_pdu_bytes=max_pdu_bytes):
         parts += group
     assert read_message(b"".join(parts)) == (5, b"command", b"".join(chunks))
+
+
+@few
+@given(st.binary(min_size=1, max_size=3000), st.integers(0, 9), st.integers(128, 4096))
+def test_a_file_reads_back(dataset: bytes, offset: int, max_pdu_bytes: int) -> None:
+    with TemporaryFile() as file:
+        file.write(bytes(offset) + dataset + b"behind")
+        file.flush()
+        wire = sent_from(file.fileno(), offset, len(dataset), max_pdu_bytes)
+    assert read_message(wire) == (3, b"command", dataset)
+
+
+def test_a_file_that_ends_too_early_ends_the_association() -> None:
+    with TemporaryFile() as file:
+        file.write(bytes(100))
+        file.flush()
+        with pytest.raises(GivenUp):
+            sent_from(file.fileno(), 0, 200, 128)
+
+
+def sent_from(descriptor: int, offset: int, size: int, max_pdu_bytes: int) -> bytes:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        command = pdata(3, b"command", command=True, max_pdu_bytes=128)
+        send_file(ours, 3, command, descriptor, offset_bytes=offset, size_bytes=size, max_pdu_bytes=max_pdu_bytes)
+        ours.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: theirs.recv(1 << 16), b""))
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)

@@ -109,9 +109,11 @@ def move(server: Server, request: Dataset, *, destination: str = "RECEIVER", can
     return answers
 
 
+@pytest.mark.parametrize("in_files", [False, True])
 @pytest.mark.parametrize("associations", [1, 3])
-def test_move_delivers_everything_bit_identical(associations: int) -> None:
+def test_move_delivers_everything_bit_identical(associations: int, in_files: bool) -> None:
     archive = filled(20)
+    archive.in_files = in_files
     with receiver() as (remote, received):
         directory = FakeDirectory(remotes={"RECEIVER": remote})
         with running(archive=archive, directory=directory, move_associations=associations) as server:
@@ -287,8 +289,10 @@ def get(
     return answers, received
 
 
-def test_get_returns_everything_bit_identical() -> None:
+@pytest.mark.parametrize("in_files", [False, True])
+def test_get_returns_everything_bit_identical(in_files: bool) -> None:
     archive = filled(12)
+    archive.in_files = in_files
     with running(archive=archive) as server:
         answers, received = get(server, wanted())
     assert answers[-1][0].Status == 0x0000 and received == archive.datasets
