@@ -14,7 +14,7 @@ from pacsd.blobs.port import BlobStore
 from pacsd.codec.frames import BulkExtent, FrameTable, bulk, frame_extents, unpacked_bits
 from pacsd.codec.walk import Dataset
 from pacsd.faults import Fault, PacsdError
-from pacsd.index.records import PackRow
+from pacsd.index.records import Extent, PackRow
 
 CHUNK_BYTES = 1 << 20
 KEPT_FRAMES = 1_000_000                  # of loose instances' tables, for each process
@@ -111,7 +111,7 @@ class Frames:
             packed = None if entry is None else sidecar.frames(entry)
             if packed is not None:
                 return packed                    # else the bytes say why there is none
-        kept = self._tables.get(ref.extent.key) if ref.pack is None else None
+        kept = self._tables.get(ref.extent) if ref.pack is None else None
         if kept is not None:
             return kept
         table = frame_extents(
@@ -121,28 +121,28 @@ class Frames:
             transfer_syntax_uid=ref.transfer_syntax_uid,
         )
         if table is not None and ref.pack is None:
-            self._tables.keep(ref.extent.key, table)
+            self._tables.keep(ref.extent, table)
         return table
 
 
 class _Tables:
-    """Frame tables of spool files read lately; a spool file never changes."""
+    """Frame tables of loose instances read lately, by where they are: a blob may hold several."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, FrameTable] = OrderedDict()
+        self._kept: OrderedDict[Extent, FrameTable] = OrderedDict()
         self._frames = 0
         self._lock = threading.Lock()
 
-    def get(self, key: str) -> FrameTable | None:
+    def get(self, where: Extent) -> FrameTable | None:
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
+            if where in self._kept:
+                self._kept.move_to_end(where)
+            return self._kept.get(where)
 
-    def keep(self, key: str, table: FrameTable) -> None:
+    def keep(self, where: Extent, table: FrameTable) -> None:
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = table
+            if where not in self._kept:
+                self._kept[where] = table
                 self._frames += len(table.frames)
             while self._frames > KEPT_FRAMES and len(self._kept) > 1:
                 _, oldest = self._kept.popitem(last=False)

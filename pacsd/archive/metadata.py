@@ -18,7 +18,7 @@ from pacsd.archive.sidecar_metadata import ORIGINAL_ATTRIBUTES_SEQUENCE, Member,
 from pacsd.blobs.port import BlobStore
 from pacsd.codec.part10 import read_meta
 from pacsd.faults import Fault, PacsdError
-from pacsd.index.records import LooseInstance, PackRow, SeriesContent
+from pacsd.index.records import Extent, LooseInstance, PackRow, SeriesContent
 
 CharacterSetOf = Callable[[str, str], str | None]        # organisation code, source AE -> what it really writes
 KEPT_BYTES = 16 << 20                    # of loose instances' members, for each process
@@ -138,34 +138,34 @@ def _original_attributes(overlay: _Overlay, old: Mapping[str, bytes], when: date
 
 
 class _LooseMembers:
-    """Members of spool files read lately; a spool file never changes."""
+    """Members of loose instances read lately, by where they are: bytes never change, and a blob may hold several."""
 
     def __init__(self, blobs: BlobStore, character_set_of: CharacterSetOf) -> None:
         self._blobs = blobs
         self._character_set_of = character_set_of
-        self._kept: OrderedDict[str, tuple[int, list[Member]]] = OrderedDict()
+        self._kept: OrderedDict[Extent, tuple[int, list[Member]]] = OrderedDict()
         self._kept_bytes = 0
         self._lock = threading.Lock()
 
     def __call__(self, loose: LooseInstance) -> list[Member]:
-        key = loose.extent.key
+        where = loose.extent
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key][1]
-        with self._blobs.open(key) as blob:
-            piece = PieceReader(blob, loose.extent)
+            if where in self._kept:
+                self._kept.move_to_end(where)
+                return self._kept[where][1]
+        with self._blobs.open(where.key) as blob:
+            piece = PieceReader(blob, where)
             meta = read_meta(piece.pread(_META_BYTES, 0))
             owner = meta.receipt.organisation if meta.receipt is not None else ""
             members, _ = described(piece, meta, self._character_set_of(owner, meta.source_ae))
-        self._keep(key, members)
+        self._keep(where, members)
         return members
 
-    def _keep(self, key: str, members: list[Member]) -> None:
+    def _keep(self, where: Extent, members: list[Member]) -> None:
         size = sum(len(text) + 120 for _, text in members)
         with self._lock:
-            if key not in self._kept and size < KEPT_BYTES // 8:
-                self._kept[key] = size, members
+            if where not in self._kept and size < KEPT_BYTES // 8:
+                self._kept[where] = size, members
                 self._kept_bytes += size
             while self._kept_bytes > KEPT_BYTES:
                 self._kept_bytes -= self._kept.popitem(last=False)[1][0]

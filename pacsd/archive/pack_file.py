@@ -144,7 +144,7 @@ class PackWriter:
                     yield self._finish(self._open)
                 self._add(piece)
             if self._open is not None:
-                yield self._finish(self._open)
+                yield self._finish(self._open, last=True)
         finally:
             if self._open is not None:
                 self._open.writer.abort()
@@ -179,13 +179,15 @@ class PackWriter:
             extra={"sop": piece.sop_instance_uid, "key": piece.extent.key, "reason": reason},
         )
 
-    def _finish(self, pack: "_OpenPack") -> WrittenPack:
+    def _finish(self, pack: "_OpenPack", *, last: bool = False) -> WrittenPack:
+        """Only the last pack of a merge says what they replace: if it is there, all are, and nothing is missing."""
         info = pack.finish()
         self._open = None
+        replaces = self._head.replaces if last and not self.damaged else ()
         sidecar_key = pack.key.removesuffix(PACK_SUFFIX) + SIDECAR_SUFFIX
         head = PackHead(
             pack.key, self._head.organisation, self._head.study_instance_uid, self._head.series_instance_uid,
-            self._head.generation, self._head.replaces, pack.created_at,
+            self._head.generation, replaces, pack.created_at,
         )
         self._blobs.put(sidecar_key, build_sidecar(head, pack.instances))
         return WrittenPack(pack.key, sidecar_key, info.size_bytes, tuple(pack.instances))

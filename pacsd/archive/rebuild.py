@@ -10,7 +10,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from itertools import chain
+from typing import Any, Protocol
 
 from pacsd.archive.journal import Fact, FactKind, Journal
 from pacsd.archive.pack_file import PREFIX, SIDECAR_SUFFIX, PieceReader, WrittenPack
@@ -67,6 +68,14 @@ class _Study:
 
 
 @dataclass(frozen=True, slots=True)
+class _Said:
+    """By instance: the digest of the bytes that were last told to count, and when it was last purged."""
+
+    winners: dict[_Named, bytes]
+    purged_us: dict[_Named, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Rebuilt:
     """What came of a rebuild. `refused` objects are kept as blobs, and each was logged."""
 
@@ -105,9 +114,9 @@ class Rebuild:
         """All of it. Raises PacsdError UNAVAILABLE at a journal that cannot be read, INTERNAL for an organisation
         that is not configured: half a truth is worse than none."""
         self._done = Rebuilt()
-        winners = self._replacements()
+        said = self._said()
         for whose, study in self._studies().items():
-            self._study(whose, study, winners)
+            self._study(whose, study, said)
             progress(self._done)
         for fact in self._journal.replay():
             self._replay(fact)
@@ -126,14 +135,17 @@ class Rebuild:
     def _count(self, **more: int) -> None:
         self._done = replace(self._done, **{name: getattr(self._done, name) + n for name, n in more.items()})
 
-    def _replacements(self) -> dict[_Named, bytes]:
-        """By instance, the digest of the bytes that were last told to count."""
-        winners: dict[_Named, bytes] = {}
+    def _said(self) -> _Said:
+        """What the journal says of copies of one instance."""
+        said = _Said({}, {})
         for fact in self._journal.replay():
+            body: Mapping[str, Any] = fact.body
             if fact.kind is FactKind.REPLACE:
-                organisation = str(fact.body["key"]).split("/")[1]
-                winners[organisation, str(fact.body["sop"])] = bytes.fromhex(str(fact.body["digest"]))
-        return winners
+                said.winners[body["key"].split("/")[1], body["sop"]] = bytes.fromhex(body["digest"])
+            elif fact.kind is FactKind.PURGE:
+                for sop in chain.from_iterable(body["series"].values()):
+                    said.purged_us[body["organisation"], sop] = _microseconds(fact.at)
+        return said
 
     def _studies(self) -> dict[_Whose, _Study]:
         studies: dict[_Whose, _Study] = defaultdict(_Study)
@@ -220,7 +232,7 @@ class Rebuild:
             return
         heads[key] = head
 
-    def _study(self, whose: _Whose, study: _Study, winners: Mapping[_Named, bytes]) -> None:
+    def _study(self, whose: _Whose, study: _Study, said: _Said) -> None:
         sidecars = {}
         for key in study.packs:
             sidecar = SidecarIndex(self._blobs.read(key))
@@ -228,7 +240,7 @@ class Rebuild:
         candidates: dict[str, list[_Candidate]] = defaultdict(list)
         for candidate in (*self._candidates(sidecars, study.spool), *study.bare):
             candidates[candidate.sop_instance_uid].append(candidate)
-        chosen = {sop: _chosen(those, winners.get((whose[0], sop))) for sop, those in candidates.items()}
+        chosen = {sop: _chosen(those, said, (whose[0], sop)) for sop, those in candidates.items()}
         self._store(whose[0], sorted(chosen.values(), key=lambda one: (one.received_us, one.sop_instance_uid)))
         for pack, (sidecar_key, sidecar) in sidecars.items():
             if all(chosen[entry.sop_instance_uid].pack == pack for entry in sidecar):
@@ -309,9 +321,12 @@ def _as_received(extent: Extent, meta: FileMeta, reader: PieceReader) -> Receive
     return Received(extent, meta, meta.receipt, read_header(reader, meta))
 
 
-def _chosen(those: Sequence[_Candidate], winner: bytes | None) -> _Candidate:
-    """The copy that counts: what replaced the others, else the first received; a packed copy before a loose one."""
-    told = [one for one in those if one.digest == winner] or list(those)
+def _chosen(those: Sequence[_Candidate], said: _Said, name: _Named) -> _Candidate:
+    """The copy that counts: one that came after the last purge; what replaced the others, else the first received;
+    a packed copy before a loose one."""
+    purged_us, winner = said.purged_us.get(name, 0), said.winners.get(name)
+    alive = [one for one in those if one.received_us >= purged_us] or list(those)
+    told = [one for one in alive if one.digest == winner] or alive
     first = min(told, key=lambda one: one.received_us)
     alike = [one for one in told if one.digest == first.digest]
     return max(alike, key=lambda one: (one.pack != "", one.generation))

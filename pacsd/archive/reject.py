@@ -131,4 +131,4 @@ class Rejections:
 
     def _instances(self, content: SeriesContent) -> set[str]:
         packed = {entry.sop_instance_uid for pack in content.packs for entry in self._sidecar(pack)}
-        return packed | {one.sop_instance_uid for one in content.loose}
+        return (packed - content.replaced) | {one.sop_instance_uid for one in content.loose}

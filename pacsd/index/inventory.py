@@ -106,12 +106,19 @@ class Inventory:
         return started
 
     def due_garbage(self, limit: int) -> list[str]:
-        """Keys of blobs whose time has come."""
+        """Keys of blobs whose time has come; never that of a pack in use, however it came to be on the list."""
         with lent(self._pool) as connection:
             rows = connection.execute(
-                "select key from garbage where delete_after <= now() order by delete_after limit %s", (limit,)
+                """select key from garbage g where delete_after <= now()
+                    and not exists (select from pack where key = g.key or sidecar_key = g.key)
+                order by delete_after limit %s""", (limit,),
             ).fetchall()
         return [row[0] for row in rows]
+
+    def is_garbage(self, key: str) -> bool:
+        """Whether a blob is to be deleted."""
+        with lent(self._pool) as connection:
+            return connection.execute("select from garbage where key = %s", (key,)).fetchone() is not None
 
     def forget_garbage(self, keys: Sequence[str]) -> None:
         """These blobs are gone for good."""

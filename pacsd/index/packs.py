@@ -1,6 +1,6 @@
 """Series that are due for packing or merging, and the transactions that make packs the truth."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -72,6 +72,12 @@ _LOCATE = "insert into locator (hash, series) select h, %s from unnest(%s::bigin
 _HIDE = """
 insert into replaced (series, sop_instance_uid) select %s, u from unnest(%s::text[]) as s(u) on conflict do nothing
 """
+# A loose instance may be read from an old pack that holds others too (after a rebuild): that blob goes with the last.
+_THROW_TAKEN = """
+insert into garbage (key, delete_after) select k, now() + make_interval(secs => %s) from unnest(%s::text[]) as u(k)
+where not exists (select from instance i where i.series = %s and i.key = k)
+on conflict do nothing
+"""
 THROW = """
 insert into garbage (key, delete_after) select k, now() + make_interval(secs => %s) from unnest(%s::text[]) as u(k)
 on conflict do nothing
@@ -130,7 +136,7 @@ class Packs:
             hashes = [sop_hash(uid) for uid in taken]
             connection.execute(_LOCATE, (content.series, hashes))
             connection.execute(_HIDE, (content.series, [uid for uid in uids if uid not in taken]))
-            connection.execute(THROW, (grace_s, sorted(taken.values())))
+            throw_taken(connection, content.series, taken.values(), grace_s=grace_s)
             connection.execute(_COUNT, {"series": content.series, "generation": generation})
 
     def adopt_pack(self, content: SeriesContent, pack: NewPack, *, generation: int) -> None:
@@ -188,6 +194,11 @@ class Packs:
             if not lock_series(connection, [content.series]):
                 raise PacsdError(Fault.NOT_FOUND, "the series is gone")
             yield connection
+
+
+def throw_taken(connection: Connection, series: int, keys: Iterable[str], *, grace_s: float) -> None:
+    """Blobs from which loose instances of a locked series were read become garbage, unless others still are."""
+    connection.execute(_THROW_TAKEN, (grace_s, sorted(set(keys)), series))
 
 
 def _is_known(connection: Connection, pack: NewPack) -> bool:

@@ -7,7 +7,7 @@ from pacsd.access.scope import Scope
 from pacsd.index import outbox
 from pacsd.index.connect import Connection, Pool, retried
 from pacsd.index.loose import sop_hash
-from pacsd.index.packs import THROW
+from pacsd.index.packs import THROW, throw_taken
 from pacsd.index.predicate import Params, within
 from pacsd.index.summary import lock_series, summarise
 
@@ -25,6 +25,19 @@ _REJECT = f"""
 insert into rejection (organisation, series, sop_instance_uid, hash, code)
 select %(organisation)s, g.series, g.sop_instance_uid, g.hash, %(code)s from {_GIVEN} where {_KEPT}
 order by g.sop_instance_uid on conflict do nothing returning series
+"""
+# Purged since: only the tombstone is left to be made, in no series that anybody reads (a rebuild).
+_REJECT_GONE = """
+insert into rejection (organisation, series, sop_instance_uid, hash, code)
+select %(organisation)s, 0, u.sop, u.hash, %(code)s
+from unnest(%(named)s::text[], %(named_hashes)s::bigint[]) as u(sop, hash)
+where not exists (select from instance i where i.sop_instance_uid = u.sop and i.organisation = %(organisation)s)
+    and not exists (select from locator l join series r on r.pk = l.series
+        where l.hash = u.hash and r.organisation = %(organisation)s)
+order by u.sop on conflict do nothing
+"""
+_RESTORE_GONE = """
+delete from rejection where organisation = %(organisation)s and sop_instance_uid = any(%(named)s::text[]) and series = 0
 """
 _RESTORE = f"""
 delete from rejection x using {_GIVEN}
@@ -69,11 +82,13 @@ def reject(
 ) -> int:
     """Hide instances from readers, and keep them from coming back; how many were not hidden before.
 
-    `code` says why (a code of IOCM, IHE RAD-66). Instances the organisation does not keep there are passed over.
+    `code` says why (a code of IOCM, IHE RAD-66). What the organisation does not keep at all (any more) is not counted,
+    and may not come back either; what it keeps elsewhere is passed over.
     """
 
     def work(connection: Connection, given: dict[str, Any]) -> list[int]:
         rows = connection.execute(_REJECT, {**given, "code": code}).fetchall()
+        connection.execute(_REJECT_GONE, {**given, "code": code})
         return _change(connection, [row[0] for row in rows], -1)
 
     return _set(pool, organisation, study_instance_uid, instances, work, INSTANCE_REJECTED)
@@ -84,6 +99,7 @@ def restore(pool: Pool, organisation: int, study_instance_uid: str, instances: I
 
     def work(connection: Connection, given: dict[str, Any]) -> list[int]:
         rows = connection.execute(_RESTORE, given).fetchall()
+        connection.execute(_RESTORE_GONE, given)
         return _change(connection, [row[0] for row in rows], 1)
 
     return _set(pool, organisation, study_instance_uid, instances, work, INSTANCE_RESTORED)
@@ -102,7 +118,8 @@ def purge(
         loose = connection.execute(_PURGE_LOOSE, given).fetchall()
         packed = connection.execute(_PURGE_PACKED, given).fetchall()
         connection.execute(_HIDE, ([row[0] for row in packed], [row[1] for row in packed]))
-        connection.execute(THROW, (grace_s, sorted(row[2] for row in loose)))
+        for series in {row[0] for row in loose}:
+            throw_taken(connection, series, (row[2] for row in loose if row[0] == series), grace_s=grace_s)
         left = connection.execute(_RECOUNT, (sorted(set(given["series"])),)).fetchall()
         _bury(connection, [pk for pk, kept in left if kept == 0], grace_s)
         return [row[0] for row in (*loose, *packed)]
@@ -119,7 +136,9 @@ def _set(
             series = _series(connection, organisation, study_instance_uid, list(instances))
             studies = sorted(set(lock_series(connection, sorted(series.values())).values()))
             pairs = sorted((series[uid], sop) for uid, sops in instances.items() if uid in series for sop in set(sops))
+            named = sorted({sop for sops in instances.values() for sop in sops})
             changed: list[int] = work(connection, {
+                "named": named, "named_hashes": [sop_hash(sop) for sop in named],
                 "organisation": organisation, "series": [pk for pk, _ in pairs],
                 "uids": [sop for _, sop in pairs], "hashes": [sop_hash(sop) for _, sop in pairs],
             })  # fmt: skip

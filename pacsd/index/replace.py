@@ -1,8 +1,12 @@
 """The duplicates rule `replace`: other bytes under a known SOP Instance UID take the place of the first."""
 
+from dataclasses import dataclass
+from typing import Any
+
 from pacsd.index.connect import Connection
 from pacsd.index.loose import Again, Ready, insert, sop_hash
-from pacsd.index.records import Extent, Outcome, Stored
+from pacsd.index.packs import throw_taken
+from pacsd.index.records import Arrival, Extent, Outcome, Stored
 from pacsd.index.summary import lock_series, summarise
 
 _LOOSE = """
@@ -15,10 +19,7 @@ where l.hash = %s and r.organisation = %s limit 1
 """
 _REMOVE = """
 with gone as (
-    delete from instance where sop_instance_uid = %s and organisation = %s returning series, key
-), thrown as (
-    insert into garbage (key, delete_after) select key, now() + make_interval(secs => %s) from gone
-    on conflict do nothing
+    delete from instance where sop_instance_uid = %s and organisation = %s returning series
 )
 update series r set instances = r.instances - 1, loose_count = r.loose_count - 1, revision = r.revision + 1
 from gone where r.pk = gone.series
@@ -42,27 +43,47 @@ def replace(connection: Connection, ready: Ready, *, grace_s: float) -> Stored |
     The old spool file becomes garbage after `grace_s`; an old packed copy is hidden from readers (`replaced`).
     """
     arrival = ready.arrival
-    key = (arrival.sop_instance_uid, arrival.organisation)
-    if connection.execute(_REJECTED, key).fetchone() is not None:
+    before = _held(connection, arrival)
+    locked = lock_series(connection, sorted({*before.series, ready.series}))
+    held = _held(connection, arrival)
+    if held.series != before.series or ready.series not in locked:
+        return Again.VANISHED                            # packed, purged or replaced while we waited for the lock
+    if connection.execute(_REJECTED, (arrival.sop_instance_uid, arrival.organisation)).fetchone() is not None:
         return Stored(Outcome.REJECTED)
-    old = connection.execute(_LOOSE, key).fetchone()
-    hashed = sop_hash(arrival.sop_instance_uid)
-    packed = connection.execute(_PACKED, (hashed, arrival.organisation)).fetchone()
-    existing = None
-    if old is not None:
-        existing = Extent(*old[1:4])
+    existing, packed = None, held.packed_series
+    if held.loose is not None:
+        series, key, offset, length, digest, syntax = held.loose
+        existing = Extent(key, offset, length)
         if existing == arrival.extent:
             return Stored(Outcome.STORED)
-        if bytes(old[4]) == arrival.digest and old[5] == arrival.transfer_syntax_uid:
+        if bytes(digest) == arrival.digest and syntax == arrival.transfer_syntax_uid:
             return Stored(Outcome.DUPLICATE, existing)
-    elsewhere = [row[0] for row in (old, packed) if row is not None]
-    locked = lock_series(connection, [*elsewhere, ready.series])
-    if old is not None:
-        connection.execute(_REMOVE, (*key, grace_s))
+        connection.execute(_REMOVE, (arrival.sop_instance_uid, arrival.organisation))
+        throw_taken(connection, series, [key], grace_s=grace_s)
     if packed is not None:
-        connection.execute(_HIDE_PACKED, (packed[0], arrival.sop_instance_uid, hashed, packed[0]))
+        hashed = sop_hash(arrival.sop_instance_uid)
+        connection.execute(_HIDE_PACKED, (packed, arrival.sop_instance_uid, hashed, packed))
     answer = insert(connection, [ready])[0]
     summarise(connection, sorted(set(locked.values())))
     if isinstance(answer, Stored):
-        return Stored(answer.outcome, answer.existing or existing, packed_series=packed[0] if packed else None)
+        return Stored(answer.outcome, answer.existing or existing, packed_series=packed)
     return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What is kept under a SOP Instance UID now: a loose row, or a series whose packs may hold it."""
+
+    loose: tuple[Any, ...] | None
+    packed_series: int | None
+
+    @property
+    def series(self) -> frozenset[int]:
+        loose = set() if self.loose is None else {self.loose[0]}
+        return frozenset(loose if self.packed_series is None else loose | {self.packed_series})
+
+
+def _held(connection: Connection, arrival: Arrival) -> _Held:
+    loose = connection.execute(_LOOSE, (arrival.sop_instance_uid, arrival.organisation)).fetchone()
+    packed = connection.execute(_PACKED, (sop_hash(arrival.sop_instance_uid), arrival.organisation)).fetchone()
+    return _Held(loose, None if packed is None else packed[0])

@@ -5,10 +5,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
+from pacsd.archive.frames import Frames
 from pacsd.archive.journal import Fact, FactKind
+from pacsd.archive.metadata import Metadata
 from pacsd.archive.overlay import Overlays
+from pacsd.archive.pack import Packer
 from pacsd.archive.rebuild import Rebuild, Rebuilt
 from pacsd.archive.reject import Rejections
 from pacsd.archive.truth import Truth
@@ -230,3 +234,170 @@ def test_a_damaged_pack_is_counted_and_nothing_else_is_lost(house: House, empty:
         assert again.data_sets(ONE.study_instance_uid) == expected
         again.collect_all()
         assert row.key in again.keys_under("packs/")
+
+
+def without_sidecar(house: House, count: int) -> tuple[str, dict[str, bytes]]:
+    """A packed series whose sidecar is lost: after a rebuild its instances are loose rows within the old pack."""
+    files = [small_object(TWO, instance=number) for number in range(1, count + 1)]
+    for file in files:
+        house.receive(file)
+    house.pack_all()
+    house.collect_all()
+    (row,) = house.pack_rows(TWO.study_instance_uid)
+    house.blobs.delete([row.sidecar_key])
+    return row.key, shown(files)
+
+
+def test_loose_instances_within_one_pack_are_told_apart(house: House, empty: str) -> None:
+    _, expected = without_sidecar(house, 3)
+    with opened(empty, Path(house.blobs.root)) as again:
+        rebuild(again)
+        scope = again.peer("east").scope
+        contents = lambda scope, selection: again.contents(TWO.study_instance_uid)  # noqa: E731
+        told = Metadata(again.blobs, contents, again.sidecars, lambda code, ae: None)
+        frames = Frames(again.retrieve, again.blobs, again.sidecars)
+        text = b"".join(told.series(scope, TWO.study_instance_uid, TWO.series_instance_uid(1), base_url="").chunks)
+        assert {one["00080018"]["Value"][0] for one in orjson.loads(text)} == set(expected)
+        for sop, dataset in expected.items():
+            found = frames.read(scope, TWO.study_instance_uid, TWO.series_instance_uid(1), sop, [1])
+            pixels = b"".join(piece for _, pieces in found.frames for piece in pieces)
+            assert len(pixels) == 512 and pixels in dataset
+
+
+def test_a_pack_stays_while_loose_instances_are_read_from_it(house: House, empty: str) -> None:
+    key, expected = without_sidecar(house, 4)
+    with opened(empty, Path(house.blobs.root), duplicates="replace") as again:
+        rebuild(again)
+        _, _, rejections = services(again)
+        gone = TWO.sop_instance_uid(1, 1)
+        assert rejections.purge("east", TWO.study_instance_uid, None, [gone]) == 1
+        del expected[gone]
+        again.collect_all()
+        assert again.data_sets(TWO.study_instance_uid) == expected
+
+        other = small_object(TWO, instance=2, size_bytes=5000)
+        again.receive(other)
+        expected |= shown([other])
+        again.collect_all()
+        assert again.data_sets(TWO.study_instance_uid) == expected
+
+        packer = again.make_packer(max_pack_bytes=4000)          # several packs, and no time for the last one
+        (content,) = again.contents(TWO.study_instance_uid)
+        with pytest.raises(Stopped):
+            stopped_after(packer, 1).pack_series(content)
+        again.collect_all()
+        assert again.data_sets(TWO.study_instance_uid) == expected
+
+        again.pack_all()
+        again.merge_all()
+        again.collect_all()
+        again.collect_all()
+        assert again.data_sets(TWO.study_instance_uid) == expected
+        assert key not in again.keys_under("packs/")
+
+
+class Stopped(Exception):
+    """The process ended here."""
+
+
+def stopped_after(packer: Packer, packs: int) -> Packer:
+    """The packer, ended once it has committed so many packs."""
+    index = packer._index
+
+    class Ending:
+        left = packs
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(index, name)
+
+        def commit_pack(self, *arguments: Any, **options: Any) -> None:
+            if self.left == 0:
+                raise Stopped
+            self.left -= 1
+            index.commit_pack(*arguments, **options)
+
+    packer._index = Ending()  # type: ignore[assignment]
+    return packer
+
+
+def test_a_merge_that_ended_between_its_packs_loses_nothing(database: str, empty: str, tmp_path: Path) -> None:
+    with opened(database, tmp_path, duplicates="replace") as house:
+        files = [small_object(ONE, instance=number) for number in range(1, 9)]
+        for start in (0, 4):
+            for file in files[start : start + 4]:
+                house.receive(file)
+            house.pack_all()
+            house.collect_all()
+        others = [small_object(ONE, instance=number, size_bytes=2000) for number in (1, 5)]
+        for file in others:
+            house.receive(file)
+        expected = shown(files) | shown(others)
+        assert house.data_sets(ONE.study_instance_uid) == expected
+        (content,) = house.contents(ONE.study_instance_uid)
+        merger = house.make_merger(max_pack_bytes=7000)
+        puts = []
+
+        def put(key: str, data: bytes) -> object:
+            if puts:
+                raise Stopped
+            puts.append(key)
+            return type(house.blobs).put(house.blobs, key, data)
+
+        house.blobs.put = put  # type: ignore[assignment, method-assign]
+        with pytest.raises(Stopped):
+            merger.merge_series(content)
+        assert len(puts) == 1
+    with opened(empty, tmp_path, duplicates="replace") as again:
+        rebuild(again)
+        assert again.data_sets(ONE.study_instance_uid) == expected
+        again.collect_all()
+        again.collect_all()
+        assert again.data_sets(ONE.study_instance_uid) == expected
+
+
+@pytest.mark.parametrize("size_bytes", [2600, 5000])
+def test_what_came_after_a_purge_survives_a_rebuild(
+    database: str, empty: str, tmp_path: Path, size_bytes: int
+) -> None:
+    with opened(database, tmp_path, grace_s=3600.0) as house:
+        house.receive(small_object(ONE))
+        house.receive(small_object(ONE, instance=2))
+        house.pack_all()
+        _, _, rejections = services(house)
+        rejections.purge("east", ONE.study_instance_uid)
+        again = small_object(ONE, size_bytes=size_bytes)
+        house.receive(again)
+        assert house.data_sets(ONE.study_instance_uid) == shown([again])
+    with opened(empty, tmp_path) as rebuilt:
+        rebuild(rebuilt)
+        assert rebuilt.data_sets(ONE.study_instance_uid) == shown([again])
+        rebuilt.collect_all()
+        assert rebuilt.data_sets(ONE.study_instance_uid) == shown([again])
+
+
+@pytest.mark.parametrize("grace_s", [0.0, 3600.0])
+def test_what_was_rejected_and_purged_stays_away_after_a_rebuild(
+    database: str, empty: str, tmp_path: Path, grace_s: float
+) -> None:
+    with opened(database, tmp_path, grace_s=grace_s) as house:
+        one, two, three = (small_object(ONE, instance=number) for number in (1, 2, 3))
+        for file in (one, two, three):
+            house.receive(file)
+        house.pack_all()
+        _, _, rejections = services(house)
+        sops = [ONE.sop_instance_uid(1, number) for number in (1, 2)]
+        rejections.reject("east", ONE.study_instance_uid, None, sops, code="113001")
+        rejections.restore("east", ONE.study_instance_uid, None, sops[1:])
+        rejections.purge("east", ONE.study_instance_uid, None, sops)
+        house.merge_all()
+        house.collect_all()
+        before = truth_of(house)["rejections"]
+        assert before == [("east", sops[0], "113001")]
+    with opened(empty, tmp_path) as again:
+        rebuild(again)
+        assert truth_of(again)["rejections"] == before
+        with pytest.raises(PacsdError) as caught:
+            again.receive(one)
+        assert caught.value.fault is Fault.REFUSED
+        again.receive(two)
+        assert again.data_sets(ONE.study_instance_uid) == shown([two, three])

@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
-from pacsd.index import locate
+from pacsd.index import locate, replace, summary
 from pacsd.index.connect import Pool
 from pacsd.index.ingest import Ingest
 from pacsd.index.inventory import Inventory
@@ -243,3 +244,28 @@ def test_readers_never_miss_an_instance_that_is_being_packed(index: Pool, ingest
     done.set()
     reader.join(60)
     assert set(seen) == {40}
+
+
+def test_a_replacement_hides_what_was_packed_while_it_waited(
+    index: Pool, ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingest.store(arrival("1.1"))
+    one = content(index)
+
+    def lock_series(*arguments: Any) -> Any:
+        Packs(index).commit_pack(one, Pack("packs/1", one.loose), generation=1, grace_s=0)
+        return summary.lock_series(*arguments)
+
+    monkeypatch.setattr(replace, "lock_series", lock_series)
+    later = arrival("1.1", study="1.2.4", content=b"later")
+    assert ingest.replace(later, grace_s=0).outcome is Outcome.STORED
+    assert rows(index, "select key from instance") == [(later.extent.key,)]
+    assert rows(index, "select sop_instance_uid from replaced") == [("1.1",)]
+    assert rows(index, "select instances from study order by study_instance_uid") == [(0,), (1,)]
+
+
+def test_a_pack_in_use_is_never_due(index: Pool, three: list[str]) -> None:
+    packed(index)
+    inventory = Inventory(index)
+    inventory.add_garbage(["packs/1", "packs/1.sidecar", "packs/other"], grace_s=0)
+    assert {key for key in inventory.due_garbage(10) if key.startswith("packs/")} == {"packs/other"}
