@@ -110,7 +110,12 @@ class LocalBlobs:
         try:
             # with src_dir_fd Python calls linkat, which follows /proc/self/fd/N to a file without a name
             os.link(source, name, src_dir_fd=descriptor, dst_dir_fd=descriptor, follow_symlinks=True)
-            os.fsync(descriptor)
+            try:
+                os.fsync(descriptor)
+            except OSError:
+                with contextlib.suppress(OSError):           # what is told to have failed must not be seen either
+                    os.unlink(name, dir_fd=descriptor)
+                raise
         finally:
             os.close(descriptor)
 

@@ -1,6 +1,7 @@
 """The receive spool: where an object's bytes go while they arrive, and stay until its series is packed."""
 
 import contextlib
+import errno
 import os
 import threading
 import time
@@ -218,10 +219,13 @@ class SpoolWriter:
     def commit(self) -> BlobInfo:
         """The bytes are durable on return, as the directory entry has been since before the first of them.
 
-        After a failed sync the file is gone, never tried again.
+        After a failed sync the file is gone, never tried again. Raises PacsdError UNAVAILABLE also if somebody took
+        the file for a left-over meanwhile (a clock that jumped an hour ahead): bytes without a name are lost.
         """
         try:
             os.fdatasync(self._descriptor)
+            if os.fstat(self._descriptor).st_nlink == 0:
+                raise OSError(errno.ESTALE, "the file was removed while it was written")
         except OSError as error:
             self.abort()
             raise translated(error, self.key) from error

@@ -1,5 +1,6 @@
 """LocalBlobs: the contract, and what only files can get wrong."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -88,6 +89,20 @@ def test_a_disk_error_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyP
         store.put("a", b"x")
     assert caught.value.fault is Fault.UNAVAILABLE
     assert list(store.list("")) == []
+
+
+def test_what_is_told_to_have_failed_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = LocalBlobs(tmp_path, reserve_bytes=0)
+    store.put("journal/one.json", b"1")
+
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.EIO, "the folder cannot be synced")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(PacsdError) as caught:
+        store.put("journal/two.json", b"2")
+    assert caught.value.fault is Fault.UNAVAILABLE
+    assert [info.key for info in store.list("")] == ["journal/one.json"]
 
 
 def test_bytes_then_name_then_every_folder_are_synced_before_success(tmp_path: Path) -> None:
