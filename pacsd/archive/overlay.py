@@ -21,6 +21,12 @@ class OverlayIndex(Protocol):
     """Where overlays take effect. Each call states the whole overlay and when it was said, so that it may be made
     twice."""
 
+    def knows_patient(self, assigning_authority: str, patient_id: str) -> bool:
+        """Whether there is such a patient to correct."""
+
+    def knows_study(self, organisation: str, study_instance_uid: str) -> bool:
+        """Whether there is such a study to correct."""
+
     def set_patient_overlay(
         self, assigning_authority: str, patient_id: str, attributes: Attributes, *, at: datetime
     ) -> None:
@@ -42,9 +48,11 @@ class Overlays:
     def set_patient_overlay(self, *, assigning_authority: str, patient_id: str, attributes: Attributes) -> None:
         """From now on every study of the patient shows these patient attributes; an empty mapping ends it.
 
-        Raises PacsdError MALFORMED for other than patient attributes.
+        Raises PacsdError MALFORMED for other than patient attributes, NOT_FOUND.
         """
         _check(attributes, PATIENT_TAGS)
+        if not self._index.knows_patient(assigning_authority, patient_id):
+            raise PacsdError(Fault.NOT_FOUND, "no such patient")
         self.apply(self._journal.append({
             "fact": FactKind.PATIENT_OVERLAY.value, "authority": assigning_authority, "patient_id": patient_id,
             "attributes": attributes,
@@ -53,9 +61,11 @@ class Overlays:
     def set_study_overlay(self, *, organisation: str, study_instance_uid: str, attributes: Attributes) -> None:
         """From now on the study shows these patient and study attributes; an empty mapping ends it.
 
-        Raises PacsdError MALFORMED for other attributes.
+        Raises PacsdError MALFORMED for other attributes, NOT_FOUND.
         """
         _check(attributes, PATIENT_TAGS | STUDY_TAGS)
+        if not self._index.knows_study(organisation, study_instance_uid):
+            raise PacsdError(Fault.NOT_FOUND, "no such study")
         self.apply(self._journal.append({
             "fact": FactKind.STUDY_OVERLAY.value, "organisation": organisation, "study": study_instance_uid,
             "attributes": attributes,

@@ -37,6 +37,14 @@ class Truth:
         self._packs = Packs(pool)
         self._grace_s = grace_s
 
+    def knows_patient(self, assigning_authority: str, patient_id: str) -> bool:
+        """Whether there is such a patient."""
+        return overlays.knows_patient(self._pool, assigning_authority, patient_id)
+
+    def knows_study(self, organisation: str, study_instance_uid: str) -> bool:
+        """Whether the organisation has such a study. Raises PacsdError NOT_FOUND for an organisation there is not."""
+        return overlays.knows_study(self._pool, self._key(organisation), study_instance_uid)
+
     def set_patient_overlay(
         self, assigning_authority: str, patient_id: str, attributes: Attributes, *, at: datetime
     ) -> None:

@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
-from pacsd.index.connect import Connection, Pool, retried
+from pacsd.index.connect import Connection, Pool, lent, retried
 from pacsd.index.names import name_grams
 from pacsd.index.placement import add_grams
 from pacsd.index.predicate import Params, within
@@ -26,6 +26,24 @@ _RECOMPUTE = f"""
 update study set patient_id = %s, attributes = %s, more = %s, {", ".join(f"{name} = %s" for name in _COLUMNS)}
 where pk = %s
 """
+
+
+def knows_patient(pool: Pool, assigning_authority: str, patient_id: str) -> bool:
+    """Whether the authority has such a patient."""
+    with lent(pool) as connection:
+        return connection.execute(
+            "select from patient where patient_id = %s and assigning_authority = %s and unidentified = ''",
+            (patient_id, assigning_authority),
+        ).fetchone() is not None
+
+
+def knows_study(pool: Pool, organisation: int, study_instance_uid: str) -> bool:
+    """Whether the organisation has such a study."""
+    params = Params()
+    mine = within(Scope((organisation,), organisation), params, "s")
+    statement = f"select from study s where {mine} and s.study_instance_uid = {params.add(study_instance_uid)}"
+    with lent(pool) as connection:
+        return connection.execute(statement, params.values).fetchone() is not None
 
 
 def set_patient_overlay(

@@ -152,3 +152,30 @@ def test_a_purged_series_leaves_nothing(house: House) -> None:
     house.collect_all()
     assert house.contents(UID) == []
     assert house.keys_under("spool/") == [] and house.keys_under("packs/") == []
+
+
+def test_a_correction_of_what_is_not_there_is_not_remembered_either(house: House) -> None:
+    with pytest.raises(PacsdError) as caught:
+        overlays(house).set_patient_overlay(assigning_authority="east", patient_id="nobody", attributes=NAME)
+    assert caught.value.fault is Fault.NOT_FOUND
+    with pytest.raises(PacsdError) as caught:
+        overlays(house).set_study_overlay(organisation="east", study_instance_uid=UID, attributes=NAME)
+    assert caught.value.fault is Fault.NOT_FOUND
+    assert list(house.journal.replay()) == []
+
+
+def test_what_was_purged_cannot_be_restored_while_its_pack_waits_for_a_merge(house: House) -> None:
+    expected = fill(house)
+    hiding = rejections(house)
+    hiding.reject("east", UID, None, [sop(1)], code="113001")
+    hiding.purge("east", UID, None, [sop(1)])
+    del expected[sop(1)]
+    with pytest.raises(PacsdError) as caught:
+        hiding.restore("east", UID, None, [sop(1)])
+    assert caught.value.fault is Fault.NOT_FOUND
+    with house.pool.connection() as connection:
+        assert connection.execute("select instances from study").fetchall() == [(2,)]
+    with pytest.raises(PacsdError) as caught:
+        house.receive(small_object(WORLD, instance=1))
+    assert caught.value.fault is Fault.REFUSED
+    assert house.data_sets(UID) == expected
