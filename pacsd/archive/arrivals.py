@@ -1,10 +1,10 @@
 """What a durable object may become: visible, a repeat of what is kept, or one that contradicts it."""
 
 import logging
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
-from pacsd.archive.journal import Journal
+from pacsd.archive.journal import FactKind, Journal
 from pacsd.archive.sidecar import SidecarEntry, SidecarIndex
 from pacsd.blobs.port import BlobStore
 from pacsd.faults import Fault, PacsdError
@@ -48,14 +48,20 @@ class Arrivals:
         self._packs_of = packs_of
         self._sidecar = sidecar
 
-    def admit(self, arrival: Arrival, durable: Callable[[], None] | None = None) -> Stored:
+    def admit(
+        self, arrival: Arrival, durable: Callable[[], None] | None = None, *, again: bool = False
+    ) -> Stored:
         """Index one arrival; `durable` is called once before it becomes visible, if it gets that far.
 
+        `again` says that it was found in the spool: it may have been replaced since it arrived.
         Raises PacsdError CONFLICT (other bytes are kept under its UID and stay), REFUSED (it was rejected before),
         UNAVAILABLE.
         """
         stored = self._decided(arrival, self._index.store(arrival, durable))
         if stored.outcome is Outcome.CONFLICT:
+            if again and self._replaced_since(arrival):
+                self._blobs.delete([arrival.extent.key])
+                raise self._conflict(arrival, "the later one is kept")
             return self._contradicted(arrival, stored)
         return self._kept(arrival, stored)
 
@@ -108,6 +114,14 @@ class Arrivals:
             log.warning("an instance was replaced by another of the same UID", extra={"sop": arrival.sop_instance_uid})
         return self._kept(arrival, stored)
 
+    def _replaced_since(self, arrival: Arrival) -> bool:
+        """Whether the journal's last word on this instance is for other bytes."""
+        last: Mapping[str, Any] | None = None
+        for fact in self._journal.replay(since=arrival.received_at):
+            if fact.kind is FactKind.REPLACE and _same_instance(fact.body, arrival):
+                last = fact.body
+        return last is not None and last["digest"] != arrival.digest.hex()
+
     def _quarantine(self, arrival: Arrival, _: Stored) -> Stored:
         """Keep the bytes aside, and say that they are not stored."""
         key = "quarantine/" + arrival.extent.key.removeprefix("spool/")
@@ -131,3 +145,8 @@ class Arrivals:
             extra={"sop": arrival.sop_instance_uid, "source_ae": arrival.source_ae, "consequence": consequence},
         )
         return PacsdError(Fault.CONFLICT, f"another object has this SOP Instance UID; {consequence}")
+
+
+def _same_instance(body: Mapping[str, Any], arrival: Arrival) -> bool:
+    owner = arrival.extent.key.split("/")[1]                 # spool/<organisation>/…
+    return bool(body["sop"] == arrival.sop_instance_uid and body["key"].split("/")[1] == owner)

@@ -29,6 +29,9 @@ class RepairIndex(Protocol):
     def known_keys(self, prefix: str) -> Iterator[str]:
         """Keys of loose instances, packs, sidecars and garbage that start so, ascending by code point."""
 
+    def is_garbage(self, key: str) -> bool:
+        """Whether the blob is to be deleted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
@@ -94,6 +97,8 @@ class Repair:
             received = self._read(info.key)
             if received is None:
                 return self._incomplete(info, done)
+            if self._index.is_garbage(info.key):         # indexed, and packed, replaced or purged, since the listing
+                return done
             self._admit(received.arrival(*self._owner(received)))
         except PacsdError as error:
             if error.fault in (Fault.CONFLICT, Fault.REFUSED):

@@ -196,7 +196,7 @@ def _repair(settings: Settings, archive: Archive, inventory: Inventory) -> Repai
     return Repair(
         archive.blobs,
         inventory,
-        archive.arrivals.admit,
+        partial(archive.arrivals.admit, again=True),
         organisations=_organisations(settings, archive),
         character_set_of=character_sets(settings),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from pacsd.access.directory import Peer
@@ -78,7 +79,7 @@ class House:
     def repair(self) -> Repair:
         """A repair of this archive."""
         return Repair(
-            self.blobs, self.inventory, self.arrivals.admit, organisations=self.keys,
+            self.blobs, self.inventory, partial(self.arrivals.admit, again=True), organisations=self.keys,
             character_set_of=lambda code, ae: None,
         )
 

@@ -1,12 +1,18 @@
 """Repair: what was durable but not visible becomes visible, what was never finished goes."""
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pacsd.archive.ingest import Ingest
+from pacsd.archive.reject import Rejections
 from pacsd.archive.repair import Repair, Repaired
+from pacsd.archive.truth import Truth
+from pacsd.blobs import Spool
+from pacsd.faults import Fault, PacsdError
 from tests.archive.house import House, opened, shown
 from tests.synthetic import small_object, study
 
@@ -118,3 +124,65 @@ def test_only_unknown_files_are_read(house: House, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Repair, "_read", lambda self, key: read.append(key))
     assert house.repair().run() == Repaired(unfinished=len(read))
     assert not set(read) & set(house.keys_under("spool/"))
+
+
+def test_a_reception_whose_file_was_taken_for_a_left_over_is_not_acknowledged(house: House) -> None:
+    reception = house.ingest.receive_part10(house.peer("east"))
+    reception.write(small_object(WORLD, size_bytes=200_000))
+    repair = Repair(
+        house.blobs, house.inventory, house.arrivals.admit, organisations=house.keys,
+        character_set_of=lambda code, ae: None, now=lambda: time.time() + 7200,      # the clock jumps ahead
+    )
+    assert repair.run().removed >= 1
+    with pytest.raises(PacsdError) as caught:
+        reception.commit()
+    assert caught.value.fault is Fault.UNAVAILABLE
+    assert house.data_sets(UID) == {}
+
+
+def test_of_two_that_replaced_each_other_the_later_comes_back(database: str, tmp_path: Path) -> None:
+    with opened(database, tmp_path, duplicates="replace", grace_s=3600.0) as house:
+        spool = Spool(tmp_path, reserve_bytes=0)                             # of another process
+        spool.create("east").abort()
+        first_bucket = Ingest(spool, house.arrivals)
+        one, two = small_object(WORLD, size_bytes=3000), small_object(WORLD, size_bytes=4000)
+        house.receive(one)
+        reception = first_bucket.receive_part10(house.peer("east"))          # its names sort first
+        reception.write(two)
+        reception.commit()
+        assert house.data_sets(UID) == shown([two])
+        forget(house, [WORLD.sop_instance_uid(1, 1)])
+        with house.pool.connection() as connection:
+            connection.execute("delete from garbage")
+        house.repair().run()
+        assert house.data_sets(UID) == shown([two])
+        assert len(list(house.journal.replay())) == 1
+
+
+def test_what_was_purged_while_a_repair_ran_is_not_indexed_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.grace_s = 3600.0
+    house.receive(small_object(WORLD))
+    known = list(house.inventory.known_keys("spool/"))
+    later = small_object(WORLD, instance=2)
+    house.receive(later)
+    truth = Truth(house.pool, house.writing, house.sidecars, house.keys, grace_s=3600.0)
+    Rejections(house.journal, truth, house.sidecars).purge("east", UID, None, [WORLD.sop_instance_uid(1, 2)])
+    repair = house.repair()
+    monkeypatch.setattr(house.inventory, "known_keys", lambda prefix: iter(known))      # as it was before
+    repair.run()
+    assert house.data_sets(UID) == shown([small_object(WORLD)])
+
+
+def test_a_quarantine_that_ended_halfway_is_brought_to_its_end(database: str, tmp_path: Path) -> None:
+    with opened(database, tmp_path, duplicates="quarantine") as house:
+        house.receive(small_object(WORLD))
+        delete = house.blobs.delete
+        house.blobs.delete = lambda keys: None  # type: ignore[method-assign]
+        with pytest.raises(PacsdError):
+            house.receive(small_object(WORLD, size_bytes=4000))
+        house.blobs.delete = delete  # type: ignore[method-assign]
+        assert len(house.keys_under("spool/")) == 2
+        house.repair().run()
+        assert len(house.keys_under("spool/")) == 1 and len(house.keys_under("quarantine/")) == 1

@@ -202,3 +202,20 @@ def test_an_object_that_cannot_be_described_fails_alone(index: Pool) -> None:
     assert [isinstance(a, PacsdError) for a in answers] == [False, True, False]
 
 
+
+
+def test_keys_of_series_do_not_outlive_the_connection_that_saw_them(index: Pool, ingest: Ingest, database: str) -> None:
+    """A crash of PostgreSQL may take back a series, and then give its key to another."""
+    ingest.store(arrival("1.1"))
+    with psycopg.connect(database, autocommit=True) as other:
+        other.execute("delete from instance")
+        other.execute("delete from series")
+        other.execute("alter table series alter pk restart with 1")
+        other.execute("select pg_terminate_backend(pid) from pg_stat_activity "
+                      "where pid <> pg_backend_pid() and datname = current_database()")
+    elsewhere = Ingest(index)
+    assert elsewhere.store(arrival("2.1", study="2.2.3", t00100020="other")).outcome is Outcome.STORED
+    elsewhere.close()
+    assert ingest.store(arrival("1.2")).outcome is Outcome.STORED
+    assert rows(index, "select i.sop_instance_uid, r.series_instance_uid from instance i "
+                       "join series r on r.pk = i.series order by 1") == [("1.2", "1.2.3.1"), ("2.1", "2.2.3.1")]
