@@ -1,5 +1,7 @@
 """A server of many organisations, what each of them stored, and every way of getting it back."""
 
+import contextlib
+import os
 import subprocess
 import tempfile
 import time
@@ -144,8 +146,14 @@ def wait_for(condition: Callable[[], object], what: str, *, within_s: float = 60
 
 
 def loose(data: Path) -> list[Path]:
-    """Spool files of a data directory; those made ahead are still empty."""
-    return [path for path in sorted((data / "blobs" / "spool").rglob("*.dcm")) if path.stat().st_size]
+    """Spool files of a data directory that hold something: those made ahead are empty. They may go meanwhile."""
+    found = []
+    for folder, _, names in os.walk(data / "blobs" / "spool"):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                if os.stat(path := Path(folder, name)).st_size:
+                    found.append(path)
+    return found
 
 
 def wait_packed(house: House) -> None:

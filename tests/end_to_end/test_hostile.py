@@ -1,10 +1,12 @@
 """What should never come, comes: each time a clear answer, no half object, and the next peer is served."""
 
+import contextlib
 import random
 import socket
 import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import psutil
@@ -16,7 +18,7 @@ from pacsd.dimse.pdu import pdata
 from tests.dimse.wire import EXPLICIT, IMPLICIT, VERIFICATION, Raw, request
 from tests.end_to_end import peers
 from tests.end_to_end.conftest import Hospitals
-from tests.end_to_end.house import answer, wait_for
+from tests.end_to_end.house import answer, loose, wait_for
 from tests.end_to_end.samples import Sample, element, part10, read_sample, small_dataset
 from tests.synthetic import ct_slice, study, uid
 
@@ -194,15 +196,13 @@ def test_a_truncated_transfer_leaves_nothing(hospitals, good):
     wait_for(lambda: not unfinished(hospitals, sop), "the incomplete files are gone")
 
 
-def unfinished(hospitals: Hospitals, sop: str) -> list[object]:
+def unfinished(hospitals: Hospitals, sop: str) -> list[Path]:
     """Spool files that name an instance."""
-    found: list[object] = []
-    for path in (hospitals.server.data / "blobs" / "spool").rglob("*.dcm"):
-        try:
+    found = []
+    for path in loose(hospitals.server.data):
+        with contextlib.suppress(FileNotFoundError):
             if sop.encode() in path.read_bytes()[:2000]:
                 found.append(path)
-        except FileNotFoundError:
-            continue
     return found
 
 
