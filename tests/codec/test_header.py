@@ -114,7 +114,7 @@ def test_a_prefix_asks_for_more_until_it_is_enough(syntax: str) -> None:
             found = scan(data[:size], syntax, complete=False)
         except NeedMoreData as short:
             wanted = short.wanted_bytes
-        else:  # noqa: PT017
+        else:
             enough, wanted = True, 0
             assert found.elements == whole.elements
         assert enough != (wanted > 0)
