@@ -3,22 +3,19 @@
 Members and what the sidecars say of them are copied, nothing is parsed again. The old packs stay for a grace period.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from pacsd.archive.pack import LEASE_S, Owner, Packed, disowned, instance_order
+from pacsd.archive.pack import LEASE_S, Owner, Packed, disowned, instance_order, log_failure
 from pacsd.archive.pack_file import PackWriter, Piece, PieceReader, SeriesHead, WrittenPack
 from pacsd.archive.sidecar import PackedInstance, SidecarIndex
 from pacsd.archive.worker import Backoff
 from pacsd.blobs.port import BlobStore
 from pacsd.blobs.ulid import Ulids
-from pacsd.faults import PacsdError
 from pacsd.index.records import Extent, PackRow, SeriesContent
 
 MANY_PACKS = 4                           # so many are merged at once; fewer only once the series is quiet for long
-log = logging.getLogger("pacsd.archive")
 
 
 class MergeIndex(Protocol):
@@ -76,12 +73,8 @@ class Merger:
     def _try(self, content: SeriesContent) -> None:
         try:
             merged = self.merge_series(content)
-        except PacsdError as error:
-            pause = self._backoff.failed(content.series)
-            log.warning(
-                "a series was not merged",
-                extra={"series": content.series_instance_uid, "fault": error.fault.value, "pause_s": pause},
-            )
+        except Exception as error:       # whatever it is, the series claimed with this one must not wait for it
+            log_failure("a series was not merged", content, error, pause_s=self._backoff.failed(content.series))
             return
         if merged.damaged:
             self._backoff.failed(content.series)         # the claim stays until its lease ends

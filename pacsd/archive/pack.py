@@ -90,12 +90,8 @@ class Packer:
     def _try(self, content: SeriesContent) -> None:
         try:
             packed = self.pack_series(content)
-        except PacsdError as error:
-            pause = self._backoff.failed(content.series)
-            log.warning(
-                "a series was not packed",
-                extra={"series": content.series_instance_uid, "fault": error.fault.value, "pause_s": pause},
-            )
+        except Exception as error:       # whatever it is, the series claimed with this one must not wait for it
+            log_failure("a series was not packed", content, error, pause_s=self._backoff.failed(content.series))
             return
         if packed.damaged:
             self._backoff.failed(content.series)         # the claim stays until its lease ends
@@ -128,6 +124,16 @@ class Packer:
             loose.sop_instance_uid, loose.extent, loose.dataset_offset_bytes, loose.digest, loose.received_at,
             describer(loose, study, owner.assigning_authority, character_set),
         )
+
+
+def log_failure(what: str, content: SeriesContent, error: Exception, *, pause_s: float) -> None:
+    """One line for what may pass; with its trace what should not have happened."""
+    fault = error.fault.value if isinstance(error, PacsdError) else type(error).__name__
+    known = isinstance(error, PacsdError)
+    log.log(
+        logging.WARNING if known else logging.ERROR, what,
+        extra={"series": content.series_instance_uid, "fault": fault, "pause_s": pause_s}, exc_info=not known,
+    )
 
 
 @contextmanager

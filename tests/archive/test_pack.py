@@ -184,3 +184,15 @@ def test_one_bad_series_blocks_no_other(house: House, monkeypatch: pytest.Monkey
         pass
     assert len(house.pack_rows(UID)) == 1
     assert house.data_sets(UID) == expected
+
+
+def test_a_series_that_breaks_the_packer_holds_up_no_other(house: House) -> None:
+    receive(house, files(1), code="west")                  # the oldest, and of an organisation no longer configured
+    expected = receive(house, files(1) + files(1, series=2))
+    house.owners.pop(house.keys["west"])
+    while house.packer.run():
+        pass
+    assert len(house.pack_rows(UID)) == 2
+    receive(house, files(1, first=9), code="west")
+    assert house.data_sets(UID) == expected
+    assert len(house.contents(UID, code="west")[0].loose) == 2
