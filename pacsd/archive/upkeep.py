@@ -1,13 +1,16 @@
 """What keeps the archive in order: the worker's chores, and the commands check, rebuild, backup and restore."""
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from config.settings import Settings
 from pacsd.access.directory import Directory
 from pacsd.archive import backup as backups
+from pacsd.archive.catch_up import CatchUp
 from pacsd.archive.check import Check
 from pacsd.archive.collect import Collector
 from pacsd.archive.ingest import Ingest
@@ -27,6 +30,7 @@ from pacsd.index.completion import complete_studies
 from pacsd.index.inventory import Inventory
 from pacsd.index.packs import Packs
 
+log = logging.getLogger("pacsd.archive")
 Progress = Callable[[int, int | None], None]             # done so far, and of how many where that is known
 
 
@@ -60,8 +64,12 @@ def rejections(settings: Settings, archive: Archive) -> Rejections:
 
 
 def settle(settings: Settings, archive: Archive) -> None:
-    """Make visible what was acknowledged before a crash; a worker does this before it counts as ready."""
+    """Make true what was acknowledged or said before a crash; a worker does this before it counts as ready."""
     _repair(settings, archive, Inventory(archive.pool)).run()
+    try:
+        _catch_up(settings, archive, timedelta(days=7))
+    except PacsdError as error:          # a fact that cannot be read: the chore goes on asking, the worker works
+        log.error("the journal could not be caught up with", extra={"fault": error.fault.value})
 
 
 def chores(settings: Settings, archive: Archive) -> tuple[Chore, ...]:
@@ -100,6 +108,7 @@ def chores(settings: Settings, archive: Archive) -> tuple[Chore, ...]:
     often_s = max(0.2, min(5.0, storage.quiet_s / 4))
     return (
         Chore("repair", 3600.0, lambda: _repaired(repair)),
+        Chore("catch up", 3600.0, lambda: _catch_up(settings, archive, timedelta(hours=3))),
         Chore("repair after a restart", 2.0, _Restarts(inventory, repair).run),
         Chore("pack", often_s, packer.run),
         Chore("merge", often_s, merger.run),
@@ -200,6 +209,11 @@ def _repair(settings: Settings, archive: Archive, inventory: Inventory) -> Repai
         organisations=_organisations(settings, archive),
         character_set_of=character_sets(settings),
     )
+
+
+def _catch_up(settings: Settings, archive: Archive, back: timedelta) -> bool:
+    CatchUp(archive.journal, _appliers(settings, archive)).run(datetime.now(UTC) - back)
+    return False
 
 
 def _repaired(repair: Repair) -> bool:

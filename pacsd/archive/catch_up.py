@@ -1,0 +1,80 @@
+"""Facts that were said and did not take effect: a process ended between the journal and the index.
+
+Corrections, rejections and restorations are applied again, of each subject only the last word: where that is in effect
+already nothing changes and nobody is told. Purges are left to whoever asked (who got no answer) and to a rebuild: said
+again later, one might take what arrived since from a machine whose clock is behind.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from pacsd.archive.journal import Fact, FactKind, Journal
+from pacsd.faults import Fault, PacsdError
+
+_ROUNDS = 10
+_OVERLAYS = (FactKind.PATIENT_OVERLAY, FactKind.STUDY_OVERLAY)
+_REJECTIONS = (FactKind.REJECT, FactKind.RESTORE)
+log = logging.getLogger("pacsd.archive")
+
+
+class CatchUp:
+    """Applies the last word of each subject again. Safe beside whoever says more meanwhile."""
+
+    def __init__(self, journal: Journal, apply: Mapping[FactKind, Callable[[Fact], None]]) -> None:
+        self._journal = journal
+        self._apply = apply
+
+    def run(self, since: datetime) -> None:
+        """All facts from `since` on. Raises PacsdError UNAVAILABLE."""
+        seen: set[str] = set()
+        for _ in range(_ROUNDS):
+            said = list(self._journal.replay(since=since))
+            if all(fact.key in seen for fact in said):
+                return                   # nobody said more while we applied what we knew: the last word counts
+            seen.update(fact.key for fact in said)
+            for fact in last_words(said):
+                self._again(fact)
+
+    def _again(self, fact: Fact) -> None:
+        try:
+            self._apply[fact.kind](fact)
+        except PacsdError as error:
+            if error.fault is not Fault.NOT_FOUND:
+                raise
+            log.info("a fact speaks of what is no longer there", extra={"key": fact.key})
+
+
+def last_words(facts: Iterable[Fact]) -> list[Fact]:
+    """Of facts in the order they were said, those that still count, each only for what no later one speaks of."""
+    told: set[tuple[str, ...]] = set()
+    last = []
+    for fact in reversed(list(facts)):
+        body: Mapping[str, Any] = fact.body
+        if fact.kind in _OVERLAYS:
+            if _first(_corrected(fact), told):
+                last.append(fact)
+        elif fact.kind in _REJECTIONS and (series := dict(_untold(body, told))):
+            last.append(replace(fact, body={**body, "series": series}))
+    return last[::-1]
+
+
+def _corrected(fact: Fact) -> tuple[str, ...]:
+    names = ("authority", "patient_id") if fact.kind is FactKind.PATIENT_OVERLAY else ("organisation", "study")
+    return fact.kind.value, *(str(fact.body[name]) for name in names)
+
+
+def _untold(body: Mapping[str, Any], told: set[tuple[str, ...]]) -> Iterator[tuple[str, list[str]]]:
+    for series, sops in body["series"].items():
+        left = [sop for sop in sops if _first((body["organisation"], body["study"], series, sop), told)]
+        if left:
+            yield series, left
+
+
+def _first(subject: tuple[str, ...], told: set[tuple[str, ...]]) -> bool:
+    if subject in told:
+        return False
+    told.add(subject)
+    return True
