@@ -1,7 +1,7 @@
 """What a durable object may become: visible, a repeat of what is kept, or one that contradicts it."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pacsd.archive.journal import FactKind, Journal
@@ -11,6 +11,7 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Arrival, Extent, Outcome, PackRow, Stored
 
 CHUNK_BYTES = 1 << 20
+MAX_HASHED_ALIKE = 4                     # series of one organisation that hold the hash of a UID and not the UID
 log = logging.getLogger("pacsd.archive")
 
 
@@ -18,6 +19,7 @@ class Index(Protocol):
     """The writer of arrivals."""
 
     def store(self, arrival: Arrival, durable: Callable[[], None] | None = ...) -> Stored: ...
+    def store_unlike(self, arrival: Arrival, series: Sequence[int]) -> Stored: ...
     def replace(self, arrival: Arrival, *, grace_s: float = ...) -> Stored: ...
 
 
@@ -77,11 +79,17 @@ class Arrivals:
 
     def _decided(self, arrival: Arrival, stored: Stored) -> Stored:
         """A conflict that only a sidecar can tell from a repeat, told."""
-        if stored.outcome is not Outcome.CONFLICT or stored.existing is not None or stored.packed_series is None:
-            return stored
-        found = self._packed(stored.packed_series, arrival.sop_instance_uid)
-        if found is None:                    # two UIDs with one hash, or merged away a moment ago
-            raise PacsdError(Fault.UNAVAILABLE, "the instance is being moved; send it again")
+        unlike: list[int] = []
+        while True:
+            if stored.outcome is not Outcome.CONFLICT or stored.existing is not None or stored.packed_series is None:
+                return stored
+            found = self._packed(stored.packed_series, arrival.sop_instance_uid)
+            if found is not None:
+                break
+            if len(unlike) == MAX_HASHED_ALIKE:
+                raise PacsdError(Fault.UNAVAILABLE, "the instance is being moved; send it again")
+            unlike.append(stored.packed_series)          # two UIDs with one hash, or purged a moment ago
+            stored = self._index.store_unlike(arrival, unlike)
         pack, entry = found
         same = entry.digest == arrival.digest and entry.transfer_syntax_uid == arrival.transfer_syntax_uid
         return Stored(

@@ -12,7 +12,7 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Connection, Pool, lent, translate
 from pacsd.index.described import Above, Describe, above, instance_members
 from pacsd.index.group import Group, Ticket
-from pacsd.index.loose import Again, Ready, insert
+from pacsd.index.loose import Again, Ready, insert, insert_unlike
 from pacsd.index.placement import Placed, place
 from pacsd.index.records import Arrival, Stored
 from pacsd.index.replace import replace
@@ -182,6 +182,19 @@ class Ingest:
             with lent(self._pool) as connection:
                 self._settle(connection, waiting[start : start + self._batch], _insert)
         return [one if isinstance(one, PacsdError) else one.answer or _lost() for one in answers]
+
+    def store_unlike(self, arrival: Arrival, series: Sequence[int]) -> Stored:
+        """Like `store`, of an arrival whose UID only shares its hash with what is packed in these series."""
+
+        def work(
+            connection: Connection, ones: Sequence[_Waiting], keys: Sequence[int], _: bool
+        ) -> list[Stored | Again]:
+            return insert_unlike(connection, _ready(ones[0], keys[0]), series)
+
+        waiting = _Waiting(arrival)
+        with lent(self._pool) as connection:
+            self._settle(connection, [waiting], work, cached=False)
+        return waiting.result()
 
     def replace(self, arrival: Arrival, *, grace_s: float = 3600.0) -> Stored:
         """Like `store`, but other bytes under this SOP Instance UID give way.

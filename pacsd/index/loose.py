@@ -56,7 +56,8 @@ judged as materialized (
         exists (select from rejection x
             where x.sop_instance_uid = a.sop_instance_uid and x.organisation = a.organisation) as rejected,
         (select l.series from locator l where l.hash = a.hash
-            and a.organisation = (select organisation from series where pk = l.series) limit 1) as packed_series
+            and a.organisation = (select organisation from series where pk = l.series) {{unlike}} limit 1
+        ) as packed_series
     from arriving a left join open o on o.pk = a.series
 ),
 fresh as (
@@ -92,8 +93,9 @@ left join fresh f on f.sop_instance_uid = j.sop_instance_uid and f.organisation 
     and f.key = j.key and f.offset_bytes = j.offset_bytes
 left join instance i on i.sop_instance_uid = j.sop_instance_uid and i.organisation = j.organisation
 """
-_STORE_ONE = _STORE.format(arriving=_ONE)
-_STORE_MANY = _STORE.format(arriving=_MANY)
+_STORE_ONE = _STORE.format(arriving=_ONE, unlike="")
+_STORE_MANY = _STORE.format(arriving=_MANY, unlike="")
+_STORE_UNLIKE = _STORE.format(arriving=_ONE, unlike="and l.series <> all(%s::bigint[])")
 
 
 class Again(Enum):
@@ -139,6 +141,12 @@ def insert(
     for n, *judgement in found:
         answers[n] = _answer(batch[n].arrival, judgement)
     return answers
+
+
+def insert_unlike(connection: Connection, one: Ready, series: Sequence[int]) -> list[Stored | Again]:
+    """The same for one arrival of whose UID it is known that no pack of these series holds it, only one of its hash."""
+    found = connection.execute(_STORE_UNLIKE, (*_row(0, one), list(series))).fetchone()
+    return [Again.VANISHED if found is None else _answer(one.arrival, found[1:])]
 
 
 def _beside(

@@ -32,23 +32,25 @@ class NewPack(Protocol):
     def instances(self) -> Sequence[Member]: ...
 
 
+# Received while a receiver's clock was far ahead: such a series would not become quiet for as long.
+_AHEAD = "last_received_at > now() + interval '10 minutes'"
 # A replacement waits, loose, until a merge has dropped the packed copy it replaces.
-_CLAIM_QUIET = """
+_CLAIM_QUIET = f"""
 update series set claimed_until = now() + make_interval(secs => %(lease)s), merging = false
 where pk in (
     select pk from series r
-    where has_loose and last_received_at < now() - make_interval(secs => %(quiet)s)
+    where has_loose and (last_received_at < now() - make_interval(secs => %(quiet)s) or {_AHEAD})
         and (claimed_until is null or claimed_until < now())
         and not exists (select from replaced x where x.series = r.pk)
     order by last_received_at, pk limit %(limit)s for no key update skip locked)
 returning pk
 """
-_CLAIM_FRAGMENTED = """
+_CLAIM_FRAGMENTED = f"""
 update series set claimed_until = now() + make_interval(secs => %(lease)s), merging = true
 where pk in (
     select pk from series r
     where fragmented and (claimed_until is null or claimed_until < now())
-        and (last_received_at < now() - make_interval(secs => %(quiet)s)
+        and (last_received_at < now() - make_interval(secs => %(quiet)s) or {_AHEAD}
             or (select count(*) from pack where series = r.pk) >= %(packs)s
             or exists (select from replaced x where x.series = r.pk))
     order by last_received_at, pk limit %(limit)s for no key update skip locked)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pacsd.faults import Fault, PacsdError
+from pacsd.index import ingest as index_ingest
 from tests.archive.house import House, opened, shown
 from tests.synthetic import multiframe_frame, small_object, study, write_multiframe
 
@@ -196,3 +197,14 @@ def test_a_series_that_breaks_the_packer_holds_up_no_other(house: House) -> None
     receive(house, files(1, first=9), code="west")
     assert house.data_sets(UID) == expected
     assert len(house.contents(UID, code="west")[0].loose) == 2
+
+
+def test_an_instance_whose_hash_another_has_is_stored_all_the_same(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (index_ingest.insert.__module__, "pacsd.index.packs", "pacsd.index.locate"):
+        monkeypatch.setattr(f"{module}.sop_hash", lambda uid: 7)
+    expected = receive(house, files(1))
+    house.pack_all()
+    expected |= receive(house, files(1, first=2))
+    assert house.data_sets(UID) == expected

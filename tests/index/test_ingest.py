@@ -174,7 +174,7 @@ def test_a_series_that_was_purged_is_placed_anew(index: Pool, ingest: Ingest) ->
 def test_a_lost_connection_is_replaced(index: Pool, ingest: Ingest, database: str) -> None:
     ingest.store(arrival("1.1"))
     with psycopg.connect(database, autocommit=True) as other:
-        other.execute("select pg_terminate_backend(pid) from pg_stat_activity "
+        other.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity "
                       "where pid <> pg_backend_pid() and datname = current_database()")
     assert ingest.store(arrival("1.2")).outcome is Outcome.STORED
     assert rows(index, "select instances from study") == [(2,)]
@@ -211,7 +211,7 @@ def test_keys_of_series_do_not_outlive_the_connection_that_saw_them(index: Pool,
         other.execute("delete from instance")
         other.execute("delete from series")
         other.execute("alter table series alter pk restart with 1")
-        other.execute("select pg_terminate_backend(pid) from pg_stat_activity "
+        other.execute("select pg_terminate_backend(pid, 5000) from pg_stat_activity "
                       "where pid <> pg_backend_pid() and datname = current_database()")
     elsewhere = Ingest(index)
     assert elsewhere.store(arrival("2.1", study="2.2.3", t00100020="other")).outcome is Outcome.STORED

@@ -269,3 +269,9 @@ def test_a_pack_in_use_is_never_due(index: Pool, three: list[str]) -> None:
     inventory = Inventory(index)
     inventory.add_garbage(["packs/1", "packs/1.sidecar", "packs/other"], grace_s=0)
     assert {key for key in inventory.due_garbage(10) if key.startswith("packs/")} == {"packs/other"}
+
+
+def test_a_series_from_a_clock_that_was_ahead_is_packed_all_the_same(index: Pool, three: list[str]) -> None:
+    with index.connection() as connection:
+        connection.execute("update series set last_received_at = now() + interval '9 years' where organisation = 1")
+    assert [one.organisation for one in Packs(index).claim_quiet(quiet_s=60, lease_s=60, limit=9)] == [1]
