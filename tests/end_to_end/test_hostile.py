@@ -48,8 +48,12 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Sample:
 
 def processes(hospitals: Hospitals) -> set[int]:
     """Process ids of the supervisor and the roles; PostgreSQL's come and go with connections."""
-    supervisor = psutil.Process(hospitals.server.pid)
-    return {supervisor.pid, *(child.pid for child in supervisor.children() if child.name() != "postgres")}
+    found = {hospitals.server.pid}
+    for child in psutil.Process(hospitals.server.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.name() != "postgres":
+                found.add(child.pid)
+    return found
 
 
 def pss_bytes(hospitals: Hospitals) -> int:
@@ -57,10 +61,8 @@ def pss_bytes(hospitals: Hospitals) -> int:
     supervisor = psutil.Process(hospitals.server.pid)
     total = 0
     for process in [supervisor, *supervisor.children(recursive=True)]:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             total += process.memory_full_info().pss
-        except psutil.NoSuchProcess:
-            continue
     return total
 
 

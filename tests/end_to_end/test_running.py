@@ -1,5 +1,6 @@
 """Stopping cleanly, and what happens to a process of a role that is killed."""
 
+import contextlib
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from tests.clients import require
 from tests.end_to_end import dcmtk, peers
-from tests.end_to_end.house import loose, wait_for
+from tests.end_to_end.house import wait_for
 from tests.end_to_end.samples import read_samples
 from tests.server import Server, remove_folder, scratch_folder
 from tests.synthetic import ct_slice, study, write_folder
@@ -30,8 +31,12 @@ def server() -> Iterator[Server]:
 
 def roles(server: Server) -> dict[int, psutil.Process]:
     """Role processes by process id."""
-    children = psutil.Process(server.pid).children()
-    return {child.pid: child for child in children if child.name() != "postgres"}
+    found = {}
+    for child in psutil.Process(server.pid).children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.name() != "postgres":
+                found[child.pid] = child
+    return found
 
 
 def test_a_running_storescu_is_let_finish(server, tmp_path):
@@ -72,8 +77,19 @@ def test_a_killed_process_of_any_role_is_replaced_and_serves_again(server, tmp_p
     expected = {one.sop_instance_uid: one.data for one in samples}
     assert peers.wado(server.base_url, [made.study_instance_uid]) == expected
     assert peers.get(server.dicom_port, samples, [made.study_instance_uid], called="PACSD") == expected
-    wait_for(lambda: not loose(server.data), "the new worker packs")
+    later = study(75, 3)                 # a series in the hands of the killed worker waits until its claim ends
+    dcmtk.run("storescu", server.dicom_port, files=write_folder(tmp_path / "later", [ct_slice(later, rows=32)]))
+    wait_for(lambda: packed(server, later.sop_instance_uid(1, 1)), "the new worker packs")
     assert server.stop() == 0
+
+
+def packed(server: Server, sop_instance_uid: str) -> bool:
+    """Whether a finished pack, an uncompressed ZIP, holds the instance."""
+    found = []
+    for path in (server.data / "blobs").glob("packs/**/*.zip"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(sop_instance_uid.encode() in path.read_bytes())
+    return any(found)
 
 
 def test_an_idle_peer_does_not_hold_up_the_stop(server):
