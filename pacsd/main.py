@@ -1,5 +1,6 @@
 """The composition root: the only module that knows every room."""
 
+import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -134,7 +135,8 @@ def _web(context: RoleContext) -> None:
 def _worker(context: RoleContext) -> None:
     with _opened(context, readers=4) as archive:
         settle(context.settings, archive)
-        worker = Worker(chores(context.settings, archive), stop=context.stopping)
+        name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
+        worker = Worker(chores(context.settings, archive, worker=name), stop=context.stopping)
         context.ready()
         worker.run()
 

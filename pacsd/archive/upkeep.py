@@ -72,14 +72,15 @@ def settle(settings: Settings, archive: Archive) -> None:
         log.error("the journal could not be caught up with", extra={"fault": error.fault.value})
 
 
-def chores(settings: Settings, archive: Archive) -> tuple[Chore, ...]:
-    """What a worker does, each in its own rhythm."""
+def chores(settings: Settings, archive: Archive, *, worker: str = "") -> tuple[Chore, ...]:
+    """What a worker does, each in its own rhythm. What a former worker of its name had claimed is free again."""
     storage = settings.storage
     owners = {
         archive.directory.organisation_key(one.code): Owner(one.code, one.assigning_authority)
         for one in settings.organisations
     }
-    packs, inventory = Packs(archive.pool), Inventory(archive.pool)
+    packs, inventory = Packs(archive.pool, worker=worker), Inventory(archive.pool)
+    packs.release_all()
     packer = Packer(
         archive.blobs,
         packs,

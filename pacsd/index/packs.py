@@ -36,7 +36,8 @@ class NewPack(Protocol):
 _AHEAD = "last_received_at > now() + interval '10 minutes'"
 # A replacement waits, loose, until a merge has dropped the packed copy it replaces.
 _CLAIM_QUIET = f"""
-update series set claimed_until = now() + make_interval(secs => %(lease)s), merging = false
+update series set claimed_until = now() + make_interval(secs => %(lease)s), claimed_by = %(worker)s,
+    merging = false
 where pk in (
     select pk from series r
     where has_loose and (last_received_at < now() - make_interval(secs => %(quiet)s) or {_AHEAD})
@@ -46,7 +47,8 @@ where pk in (
 returning pk
 """
 _CLAIM_FRAGMENTED = f"""
-update series set claimed_until = now() + make_interval(secs => %(lease)s), merging = true
+update series set claimed_until = now() + make_interval(secs => %(lease)s), claimed_by = %(worker)s,
+    merging = true
 where pk in (
     select pk from series r
     where fragmented and (claimed_until is null or claimed_until < now())
@@ -58,7 +60,7 @@ returning pk
 """
 # What a merge left as it is, it would leave again: nothing more to do until another pack comes.
 _RELEASE = """
-update series r set claimed_until = null, merging = false,
+update series r set claimed_until = null, claimed_by = null, merging = false,
     fragmented = case when merging then exists (select from replaced x where x.series = r.pk) else fragmented end
 where pk = %s
 """
@@ -98,21 +100,33 @@ where r.pk = %(series)s
 
 
 class Packs:
-    """Packing and merging as the index sees them. Series are claimed by one worker, for a limited time."""
+    """Packing and merging as the index sees them. Series are claimed by one worker, for a limited time.
 
-    def __init__(self, pool: Pool) -> None:
+    `worker` is a name that one worker at a time bears, and its successor after it: what a worker that was killed had
+    claimed, the next one of that name frees at once (`release_all`).
+    """
+
+    def __init__(self, pool: Pool, *, worker: str = "") -> None:
         self._pool = pool
+        self._worker = worker
 
     def claim_quiet(self, *, quiet_s: float, lease_s: float, limit: int) -> list[SeriesContent]:
         """Series with loose instances and no arrival for `quiet_s`."""
-        return self._claim(_CLAIM_QUIET, {"quiet": quiet_s, "lease": lease_s, "limit": limit})
+        return self._claim(_CLAIM_QUIET, {"quiet": quiet_s, "lease": lease_s, "limit": limit, "worker": self._worker})
 
     def claim_fragmented(
         self, *, quiet_s: float, packs: int, lease_s: float, limit: int
     ) -> list[SeriesContent]:
         """Series with two packs or more that are quiet or have `packs`, or with replaced copies in packs."""
-        values = {"quiet": quiet_s, "packs": packs, "lease": lease_s, "limit": limit}
+        values = {"quiet": quiet_s, "packs": packs, "lease": lease_s, "limit": limit, "worker": self._worker}
         return self._claim(_CLAIM_FRAGMENTED, values)
+
+    def release_all(self) -> None:
+        """End every claim of this worker's name."""
+        with lent(self._pool) as connection:
+            connection.execute(
+                "update series set claimed_until = null, claimed_by = null where claimed_by = %s", (self._worker,)
+            )
 
     def release(self, series: int) -> None:
         """End a claim, once what was claimed is done."""

@@ -92,6 +92,9 @@ def test_a_series_is_claimed_once_and_only_when_quiet(index: Pool, three: list[s
     claimed = packs.claim_quiet(quiet_s=-1, lease_s=60, limit=9)
     assert len(claimed) == 2 and all(len(one.loose) == 3 for one in claimed)
     assert packs.claim_quiet(quiet_s=-1, lease_s=60, limit=9) == []
+    other = Packs(index, worker="another")
+    other.release_all()
+    assert not packs.claim_quiet(quiet_s=-1, lease_s=60, limit=9)
     packs.release(claimed[0].series)
     assert [one.series for one in packs.claim_quiet(quiet_s=-1, lease_s=60, limit=9)] == [claimed[0].series]
 
@@ -275,3 +278,14 @@ def test_a_series_from_a_clock_that_was_ahead_is_packed_all_the_same(index: Pool
     with index.connection() as connection:
         connection.execute("update series set last_received_at = now() + interval '9 years' where organisation = 1")
     assert [one.organisation for one in Packs(index).claim_quiet(quiet_s=60, lease_s=60, limit=9)] == [1]
+
+
+def test_a_worker_frees_what_its_killed_predecessor_had_claimed(index: Pool, three: list[str]) -> None:
+    former, other = Packs(index, worker="one"), Packs(index, worker="two")
+    claimed = former.claim_quiet(quiet_s=-1, lease_s=900, limit=9)
+    other.release_all()
+    assert other.claim_quiet(quiet_s=-1, lease_s=900, limit=9) == []
+    successor = Packs(index, worker="one")
+    successor.release_all()
+    again = other.claim_quiet(quiet_s=-1, lease_s=900, limit=9)
+    assert {one.series for one in again} == {one.series for one in claimed}

@@ -9,9 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
-from pacsd.supervise.cluster import running_dsn
 from tests.server import Server, remove_folder, scratch_folder
 from tests.soak.judge import Shown, judge
 from tests.soak.ledger import Ledger
@@ -87,7 +84,6 @@ def _round(
     restarting = time.monotonic()
     server.start()
     started = time.monotonic() - restarting
-    forget_claims(server)
     shown = judge(server.base_url, [one.study_instance_uid for one in studies], ledger)
     return Round(
         seed=seed,
@@ -116,12 +112,6 @@ def _wait_for(moment: str, senders: list[Sender], data: Path, packs: set[str], d
     while pack_files(data) <= packs and time.monotonic() < deadline:
         time.sleep(0.002)
     time.sleep(draw.uniform(0.0, 0.06))
-
-
-def forget_claims(server: Server) -> None:
-    """End the claims of killed workers, which would keep series from being packed for a quarter of an hour."""
-    with psycopg.connect(running_dsn(server.data / "postgres"), autocommit=True) as connection:
-        connection.execute("update series set claimed_until = null")
 
 
 def pack_files(data: Path) -> set[str]:

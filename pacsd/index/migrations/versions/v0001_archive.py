@@ -129,6 +129,7 @@ create table series (
     merging boolean not null default false,
     last_received_at timestamptz not null,
     claimed_until timestamptz,
+    claimed_by text collate "C",
     performed_date date,
     performed_time time,
     series_instance_uid text collate "C" not null,
@@ -147,6 +148,7 @@ create table series (
 
 create index series_uid on series (series_instance_uid, organisation);
 create index series_loose on series (pk) where has_loose;
+create index series_claimed on series (claimed_by) where claimed_by is not null;
 create index series_fragmented on series (pk) where fragmented;
 create index series_performed_date on series (performed_date, organisation) where performed_date is not null;
 create index series_scheduled_step on series using gin (scheduled_step_ids) where scheduled_step_ids <> '{}';
