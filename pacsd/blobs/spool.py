@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import os
 import threading
 import time
@@ -20,6 +21,8 @@ from pacsd.blobs.local import (
 from pacsd.blobs.port import BlobInfo
 from pacsd.blobs.ulid import Ulids
 from pacsd.blobs.write_back import start_writing_back
+
+log = logging.getLogger("pacsd.blobs")
 
 SPOOL = "spool"
 BUCKET_FILES = 1_000
@@ -142,7 +145,7 @@ class Spool:
 class _Bucket:
     """An open directory, closed when the spool has left it and its last writer is done."""
 
-    __slots__ = ("_ahead", "_lock", "_names", "_users", "descriptor", "folder", "left", "until")
+    __slots__ = ("_ahead", "_lock", "_names", "_refilling", "_users", "descriptor", "folder", "left", "until")
 
     def __init__(self, folder: str, descriptor: int, files: int, until: float) -> None:
         self.folder = folder
@@ -151,18 +154,42 @@ class _Bucket:
         self.until = until
         self._ahead = 1          # doubled with each batch: a bucket that gets one object makes one name
         self._names: list[str] = []
+        self._refilling = False
         self._users = 1          # the spool itself
         self._lock = threading.Lock()
 
     def take(self, ulids: Ulids) -> str:
-        """The name of an empty file of the bucket, durable. Raises OSError."""
+        """The name of an empty file of the bucket, durable. More are made beside the work before they run out.
+
+        Raises OSError.
+        """
         with self._lock:
             if not self._names:
-                self._names = self._made([f"{ulids()}.dcm" for _ in range(min(self._ahead, self.left + 1))])
+                self._names = self._made(ulids, min(self._ahead, self.left + 1))
                 self._ahead = min(2 * self._ahead, NAMES_AHEAD)
-            return self._names.pop()
+            name = self._names.pop()
+            wanted = min(self._ahead, self.left - len(self._names))
+            refill = not self._refilling and wanted > 0 and len(self._names) < self._ahead // 4
+            if refill:
+                self._refilling = True
+                self._users += 1
+        if refill:
+            threading.Thread(target=self._refill, args=(ulids, wanted), daemon=True).start()
+        return name
 
-    def _made(self, names: list[str]) -> list[str]:
+    def _refill(self, ulids: Ulids, count: int) -> None:
+        try:
+            made = self._made(ulids, count)
+            with self._lock:
+                self._names[:0] = made
+        except OSError as error:             # whoever finds no name left tries again, and says so
+            log.info("no names made ahead", extra={"cause": type(error).__name__})
+        finally:
+            self._refilling = False
+            self.release()
+
+    def _made(self, ulids: Ulids, count: int) -> list[str]:
+        names = [f"{ulids()}.dcm" for _ in range(count)]
         for name in names:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             os.close(os.open(name, flags, FILE_MODE, dir_fd=self.descriptor))

@@ -21,6 +21,7 @@ RELEASE_RP = bytes((A_RELEASE_RP, 0, 0, 0, 0, 4, 0, 0, 0, 0))        # PS3.8 9.3
 
 _COMMAND, _LAST = 0x01, 0x02             # message control header, PS3.8 E.2
 _MAX_COMMAND_BYTES = 1 << 16
+_PIECE_BYTES = 256 << 10                 # of a data set, handed over at once: half a CT slice
 _MAX_ASSOCIATE_BYTES = 1 << 20           # 128 contexts with 100 syntaxes each need less
 _MAX_BUFFERS_A_CALL = 512                # half of Linux's IOV_MAX: a header and a payload each
 _FIRST = struct.Struct(">BxII")          # PDU type, PDU length, length of the first PDV item
@@ -95,7 +96,7 @@ class PDataReader:
                 return context_id, bytes(self._command[:filled])
 
     def read_dataset(self, context_id: int, write: Callable[[memoryview], None]) -> None:
-        """Hand the data set of the message to `write`: in one piece up to 16 MiB, else in pieces of about that.
+        """Hand the data set of the message to `write`, in pieces: while one is written the next is on its way.
 
         The view is good until `write` returns.
         """
@@ -113,8 +114,10 @@ class PDataReader:
             self._same_context(context_id)
             filled += length
             last = self._control[1] & _LAST
-        with memoryview(self._buffer) as view, view[:filled] as piece:
-            write(piece)
+            if last or filled >= _PIECE_BYTES:
+                with memoryview(self._buffer) as view, view[:filled] as piece:
+                    write(piece)
+                filled = 0
 
     def _make_room(self, filled: int, length: int, write: Callable[[memoryview], None]) -> int:
         """Room for `length` more bytes: a larger buffer, or an emptied one. Returns how much stays filled."""
