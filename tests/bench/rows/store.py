@@ -59,7 +59,9 @@ def repeating(command: list[str]) -> Iterator[None]:
     """
     script = 'while :; do "$@" >/dev/null 2>&1 || exit 1; done'
     process = subprocess.Popen(
-        ["nice", "-n", "19", "bash", "-c", script, "busy", *command], env={**os.environ, **NODELAY}, start_new_session=True
+        ["nice", "-n", "19", "bash", "-c", script, "busy", *command],
+        env={**os.environ, **NODELAY},
+        start_new_session=True,
     )
     try:
         time.sleep(0.5)  # a head start, so that the whole send runs beside it
