@@ -57,7 +57,7 @@ class Archive(Protocol):
         """Make the index anew from blobs and journal; what could not be read is found."""
 
     def backup(self, folder: Path, progress: Progress) -> Iterator[Finding]:
-        """Copy blobs, journal and index there; a second time only what is new."""
+        """Copy blobs and journal there, of which the index can be made; a second time only what is new."""
 
     def restore(self, folder: Path, progress: Progress) -> Iterator[Finding]:
         """Bring a backup back into an empty data directory."""
