@@ -2,10 +2,11 @@
 
 import contextlib
 import random
+import resource
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -220,16 +221,30 @@ def test_every_prefix_of_a_file_is_stored_whole_or_refused(hospitals, data_folde
     assert came is None or sample.data.startswith(came)
 
 
+@contextmanager
+def low_descriptors_kept_free() -> Iterator[Callable[[], None]]:
+    """Room for a thousand connections of this process, and low descriptors for pynetdicom, whose select() takes
+    none above 1,023."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with ExitStack() as places:
+        for _ in range(40):
+            places.enter_context(open("/dev/null", "rb"))
+        yield places.close
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 def test_a_thousand_idle_peers_do_not_keep_the_next_one_out(hospitals, good):
     before = pss_bytes(hospitals)
     port, half = hospitals.server.dicom_port, IDLE_PEERS // 2
-    with ExitStack() as connections:
+    with ExitStack() as connections, low_descriptors_kept_free() as free_them:
         silent = [connections.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(half)]
         idle = [connections.enter_context(Raw(port, timeout_s=30)) for _ in range(half)]
         asked = request(called="EAST")
         for one in idle:
             one.send(asked)
         assert all(one.pdu()[0] == 2 for one in idle)
+        free_them()
         assert list(peers.store(port, [good], called="EAST").values()) == [0x0000]
         assert peers.get(port, [good], [GOOD.study_instance_uid], called="EAST")
         assert pss_bytes(hospitals) - before < GROWTH_BYTES
