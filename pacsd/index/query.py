@@ -1,7 +1,8 @@
 """Searching studies, series and patients, for C-FIND (PS3.4 C.4.1) and QIDO-RS (PS3.18 10.6) alike."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -16,6 +17,7 @@ from pacsd.index.matching import AnyOf, Conditions, Criterion, Options, Test, co
 from pacsd.index.predicate import Params, visible
 
 _STREAM_ROWS = 1000
+_PAGE_ROWS = 1001                    # an edge that shows 1,000 asks for one more
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,9 @@ _INSTANCE_NEEDS = frozenset((STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTAN
 def search(pool: Pool, query: Query | CompiledQuery, scope: Scope) -> Iterator[Match]:
     """Patients, studies or series that match and that the scope sees, newest study first.
 
-    A page is one plain statement; more than that comes through a cursor that lives in a transaction of its own until
-    the iterator is exhausted or closed, so close it. Raises PacsdError UNAVAILABLE, and what `compile_query` raises.
+    The first page is one plain statement, and mostly all there is. More comes through a cursor that lives in a
+    transaction of its own until the iterator is exhausted or closed, so close it. Raises PacsdError UNAVAILABLE, and
+    what `compile_query` raises.
     """
     compiled = query if isinstance(query, CompiledQuery) else compile_query(query)
     query = compiled.query
@@ -87,11 +90,28 @@ def search(pool: Pool, query: Query | CompiledQuery, scope: Scope) -> Iterator[M
     if query.limit == 0:
         return iter(())
     statement = _STATEMENTS[query.level](compiled, scope)
-    if query.limit is not None and query.limit <= _STREAM_ROWS and not statement.residual:
-        with lent(pool) as connection:
-            rows = connection.execute(statement.text, statement.params, prepare=False).fetchall()
-        return iter([statement.match(row) for row in rows])
-    return _streamed(pool, statement, query)
+    if statement.residual:
+        return _streamed(pool, statement, query)
+    whole = query.limit is not None and query.limit <= _PAGE_ROWS
+    page = statement if whole else _STATEMENTS[query.level](_first_page(compiled), scope)
+    with lent(pool) as connection:
+        rows = connection.execute(page.text, page.params, prepare=False).fetchall()
+    first = [page.match(row) for row in rows]
+    if whole or len(first) < _PAGE_ROWS:
+        return (match for match in first)
+    return _continued(first, _streamed(pool, statement, query))
+
+
+def _first_page(compiled: CompiledQuery) -> CompiledQuery:
+    return replace(compiled, query=replace(compiled.query, limit=_PAGE_ROWS))
+
+
+def _continued(first: list[Match], stream: Generator[Match, None, None]) -> Iterator[Match]:
+    """The page, then what the stream has beside it: between the two something may have arrived."""
+    seen = {(match.study, match.series) for match in first}
+    with closing(stream):
+        yield from first
+        yield from (match for match in stream if (match.study, match.series) not in seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +132,7 @@ class _Statement:
         return all(test.matches(attributes) for test in self.residual)
 
 
-def _streamed(pool: Pool, statement: _Statement, query: Query) -> Iterator[Match]:
+def _streamed(pool: Pool, statement: _Statement, query: Query) -> Generator[Match, None, None]:
     with lent(pool) as connection, connection.transaction():
         kept: Iterator[tuple[Any, ...]] = filter(statement.keeps, _cursor(connection, statement))
         if statement.residual:

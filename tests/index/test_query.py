@@ -183,6 +183,26 @@ def test_pages_are_stable_while_studies_arrive(index: Pool, ingest: Ingest) -> N
     assert kept == []
 
 
+@pytest.mark.parametrize("limit", [None, 15])
+def test_more_than_a_page_is_told_once_each_even_when_something_arrives(
+    index: Pool, ingest: Ingest, monkeypatch: pytest.MonkeyPatch, limit: int | None
+) -> None:
+    for n in range(20):
+        ingest.store(arrival(f"{n}.1", study=f"9.{n}"))
+    whole = found(index, A, limit=limit)
+    monkeypatch.setattr("pacsd.index.query._PAGE_ROWS", 6)
+    answers = search(index, Query("study", limit=limit), A)
+    told = [next(answers).study_instance_uid for _ in range(6)]
+    told += [match.study_instance_uid for match in answers]
+    assert told == whole
+    answers = search(index, Query("study", limit=limit), A)
+    told = [next(answers).study_instance_uid for _ in range(2)]
+    ingest.store(arrival("late.1", study="9.999"))
+    told += [match.study_instance_uid for match in answers]
+    assert len(told) == len(set(told))
+    assert set(whole[:14]) <= set(told)
+
+
 def test_keys_that_cannot_be_matched_are_reported() -> None:
     given = (("77770010", "x"), ("00201208", "5"), ("00200013", "1"), ("00081070", "x"))
     criteria = tuple(Criterion(*one) for one in given)
