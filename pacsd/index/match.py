@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -14,8 +14,7 @@ CHARACTER_SET = '"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
 AVAILABILITY = '"00080056":{"vr":"CS","Value":["ONLINE"]}'
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """What stands below a match; None where its level does not tell."""
 
     patient_studies: int | None = None
@@ -26,14 +25,8 @@ class Counts:
     series_instances: int | None = None
 
 
-_COUNT_TAGS = (
-    ("00201200", "patient_studies"),
-    ("00201202", "patient_series"),
-    ("00201204", "patient_instances"),
-    ("00201206", "study_series"),
-    ("00201208", "study_instances"),
-    ("00201209", "series_instances"),
-)
+NO_COUNTS = Counts()
+_COUNT_TAGS = ("00201200", "00201202", "00201204", "00201206", "00201208", "00201209")      # as Counts has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +43,7 @@ class Match:
     attributes: str
     more: str = ""
     upper: tuple[str, ...] = ()
-    counts: Counts = Counts()
+    counts: Counts = NO_COUNTS
     modalities: tuple[str, ...] = ()
     study_instance_uid: str = ""
     series_instance_uid: str = ""
@@ -66,10 +59,10 @@ class Match:
         found = [CHARACTER_SET, *_split(self.attributes), *_split(self.more)]
         if self.level != "patient":
             found.append(AVAILABILITY)
-        found += (f'"{tag}":{{"vr":"IS","Value":[{n}]}}' for tag, name in _COUNT_TAGS
-                  if (n := getattr(self.counts, name)) is not None)  # fmt: skip
+        found += [f'"{tag}":{{"vr":"IS","Value":[{n}]}}' for tag, n in zip(_COUNT_TAGS, self.counts, strict=True)
+                  if n is not None]  # fmt: skip
         if self.modalities:
-            found.append(f'"00080061":{{"vr":"CS","Value":{orjson.dumps(self.modalities).decode()}}}')
+            found.append(_modalities_in_study(self.modalities))
         if retrieve_base is not None and self.level != "patient":
             url = orjson.dumps(retrieve_base + self.path()).decode()
             found.append(f'"00081190":{{"vr":"UR","Value":[{url}]}}')
@@ -78,7 +71,10 @@ class Match:
                 found += _split(text)
         else:
             found += _uids(("0020000D", self.study_instance_uid), ("0020000E", self.series_instance_uid))
-        return ",".join(_ordered(found))
+        if self.more or self.upper:
+            return ",".join(_ordered(found))     # a tag may stand in two texts
+        found.sort()                             # a member begins with its tag
+        return ",".join(found)
 
     def dataset(self) -> dict[str, dict[str, Any]]:
         """All of it as DICOM JSON attributes by tag."""
@@ -90,7 +86,13 @@ class Match:
         """Where below the service it is retrieved."""
         uids = (("studies", self.study_instance_uid), ("series", self.series_instance_uid),
                 ("instances", self.sop_instance_uid))  # fmt: skip
-        return "".join(f"/{kind}/{quote(uid, safe='.')}" for kind, uid in uids if uid)
+        # UIDs are of URL-safe characters: the archive refuses others on arrival
+        return "".join([f"/{kind}/{uid}" for kind, uid in uids if uid])
+
+
+@lru_cache(maxsize=1024)
+def _modalities_in_study(modalities: tuple[str, ...]) -> str:
+    return f'"00080061":{{"vr":"CS","Value":{orjson.dumps(modalities).decode()}}}'
 
 
 def _split(text: str) -> list[str]:
