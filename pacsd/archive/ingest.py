@@ -151,6 +151,9 @@ class Reception:
         except PacsdError as error:
             self._fail(error)
             raise
+        except BaseException:
+            self.abort()                     # a defect of ours: what is not durable yet must not stay open
+            raise
         return Accepted(
             stored.outcome,
             arrival.sop_class_uid,

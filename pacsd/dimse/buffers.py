@@ -3,7 +3,7 @@
 import threading
 
 INITIAL_BYTES = 1 << 20
-GATHER_BYTES = 16 << 20          # a data set up to this size is handed over as one piece
+GATHER_BYTES = 16 << 20          # no buffer grows beyond, and no larger PDU is offered to take
 _KEPT_BYTES = 16 << 20           # of idle buffers, for all associations of the process together
 
 
