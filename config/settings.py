@@ -25,6 +25,7 @@ __all__ = [
 
 ROLES = ("dimse", "web", "worker")
 SERVICES = ("echo", "store", "find", "move", "get")
+MIB = 1024**2
 GIB = 1024**3
 
 
@@ -225,6 +226,20 @@ class StorageSettings(Checked):
         en="Free space below which new objects are refused (0xA700, 507).",
         zh="剩余空间低于此值时拒收（0xA700、507）。",
         check=checks.within(0, 2**60),
+    )
+    spool_segment_bytes: int = setting(
+        16 * MIB,
+        unit="bytes",
+        en="Size of the spool's segments, files of many objects; larger objects (0: all) have files of their own.",
+        zh="收件暂存段文件的大小，每段容纳多个对象；更大的对象（设为 0 时为全部对象）各存一个文件。",
+        check=checks.within(0, 2**30),
+    )
+    spool_ready_bytes: int = setting(
+        512 * MIB,
+        unit="bytes",
+        en="Segments written ahead while nobody sends; an object that goes into one is stored sooner.",
+        zh="空闲时预先写好的暂存段总量；写入其中的对象入库更快。",
+        check=checks.within(0, 2**40),
     )
     duplicates: str = setting(
         "keep",

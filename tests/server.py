@@ -48,7 +48,10 @@ class Server:
         return self._config
 
     def configure(self, config: str) -> None:
-        """Other settings, from the next start on."""
+        """Other settings, from the next start on; unless they say so, no more than one segment is written ahead."""
+        if "spool_ready_bytes" not in config:
+            modest = "[storage]\nspool_ready_bytes = 16_777_216\n"
+            config = config.replace("[storage]\n", modest) if "[storage]\n" in config else config + "\n" + modest
         self._config.write_text(config, encoding="utf-8")
 
     def command(self, name: str, *arguments: str, timeout_s: float = 120.0) -> "subprocess.CompletedProcess[str]":

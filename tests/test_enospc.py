@@ -35,10 +35,13 @@ def small_disk() -> Iterator[Path]:
     remove_folder(folder)
 
 
-@pytest.fixture(params=[0, 20 * MEGABYTE], ids=["no reserve", "20 MB in reserve"])
+# Without a reserve an object still fits into a segment that is there; these are larger than one.
+@pytest.fixture(params=[(0, 1 << 20), (20 * MEGABYTE, 16 << 20)], ids=["no reserve", "20 MB in reserve"])
 def server(small_disk: Path, request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server whose data directory lies on the small file system."""
-    config = f"[storage]\nquiet_s = 600\nreserve_bytes = {request.param}\n"
+    reserve, segment = request.param
+    config = f"[storage]\nquiet_s = 600\nreserve_bytes = {reserve}\nspool_segment_bytes = {segment}\n"
+    config += "spool_ready_bytes = 0\n"      # nothing takes room beside the test
     running = Server(small_disk / "data", config=config)
     running.start()
     yield running

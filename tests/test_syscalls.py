@@ -1,4 +1,4 @@
-"""The kernel's view of durability: file and folder are synced before every C-STORE success leaves."""
+"""The kernel's view of durability: bytes and folder are synced before every C-STORE success leaves."""
 
 import re
 import subprocess
@@ -17,28 +17,22 @@ from tests.soak.senders import association_with, store
 from tests.synthetic import small_object, study, write_folder
 
 OBJECTS = 12
-CALLS = "openat,write,pwrite64,writev,pwritev,pwritev2,fsync,fdatasync,syncfs,send,sendto,sendmsg,close"
+CALLS = "rename,renameat,renameat2,write,pwrite64,writev,pwritev,pwritev2,fsync,fdatasync,syncfs,send,sendto,sendmsg"
 CALL = re.compile(r"^(\d+) +(\w+)\((.*?)\) += +(-?\d+)(?:<(.*)>)?")
 DESCRIPTOR = re.compile(r"^(\d+)<(.*?)>(?:,|$)")
 
 
 @dataclass(slots=True)
-class Spooled:
-    """What happened to one spool file, by line of the trace."""
-
-    path: str
-    opened: int
-    written: int = -1
-    synced: int = -1
-    folder_synced: int = -1
-
-
-@dataclass(slots=True)
 class Trace:
-    """Spool files and the answers sent to the peer, in the order the kernel saw them."""
+    """Segments and the answers sent to the peer, as the kernel saw them.
 
-    files: dict[str, Spooled] = field(default_factory=dict)
-    answers: list[int] = field(default_factory=list)
+    Of each answer: how many writes to segments came since the one before, and what was still to be synced.
+    """
+
+    writes: int = 0
+    unsynced: set[str] = field(default_factory=set)      # segments written since their last sync
+    unnamed: set[str] = field(default_factory=set)       # segments named since their folder's last sync
+    answers: list[tuple[int, frozenset[str]]] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -68,13 +62,9 @@ def test_file_and_folder_are_synced_before_each_success_is_sent(server: Server, 
     assert statuses == [0x0000] * OBJECTS
     trace = read(log, server.dicom_port)
     assert len(trace.answers) == OBJECTS
-    assert sum(one.written >= 0 for one in trace.files.values()) == OBJECTS     # others: names made ahead
-    for number, answer in enumerate(trace.answers, 1):
-        durable = [one for one in trace.files.values() if one.opened < one.written < one.synced < answer]
-        assert len(durable) >= number, "a success left before its file was synced"
-        assert all(one.opened < one.folder_synced < answer for one in durable[:number]), (
-            "before its folder was synced"
-        )
+    for writes, open_ends in trace.answers:
+        assert writes >= 1, "a success left before its object was written"
+        assert not open_ends, "a success left before its object and the segment's name were synced"
 
 
 def attach(server: Server, log: Path) -> "subprocess.Popen[bytes]":
@@ -103,36 +93,36 @@ def traced(pid: int) -> bool:
 
 
 def read(log: Path, port: int) -> Trace:
-    """Keep what concerns spool files and P-DATA-TF PDUs sent on the DICOM port (PS3.8 9.3.5)."""
+    """Keep what concerns segments and P-DATA-TF PDUs sent on the DICOM port (PS3.8 9.3.5)."""
     trace = Trace()
-    for number, (name, arguments, result) in enumerate(calls(log)):
-        if name == "openat" and ".dcm" in arguments and "O_CREAT" in arguments:
-            trace.files[result] = Spooled(path=result, opened=number)
+    for name, arguments in calls(log):
+        if name.startswith("rename"):
+            target = arguments.rsplit('"', 2)[1]
+            if "/spool/" in target:
+                trace.unnamed.add(target)
             continue
         descriptor = DESCRIPTOR.match(arguments)
-        if descriptor is None:
-            continue
-        note(trace, number, name, descriptor.group(2), arguments, port)
+        if descriptor is not None:
+            note(trace, name, descriptor.group(2), arguments, port)
     return trace
 
 
-def note(trace: Trace, number: int, name: str, target: str, arguments: str, port: int) -> None:
+def note(trace: Trace, name: str, target: str, arguments: str, port: int) -> None:
     """Enter one call on a descriptor whose file or connection is `target`."""
     if name in ("send", "sendto", "sendmsg", "write", "writev") and f":{port}->" in target:
         if '"\\x04\\x00' in arguments:
-            trace.answers.append(number)
-    elif "write" in name and target in trace.files:
-        trace.files[target].written = number
-    elif name in ("fsync", "fdatasync") and target in trace.files:
-        trace.files[target].synced = number
-    elif name in ("fsync", "syncfs"):
-        for one in trace.files.values():
-            if str(Path(one.path).parent) == target and one.folder_synced < 0:
-                one.folder_synced = number
+            trace.answers.append((trace.writes, frozenset(trace.unsynced | trace.unnamed)))
+            trace.writes = 0
+    elif "write" in name and "/spool/" in target and target.endswith(".seg"):
+        trace.writes += 1
+        trace.unsynced.add(target)
+    elif name in ("fsync", "fdatasync", "syncfs"):
+        trace.unsynced.discard(target)
+        trace.unnamed = {one for one in trace.unnamed if str(Path(one).parent) != target}
 
 
-def calls(log: Path) -> Iterator[tuple[str, str, str]]:
-    """(name, arguments, path of the returned descriptor) of finished calls.
+def calls(log: Path) -> Iterator[tuple[str, str]]:
+    """Name and arguments of finished calls.
 
     A call another thread interrupted stands where it ended; a send stands where it began, the earliest it
     can have left.
@@ -151,28 +141,29 @@ def calls(log: Path) -> Iterator[tuple[str, str, str]]:
                 continue
             line = f"{thread} {begun.pop(thread).rstrip()}{rest.partition('resumed>')[2]}"
         if found := CALL.match(line):
-            yield found.group(2), found.group(3).strip(), found.group(5) or ""
+            yield found.group(2), found.group(3).strip()
 
 
 GOOD = r"""
-7 openat(3</d/spool/x/b>, "1.dcm", O_WRONLY|O_CREAT|O_EXCL|O_CLOEXEC, 0600 <unfinished ...>
+7 rename("/d/.ready/2.seg", "/d/spool/x/1.seg") = 0
+7 fsync(3</d/spool/x>) = 0
+7 pwrite64(9</d/spool/x/1.seg>, "x"..., 1000, 64 <unfinished ...>
 8 write(1</dev/null>, ".", 1) = 1
-7 <... openat resumed>) = 9</d/spool/x/b/1.dcm>
-7 write(9</d/spool/x/b/1.dcm>, "x"..., 1000) = 1000
-7 fdatasync(9</d/spool/x/b/1.dcm> <unfinished ...>
+7 <... pwrite64 resumed>) = 1000
+7 fdatasync(9</d/spool/x/1.seg> <unfinished ...>
 7 <... fdatasync resumed>) = 0
-7 fsync(3</d/spool/x/b>) = 0
 7 sendto(5<TCP:[127.0.0.1:104->127.0.0.1:9]>, "\x04\x00\x6f"..., 99, 0, NULL, 0) = 99
 """
 
 
 def test_the_reader_of_traces_tells_a_late_sync_from_a_timely_one(tmp_path: Path) -> None:
-    log, lines = tmp_path / "trace", GOOD.splitlines()
-    log.write_text(GOOD)
-    timely = read(log, 104)
-    (one,) = timely.files.values()
-    assert one.opened < one.written < one.synced < one.folder_synced < timely.answers[0]
-    log.write_text("\n".join([*lines[:5], lines[8], *lines[5:8]]))
-    late = read(log, 104)
-    (one,) = late.files.values()
-    assert late.answers[0] < one.synced < one.folder_synced
+    log, lines = tmp_path / "trace", GOOD.strip().splitlines()
+    segment = "/d/spool/x/1.seg"
+    for order, told in (
+        (lines, (1, frozenset())),
+        ([lines[0], *lines[2:]], (1, {segment})),                    # its name was not synced
+        ([*lines[:5], lines[7]], (1, {segment})),                    # nor its bytes
+        ([*lines[:2], *lines[5:]], (0, frozenset())),                # nothing was written
+    ):
+        log.write_text("\n".join(order))
+        assert read(log, 104).answers == [told]

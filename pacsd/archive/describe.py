@@ -96,9 +96,9 @@ def _data_set(reader: PieceReader, meta: FileMeta) -> Iterator[memoryview]:
     if reader.size_bytes <= CHUNK_BYTES or descriptor is None:
         yield memoryview(reader.pread(min(reader.size_bytes, MAX_READ_BYTES), 0))[meta.dataset_offset :]
         return
-    start = reader.offset_bytes + meta.dataset_offset
+    start = reader.base_bytes + meta.dataset_offset
     page = start - start % mmap.ALLOCATIONGRANULARITY
-    end = reader.offset_bytes + reader.size_bytes
+    end = reader.base_bytes + reader.size_bytes
     with mmap.mmap(descriptor, end - page, offset=page, access=mmap.ACCESS_READ) as mapped:
         mapped.madvise(mmap.MADV_RANDOM)         # only headers are touched, never the pixels between them
         with memoryview(mapped) as whole, whole[start - page :] as view:

@@ -156,6 +156,7 @@ class _Reopening:
         self._blobs = blobs
         self.key = key
         self.size_bytes = blobs.size(key)
+        self.base_bytes = 0
 
     def pread(self, length_bytes: int, offset_bytes: int) -> bytes:
         with self._blobs.open(self.key) as reader:

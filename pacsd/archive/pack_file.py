@@ -70,6 +70,7 @@ class PieceReader:
         self._keep = keep and extent.length_bytes <= CHUNK_BYTES
         self._whole: bytes | None = None
         self.offset_bytes = extent.offset_bytes      # of the file, in its blob
+        self.base_bytes = blob.base_bytes + extent.offset_bytes      # in the local file, if that is what it is in
         self.size_bytes = extent.length_bytes
 
     def fileno(self) -> int | None:

@@ -92,7 +92,7 @@ class DatasetReader:
         descriptor = None if self._ref.overlay else self._blob.fileno()
         if descriptor is None or self.offset_bytes + self._stored_bytes > self._blob.size_bytes:
             return None
-        return FileRange(descriptor, self.offset_bytes, self._stored_bytes)
+        return FileRange(descriptor, self._blob.base_bytes + self.offset_bytes, self._stored_bytes)
 
     def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
         """The bytes in order. Raises PacsdError UNAVAILABLE if the blob ends too early."""

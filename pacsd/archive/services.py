@@ -63,7 +63,12 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4) -> Archive:
     directory = Directory(settings, keys)
     root = settings.data_dir.absolute() / "blobs"
     blobs = LocalBlobs(root, reserve_bytes=settings.storage.reserve_bytes)
-    spool = Spool(root, reserve_bytes=settings.storage.reserve_bytes)
+    spool = Spool(
+        root,
+        reserve_bytes=settings.storage.reserve_bytes,
+        segment_bytes=settings.storage.spool_segment_bytes,
+        ready_bytes=settings.storage.spool_ready_bytes,
+    )
     journal, sidecars = Journal(blobs), Sidecars(blobs)
     contents = partial(_contents, read_pool)
     writing = index_ingest.Ingest(ingest_pool)

@@ -114,6 +114,7 @@ def chores(settings: Settings, archive: Archive, *, worker: str = "") -> tuple[C
         Chore("pack", often_s, packer.run),
         Chore("merge", often_s, merger.run),
         Chore("collect", max(0.2, min(10.0, storage.grace_s / 4)), collector.run),
+        Chore("reuse segments", often_s, lambda: archive.spool.reuse_segments() > 0),
         Chore("sweep", 600.0, collector.sweep),
         Chore("complete", often_s, lambda: complete_studies(archive.pool, quiet_s=storage.quiet_s) > 0),
         Chore("partitions", 86_400.0, partial(_made, inventory)),

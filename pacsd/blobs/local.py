@@ -15,6 +15,17 @@ from pacsd.blobs.errors import translated
 from pacsd.blobs.free_space import FreeSpace
 from pacsd.blobs.keys import checked, checked_prefix
 from pacsd.blobs.port import BlobInfo
+from pacsd.blobs.segments import (
+    LIVE,
+    SUFFIX,
+    mark_dead,
+    open_shared,
+    record_at,
+    record_name,
+    records,
+    segment_of,
+    split_key,
+)
 from pacsd.blobs.ulid import Ulids
 
 PARTS = ".parts"                 # unfinished blobs, where the file system has no nameless files
@@ -68,8 +79,12 @@ class LocalBlobs:
 
     def open(self, key: str) -> "LocalReader":
         """A reader; it stays valid when the blob is deleted meanwhile. Raises PacsdError NOT_FOUND."""
+        place = self._in_segment(key)
         try:
-            return LocalReader(key, os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC))
+            if place is not None:
+                return self._open_record(key, *place)
+            descriptor = os.open(self.path(key), os.O_RDONLY | os.O_CLOEXEC)
+            return LocalReader(key, descriptor, os.fstat(descriptor).st_size)
         except OSError as error:
             raise translated(error, key) from error
 
@@ -81,9 +96,19 @@ class LocalBlobs:
     def delete(self, keys: Iterable[str]) -> None:
         """Remove for good: directories are synced before this returns, so no deleted blob comes back after a crash."""
         folders: dict[str, list[str]] = defaultdict(list)
+        records: dict[str, list[int]] = defaultdict(list)
         for key in keys:
+            place = self._in_segment(key)
+            if place is not None:
+                records[place[0]].append(place[1])
+                continue
             folder, _, name = checked(key).rpartition("/")
             folders[folder].append(name)
+        for path, offsets in records.items():
+            try:
+                mark_dead(path, offsets)
+            except OSError as error:
+                raise translated(error, path.removeprefix(self.root)) from error
         for folder, names in folders.items():
             try:
                 self._unlink(folder, names)
@@ -118,6 +143,25 @@ class LocalBlobs:
                 raise
         finally:
             os.close(descriptor)
+
+    def _in_segment(self, key: str) -> tuple[str, int] | None:
+        """The file of the segment and the record's place, if the key is that of a record; a restored one is a file."""
+        place = split_key(checked(key))
+        if place is None:
+            return None
+        path = f"{self.root}/{place[0]}"
+        return None if os.path.isdir(path) else (path, place[1])
+
+    def _open_record(self, key: str, path: str, offset_bytes: int) -> "LocalReader":
+        descriptor = open_shared(path)
+        try:
+            record = record_at(descriptor, segment_of(path), offset_bytes)
+            if record is None or record.state != LIVE:
+                raise FileNotFoundError(errno.ENOENT, "no such record")
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return LocalReader(key, descriptor, record.length_bytes, record.blob_at)
 
     def _open_part(self) -> tuple[int, str | None]:
         if self._nameless_files:
@@ -165,9 +209,10 @@ class LocalBlobs:
         path = f"{self.root}/{folder}" if folder else self.root
         try:
             with os.scandir(path) as entries:
-                found = [(entry.name + "/" if entry.is_dir(follow_symlinks=False) else entry.name, entry)
+                found = [(entry.name + "/" if _holds_more(entry) else entry.name, entry)
                          for entry in entries if entry.name.startswith(start) and not entry.name.startswith(".")]
         except (FileNotFoundError, NotADirectoryError):
+            yield from self._records(folder, start)
             return
         except OSError as error:
             raise translated(error, folder) from error
@@ -182,6 +227,22 @@ class LocalBlobs:
             except FileNotFoundError:
                 continue         # deleted since
             yield BlobInfo(stem + name, state.st_size, state.st_mtime)
+
+    def _records(self, folder: str, start: str) -> Iterator[BlobInfo]:
+        """The blobs in a segment."""
+        if not folder.endswith(SUFFIX):
+            return
+        try:
+            descriptor = open_shared(f"{self.root}/{folder}")
+        except (FileNotFoundError, NotADirectoryError):
+            return               # spent since
+        try:
+            for record in records(descriptor, segment_of(folder)):
+                name = record_name(record.offset_bytes)
+                if record.state == LIVE and name.startswith(start):
+                    yield BlobInfo(f"{folder}/{name}", record.length_bytes, record.modified_at)
+        finally:
+            os.close(descriptor)
 
     def _unlink(self, folder: str, names: Iterable[str]) -> None:
         try:
@@ -241,17 +302,22 @@ class LocalWriter:
 
 
 class LocalReader:
-    """A BlobReader on an open file."""
+    """A BlobReader on an open file, or on a part of one from `base_bytes` on."""
 
-    __slots__ = ("_descriptor", "key", "size_bytes")
+    __slots__ = ("_descriptor", "base_bytes", "key", "size_bytes")
 
-    def __init__(self, key: str, descriptor: int) -> None:
+    def __init__(self, key: str, descriptor: int, size_bytes: int, base_bytes: int = 0) -> None:
         self.key = key
         self._descriptor = descriptor
-        self.size_bytes = os.fstat(descriptor).st_size
+        self.size_bytes = size_bytes
+        self.base_bytes = base_bytes
 
     def pread(self, length_bytes: int, offset_bytes: int) -> bytes:
         """Up to `length_bytes` from `offset_bytes`; shorter only at the end of the blob."""
+        length_bytes = min(length_bytes, self.size_bytes - offset_bytes)
+        if length_bytes <= 0:
+            return b""
+        offset_bytes += self.base_bytes
         try:
             data = os.pread(self._descriptor, length_bytes, offset_bytes)
             if len(data) == length_bytes or not data:
@@ -298,6 +364,10 @@ def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
         rest = rest[os.write(descriptor, rest):]
 
 
+def _holds_more(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_dir(follow_symlinks=False) or (entry.name.endswith(SUFFIX) and "/spool/" in entry.path)
+
+
 def make_durable_root(root: str) -> None:
     """Make a folder anywhere, and sync the parent of every directory that was missing."""
     missing = []
@@ -307,7 +377,7 @@ def make_durable_root(root: str) -> None:
         path = os.path.dirname(path)
     os.makedirs(root, mode=FOLDER_MODE, exist_ok=True)
     for path in missing:
-        _sync_folder(os.path.dirname(path))
+        sync_folder(os.path.dirname(path))
 
 
 def make_durable_folder(root: str, folder: str) -> None:
@@ -317,13 +387,13 @@ def make_durable_folder(root: str, folder: str) -> None:
     """
     os.makedirs(f"{root}/{folder}" if folder else root, mode=FOLDER_MODE, exist_ok=True)
     while True:
-        _sync_folder(f"{root}/{folder}" if folder else root)
+        sync_folder(f"{root}/{folder}" if folder else root)
         if not folder:
             return
         folder = folder.rpartition("/")[0]
 
 
-def _sync_folder(path: str) -> None:
+def sync_folder(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

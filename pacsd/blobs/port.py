@@ -40,7 +40,11 @@ class BlobReader(Protocol):
         """Up to `length_bytes` from `offset_bytes`; shorter only at the end of the blob."""
 
     def fileno(self) -> int | None:
-        """A descriptor an edge may sendfile from, or None where the blob is not a local file."""
+        """A descriptor an edge may sendfile from, or None where the blob is not in a local file."""
+
+    @property
+    def base_bytes(self) -> int:
+        """Where the blob begins in that file."""
 
     def close(self) -> None: ...
 
