@@ -13,6 +13,7 @@ from pacsd.blobs.spool import Spool, SpoolWriter
 from pacsd.codec.header import Header, NeedMoreData, fingerprint, scan
 from pacsd.codec.part10 import FileMeta, Meta, Receipt, build_meta, read_meta, seal
 from pacsd.faults import Fault, PacsdError
+from pacsd.index.described import instance_members
 from pacsd.index.records import Arrival, Extent, Outcome, Stored
 
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
@@ -88,7 +89,7 @@ class Reception:
         self._received_at = received_at
         self._head = bytearray()
         self._look_again_bytes = 0
-        self._header: Header | None = None
+        self._told: _Told | None = None
         self._writer: SpoolWriter | None = None
         self._meta: Meta | None = None
         self._length_bytes = 0
@@ -120,7 +121,7 @@ class Reception:
             return
         view = memoryview(data)
         try:
-            if self._header is None:
+            if self._told is None:
                 self._look(view)
             if self._writer is None:
                 self._writer = self._open()
@@ -143,10 +144,10 @@ class Reception:
             writer, meta = self._writer, self._meta
             if writer is None or meta is None or meta.patch_offset is None:
                 raise PacsdError(Fault.MALFORMED, "the data set is empty")
-            header = self._header or self._scan_whole()
+            told = self._told or self._scan_whole()
             digest = self._digest.digest()
             writer.patch(meta.patch_offset, seal(self._length_bytes, digest))
-            arrival = self._arrival(writer.key, len(meta.data), header, digest)
+            arrival = self._arrival(writer.key, len(meta.data), told, digest)
             stored = self._arrivals.admit(arrival, self._make_durable)
         except PacsdError as error:
             self._fail(error)
@@ -189,7 +190,7 @@ class Reception:
         if len(self._head) < self._look_again_bytes:
             return
         try:
-            self._header = scan(bytes(self._head), self._transfer_syntax_uid, complete=False)
+            header = scan(bytes(self._head), self._transfer_syntax_uid, complete=False)
         except NeedMoreData as short:
             if len(self._head) > _MAX_HEADER_BYTES:
                 raise PacsdError(Fault.TOO_MUCH, "the header does not end within its limit") from short
@@ -197,13 +198,16 @@ class Reception:
             if len(view) > room:
                 self._look(view[room:])
             return
-        self._check(self._header)
+        self._told = self._understood(header)
         self._head.clear()
 
-    def _scan_whole(self) -> Header:
-        header = scan(bytes(self._head), self._transfer_syntax_uid)
+    def _scan_whole(self) -> "_Told":
+        return self._understood(scan(bytes(self._head), self._transfer_syntax_uid))
+
+    def _understood(self, header: Header) -> "_Told":
+        """What the index will be told, made while the sender still sends the pixels."""
         self._check(header)
-        return header
+        return _Told(header, fingerprint(header), instance_members(header, self._peer.character_set))
 
     def _check(self, header: Header) -> None:
         """The data set against its envelope (PS3.4 B.2.3: 0xA900) and against what can be kept at all."""
@@ -240,7 +244,8 @@ class Reception:
         writer.write(self._meta.data)
         return writer
 
-    def _arrival(self, key: str, meta_bytes: int, header: Header, digest: bytes) -> Arrival:
+    def _arrival(self, key: str, meta_bytes: int, told: "_Told", digest: bytes) -> Arrival:
+        header = told.header
         return Arrival(
             organisation=self._peer.organisation,
             assigning_authority=self._peer.assigning_authority,
@@ -255,9 +260,19 @@ class Reception:
             received_at=self._received_at,
             source_ae=self._source_ae,
             header=header,
-            fingerprint=fingerprint(header),
+            fingerprint=told.fingerprint,
+            attributes=told.attributes,
             character_set=self._peer.character_set,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the header says, in the words of the index."""
+
+    header: Header
+    fingerprint: bytes
+    attributes: str
 
 
 class Part10Reception:

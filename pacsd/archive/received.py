@@ -6,6 +6,7 @@ from pacsd.archive.pack_file import PieceReader, checksums
 from pacsd.codec.header import Header, NeedMoreData, fingerprint, scan
 from pacsd.codec.part10 import FileMeta, Receipt, read_meta
 from pacsd.faults import Fault, PacsdError
+from pacsd.index.described import instance_members
 from pacsd.index.records import Arrival, Extent
 
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
@@ -39,6 +40,7 @@ class Received:
             source_ae=self.meta.source_ae,
             header=self.header,
             fingerprint=fingerprint(self.header),
+            attributes=instance_members(self.header, character_set),
             character_set=character_set,
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pacsd.codec import attributes as codec
+from pacsd.codec.header import Header
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Arrival
 from pacsd.index.rows import ISSUER_OF_PATIENT_ID, PATIENT_ID, joined
@@ -26,12 +27,16 @@ class Above:
 Describe = Callable[[Arrival], Above]
 
 
-def instance_members(arrival: Arrival) -> str:
-    """The instance level as JSON members text. Raises PacsdError MALFORMED for a UID no key can hold."""
+def instance_members(header: Header, character_set: str | None) -> str:
+    """The instance level as JSON members text; `character_set` as in Arrival."""
+    return joined(codec.instance_texts(header, override=character_set))
+
+
+def require_keys(arrival: Arrival) -> None:
+    """Raises PacsdError MALFORMED for a UID no key can hold."""
     for uid in (arrival.study_instance_uid, arrival.series_instance_uid, arrival.sop_instance_uid):
         if not uid or len(uid) > MAX_UID_CHARACTERS or "\0" in uid:
             raise PacsdError(Fault.MALFORMED, "a UID of the object is empty or too long")
-    return joined(codec.instance_texts(arrival.header, override=arrival.character_set))
 
 
 def above(arrival: Arrival) -> Above:

@@ -10,9 +10,9 @@ from psycopg import errors
 
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Connection, Pool, lent, translate
-from pacsd.index.described import Above, Describe, above, instance_members
+from pacsd.index.described import Above, Describe, above, require_keys
 from pacsd.index.group import Group, Ticket
-from pacsd.index.loose import Again, Ready, insert, insert_unlike
+from pacsd.index.loose import Again, Ready, StoreOne, insert, insert_unlike
 from pacsd.index.placement import Placed, place
 from pacsd.index.records import Arrival, Stored
 from pacsd.index.replace import replace
@@ -32,12 +32,12 @@ _Insert = Callable[[Connection, "Sequence[_Waiting]", Sequence[int], bool], "lis
 class _Waiting(Ticket):
     """An arrival on its way into the index, and what became of it."""
 
-    __slots__ = ("_above", "_durable", "_settling", "answer", "arrival", "attributes")
+    __slots__ = ("_above", "_durable", "_settling", "answer", "arrival")
 
     def __init__(self, arrival: Arrival, durable: Callable[[], None] | None = None) -> None:
         super().__init__()
+        require_keys(arrival)
         self.arrival = arrival
-        self.attributes = instance_members(arrival)
         self.answer: Stored | PacsdError | None = None
         self._above: Above | None = None
         self._durable = durable
@@ -153,6 +153,7 @@ class Ingest:
         self._batch = batch
         self._group: Group[_Waiting] = Group(self._work, limit=batch)
         self._own: Connection | None = None
+        self._store_one: StoreOne | None = None
         self.other_patient_count = 0
 
     def store(self, arrival: Arrival, durable: Callable[[], None] | None = None) -> Stored:
@@ -218,7 +219,10 @@ class Ingest:
         if self._own is None:
             return
         own, self._own = self._own, None
+        store_one, self._store_one = self._store_one, None
         try:
+            if store_one is not None:
+                store_one.forget()
             for setting in _PLANS:
                 own.execute(f"reset {setting.partition(' ')[0]}")
         except psycopg.Error:
@@ -228,11 +232,11 @@ class Ingest:
     def _work(self, batch: Sequence[_Waiting]) -> None:
         try:
             try:
-                self._settle(self._connection(), batch, _insert)
+                self._settle(self._connection(), batch, self._insert)
             except (psycopg.OperationalError, _NotDurableError):
                 # Safe to run again: an arrival that did commit finds its own row.
                 self.close()
-                self._settle(self._connection(), batch, _insert)
+                self._settle(self._connection(), batch, self._insert)
         except psycopg.Error as error:
             self.close()
             _fail(batch, translate(error))
@@ -241,6 +245,14 @@ class Ingest:
             self.close()
             _fail(batch, PacsdError(Fault.INTERNAL, f"the index failed: {type(error).__name__}"))
 
+    def _insert(
+        self, connection: Connection, ones: Sequence[_Waiting], series: Sequence[int], beside: bool
+    ) -> list[Stored | Again]:
+        if len(ones) > 1 or self._store_one is None:
+            return _insert(connection, ones, series, beside)
+        meanwhile = (lambda: _all_settled(ones)) if beside else None
+        return [self._store_one(_ready(ones[0], series[0]), meanwhile)]
+
     def _connection(self) -> Connection:
         if self._own is None or self._own.closed:
             self.close()
@@ -248,6 +260,7 @@ class Ingest:
             self._own = self._pool.getconn()
             for setting in _PLANS:
                 self._own.execute(f"set {setting}")
+            self._store_one = StoreOne(self._own)
         return self._own
 
     def _settle(
@@ -348,7 +361,7 @@ def _all_settled(ones: Iterable[_Waiting]) -> None:
 
 
 def _ready(one: _Waiting, series: int) -> Ready:
-    return Ready(one.arrival, one.attributes, series)
+    return Ready(one.arrival, series)
 
 
 def _fail(ones: Iterable[_Waiting], error: PacsdError) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from xxhash import xxh3_64_intdigest
 
 from pacsd.index.connect import Connection
+from pacsd.index.direct import Direct, Row
 from pacsd.index.records import Arrival, Extent, Outcome, Stored
 
 _FIELDS: tuple[tuple[str, str], ...] = (
@@ -34,7 +35,7 @@ _FIELDS: tuple[tuple[str, str], ...] = (
     ("attributes", "text"),
 )
 _INSERTED = ", ".join(name for name, _ in _FIELDS if name not in ("n", "hash"))
-_ONE = "select " + ", ".join(f"%s::{kind} as {name}" for name, kind in _FIELDS)
+_ONE = "select " + ", ".join(f"%s::{kind} as {name}" for name, kind in _FIELDS)     # as psycopg writes it
 _MANY = (
     "select * from unnest(" + ", ".join(f"%s::{kind}[]" for _, kind in _FIELDS) + ") as a("
     + ", ".join(name for name, _ in _FIELDS) + ")"
@@ -93,7 +94,9 @@ left join fresh f on f.sop_instance_uid = j.sop_instance_uid and f.organisation 
     and f.key = j.key and f.offset_bytes = j.offset_bytes
 left join instance i on i.sop_instance_uid = j.sop_instance_uid and i.organisation = j.organisation
 """
-_STORE_ONE = _STORE.format(arriving=_ONE, unlike="")
+_TYPES = tuple(kind for _, kind in _FIELDS)
+_NUMBERED = "select " + ", ".join(f"${n}::{kind} as {name}" for n, (name, kind) in enumerate(_FIELDS, 1))
+_STORE_ONE = _STORE.format(arriving=_NUMBERED, unlike="")
 _STORE_MANY = _STORE.format(arriving=_MANY, unlike="")
 _STORE_UNLIKE = _STORE.format(arriving=_ONE, unlike="and l.series <> all(%s::bigint[])")
 
@@ -107,10 +110,9 @@ class Again(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """An arrival with its instance-level members text and the key of its series."""
+    """An arrival and the key of its series."""
 
     arrival: Arrival
-    attributes: str
     series: int
 
 
@@ -118,6 +120,22 @@ def sop_hash(sop_instance_uid: str) -> int:
     """The locator's key of a SOP Instance UID: xxh3_64 as a signed 64-bit number."""
     unsigned = xxh3_64_intdigest(sop_instance_uid.encode())
     return unsigned - (1 << 64) if unsigned >= 1 << 63 else unsigned
+
+
+class StoreOne:
+    """The statement for one arrival, ready on a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._direct = Direct(connection, "pacsd_store_one", _STORE_ONE, _TYPES)
+
+    def __call__(self, one: Ready, meanwhile: Callable[[], None] | None = None) -> Stored | Again:
+        """As `insert` of one; `meanwhile` as in Direct.run."""
+        (row,) = self._direct.run(_row(0, one), meanwhile)
+        return _answer(one.arrival, _told(row))
+
+    def forget(self) -> None:
+        """Leave the connection as it was. Raises psycopg.Error."""
+        self._direct.forget()
 
 
 def insert(
@@ -128,15 +146,11 @@ def insert(
     `meanwhile` runs beside the statement and before its commit: what it raises undoes the statement, and costs the
     connection. Not for use inside a transaction.
     """
-    rows = [_row(n, one) for n, one in enumerate(batch)]
-    if len(rows) == 1:
-        statement, values = _STORE_ONE, rows[0]
-    else:
-        statement, values = _STORE_MANY, tuple(map(list, zip(*rows, strict=True)))
+    values = tuple(map(list, zip(*[_row(n, one) for n, one in enumerate(batch)], strict=True)))
     if meanwhile is None:
-        found = connection.execute(statement, values, prepare=True).fetchall()
+        found = connection.execute(_STORE_MANY, values, prepare=True).fetchall()
     else:
-        found = _beside(connection, statement, values, meanwhile)
+        found = _beside(connection, _STORE_MANY, values, meanwhile)
     answers: list[Stored | Again] = [Again.VANISHED] * len(batch)
     for n, *judgement in found:
         answers[n] = _answer(batch[n].arrival, judgement)
@@ -182,7 +196,25 @@ def _row(n: int, one: Ready) -> tuple[Any, ...]:
         a.digest,
         a.received_at,
         a.source_ae,
-        one.attributes,
+        a.attributes,
+    )
+
+
+def _told(row: Row) -> tuple[Any, ...]:
+    """The judgement of a row of text."""
+    _, known, rejected, packed_series, fresh, key, offset, length, digest, syntax = row
+    if fresh == b"t":
+        return True, False, None, True, None, None, None, None, None
+    return (
+        known == b"t",
+        rejected == b"t",
+        None if packed_series is None else int(packed_series),
+        False,
+        None if key is None else key.decode(),
+        int(offset or 0),
+        int(length or 0),
+        bytes.fromhex((digest or b"\\x")[2:].decode()),
+        None if syntax is None else syntax.decode(),
     )
 
 

@@ -36,10 +36,15 @@ _PATIENT_KEY_TAGS = frozenset((PATIENT_ID, ISSUER_OF_PATIENT_ID))
 _STUDY_COLUMNS = column_names("study")
 _SERIES_COLUMNS = column_names("series")
 
-_PATIENT_FIND = "select pk from patient where patient_id = %s and assigning_authority = %s and unidentified = %s"
-_PATIENT_MAKE = """
-insert into patient (patient_id, assigning_authority, unidentified) values (%s, %s, %s)
-on conflict do nothing returning pk
+_PATIENT = """
+with asked as (select %s::text as patient_id, %s::text as assigning_authority, %s::text as unidentified),
+found as (select pk from patient join asked using (patient_id, assigning_authority, unidentified)),
+made as (
+    insert into patient (patient_id, assigning_authority, unidentified)
+    select patient_id, assigning_authority, unidentified from asked where not exists (select from found)
+    on conflict do nothing returning pk
+)
+select pk, false as made from found union all select pk, true from made
 """
 _STUDY_FIND = """
 select s.pk, s.patient, s.original, s.overlay, p.overlay
@@ -87,10 +92,17 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
+class _Patient:
+    pk: int
+    made: bool                           # just now: then its study hardly ever is there already
+
+
+@dataclass(frozen=True, slots=True)
 class _Study:
     pk: int
     other_patient: bool
     grams: tuple[tuple[str, int], ...]
+    made: bool = False                   # by this transaction: then it has no series of anybody else
 
 
 def place(connection: Connection, arrivals: Sequence[tuple[Arrival, Above]]) -> list[Placed]:
@@ -104,7 +116,7 @@ def place(connection: Connection, arrivals: Sequence[tuple[Arrival, Above]]) -> 
         study = _study(connection, arrival, above, patients[_patient_key(arrival, above)])
         studies.setdefault((arrival.study_instance_uid, arrival.organisation), study)
         grams.update(study.grams)
-        placed[n] = Placed(_series(connection, arrival, above, study.pk), study.pk, study.other_patient)
+        placed[n] = Placed(_series(connection, arrival, above, study), study.pk, study.other_patient)
     add_grams(connection, grams)
     return [placed[n] for n in range(len(arrivals))]
 
@@ -125,35 +137,43 @@ def _patient_key(arrival: Arrival, above: Above) -> tuple[str, str, str]:
     return above.patient_id, above.assigning_authority, unidentified
 
 
-def _patients(connection: Connection, arrivals: Iterable[tuple[Arrival, Above]]) -> dict[tuple[str, str, str], int]:
+def _patients(
+    connection: Connection, arrivals: Iterable[tuple[Arrival, Above]]
+) -> dict[tuple[str, str, str], _Patient]:
     keys = sorted({_patient_key(arrival, above) for arrival, above in arrivals})
-    return {key: _found_or_made(connection, _PATIENT_FIND, key, _PATIENT_MAKE, key)[0] for key in keys}
+    return {key: _patient(connection, key) for key in keys}
+
+
+def _patient(connection: Connection, key: tuple[str, str, str]) -> _Patient:
+    """The row that is there, or the one made; a row made by somebody else meanwhile is found the second time."""
+    while (row := connection.execute(_PATIENT, key, prepare=True).fetchone()) is None:
+        pass
+    return _Patient(*row)
 
 
 def _found_or_made(
-    connection: Connection, find: str, find_by: Sequence[Any], make: str, values: Sequence[Any]
+    connection: Connection, find: str, find_by: Sequence[Any], make: str, values: Sequence[Any], *, make_first: bool
 ) -> tuple[Any, ...]:
     """The row that is there, or the one made; a row made by somebody else meanwhile is found the second time."""
-    while True:
+    row = connection.execute(make, values, prepare=True).fetchone() if make_first else None
+    while row is None:
         row = connection.execute(find, find_by, prepare=True).fetchone()
         row = row or connection.execute(make, values, prepare=True).fetchone()
-        if row is not None:
-            return row
+    return row
 
 
-def _study(connection: Connection, arrival: Arrival, above: Above, patient: int) -> _Study:
+def _study(connection: Connection, arrival: Arrival, above: Above, patient: _Patient) -> _Study:
     original = {**above.patient, **above.study}
     key = (arrival.study_instance_uid, arrival.organisation)
-    row = _found_or_made(
-        connection, _STUDY_FIND, key, _STUDY_MAKE, _new_study(arrival, above, original, patient)
-    )
+    new = _new_study(arrival, above, original, patient.pk)
+    row = _found_or_made(connection, _STUDY_FIND, key, _STUDY_MAKE, new, make_first=patient.made)
     if len(row) == 1:
         subject = arrival.study_instance_uid
         outbox.append(
             connection, organisation=arrival.organisation, topic=STUDY_RECEIVED, subject=subject,
             body={"study_instance_uid": subject},
         )
-        return _Study(row[0], False, _grams(original, patient))
+        return _Study(row[0], False, _grams(original, patient.pk), made=True)
     return _known_study(connection, row, above)
 
 
@@ -187,11 +207,12 @@ def _names_other_patient(original: Attributes, above: Above) -> bool:
     return above.patient_id != (text_at(original, PATIENT_ID) or "") or len(issuers) > 1
 
 
-def _series(connection: Connection, arrival: Arrival, above: Above, study: int) -> int:
-    key = (study, arrival.series_instance_uid)
-    row = _found_or_made(connection, _SERIES_FIND, key, _SERIES_MAKE, _new_series(arrival, above, study))
+def _series(connection: Connection, arrival: Arrival, above: Above, study: _Study) -> int:
+    key = (study.pk, arrival.series_instance_uid)
+    new = _new_series(arrival, above, study.pk)
+    row = _found_or_made(connection, _SERIES_FIND, key, _SERIES_MAKE, new, make_first=study.made)
     if len(row) > 1:
-        _fill_series(connection, row, arrival, above, study)
+        _fill_series(connection, row, arrival, above, study.pk)
     pk: int = row[0]
     return pk
 

@@ -37,6 +37,7 @@ class Arrival:
     header: "Header"
     # of the raw patient, study and series values: equal means nothing new to index above the instance
     fingerprint: bytes
+    attributes: str                      # instance-level DICOM JSON members text (described.instance_members)
     character_set: str | None = None     # per-AE override of what the object declares
 
 

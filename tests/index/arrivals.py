@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from xxhash import xxh3_128_digest
 
 from pacsd.codec.header import Element, Header, fingerprint
+from pacsd.index.described import instance_members
 from pacsd.index.records import Arrival, Extent
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -69,6 +70,7 @@ def arrival(
         source_ae="CT1",
         header=header,
         fingerprint=fingerprint(header),
+        attributes=instance_members(header, None),
     )
 
 

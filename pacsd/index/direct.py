@@ -1,0 +1,111 @@
+"""One statement run many times, straight through libpq: the driver around it would cost as much as PostgreSQL.
+
+Values go in PostgreSQL's binary formats, so that nothing is quoted or parsed.
+"""
+
+import select
+import struct
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from psycopg import errors, pq
+
+from pacsd.index.connect import Connection
+
+Row = tuple[bytes | None, ...]
+
+_TEXT, _BINARY = 0, 1
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)        # of timestamps on the wire
+_MICROSECOND = timedelta(microseconds=1)
+
+Encode = Callable[[Any], bytes]
+ENCODERS: dict[str, tuple[int, Encode]] = {      # type -> OID, binary format (pg_type.dat)
+    "integer": (23, struct.Struct(">i").pack),
+    "bigint": (20, struct.Struct(">q").pack),
+    "text": (25, str.encode),
+    "bytea": (17, bytes),
+    "timestamptz": (1184, lambda at: struct.pack(">q", (at - _EPOCH) // _MICROSECOND)),
+}
+
+
+class Direct:
+    """A prepared statement of one connection, for the one thread that has the connection."""
+
+    def __init__(self, connection: Connection, name: str, statement: str, types: Sequence[str]) -> None:
+        """`statement` has `$1`, `$2` … for values of these types (the keys of ENCODERS). Raises psycopg.Error."""
+        self._connection = connection
+        self._pgconn = connection.pgconn
+        self._name = name.encode()
+        oids = [ENCODERS[kind][0] for kind in types]
+        self._encoders = [ENCODERS[kind][1] for kind in types]
+        self._formats = [_BINARY] * len(oids)
+        self._poll = select.poll()
+        self._poll.register(connection.fileno(), select.POLLIN)
+        _raise_unless(self._pgconn.prepare(self._name, statement.encode(), oids), pq.ExecStatus.COMMAND_OK)
+
+    def run(self, values: Sequence[Any], meanwhile: Callable[[], None] | None = None) -> list[Row]:
+        """The rows, as text; outside of a transaction block they have been committed.
+
+        PostgreSQL executes what it has been sent, and commits at the Sync that follows (protocol 54.2.4): `meanwhile`
+        runs beside the statement, and nothing shows before it has returned. What it raises undoes the statement, and
+        costs the connection. Raises psycopg.Error.
+        """
+        encoded = [encode(value) for encode, value in zip(self._encoders, values, strict=True)]
+        pgconn = self._pgconn
+        pgconn.enter_pipeline_mode()
+        try:
+            pgconn.send_query_prepared(self._name, encoded, self._formats, _TEXT)
+            self._flush()
+            if meanwhile is not None:
+                meanwhile()
+            pgconn.pipeline_sync()
+            self._flush()
+            rows, failed = self._rows()
+            pgconn.exit_pipeline_mode()
+        except BaseException:
+            self._connection.close()             # without a Sync: PostgreSQL rolls back
+            raise
+        if failed is not None:
+            raise errors.error_from_result(failed)
+        return rows
+
+    def forget(self) -> None:
+        """Remove the statement from its connection. Raises psycopg.Error."""
+        self._connection.execute(f"deallocate {self._name.decode()}")
+
+    def _flush(self) -> None:
+        while self._pgconn.flush():
+            poll = select.poll()
+            poll.register(self._connection.fileno(), select.POLLOUT)
+            poll.poll()
+
+    def _rows(self) -> "tuple[list[Row], pq.abc.PGresult | None]":
+        """The answer up to the Sync's, and what refused the statement."""
+        rows: list[Row] = []
+        failed: pq.abc.PGresult | None = None
+        while (result := self._result()) is None or result.status != pq.ExecStatus.PIPELINE_SYNC:
+            if result is None:
+                continue                         # the end of the statement's results
+            if result.status == pq.ExecStatus.TUPLES_OK:
+                rows += (
+                    tuple([result.get_value(row, column) for column in range(result.nfields)])
+                    for row in range(result.ntuples)
+                )
+            else:
+                failed = result
+        return rows, failed
+
+    def _result(self) -> "pq.abc.PGresult | None":
+        while self._pgconn.is_busy():
+            self._poll.poll()
+            self._pgconn.consume_input()
+        return self._pgconn.get_result()
+
+
+def _raise_unless(result: "pq.abc.PGresult", status: pq.ExecStatus) -> None:
+    if result.status != status:
+        raise errors.error_from_result(result)
+
+
+__all__ = ["Direct", "Row"]
