@@ -20,6 +20,7 @@ from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
 from pacsd.supervise import logs
 from pacsd.supervise.attach import database
+from pacsd.supervise.processors import Processors
 from pacsd.supervise.roles import Role, RoleContext
 from pacsd.supervise.supervisor import Supervisor
 from pacsd.web.addresses import Addresses
@@ -92,6 +93,7 @@ def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
     settings = context.settings
     handover = context.run_directory / HANDOVER_SOCKET if settings.dimse.query_processes else None
     with _opened(context, readers=2) as archive:
+        archive.spool.prepare()
         serve_receiver(
             context, archive, archive.directory, settings,
             handover=handover, query=dimse_query, place=place, metrics=context.metrics(),
@@ -105,7 +107,7 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
     with _opened(context, readers=8) as archive:
         serve_queries(
             context, archive, archive.directory, settings,
-            handover=handover, query=dimse_query, place=place, metrics=context.metrics(),
+            handover=handover, query=dimse_query, place=place, metrics=context.metrics(), short=Processors().short,
         )  # fmt: skip
 
 

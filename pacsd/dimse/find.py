@@ -63,7 +63,7 @@ def answer(association: Association, message: Message, services: Services) -> No
     try:
         identifier, matches = _search(association, message, services, model)
         try:
-            status = _stream(association, message, identifier, matches)
+            status = _stream(association, message, services, identifier, matches)
         finally:
             if isinstance(matches, Generator):
                 matches.close()                  # a cancelled query ends in the index too
@@ -92,7 +92,9 @@ def _search(
     return identifier, services.archive.search(services.query(criteria), peer.scope)
 
 
-def _stream(association: Association, message: Message, identifier: Identifier, matches: Iterator[Match]) -> int:
+def _stream(
+    association: Association, message: Message, services: Services, identifier: Identifier, matches: Iterator[Match]
+) -> int:
     """Send the pending responses, several a call when they come fast. Returns the final status."""
     writer = AnswerWriter(
         identifier,
@@ -102,7 +104,7 @@ def _stream(association: Association, message: Message, identifier: Identifier, 
     )
     pending = response(message.command, _pending(identifier))
     batch: list[Data] = []
-    size, since = 0, time.monotonic()
+    size, since, worked_since = 0, time.monotonic(), services.pace.now()
     for match in matches:
         if association.readable() and cancelled(association, message):
             return CANCEL
@@ -111,6 +113,7 @@ def _stream(association: Association, message: Message, identifier: Identifier, 
         size += sum(map(len, parts))
         if size >= _BATCH_BYTES or time.monotonic() - since >= _BATCH_S:
             association.write([b"".join(batch)])
+            worked_since = services.pace.give_way(worked_since)
             batch, size, since = [], 0, time.monotonic()
     if batch:
         association.write([b"".join(batch)])

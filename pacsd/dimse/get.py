@@ -46,12 +46,13 @@ class _Get:
         self._association = association
         self._message = message
         self._retrieve = services.archive.retrieve
+        self._pace = services.pace
         self._instances = instances
         self._cancelled = False
         self._contexts = [one for one in association.contexts.values() if one.requestor_is_scp]
 
     def run(self) -> None:
-        tally = Tally(len(self._instances))
+        tally, worked_since = Tally(len(self._instances)), self._pace.now()
         for number, ref in enumerate(self._instances):
             if not self._cancelled and self._association.readable():
                 self._hear_cancel()
@@ -63,6 +64,7 @@ class _Get:
                 log.warning("sub-operation failed", extra={"fault": error.fault.value, "reason": error.message})
                 tally.note(ref.sop_instance_uid, STORE_STATUS[error.fault], error.message)
             tally.speak(self._association, self._message)
+            worked_since = self._pace.give_way(worked_since)
         tally.finish(self._association, self._message, cancelled=self._cancelled)
 
     def _send(self, ref: InstanceRef, message_id: int) -> int:

@@ -17,7 +17,8 @@ from pacsd.dimse.find import Criteria
 from pacsd.dimse.handover import Door
 from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.negotiation import Policy
-from pacsd.dimse.occupancy import Place
+from pacsd.dimse.occupancy import Alone, Place
+from pacsd.dimse.pace import Pace, plenty
 from pacsd.dimse.services import Archive, Directory, Services, unchanged
 
 log = logging.getLogger("pacsd.dimse")
@@ -111,7 +112,7 @@ def serve_receiver(
     `query` makes the archive's query of what C-FIND asks; `place` is where the processes count together.
     """
     _prepare_threads()
-    services = _services(archive, directory, settings, query, metrics)
+    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone()))
     acceptor = _acceptor(services, settings, handover, place)
     listener = Listener(
         acceptor,
@@ -134,11 +135,13 @@ def serve_queries(
     query: Callable[[Criteria], Any] = unchanged,
     place: Place | None = None,
     metrics: Metrics | None = None,
+    short: Callable[[], bool] = plenty,
 ) -> None:
-    """A query process until `context.stopping`; gives way to receivers when the processor is short."""
+    """A query process until `context.stopping`; gives way to receivers where `short` says that processors are."""
     os.nice(_QUERY_NICE)
     _prepare_threads()
-    acceptor = _acceptor(_services(archive, directory, settings, query, metrics), settings, None, place)
+    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone(), short=short))
+    acceptor = _acceptor(services, settings, None, place)
     door = Door(handover, lambda connection, address, body: start(acceptor, connection, address, body))
     threading.Thread(target=door.serve, daemon=True).start()
     _until_stopped(context, door, acceptor, settings)
@@ -157,6 +160,7 @@ def _services(
     settings: Settings,
     query: Callable[[Criteria], Any],
     metrics: Metrics | None,
+    pace: Pace,
 ) -> Services:
     dimse = settings.dimse
     return Services(
@@ -168,6 +172,7 @@ def _services(
         idle_timeout_s=dimse.idle_timeout_s,
         connect_timeout_s=dimse.connect_timeout_s,
         meters=Meters(metrics),
+        pace=pace,
     )
 
 

@@ -96,6 +96,7 @@ class _Delivery:
         timeouts = Timeouts(artim_s=services.artim_timeout_s, idle_s=services.idle_timeout_s)
         self.instances = instances
         self._retrieve: Retrieve = services.archive.retrieve
+        self._pace = services.pace
         self._remote = remote
         self._requestor = Requestor(
             association.called,
@@ -157,8 +158,10 @@ class _Delivery:
             self._results.put(_Result(ref.sop_instance_uid, STORE_STATUS[error.fault], error.message))
 
     def _send_all(self, outgoing: Outgoing, group: _Group) -> None:
+        worked_since = self._pace.now()
         while not self._stopping.is_set() and (ref := group.take()) is not None:
             self._results.put(self._send(outgoing, ref))
+            worked_since = self._pace.give_way(worked_since)
 
     def _send(self, outgoing: Outgoing, ref: InstanceRef) -> _Result:
         try:

@@ -21,7 +21,8 @@ RELEASE_RP = bytes((A_RELEASE_RP, 0, 0, 0, 0, 4, 0, 0, 0, 0))        # PS3.8 9.3
 
 _COMMAND, _LAST = 0x01, 0x02             # message control header, PS3.8 E.2
 _MAX_COMMAND_BYTES = 1 << 16
-_PIECE_BYTES = 256 << 10                 # of a data set, handed over at once: half a CT slice
+_FIRST_PIECE_BYTES = 64 << 10            # of a data set: a header, which is read while the rest is on its way
+_PIECE_BYTES = 128 << 10                 # then
 _MAX_ASSOCIATE_BYTES = 1 << 20           # 128 contexts with 100 syntaxes each need less
 _MAX_BUFFERS_A_CALL = 512                # half of Linux's IOV_MAX: a header and a payload each
 _FIRST = struct.Struct(">BxII")          # PDU type, PDU length, length of the first PDV item
@@ -102,7 +103,7 @@ class PDataReader:
         """
         if self._buffer is None:
             self._buffer = self._buffers.lend()
-        filled, last = 0, 0
+        filled, last, enough = 0, 0, _FIRST_PIECE_BYTES
         while not last:
             length = self._next_pdv()
             if filled + length > len(self._buffer):
@@ -114,10 +115,10 @@ class PDataReader:
             self._same_context(context_id)
             filled += length
             last = self._control[1] & _LAST
-            if last or filled >= _PIECE_BYTES:
+            if last or filled >= enough:
                 with memoryview(self._buffer) as view, view[:filled] as piece:
                     write(piece)
-                filled = 0
+                filled, enough = 0, _PIECE_BYTES
 
     def _make_room(self, filled: int, length: int, write: Callable[[memoryview], None]) -> int:
         """Room for `length` more bytes: a larger buffer, or an emptied one. Returns how much stays filled."""

@@ -9,6 +9,8 @@ from pacsd.access.directory import Peer, Refusal
 from pacsd.access.scope import Scope
 from pacsd.archive.retrieve import DatasetReader, InstanceRef, Selection
 from pacsd.dimse.metering import Meters
+from pacsd.dimse.occupancy import Alone
+from pacsd.dimse.pace import Pace
 
 
 class Reception(Protocol):
@@ -100,3 +102,4 @@ class Services:
     idle_timeout_s: float = 300.0
     connect_timeout_s: float = 15.0
     meters: Meters = field(default_factory=Meters)
+    pace: Pace = field(default_factory=lambda: Pace(Alone()))

@@ -96,6 +96,7 @@ def answer(association: Association, message: Message, services: Services) -> No
         association.send(message.context, failure(message.command, error, STORE_STATUS))
         return
     association.meter.stored(intake.size_bytes)
+    services.pace.received()
     association.send(message.context, response(message.command, SUCCESS))
 
 
