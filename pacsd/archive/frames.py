@@ -73,7 +73,10 @@ class Frames:
 
         Raises PacsdError NOT_FOUND (instance, or a frame it does not have), MALFORMED (its pixel data is damaged).
         """
-        ref = self._retrieve.instances(scope, study, series, sop)[0]
+        return self.of(self._retrieve.instances(scope, study, series, sop)[0], numbers)
+
+    def of(self, ref: InstanceRef, numbers: Sequence[int]) -> FrameSet:
+        """As `read`, of an instance that has been found."""
         blob = self._blobs.open(ref.extent.key)
         piece = PieceReader(blob, ref.extent)
         try:
