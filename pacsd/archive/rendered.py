@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pacsd.access.scope import Scope
-from pacsd.archive import rendered_image
+from pacsd.archive import rendered_image, rendered_presentation_state
 from pacsd.archive.frames import Frames
 from pacsd.archive.image_headers import ImageHeaders
 from pacsd.archive.rendition import Instance, Rendition
@@ -40,8 +40,15 @@ class Category:
 
 
 IMAGE = Category("Image", frozenset(), rendered_image.STILL_MEDIA_TYPES, rendered_image.render)
+PRESENTATION_STATE = Category(
+    "Presentation State",
+    rendered_presentation_state.SOP_CLASS_UIDS,
+    rendered_image.STILL_MEDIA_TYPES,
+    rendered_presentation_state.render,
+    rendered_presentation_state.parts,
+)
 
-CATEGORIES: tuple[Category, ...] = ()
+CATEGORIES: tuple[Category, ...] = (PRESENTATION_STATE,)
 _BY_SOP_CLASS = {uid: category for category in CATEGORIES for uid in category.sop_class_uids}
 
 

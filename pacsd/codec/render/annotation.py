@@ -19,7 +19,7 @@ NO_FONT = "characters of the annotation are shown as ?: no installed font has th
 _LINES_OF_HEIGHT = 30                    # text of a thirtieth of the picture's height
 _MIN_SIZE, _MAX_SIZE = 7, 64
 _MAX_CHARACTERS = 80
-_DRAWING = threading.Lock()              # FreeType faces are not for several threads at once
+DRAWING = threading.Lock()              # FreeType faces are not for several threads at once
 
 _TECHNIQUE = (                           # keyword, how it is shown
     ("InstitutionName", "{}"), ("ManufacturerModelName", "{}"), ("SeriesDescription", "{}"),
@@ -50,7 +50,7 @@ def annotated(picture: Picture, lines: Lines) -> tuple[Picture, str]:
     """The picture with its lines, and a warning where no font has all of their characters."""
     image = Image.fromarray(np.ascontiguousarray(picture))
     every = [*lines.upper, *lines.lower]
-    with _DRAWING:
+    with DRAWING:
         size = _size(image, every)
         missing = [_drawn(image, lines.upper, size, lower=False), _drawn(image, lines.lower, size, lower=True)]
     return np.asarray(image), NO_FONT if any(missing) else ""

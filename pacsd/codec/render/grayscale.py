@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pacsd.codec.render.lookup_table import LookupTable
-from pacsd.codec.render.modality_lut import IDENTITY, Modality, Rescale
+from pacsd.codec.render.modality_lut import IDENTITY, Modality, ModalityTable, Rescale
 from pacsd.codec.render.voi_lut import Voi, VoiTable, Window, range_of, window_of_range
 
 Gray = NDArray[np.uint8]
@@ -36,6 +36,8 @@ class Grayscale:
         return np.asarray(np.take(table, unsigned, mode="clip"), np.uint8)
 
     def _whole(self, frame: NDArray[Any]) -> Window:
+        if isinstance(self.modality, ModalityTable) and self.full_range is not None:
+            return window_of_range(0, self.modality.table.largest)
         lowest, highest = self.full_range or range_of(frame, self.padding)
         ends = self.modality.apply(np.array([lowest, highest], np.float64))
         return window_of_range(float(ends.min()), float(ends.max()))

@@ -140,6 +140,23 @@ class ImageHeader:
                 return item
         return self.dataset
 
+    def raw(self, tag: int) -> bytes:
+        """The bytes of a value, words little endian; empty where it is absent."""
+        element = self.dataset._dict.get(Tag(tag))
+        value = element.value if element is not None else None
+        if not isinstance(value, bytes):
+            return b""
+        swapped = self._big and getattr(element, "VR", "") in ("OW", "US", "SS")
+        return b"".join(value[at : at + 2][::-1] for at in range(0, len(value), 2)) if swapped else value
+
+    def numbers(self, tag: int) -> list[int]:
+        """The values of a US or SS element, signed; none where it has another VR or is absent."""
+        element = self.dataset._dict.get(Tag(tag))
+        if getattr(element, "VR", "") not in ("US", "SS"):
+            return []
+        raw = self.raw(tag)
+        return [int.from_bytes(raw[at : at + 2], "little", signed=True) for at in range(0, len(raw) - 1, 2)]
+
     def text(self, keyword: str) -> str:
         """A whole text value, decoded as its character set or its bytes say."""
         tag = tag_for_keyword(keyword)
