@@ -1,11 +1,15 @@
 """Images as pictures: frames decoded one at a time, transformed, placed, annotated, encoded."""
 
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 
 import numpy as np
 
 from pacsd.archive.rendition import Instance, Rendition
-from pacsd.codec.pixels import decode_frame, one_large_at_a_time
+from pacsd.codec.image_pixel import PixelDescription
+from pacsd.codec.pixels import decode_frame
 from pacsd.codec.render.annotation import annotated, annotation_lines
 from pacsd.codec.render.canvas import aspect_ratio, placement
 from pacsd.codec.render.encode import GIF, JP2, JPEG, PNG, animated_gif, encode
@@ -18,6 +22,9 @@ from pacsd.codec.render.values import integer
 from pacsd.faults import Fault, PacsdError
 
 STILL_MEDIA_TYPES = (JPEG, PNG, JP2, GIF)
+
+_LARGE_SAMPLES = 1 << 23                 # of the source or the picture; above it one is made at a time, whoever asks
+_LARGE = threading.Semaphore(1)
 
 
 def render(instance: Instance, media_type: str, parameters: Parameters) -> Iterator[Rendition]:
@@ -50,7 +57,7 @@ def still(
     instance: Instance, number: int, media_type: str, parameters: Parameters, *, of_several: bool = False
 ) -> Rendition:
     """One frame as one picture."""
-    with one_large_at_a_time(described(instance.header)):
+    with in_turn(described(instance.header), parameters):
         shown, warning = _shown(instance, number, parameters)
         shown, profile = in_color_space(shown, parameters.iccprofile, own_profile(instance.header))
         content = embedded(encode(shown, media_type, parameters.quality), profile)
@@ -61,11 +68,17 @@ def animation(instance: Instance, parameters: Parameters) -> Rendition:
     """All frames as an animated GIF, made as it is read; the first is there before anything is sent."""
     header = instance.header
     count = described(header).number_of_frames
-    first, warning = _shown(instance, 1, parameters)
-    rest = (_shown(instance, number, parameters)[0] for number in range(2, count + 1))
-    pictures = (one for several in ((first,), rest) for one in several)
-    content = animated_gif(pictures, frame_delays_ms(header.dataset))
+    first, warning = _in_turn(instance, 1, parameters)
+    rest = (_in_turn(instance, number, parameters)[0] for number in range(2, count + 1))
+    content = animated_gif(chain((first,), rest), frame_delays_ms(header.dataset))
     return Rendition(instance.ref, GIF, content, None, warning)
+
+
+def in_turn(description: PixelDescription, parameters: Parameters) -> AbstractContextManager[object]:
+    """What keeps the memory of pictures made at once bounded; small ones do not wait."""
+    viewport = parameters.viewport
+    pixels = 0 if viewport is None else viewport.width * viewport.height
+    return _LARGE if max(description.samples, 3 * pixels) > _LARGE_SAMPLES else nullcontext()
 
 
 def source_picture(instance: Instance, number: int, parameters: Parameters) -> Picture:
@@ -75,6 +88,11 @@ def source_picture(instance: Instance, number: int, parameters: Parameters) -> P
     frame = decode_frame(encoded, syntax, described(header))
     shown = picture(header, frame, number, syntax, parameters.window)
     return shutter_of(header.dataset).apply(shown)
+
+
+def _in_turn(instance: Instance, number: int, parameters: Parameters) -> tuple[Picture, str]:
+    with in_turn(described(instance.header), parameters):
+        return _shown(instance, number, parameters)
 
 
 def _shown(instance: Instance, number: int, parameters: Parameters) -> tuple[Picture, str]:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pacsd.archive.rendered_image import in_turn
 from pacsd.archive.rendition import Instance, Rendition
-from pacsd.codec.pixels import decode_frame, one_large_at_a_time
+from pacsd.codec.pixels import decode_frame
 from pacsd.codec.render.annotation import annotated, annotation_lines
 from pacsd.codec.render.canvas import placement
 from pacsd.codec.render.encode import encode
@@ -69,7 +70,7 @@ def _numbers(image: Instance, reference: Reference) -> tuple[int, ...]:
 def _rendition(
     instance: Instance, state: PresentationState, image: Instance, number: int, media_type: str, asked: Parameters
 ) -> Rendition:
-    with one_large_at_a_time(described(image.header)):
+    with in_turn(described(image.header), asked):
         shown, warning = _shown(state, image, number, asked)
         profile = own_profile(state.header) or own_profile(image.header)
         shown, profile = in_color_space(shown, asked.iccprofile, profile)

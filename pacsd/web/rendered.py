@@ -1,7 +1,7 @@
 """Retrieve rendered resources (PS3.18 10.4.1.1.3): pictures of images, pages of documents, single or in parts."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -75,7 +75,10 @@ async def answer(
         base_url = services.addresses.dicom_web(request)
         body, media_type = _parts(chain((first,), made), writer, base_url), writer.content_type
     else:
-        body, media_type = first.content, first.media_type
+        pieces = await services.threads.run(list, islice(first.content, 2))
+        if len(pieces) < 2:
+            return Response(b"".join(pieces), media_type=first.media_type, headers=headers)
+        body, media_type = chain(pieces, first.content), first.media_type
     return StreamedResponse(
         body,
         threads=services.threads,

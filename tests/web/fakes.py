@@ -80,6 +80,58 @@ class FakeBulk:
 
 
 @dataclass(frozen=True)
+class FakeRendition:
+    ref: FakeRef
+    media_type: str
+    content: Iterator[bytes]
+    frame: int | None = None
+    warning: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class FakeRenderable:
+    """Keeps what it was asked for, and fails with its fault when it is rendered."""
+
+    number: int
+    media_types: tuple[str, ...] = ("image/jpeg", "image/png", "image/gif")
+    parts: int = 1
+    fault: Fault | None = None
+    warning: str = ""
+    asked: list[Any] = field(default_factory=list)
+
+    def render(self, media_type: str, parameters: Any) -> Iterator[FakeRendition]:
+        self.asked.append(parameters)
+        if self.fault is not None:
+            raise PacsdError(self.fault, "it cannot be drawn")
+        for part in range(self.parts):
+            yield self._made(media_type, f"{self.number}.{part} as {media_type}")
+
+    def thumbnail(self, media_type: str, parameters: Any) -> Iterator[FakeRendition]:
+        return self.render(media_type, parameters)
+
+    def frames(self, numbers: Sequence[int], media_type: str, parameters: Any) -> Iterator[FakeRendition]:
+        self.asked.append(parameters)
+        if max(numbers) > 3:
+            raise PacsdError(Fault.NOT_FOUND, "the instance has 3 frames")
+        return (self._made(media_type, f"frame {number} as {media_type}", number) for number in numbers)
+
+    def _made(self, media_type: str, text: str, frame: int | None = None) -> FakeRendition:
+        ref = FakeRef("1.2", "1.3", f"1.4.{self.number}", EXPLICIT, b"")
+        return FakeRendition(ref, media_type, iter((text[:3].encode(), text[3:].encode())), frame, self.warning)
+
+
+class FakeRendered:
+    def __init__(self) -> None:
+        self.found = [FakeRenderable(1)]
+
+    def instances(self, scope: Scope, *uids: str) -> list[FakeRenderable]:
+        return self.found
+
+    def representatives(self, scope: Scope, *uids: str) -> list[FakeRenderable]:
+        return self.found
+
+
+@dataclass(frozen=True)
 class FakeAccepted:
     sop_class_uid: str
     sop_instance_uid: str
@@ -132,6 +184,7 @@ class FakeArchive:
         self.kept: list[bytes] = []
         self.receptions: list[FakeReception] = []
         self.closed = 0
+        self.rendered = FakeRendered()
         self.search = self.retrieve = self.metadata = self.frames = self.ingest = self
 
     def compile(self, query: Query) -> "FakeCompiled":
