@@ -41,8 +41,7 @@ async def frames(services: Services, request: Request) -> Response:
     asked = parameters_of(request)
     numbers = frame_numbers(request.path_params["frames"])
     uids = uid(request, "study"), uid(request, "series"), uid(request, "instance")
-    [found] = await services.threads.run(services.archive.rendered.instances, services.scope(), *uids)
-    offered = await services.threads.run(_media_types, found)
+    [(found, offered)], _ = await services.threads.run(_found, services, uids)
     form = negotiate(request, representations(offered, single=len(numbers) == 1))
     made = await services.threads.run(found.frames, numbers, form.media_type, asked)
     return await answer(services, request, made, form)
@@ -68,14 +67,13 @@ async def answer(
     services: Services, request: Request, made: Iterator[Rendition], form: Representation, *, partial: bool = False
 ) -> Response:
     """The renditions as one body or in parts; the first is made before the answer begins, so that it may still fail."""
-    first = await services.threads.run(_begun, made)
+    first, pieces = await services.threads.run(_begun, made, read=not form.multipart)
     headers = {"Warning": f'299 - "{first.warning}"'} if first.warning else {}
     if form.multipart:
         writer = MultipartWriter(form.media_type)
         base_url = services.addresses.dicom_web(request)
         body, media_type = _parts(chain((first,), made), writer, base_url), writer.content_type
     else:
-        pieces = await services.threads.run(list, islice(first.content, 2))
         if len(pieces) < 2:
             return Response(b"".join(pieces), media_type=first.media_type, headers=headers)
         body, media_type = chain(pieces, first.content), first.media_type
@@ -91,12 +89,16 @@ async def answer(
 
 async def _instances(services: Services, request: Request, *uids: str) -> Response:
     asked = parameters_of(request)
-    found = await services.threads.run(services.archive.rendered.instances, services.scope(), *uids)
-    single = len(uids) == 3
-    by_types = await services.threads.run(_by_media_types, found, strict=single)
-    single = single and await services.threads.run(_parts_of, found[0]) == 1
+    by_types, single = await services.threads.run(_found, services, uids)
     wanted = _acceptable(request, by_types, single=single)
-    return await answer(services, request, _each(wanted, asked), wanted[0][1], partial=len(wanted) < len(found))
+    return await answer(services, request, _each(wanted, asked), wanted[0][1], partial=len(wanted) < len(by_types))
+
+
+def _found(services: Services, uids: Sequence[str]) -> tuple[list[tuple[Renderable, tuple[str, ...]]], bool]:
+    """The instances with what each can be given in, and whether they are one picture."""
+    found = services.archive.rendered.instances(services.scope(), *uids)
+    alone = len(uids) == 3
+    return [(one, _media_types(one, strict=alone)) for one in found], alone and found[0].parts == 1
 
 
 def _acceptable(
@@ -136,17 +138,7 @@ def _each(wanted: Sequence[tuple[Renderable, Representation]], asked: Parameters
         raise fault
 
 
-def _by_media_types(
-    found: Sequence[Renderable], *, strict: bool
-) -> list[tuple[Renderable, tuple[str, ...]]]:
-    return [(one, _media_types(one, strict=strict)) for one in found]
-
-
-def _parts_of(one: Renderable) -> int:
-    return one.parts
-
-
-def _media_types(one: Renderable, *, strict: bool = True) -> tuple[str, ...]:
+def _media_types(one: Renderable, *, strict: bool) -> tuple[str, ...]:
     """What an instance can be given in; none for a broken one, whose fault is told only where it is asked for alone."""
     try:
         return one.media_types
@@ -156,11 +148,12 @@ def _media_types(one: Renderable, *, strict: bool = True) -> tuple[str, ...]:
         return ()
 
 
-def _begun(made: Iterator[Rendition]) -> Rendition:
+def _begun(made: Iterator[Rendition], *, read: bool) -> tuple[Rendition, list[bytes]]:
+    """The first rendition, and its first pieces: no more than one where that is all there is."""
     first = next(made, None)
     if first is None:
         raise PacsdError(Fault.NOT_FOUND, "nothing of this can be rendered")
-    return first
+    return first, list(islice(first.content, 2)) if read else []
 
 
 def _parts(made: Iterator[Rendition], writer: MultipartWriter, base_url: str) -> Iterator[bytes]:

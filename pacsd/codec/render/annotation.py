@@ -21,13 +21,15 @@ _MIN_SIZE, _MAX_SIZE = 7, 64
 _MAX_CHARACTERS = 80
 DRAWING = threading.Lock()              # FreeType faces are not for several threads at once
 
-_TECHNIQUE = (                           # keyword, how it is shown
-    ("InstitutionName", "{}"), ("ManufacturerModelName", "{}"), ("SeriesDescription", "{}"),
-    ("ConvolutionKernel", "kernel {}"), ("KVP", "{} kV"), ("XRayTubeCurrent", "{} mA"), ("Exposure", "{} mAs"),
-    ("MagneticFieldStrength", "{} T"), ("RepetitionTime", "TR {}"), ("EchoTime", "TE {}"), ("FlipAngle", "FA {}"),
-    ("SliceThickness", "{} mm"), ("SliceLocation", "at {} mm"), ("ImageLaterality", "{}"), ("ViewPosition", "{}"),
-)  # fmt: skip
-_SAME_LINE = ("KVP", "XRayTubeCurrent", "Exposure", "RepetitionTime", "EchoTime", "FlipAngle", "SliceLocation")
+_TECHNIQUE = (                           # line by line: keywords, and how they are shown
+    (("InstitutionName", "{}"),),
+    (("ManufacturerModelName", "{}"),),
+    (("SeriesDescription", "{}"),),
+    (("ImageLaterality", "{}"), ("ViewPosition", "{}")),
+    (("KVP", "{} kV"), ("XRayTubeCurrent", "{} mA"), ("Exposure", "{} mAs"), ("ConvolutionKernel", "kernel {}")),
+    (("MagneticFieldStrength", "{} T"), ("RepetitionTime", "TR {}"), ("EchoTime", "TE {}"), ("FlipAngle", "FA {}")),
+    (("SliceThickness", "{} mm"), ("SliceLocation", "at {} mm")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +70,11 @@ def _technique(header: ImageHeader, overlay: Overlay) -> list[str]:
     when = f"{_date(_text(header, overlay, 'StudyDate'))} {_time(_text(header, overlay, 'StudyTime'))}".strip()
     series, instance = (_text(header, overlay, one) for one in ("SeriesNumber", "InstanceNumber"))
     place = f"{_text(header, overlay, 'Modality')} {series}/{instance}".rstrip("/ ") if series or instance else ""
-    lines = [one for one in (when, place) if one]
-    for keyword, form in _TECHNIQUE:
-        value = _text(header, overlay, keyword).split("\\")[0]
-        if value and keyword in _SAME_LINE and lines:
-            lines[-1] += "  " + form.format(value)
-        elif value:
-            lines.append(form.format(value))
-    return lines
+    lines = [when, place]
+    for line in _TECHNIQUE:
+        values = [(form, _text(header, overlay, keyword).split("\\")[0]) for keyword, form in line]
+        lines.append("  ".join(form.format(value) for form, value in values if value))
+    return [one for one in lines if one]
 
 
 def shown_name(name: str) -> str:

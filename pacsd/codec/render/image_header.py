@@ -26,6 +26,8 @@ from pacsd.codec.structure import (
 from pacsd.faults import Fault, PacsdError
 
 MAX_VALUE_BYTES = 64 << 20
+MAX_BYTES = 128 << 20                    # of all values
+_CHARACTER_SET = 0x00080005
 _PER_FRAME = 0x52009230
 _DOUBLE_FLOAT = {32: "float", 64: "double"}
 
@@ -70,12 +72,16 @@ TAGS = _tags()
 
 
 class ImageHeader:
-    """The attributes of one object that rendering needs. Values are converted when they are asked for."""
+    """The attributes of one object that rendering needs. Values are converted when they are asked for.
+
+    Raises PacsdError MALFORMED for bytes that are no data set, TOO_MUCH for more attributes than fit in memory.
+    """
 
     def __init__(self, source: walk.Dataset) -> None:
         self._implicit, self._big = source.implicit, source.big_endian
         self._per_frame = b""
         self.dataset = Dataset()
+        self._raw: dict[int, tuple[str, bytes]] = {}     # as they stand: pydicom forgets them when it converts
         self.size_bytes = 0
         self._has_pixels = False
         for element in source.elements():
@@ -84,13 +90,16 @@ class ImageHeader:
                 break
             length = element.end - element.value_at
             if element.tag in TAGS and length <= MAX_VALUE_BYTES:
+                self.size_bytes += length + 200
+                if self.size_bytes > MAX_BYTES:
+                    raise PacsdError(Fault.TOO_MUCH, f"more than {MAX_BYTES} bytes of attributes to render with")
                 self._keep(element.tag, element.vr, source.read(element.value_at, length))
 
     def _keep(self, tag: int, vr: str, value: bytes) -> None:
-        self.size_bytes += len(value) + 100
         if tag == _PER_FRAME:
             self._per_frame = value
             return
+        self._raw[tag] = vr, value
         raw = RawDataElement(Tag(tag), vr, len(value), value, 0, self._implicit, not self._big)
         self.dataset._dict[raw.tag] = raw      # as pydicom's own reader does: converted at first sight
 
@@ -142,36 +151,22 @@ class ImageHeader:
 
     def raw(self, tag: int) -> bytes:
         """The bytes of a value, words little endian; empty where it is absent."""
-        element = self.dataset._dict.get(Tag(tag))
-        value = element.value if element is not None else None
-        if not isinstance(value, bytes):
-            return b""
-        swapped = self._big and getattr(element, "VR", "") in ("OW", "US", "SS")
+        vr, value = self._raw.get(tag, ("", b""))
+        swapped = self._big and vr in ("OW", "US", "SS")
         return b"".join(value[at : at + 2][::-1] for at in range(0, len(value), 2)) if swapped else value
 
     def numbers(self, tag: int) -> list[int]:
         """The values of a US or SS element, signed; none where it has another VR or is absent."""
-        element = self.dataset._dict.get(Tag(tag))
-        if getattr(element, "VR", "") not in ("US", "SS"):
+        if self._raw.get(tag, ("", b""))[0] not in ("US", "SS"):
             return []
         raw = self.raw(tag)
         return [int.from_bytes(raw[at : at + 2], "little", signed=True) for at in range(0, len(raw) - 1, 2)]
 
     def text(self, keyword: str) -> str:
         """A whole text value, decoded as its character set or its bytes say."""
-        tag = tag_for_keyword(keyword)
-        element = self.dataset._dict.get(Tag(tag)) if tag is not None else None
-        if not isinstance(element, RawDataElement):
-            return text(self.dataset, keyword)
-        declared = self._raw_text("SpecificCharacterSet")
-        sets = declared.split("\\") if declared else ()
-        return decode_text(element.value or b"", element.VR or "LO", sets).strip(" \0")
-
-    def _raw_text(self, keyword: str) -> str:
-        tag = tag_for_keyword(keyword)
-        element = self.dataset._dict.get(Tag(tag)) if tag is not None else None
-        value = element.value if isinstance(element, RawDataElement) else None
-        return value.decode("ascii", "replace").strip(" \0") if isinstance(value, bytes) else ""
+        vr, value = self._raw.get(tag_for_keyword(keyword) or 0, ("", b""))
+        declared = self._raw.get(_CHARACTER_SET, ("", b""))[1].decode("ascii", "replace").strip(" \0")
+        return decode_text(value, vr, declared.split("\\") if declared else ()).strip(" \0")
 
 
 def split_items(sequence: bytes, *, implicit: bool, big_endian: bool) -> list[bytes]:

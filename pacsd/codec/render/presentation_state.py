@@ -20,6 +20,7 @@ from pacsd.codec.render.values import decimals, integer, integers, items, text
 from pacsd.codec.render.voi_lut import Voi, voi_lut
 from pacsd.faults import Fault, PacsdError
 
+MAX_REFERENCES = 10_000
 _WHITE = 65535
 
 
@@ -65,6 +66,8 @@ class PresentationState:
         usable = [one for one in found if one.series_instance_uid and one.sop_instance_uid]
         if not usable:
             raise PacsdError(Fault.MALFORMED, "the presentation state refers to no image")
+        if len(usable) > MAX_REFERENCES:
+            raise PacsdError(Fault.TOO_MUCH, f"the presentation state refers to more than {MAX_REFERENCES} images")
         return usable
 
     def items_for(self, keyword: str, sop_instance_uid: str, number: int) -> Iterator[Dataset]:

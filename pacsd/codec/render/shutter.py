@@ -45,12 +45,18 @@ class Shutter:
             seen &= (down - row) ** 2 + (across - column) ** 2 <= radius * radius
         if self.polygon:
             mask = Image.new("1", (columns, rows))
-            ImageDraw.Draw(mask).polygon([(x - 1, y - 1) for x, y in self.polygon], fill=1, outline=1)
+            # Corners far outside come nearer: a line to them would be drawn pixel by pixel.
+            corners = [(_near(x - 1, columns), _near(y - 1, rows)) for x, y in self.polygon]
+            ImageDraw.Draw(mask).polygon(corners, fill=1, outline=1)
             seen &= np.asarray(mask, np.bool_)
         return seen
 
 
 _OPEN = Shutter()
+
+
+def _near(at: float, size: int) -> float:
+    return min(max(at, -size), 2 * size)
 
 
 def shutter_of(dataset: Dataset) -> Shutter:

@@ -74,3 +74,9 @@ def test_pixels_become_square_and_nothing_smaller():
     assert placed(None, aspect=2.0).shape == (6, 4)
     assert placed(None, aspect=0.5).shape == (3, 8)
     assert placed(Viewport(100, 12), aspect=2.0).shape == (12, 8)
+
+
+@pytest.mark.parametrize("region", [(0, 0, 1e-9, 1e-9), (3.999999999, 0, 5, 5), (0, 0, 1e-9, 3), (0, 0, 999999999, 1)])
+def test_regions_of_next_to_nothing(region):
+    rows, columns = placed(Viewport(200, 100, *region)).shape
+    assert 1 <= rows <= 100 and 1 <= columns <= 200

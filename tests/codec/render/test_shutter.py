@@ -59,3 +59,12 @@ def test_colours_are_shuttered_too():
     grey = np.full((10, 10, 3), 200, np.uint8)
     seen = shuttered(grey, ShutterShape="CIRCULAR", CenterOfCircularShutter=[5, 5], RadiusOfCircularShutter=1)
     assert list(seen[4, 4]) == [200] * 3 and list(seen[0, 0]) == [0] * 3
+
+
+@pytest.mark.timeout(10)
+def test_corners_and_circles_on_the_moon_take_no_time():
+    far = 2_000_000_000
+    corners = [-far, -far, -far, far, far, far, far, -far]
+    assert (shuttered(ShutterShape="POLYGONAL", VerticesOfThePolygonalShutter=corners) == WHITE).all()
+    circle = {"CenterOfCircularShutter": [5, 5], "RadiusOfCircularShutter": far}
+    assert (shuttered(ShutterShape="CIRCULAR", **circle) == WHITE).all()
