@@ -137,3 +137,23 @@ def _coding_style(data: bytes, at: int) -> tuple[bool, bool]:
 
 def _malformed(message: str) -> PacsdError:
     return PacsdError(Fault.MALFORMED, message)
+
+
+def loses(encoded: bytes, transfer_syntax_uid: str) -> bool:
+    """Whether a frame was coded with loss: always with a DCT, else as its code stream says."""
+    if transfer_syntax_uid in _DCT:
+        return True
+    if transfer_syntax_uid in ("1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203"):
+        return not jpeg2000(encoded)[0].reversible
+    return transfer_syntax_uid == "1.2.840.10008.1.2.4.81" and _near(encoded) > 0
+
+
+_DCT = frozenset(f"1.2.840.10008.1.2.4.{end}" for end in range(50, 57))
+
+
+def _near(encoded: bytes) -> int:
+    """NEAR of a JPEG-LS stream's first scan (T.87 C.2.3)."""
+    scan = encoded.find(b"\xff\xda")
+    components = encoded[scan + 4] if 0 <= scan < len(encoded) - 4 else 0
+    place = scan + 5 + 2 * components
+    return encoded[place] if 0 < place < len(encoded) else 0

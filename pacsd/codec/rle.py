@@ -73,5 +73,5 @@ def encode(cells: Pixels, description: PixelDescription) -> bytes:
 
 
 def _packed(plane: Pixels) -> bytes:
-    packed = bytes(imagecodecs.packbits_encode(np.ascontiguousarray(plane)))
+    packed = bytes(imagecodecs.packbits_encode(plane.copy()))
     return packed + b"\0" * (len(packed) % 2)
