@@ -1,4 +1,4 @@
-"""What an image says of itself once something was lost (PS3.3 C.7.6.1.1.3, C.7.6.1.1.5, C.12.4, PS3.4 B.4.1.1)."""
+"""What an image says of itself once something was lost (PS3.3 C.7.6.1.1.3, C.7.6.1.1.5)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -22,7 +22,7 @@ from pacsd.codec.encapsulated import (
 )
 from pacsd.codec.forward import Forward
 from pacsd.codec.header import MAX_HEADER_BYTES
-from pacsd.codec.image_pixel import PixelDescription
+from pacsd.codec.image_pixel import PixelDescription, ValueType
 from pacsd.codec.pixels import Loss, decode_cells, decoded_description, encode_frame
 from pacsd.codec.structure import (
     UNDEFINED,
@@ -33,13 +33,21 @@ from pacsd.codec.structure import (
     looks_implicit,
     skip_undefined,
 )
-from pacsd.codec.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
+from pacsd.codec.transfer_syntaxes import (
+    DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    transfer_syntax,
+)
 from pacsd.faults import Fault, PacsdError
 
-__all__ = ["Loss", "is_transcodable", "result_uid", "transcoded"]
+__all__ = ["TARGETS", "Loss", "check", "is_transcodable", "result_uid", "transcoded"]
+
+TARGETS = tuple(dict.fromkeys((          # what an object may be transcoded into for the web (PS3.18 8.7.3.5)
+    EXPLICIT_VR_LITTLE_ENDIAN, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, *encoders.ENCODERS,
+)))  # fmt: skip
 
 _PIXEL_GROUP = 0x7FE0
-_PIXEL_DATA = {0x7FE00008: "float", 0x7FE00009: "double", 0x7FE00010: "integer"}
+_PIXEL_DATA: Mapping[int, ValueType] = {0x7FE00008: "float", 0x7FE00009: "double", 0x7FE00010: "integer"}
 _EXTENDED_OFFSETS = 0x7FE00001
 _OFFSET_TABLES = frozenset((0x7FE00001, 0x7FE00002, 0x7FE00003))
 _AHEAD_BYTES = 1 << 16
@@ -63,9 +71,9 @@ def is_transcodable(source: str, target: str) -> bool:
     return source in decoders.DECODERS and (target in CONVERTIBLE or target in encoders.ENCODERS)
 
 
-def result_uid(sop_instance_uid: str, target: str, *, loss: Loss | None = None) -> str:
-    """The SOP Instance UID of the transcoded object: its own, unless something is lost (PS3.4 B.4.1.1)."""
-    if loss is None and not encoders.is_always_lossy(target):
+def result_uid(sop_instance_uid: str, source: str, target: str, *, loss: Loss | None = None) -> str:
+    """The SOP Instance UID of the transcoded object: its own, unless something is lost (PS3.3 C.7.6.1.1.5)."""
+    if source == target or (loss is None and not encoders.is_always_lossy(target)):
         return sop_instance_uid
     return derivation.derived_uid(sop_instance_uid, target, repr(loss or Loss()))
 
@@ -81,22 +89,35 @@ def transcoded(
     """The data set in the target syntax, from the chunks of one in the source syntax.
 
     Pixels are bit for bit the same unless `loss` is given or the target always loses; a lossy source stays what it
-    decodes to. Raises PacsdError: UNSUPPORTED, MALFORMED, TOO_MUCH; what is wrong with the header or the first frame
+    decodes to. Raises PacsdError UNSUPPORTED, MALFORMED or TOO_MUCH: what is wrong with the header or the first frame
     before the first bytes are yielded.
     """
     if is_convertible(source, target) and loss is None:
         return converted(chunks, source=source, target=target, length_bytes=length_bytes)
+    through = EXPLICIT_VR_LITTLE_ENDIAN if target in CONVERTIBLE else target
+    pieces = _begun(chunks, source, through, length_bytes, loss).run()
+    if through == target:
+        return pieces
+    return converted(pieces, source=through, target=target)
+
+
+def check(chunks: Iterable[bytes], *, source: str, target: str, length_bytes: int | None = None) -> None:
+    """Raises PacsdError where the header already shows that the object cannot be given in the target syntax."""
+    if not is_convertible(source, target):
+        through = EXPLICIT_VR_LITTLE_ENDIAN if target in CONVERTIBLE else target
+        _begun(chunks, source, through, length_bytes, None).check()
+
+
+def _begun(
+    chunks: Iterable[bytes], source: str, target: str, length_bytes: int | None, loss: Loss | None
+) -> _Transcoding:
     if not is_transcodable(source, target):
         wanted, stored = transfer_syntax(target).name, transfer_syntax(source).name
         raise PacsdError(Fault.UNSUPPORTED, f"no transcoding from {stored} into {wanted}")
     if is_convertible(source, EXPLICIT_VR_LITTLE_ENDIAN):
         chunks = converted(chunks, source=source, target=EXPLICIT_VR_LITTLE_ENDIAN, length_bytes=length_bytes)
         source, length_bytes = EXPLICIT_VR_LITTLE_ENDIAN, None
-    through = EXPLICIT_VR_LITTLE_ENDIAN if target in CONVERTIBLE else target
-    pieces = _Transcoding(Forward(chunks, length_bytes), source, through, loss).run()
-    if through == target:
-        return pieces
-    return converted(pieces, source=through, target=target)
+    return _Transcoding(Forward(chunks, length_bytes), source, target, loss)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +140,21 @@ class _Transcoding:
         self._header = b""
         self._elements: list[_Element] = []
 
+    def check(self) -> None:
+        """Read the header, no further. Raises PacsdError."""
+        pixel_data = self._read_header()
+        if pixel_data is not None:
+            self._descriptions(pixel_data)
+        elif transfer_syntax(self._target).encapsulated:
+            raise _nothing_to_compress()
+
     def run(self) -> Iterator[bytes]:
         """Header, pixel data, what comes behind."""
         pixel_data = self._read_header()
         if pixel_data is None:
             yield from self._without_pixels()
             return
-        stored = self._description(_PIXEL_DATA[pixel_data.tag])
-        decoded = decoded_description(self._source, stored)
-        coded = encoders.coded_description(self._target, decoded, loss=self._loss)
+        stored, decoded, coded = self._descriptions(pixel_data)
         frames = self._frames(pixel_data, stored)
         first = next(frames)
         changed = self._changes(stored, coded, first, first_coded := self._coded(first, stored, decoded))
@@ -141,7 +168,7 @@ class _Transcoding:
     def _without_pixels(self) -> Iterator[bytes]:
         """Some objects lie about being compressed; that is mended, not imitated (PS3.5 A.4)."""
         if transfer_syntax(self._target).encapsulated:
-            raise PacsdError(Fault.UNSUPPORTED, "the object has no pixel data to compress")
+            raise _nothing_to_compress()
         yield from map(bytes, self._data.rest())
 
     def _read_header(self) -> ElementHead | None:
@@ -203,11 +230,20 @@ class _Transcoding:
                     texts[element.tag] = [value for value in values if value]
         return numbers, texts
 
-    def _description(self, value_type: str) -> PixelDescription:
+    def _descriptions(self, pixel_data: ElementHead) -> tuple[PixelDescription, PixelDescription, PixelDescription]:
+        """The image as it is stored, decoded, and coded."""
+        stored = self._description(_PIXEL_DATA[pixel_data.tag])
+        decoded = decoded_description(self._source, stored)
+        coded = encoders.coded_description(self._target, decoded, loss=self._loss)
+        if not transfer_syntax(self._target).encapsulated:
+            native_bytes(coded)
+        return stored, decoded, coded
+
+    def _description(self, value_type: ValueType) -> PixelDescription:
         numbers, self._texts = self._values()
         numbers["photometric_interpretation"] = "".join(self._texts.get(_PHOTOMETRIC, [])[:1])
         numbers["number_of_frames"] = (self._texts.get(_FRAMES) or ["1"])[0]
-        return PixelDescription.of_values(numbers, value_type=value_type)    # type: ignore[arg-type]
+        return PixelDescription.of_values(numbers, value_type=value_type)
 
     def _frames(self, pixel_data: ElementHead, stored: PixelDescription) -> Iterator[bytes]:
         if pixel_data.length == UNDEFINED:
@@ -239,7 +275,7 @@ class _Transcoding:
         how = {"implicit": False, "big_endian": False}
         if transfer_syntax(self._target).encapsulated:
             return encode_header(tag, "OB", UNDEFINED, **how)
-        vr = {"float": "OF", "double": "OD"}.get(coded.value_type) or ("OW" if coded.bits_allocated > 8 else "OB")
+        vr = "OW" if coded.bits_allocated > 8 else "OB"
         return encode_header(tag, vr, native_bytes(coded), **how)
 
     def _changes(
@@ -263,7 +299,7 @@ class _Transcoding:
         texts = {tag: self._texts.get(tag, []) for tag in _TEXTS}
         original = "".join(texts[_SOP_INSTANCE])
         return derivation.derived(
-            new_uid=result_uid(original, self._target, loss=self._loss),
+            new_uid=result_uid(original, self._source, self._target, loss=self._loss),
             sop_class_uid="".join(texts[_SOP_CLASS]),
             sop_instance_uid=original,
             image_type=texts[_IMAGE_TYPE],
@@ -291,6 +327,10 @@ class _Transcoding:
             elif element.tag not in _OFFSET_TABLES and not (element.tag & 0xFFFF == 0 and element.tag >> 16 in groups):
                 out.append(self._header[element.start : element.end])
         return b"".join((*out, *(new[tag] for tag in waiting)))
+
+
+def _nothing_to_compress() -> PacsdError:
+    return PacsdError(Fault.UNSUPPORTED, "the object has no pixel data to compress")
 
 
 class _Short(Exception):
