@@ -27,7 +27,7 @@ class Loss:
     jpeg_quality: int = 90               # of 100, as libjpeg counts
     near: int = 2                        # JPEG-LS: the largest error of a sample
     psnr_db: int = 50                    # JPEG 2000
-    step: float = 1 / 2048               # HTJ2K: the base quantisation step, relative to the range
+    step: float = 1 / 2048               # HTJ2K: the base quantisation step, relative to the range of Bits Stored
 
 
 Encode = Callable[[Pixels, PixelDescription, Loss | None], bytes]
@@ -146,15 +146,17 @@ def _htj2k(cells: Pixels, description: PixelDescription, loss: Loss | None) -> b
     """HTJ2K in resolution-position-component-layer order, with tile-part lengths (PS3.5 8.2.14, 10.18).
 
     OpenJPH takes the depth from the type. Where fewer bits are stored, the level shift is done here, and the depth
-    written into the size marker afterwards, so that the stream tells Bits Stored.
+    written into the size marker afterwards, so that the stream tells Bits Stored. With loss the samples are scaled by
+    the depth, which has to stay what it is.
     """
-    precision, allocated = _precision(cells, description), _allocated(cells)
+    allocated = _allocated(cells)
+    precision = allocated if loss else _precision(cells, description)
     shifted = precision < allocated and cells.dtype.kind == "u"
     samples = cells.view(np.dtype(f"i{cells.dtype.itemsize}")) - (1 << precision - 1) if shifted else cells
     halvings = max(5, (max(description.rows, description.columns) - 1).bit_length() - 6)
     stream = bytearray(imagecodecs.htj2k_encode(
         samples,
-        loss.step if loss else None,
+        loss.step / (1 << allocated - description.bits_stored) if loss else None,
         rgb=description.photometric_interpretation == "RGB",
         planar=False,
         resolutions=halvings,
