@@ -64,7 +64,7 @@ def kind(image: Image) -> tuple[object, ...]:
     """What decides how an image is coded."""
     one = image.read()
     return (
-        image.syntax, one.BitsAllocated, one.BitsStored, one.get("PixelRepresentation"), one.SamplesPerPixel,
+        image.syntax, one.BitsAllocated, one.get("BitsStored"), one.get("PixelRepresentation"), one.SamplesPerPixel,
         one.get("PhotometricInterpretation"), one.get("PlanarConfiguration"), int(one.get("NumberOfFrames") or 1) > 1,
     )  # fmt: skip
 
