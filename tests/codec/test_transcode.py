@@ -73,8 +73,9 @@ def test_every_real_image_survives_the_lossless_syntaxes(data_folder: Path) -> N
         stored = plain.read()
         if stored.get("PhotometricInterpretation") == "YBR_FULL_422":
             continue                     # native: chrominance is upsampled; see below
-        turn = seen[kind(image)] - 1
-        seen[kind(image)] += 1
+        what = kind(image)[1:]
+        turn = seen[what] - 1
+        seen[what] += 1
         targets = LOSSLESS if turn < 0 else (LOSSLESS[turn % len(LOSSLESS)],)
         for target in targets:
             if not fits(image, target):
@@ -82,7 +83,7 @@ def test_every_real_image_survives_the_lossless_syntaxes(data_folder: Path) -> N
             back = image.into(target).into(EXPLICIT)
             assert same(back.read(), stored), (image.path, target)
             legal += 1
-    assert legal > 300
+    assert legal > 200
 
 
 def fits(image: Image, target: str) -> bool:
