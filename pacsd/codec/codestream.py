@@ -12,6 +12,7 @@ _SOI, _EOI, _SOS, _APP0, _APP14 = 0xD8, 0xD9, 0xDA, 0xE0, 0xEE
 _STANDALONE = frozenset((0x01, _SOI, *range(0xD0, 0xD8)))
 _FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7))
 _MAX_SEGMENTS = 1000
+_MAX_TILE_PARTS = 1 << 20
 _JP2_SIGNATURE = b"\0\0\0\x0cjP  "
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _PIXELS_PER_TILE = 4096
@@ -135,5 +136,45 @@ def _coding_style(data: bytes, at: int) -> tuple[bool, bool]:
     raise _malformed("a JPEG 2000 code stream has no coding style")
 
 
+def check_tile_parts(data: bytes, start: int) -> None:
+    """Raises PacsdError MALFORMED where the tile-parts do not lead to the end of the code stream (T.800 A.4.2)."""
+    at = _first_tile_part(data, start + 2)
+    for _ in range(_MAX_TILE_PARTS):
+        if data[at : at + 2] != b"\xff\x90":
+            break
+        length = int.from_bytes(data[at + 6 : at + 10], "big")
+        at = max(at + length, at + 14) if length else data.rfind(b"\xff\xd9")      # 0: up to the end
+    if data[at : at + 2] != b"\xff\xd9":
+        raise _malformed("a JPEG 2000 code stream is truncated")
+
+
+def _first_tile_part(data: bytes, at: int) -> int:
+    for _ in range(_MAX_SEGMENTS):
+        if data[at : at + 2] == b"\xff\x90" or at >= len(data):
+            break
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return at
+
+
 def _malformed(message: str) -> PacsdError:
     return PacsdError(Fault.MALFORMED, message)
+
+
+def loses(encoded: bytes, transfer_syntax_uid: str) -> bool:
+    """Whether a frame was coded with loss: always with a DCT, else as its code stream says."""
+    if transfer_syntax_uid in _DCT:
+        return True
+    if transfer_syntax_uid in ("1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203"):
+        return not jpeg2000(encoded)[0].reversible
+    return transfer_syntax_uid == "1.2.840.10008.1.2.4.81" and _near(encoded) > 0
+
+
+_DCT = frozenset(f"1.2.840.10008.1.2.4.{end}" for end in range(50, 57))
+
+
+def _near(encoded: bytes) -> int:
+    """NEAR of a JPEG-LS stream's first scan (T.87 C.2.3)."""
+    scan = encoded.find(b"\xff\xda")
+    components = encoded[scan + 4] if 0 <= scan < len(encoded) - 4 else 0
+    place = scan + 5 + 2 * components
+    return encoded[place] if 0 < place < len(encoded) else 0

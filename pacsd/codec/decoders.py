@@ -64,10 +64,23 @@ def _jpeg_2000(encoded: bytes, description: PixelDescription) -> Pixels:
 
 
 def _htj2k(encoded: bytes, description: PixelDescription) -> Pixels:
-    """High-Throughput JPEG 2000 (PS3.5 8.2.14): the colour transform is undone."""
+    """High-Throughput JPEG 2000 (PS3.5 8.2.14): the colour transform is undone.
+
+    The wrapper of OpenJPH (imagecodecs 2026.3) gives back what it has when decoding fails half-way, without an error.
+    So the last line holds a mark before: where it is still there, and a second mark stays too, nothing was decoded.
+    """
     said, start = codestream.jpeg2000(encoded)
     _described(said, description)
-    return _as_cells(_decoded(imagecodecs.htj2k_decode, encoded[start:], planar=False), said, description)
+    codestream.check_tile_parts(encoded, start)
+    kind = f"{'i' if said.signed else 'u'}{1 if said.precision <= 8 else 2 if said.precision <= 16 else 4}"
+    out = np.zeros(description.shape, kind)
+    for mark in (1, 2):
+        last = out[-1] if said.components == 1 else out[-1, :, -1]
+        last[:] = mark
+        _decoded(imagecodecs.htj2k_decode, encoded[start:], planar=False, out=out)
+        if not (last == mark).all():
+            return _as_cells(out, said, description)
+    raise PacsdError(Fault.MALFORMED, "a compressed frame cannot be decoded to its end")
 
 
 def _deflated_frame(encoded: bytes, description: PixelDescription) -> Pixels:

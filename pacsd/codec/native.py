@@ -1,7 +1,5 @@
 """Native frames (PS3.5 8.1): little or big endian cells, one-bit samples, planes, subsampled chrominance."""
 
-from typing import Literal
-
 import numpy as np
 
 from pacsd.codec.image_pixel import PixelDescription, Pixels
@@ -15,17 +13,19 @@ def frame_bytes(description: PixelDescription) -> int:
     return (description.samples * description.bits_allocated + 7) // 8
 
 
+def decode_big_endian(encoded: bytes, description: PixelDescription) -> Pixels:
+    """The cells of a big endian frame whose VR is OW where cells have more than 8 bits, else OB.
+
+    OW is a stream of 16-bit words, whatever the cells are (PS3.5 7.3, 8.1.1); OF and OD are swapped as they are.
+    """
+    unit = description.dtype.itemsize if description.value_type != "integer" else min(description.dtype.itemsize, 2)
+    whole = len(encoded) // unit * unit
+    swapped = np.frombuffer(encoded, np.dtype(f"u{unit}"), whole // unit).byteswap().tobytes()
+    return decode(swapped, description)
+
+
 def decode(encoded: bytes, description: PixelDescription) -> Pixels:
     """The cells of a little endian frame; bytes behind it are padding. Raises PacsdError MALFORMED when it is short."""
-    return _decode(encoded, description, "<")
-
-
-def decode_big_endian(encoded: bytes, description: PixelDescription) -> Pixels:
-    """The cells of a big endian frame whose VR is OW (of 16 bits and more) or OB (of 8)."""
-    return _decode(encoded, description, ">")
-
-
-def _decode(encoded: bytes, description: PixelDescription, order: Literal["<", ">"]) -> Pixels:
     wanted = frame_bytes(description)
     if len(encoded) < wanted:
         raise PacsdError(Fault.MALFORMED, f"a frame of {len(encoded)} bytes should have {wanted}")
@@ -33,7 +33,7 @@ def _decode(encoded: bytes, description: PixelDescription, order: Literal["<", "
         packed = np.frombuffer(encoded, np.uint8, wanted)
         bits = np.unpackbits(packed, bitorder="little", count=description.samples)
         return _interleaved(bits, description)
-    cells = np.frombuffer(encoded, description.dtype.newbyteorder(order), wanted // description.dtype.itemsize)
+    cells = np.frombuffer(encoded, description.dtype.newbyteorder("<"), wanted // description.dtype.itemsize)
     cells = cells.astype(description.dtype, copy=False)
     return _upsampled(cells, description) if description.subsampled else _interleaved(cells, description)
 

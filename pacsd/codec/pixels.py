@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import threading
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import numpy as np
 
-from pacsd.codec import decoders
+from pacsd.codec import decoders, encoders
+from pacsd.codec.encoders import Loss
 from pacsd.codec.image_pixel import MAX_FRAME_SAMPLES, SUBSAMPLED, PixelDescription, Pixels
 from pacsd.codec.transfer_syntaxes import transfer_syntax
 from pacsd.faults import Fault, PacsdError
@@ -42,6 +44,26 @@ def decode_cells(encoded: bytes, transfer_syntax_uid: str, description: PixelDes
         raise PacsdError(Fault.UNSUPPORTED, f"no decoder for {transfer_syntax(transfer_syntax_uid).name}")
     with one_large_at_a_time(description):
         return decode(encoded, description)
+
+
+def encode_frame(
+    cells: Pixels, transfer_syntax_uid: str, description: PixelDescription, *, loss: Loss | None = None
+) -> bytes:
+    """One frame coded, without padding to even length. `description` describes the cells as they are given.
+
+    Without `loss` nothing is lost, every bit of a cell is coded; but JPEG with a DCT always loses. What describes the
+    coded frame is `encoders.coded_description`. Raises PacsdError UNSUPPORTED where the syntax cannot hold it.
+    """
+    if loss is not None or encoders.is_always_lossy(transfer_syntax_uid):
+        cells = stored_values(cells, description)
+    with one_large_at_a_time(description):
+        return encoders.encode_cells(cells, transfer_syntax_uid, description, loss=loss)
+
+
+def decoded_description(transfer_syntax_uid: str, description: PixelDescription) -> PixelDescription:
+    """What describes the cells of a decoded frame; Planar Configuration stays, it is of how they are written."""
+    colour = decoded_photometric_interpretation(transfer_syntax_uid, description)
+    return replace(description, photometric_interpretation=colour)
 
 
 def one_large_at_a_time(description: PixelDescription) -> AbstractContextManager[object]:
@@ -97,6 +119,7 @@ _LUMINANCE = {
 
 
 __all__ = [
-    "MAX_FRAME_SAMPLES", "PixelDescription", "Pixels", "decode_cells", "decode_frame",
-    "decoded_photometric_interpretation", "one_large_at_a_time", "stored_values", "to_rgb",
+    "MAX_FRAME_SAMPLES", "Loss", "PixelDescription", "Pixels", "decode_cells", "decode_frame",
+    "decoded_description", "decoded_photometric_interpretation", "encode_frame", "one_large_at_a_time",
+    "stored_values", "to_rgb",
 ]  # fmt: skip

@@ -39,8 +39,8 @@ def _segments(encoded: bytes, expected: int) -> list[tuple[int, int]]:
 
 
 def _unpacked(segment: bytes, wanted_bytes: int) -> bytes:
-    """One segment. Padding behind its last run may unpack to more, which is cut; a writer's last byte may be odd."""
-    room = bytearray(wanted_bytes + 256)
+    """One segment; an odd one may have been padded before it was packed."""
+    room = bytearray(wanted_bytes + wanted_bytes % 2)
     try:
         plane = imagecodecs.packbits_decode(segment, out=room)
     except (RuntimeError, ValueError) as error:
@@ -73,5 +73,5 @@ def encode(cells: Pixels, description: PixelDescription) -> bytes:
 
 
 def _packed(plane: Pixels) -> bytes:
-    packed = bytes(imagecodecs.packbits_encode(np.ascontiguousarray(plane)))
+    packed = bytes(imagecodecs.packbits_encode(plane.copy()))
     return packed + b"\0" * (len(packed) % 2)

@@ -11,7 +11,7 @@ from pacsd.codec.render.parameters import Parameters
 from pacsd.web.addresses import Addresses
 from pacsd.web.metering import Counted, uncounted
 from pacsd.web.multipart import Limits
-from pacsd.web.threads import Threads
+from pacsd.web.threads import Threads, codec_threads
 
 
 class Match(Protocol):
@@ -61,7 +61,8 @@ class Retrieve(Protocol):
         sop_instance_uid: str | None = None,
     ) -> Sequence[Any]: ...
 
-    def part10(self, ref: Any) -> Part10: ...
+    def fits(self, ref: Any, transfer_syntax_uid: str) -> bool: ...
+    def part10(self, ref: Any, transfer_syntax_uid: str | None = None) -> Part10: ...
 
 
 class MetadataText(Protocol):
@@ -88,6 +89,9 @@ class FrameSet(Protocol):
     def transfer_syntax_uid(self) -> str: ...
     @property
     def frames(self) -> Iterator[tuple[int, Iterator[bytes]]]: ...
+
+    def fits(self, transfer_syntax_uid: str) -> bool: ...
+    def transcoded(self, transfer_syntax_uid: str) -> "FrameSet": ...
 
 
 class Bulk(Protocol):
@@ -222,6 +226,7 @@ class Services:
     count: Callable[[str, Counted], None] = uncounted
     limits: WebLimits = field(default_factory=WebLimits)
     threads: Threads = field(default_factory=Threads)
+    codec_threads: Threads = field(default_factory=codec_threads)
     allowed_origins: Iterable[str] = ()
 
     def scope(self) -> Scope:

@@ -1,7 +1,7 @@
 """An archive in memory, as the web edge sees one."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from email.parser import BytesParser
 from email.policy import compat32
@@ -64,6 +64,24 @@ class FakeText:
 class FakeFrames:
     transfer_syntax_uid: str
     frames: Iterator[tuple[int, Iterator[bytes]]]
+    impossible: Sequence[str] = ()
+
+    def fits(self, transfer_syntax_uid: str) -> bool:
+        return transfer_syntax_uid not in self.impossible
+
+    def transcoded(self, transfer_syntax_uid: str) -> "FakeFrames":
+        return FakeFrames(transfer_syntax_uid, self._transcoded(transfer_syntax_uid.encode()))
+
+    def _transcoded(self, name: bytes) -> Iterator[tuple[int, Iterator[bytes]]]:
+        try:
+            for _, chunks in self.frames:
+                content = name + b" of " + b"".join(chunks)
+                if content.endswith(b"broken"):
+                    raise PacsdError(Fault.MALFORMED, "a compressed frame cannot be decoded")
+                yield len(content), iter((content,))
+        finally:
+            if isinstance(self.frames, Generator):
+                self.frames.close()
 
 
 @dataclass(frozen=True)
@@ -179,6 +197,7 @@ class FakeArchive:
         self.refs: list[FakeRef] = []
         self.texts: Sequence[bytes] = (b"[", b'{"00100010":{"vr":"PN","Value":[{"Alphabetic":"A^B"}]}}', b"]")
         self.frame_syntax = EXPLICIT
+        self.impossible: Sequence[str] = ()          # transfer syntaxes that nothing can be transcoded into
         self.frame_contents: list[bytes] = [b"frame 1", b"frame 2", b"frame 3"]
         self.bulk_value = FakeBulk(bytes(range(256)) * 40)
         self.kept: list[bytes] = []
@@ -211,7 +230,14 @@ class FakeArchive:
             raise PacsdError(Fault.NOT_FOUND, "no such study, series or instance")
         return found
 
-    def part10(self, ref: FakeRef) -> FakePart10:
+    def fits(self, ref: FakeRef, transfer_syntax_uid: str) -> bool:
+        return transfer_syntax_uid not in self.impossible
+
+    def part10(self, ref: FakeRef, transfer_syntax_uid: str | None = None) -> FakePart10:
+        if transfer_syntax_uid is not None and transfer_syntax_uid != ref.transfer_syntax_uid:
+            if ref.content.startswith(b"broken"):
+                raise PacsdError(Fault.MALFORMED, "a compressed frame cannot be decoded")
+            return FakePart10(None, iter((transfer_syntax_uid.encode(), b" of ", ref.content)))
         half = len(ref.content) // 2
         return FakePart10(len(ref.content), iter((ref.content[:half], ref.content[half:])))
 
@@ -230,7 +256,8 @@ class FakeArchive:
         if max(numbers) > len(self.frame_contents):
             raise PacsdError(Fault.NOT_FOUND, "no such frame")
         chosen = [self.frame_contents[number - 1] for number in numbers]
-        return FakeFrames(self.frame_syntax, ((len(one), iter((one[:3], one[3:]))) for one in chosen))
+        frames = ((len(one), iter((one[:3], one[3:]))) for one in chosen)
+        return FakeFrames(self.frame_syntax, frames, self.impossible)
 
     def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> FakeBulk:
         return self.bulk_value
