@@ -55,3 +55,10 @@ def test_pictures_are_those_of_dcmtk(name, data_folder, tmp_path):
     mine = Loaded(path.read_bytes()).picture().astype(int)
     difference = np.abs(mine - theirs)
     assert difference.max() <= 2 and difference.mean() < 1       # DCMTK cuts off where we round
+
+
+def test_one_picture_whatever_the_byte_order(data_folder):
+    small = data_folder / "dicom" / "transfer_syntax" / "small"
+    names = "MR_small.dcm", "MR_small_bigendian.dcm", "MR_small_implicit.dcm", "MR_small_RLE.dcm"
+    first, *others = (Loaded((small / name).read_bytes()).picture() for name in names)
+    assert all((first == other).all() for other in others)
