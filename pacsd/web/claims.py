@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from pacsd.web import bulkdata, frames, metadata, retrieve, search, store, store_response
+from pacsd.archive.rendered import CATEGORIES, IMAGE
+from pacsd.web import bulkdata, frames, metadata, rendered, retrieve, search, store, store_response, thumbnail
 from pacsd.web.addresses import DICOM_WEB
 from pacsd.web.app import OPERATIONS, TRANSACTIONS, Transaction
 from pacsd.web.media_types import DICOM, OCTET_STREAM, Representation
@@ -10,6 +11,8 @@ from pacsd.web.search_parameters import NOT_SUPPORTED, OPTIONS
 
 _FILES = (Representation(DICOM, multipart=True),)
 _STORED_FORM = Representation(OCTET_STREAM, multipart=True), Representation(OCTET_STREAM)
+
+MEDIA_TYPES_RENDERED = tuple(dict.fromkeys(one for category in (IMAGE, *CATEGORIES) for one in category.media_types))
 
 # by module of the handler; frames and bulk data have, besides octets, the media type of their compression
 MEDIA_TYPES: Mapping[str, Sequence[Representation]] = {
@@ -19,6 +22,8 @@ MEDIA_TYPES: Mapping[str, Sequence[Representation]] = {
     frames.__name__: _STORED_FORM,
     bulkdata.__name__: _STORED_FORM,
     store.__name__: store_response.OFFERS,
+    rendered.__name__: rendered.representations(MEDIA_TYPES_RENDERED, single=True),
+    thumbnail.__name__: rendered.representations(thumbnail.MEDIA_TYPES, single=True)[: len(thumbnail.MEDIA_TYPES)],
 }
 
 
@@ -36,6 +41,8 @@ def claims() -> Mapping[str, object]:
 
 def _transaction(one: Transaction) -> Mapping[str, object]:
     offers = MEDIA_TYPES[one.handler.__module__]
+    if one.handler in (rendered.study, rendered.series):
+        offers = [offer for offer in offers if offer.multipart]
     if one.handler is retrieve.instance:
         offers = (*offers, Representation(DICOM))
     return {
