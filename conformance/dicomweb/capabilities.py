@@ -15,6 +15,7 @@ JSON = "application/json"
 def _description(server: Server, accept: str) -> Answer:
     for path in ("/", ""):
         answer = server.send("OPTIONS", path, accept=accept)
+        expect.that(answer.status < 500 or answer.status == 501, "a description, or a refusal", answer.status)
         if answer.status == 200 and answer.body:
             return answer
     raise NotSupported(f"OPTIONS of the base URI: {answer.status} without a description")
@@ -23,13 +24,13 @@ def _description(server: Server, accept: str) -> Answer:
 @CAPABILITIES.required("description", "8.9.1, 8.9.3.2", "OPTIONS of the base URI gives a capabilities description")
 def description(server: Server, data: Prepared) -> None:
     answer = _description(server, f"{WADL}, {JSON}")
-    expect.media_type(answer, WADL, JSON, "application/dicom+json")
+    expect.media_type(answer, WADL, JSON)
 
 
 @CAPABILITIES.required("json", "8.9.4", "In application/json")
 def in_json(server: Server, data: Prepared) -> None:
     answer = _description(server, JSON)
-    expect.that(isinstance(expect.media_type(answer, JSON).json(), (dict, list)), "an object", answer.body[:80])
+    expect.that(expect.media_type(answer, JSON).json(), "something in it", answer.body[:80])
 
 
 @CAPABILITIES.required("wadl", "8.9.4", "In application/vnd.sun.wadl+xml")

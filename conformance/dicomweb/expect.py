@@ -6,7 +6,7 @@ from conformance.dicomweb.server import Answer
 from conformance.dicomweb.suite import Failed, NotSupported
 
 # how the standard lets a server say that it does not offer something (PS3.18 8.5)
-NOT_OFFERED = {404: "no such resource", 405: "method not allowed", 406: "not acceptable",
+NOT_OFFERED = {400: "bad request", 404: "no such resource", 405: "method not allowed", 406: "not acceptable",
                415: "unsupported media type", 501: "not implemented"}  # fmt: skip
 
 
@@ -28,7 +28,7 @@ def status(answer: Answer, *codes: int) -> Answer:
     return answer
 
 
-def offered(answer: Answer, *codes: int, without: Collection[int] = tuple(NOT_OFFERED)) -> Answer:
+def offered(answer: Answer, *codes: int, without: Collection[int] = (404, 405, 406, 415, 501)) -> Answer:
     """The answer, if its status is one of these (200 unless said); NotSupported for those in `without`."""
     codes = codes or (200,)
     if answer.status not in codes and answer.status in without:
@@ -41,6 +41,13 @@ def media_type(answer: Answer, *names: str) -> Answer:
     if answer.media_type not in names:
         raise Failed(f"{answer.request}: expected {_either(names)}, got Content-Type {answer.content_type!r}")
     return answer
+
+
+def unacceptable(answer: Answer, *defaults: str) -> Answer:
+    """The answer, if it is 406 (PS3.18 8.7.8.1), or 200 with something in the default media type (Table 8.7.3-1)."""
+    if answer.status == 200 and answer.media_type in defaults and len(answer.body) > len(b"[]"):
+        return answer
+    return status(answer, 406)
 
 
 def refused(answer: Answer) -> Answer:

@@ -36,7 +36,7 @@ def length(server: Server, data: Prepared) -> None:
     answer = expect.status(server.get(f"{data.ct.path}/metadata"), 200)
     named = [name for name in ("content-length", "transfer-encoding", "content-encoding") if name in answer.headers]
     expect.that(named, "one of these header fields", dict(answer.headers))
-    expect.that(answer.body, "a payload", "none")
+    metadata.same([data.ct], models.by_uid(answer.models()))
 
 
 @HTTP.required("problem.type", "8.5, 8.6", "A refusal with a payload says of what type it is")
@@ -47,18 +47,16 @@ def problem_type(server: Server, data: Prepared) -> None:
 
 @HTTP.required("problem.trace", "8.6.3, CWE-209", "A refusal does not show where a program broke")
 def problem_trace(server: Server, data: Prepared) -> None:
-    answers = [
+    refusals = [
         server.get(f"/studies/{UNKNOWN}", DICOM),
         server.get("/studies?limit=abc"),
         server.get(f"{data.ct.path}/frames/99", OCTETS),
         server.get(f"{data.ct.path}/frames/x", OCTETS),
-        server.get("/studies/%27/series"),
         server.post("/studies", 'multipart/related; type="application/dicom"', b"x"),
         server.post("/studies", "application/dicom", b"\0" * 200),
     ]
-    for answer in answers:
-        shown = TRACES.search(answer.body)
-        expect.refused(answer) if answer.status >= 400 else expect.status(answer, 200, 204)
+    for answer in refusals:
+        shown = TRACES.search(expect.refused(answer).body)
         expect.that(shown is None, "no trace of a program", shown and shown[0])
 
 
@@ -68,6 +66,7 @@ def head(server: Server, data: Prepared) -> None:
     answer = expect.offered(server.send("HEAD", path), without=(404, 405, 501))
     expect.same(b"", answer.body, "payload")
     expect.same(JSON, answer.media_type, "Content-Type")
+    metadata.same([data.ct], metadata.fetched(server, data.ct.path))
 
 
 @HTTP.optional("gzip", "8.4.1, RFC 9110 12.5.3", "Accept-Encoding: gzip is followed, or not")
@@ -111,6 +110,7 @@ def etag_instance(server: Server, data: Prepared) -> None:
 def etag_differs(server: Server, data: Prepared) -> None:
     json = server.get(f"{data.ct.path}/metadata", JSON)
     xml = server.get(f"{data.ct.path}/metadata", 'multipart/related; type="application/dicom+xml"')
+    expect.status(json, 200)
     if "etag" not in json.headers or xml.status != 200 or "etag" not in xml.headers:
         raise NotSupported("no ETag in both JSON and XML")
     strong = not json.headers["etag"].startswith("W/")
@@ -128,6 +128,7 @@ def cors(server: Server, data: Prepared) -> None:
     headers = {"Origin": "https://viewer.example", "Access-Control-Request-Method": "GET",
                "Access-Control-Request-Headers": "accept"}  # fmt: skip
     answer = server.send("OPTIONS", "/studies", headers=headers)
+    expect.that(answer.status < 500 or answer.status == 501, "an answer to the preflight, or a refusal", answer.status)
     allowed = answer.headers.get("access-control-allow-origin")
     if allowed is None:
         raise NotSupported("no Access-Control-Allow-Origin for https://viewer.example")

@@ -45,7 +45,7 @@ class Prepared:
 
     def fresh(self, *, study: str | None = None) -> Instance:
         """A CT slice that is not stored, in a study of its own or in this one."""
-        subject = _subject(self.tag, f"N{secrets.token_hex(3)}", "Not^Stored", **({"study": study} if study else {}))
+        subject = _subject(self.tag, f"N{secrets.token_hex(2)}", "Not^Stored", **({"study": study} if study else {}))
         return synthetic.ct(subject, series=generate_uid(), number=1)
 
 

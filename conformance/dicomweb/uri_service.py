@@ -22,6 +22,7 @@ def service(server: Server, of: Instance) -> str:
         answer = server.get(f"{url}?{_query(of, contentType='application/dicom')}", "*/*")
         if answer.status == 200 and answer.media_type == "application/dicom":
             return url
+        expect.that(answer.status < 500 or answer.status == 501, f"a URI service at {url}, or none", answer.status)
     raise NotSupported("no URI service at the usual places; name it with --uri-service")
 
 
