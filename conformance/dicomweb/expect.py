@@ -72,5 +72,7 @@ def _short(value: object) -> str:
 
 
 def _reason(answer: Answer) -> str:
-    text = answer.body[:160].decode("utf-8", "replace").strip()
-    return f" with {text!r}" if text else ""
+    """The beginning of a payload that is text, in one line."""
+    if not answer.body or answer.media_type.startswith(("image/", "video/", "multipart/", "application/dicom;")):
+        return ""
+    return f" with {' '.join(answer.body[:400].decode('utf-8', 'replace').split())[:160]!r}"

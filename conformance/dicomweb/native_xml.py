@@ -12,6 +12,7 @@ NAMESPACE = "http://dicom.nema.org/PS3.19/models/NativeDICOM"
 COMPONENTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 FLOATS = {"FL", "FD"}
+MAX_VALUES = 1 << 16
 
 
 def parsed(document: bytes) -> Model:
@@ -34,15 +35,24 @@ def _model(parent: ElementTree.Element) -> Model:
 def _attribute(element: ElementTree.Element) -> dict[str, Any]:
     vr = element.get("vr", "")
     found: dict[str, Any] = {"vr": vr}
-    for child in sorted(element, key=lambda one: int(one.get("number", "0"))):
+    for child in element:
         name = _name(child)
         if name == "BulkData":
             found["BulkDataURI"] = child.get("uri") or child.get("uuid")
         elif name == "InlineBinary":
             found["InlineBinary"] = "".join((child.text or "").split())
         else:
-            found.setdefault("Value", []).append(_value(name, vr, child))
+            _put(found.setdefault("Value", []), child.get("number", ""), _value(name, vr, child))
     return found
+
+
+def _put(values: list[Any], number: str, value: Any) -> None:
+    """A value at its number, from 1; those left out before it are null (PS3.19 Table A.1.5-2, PS3.18 F.3.1)."""
+    at = int(number) if number.isascii() and number.isdigit() else 0
+    if not 1 <= at <= MAX_VALUES:
+        raise Failed(f"expected a number from 1 at each value, got {number!r}")
+    values.extend([None] * (at - len(values)))
+    values[at - 1] = value
 
 
 def _value(name: str, vr: str, element: ElementTree.Element) -> Any:

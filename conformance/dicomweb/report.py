@@ -20,7 +20,7 @@ p.about{color:#53606e;margin:.3rem 0 1.2rem}
 table{border-collapse:collapse;width:100%}
 th{text-align:left;font-weight:600;color:#53606e;border-bottom:2px solid #d5dbe2;padding:.3rem .5rem}
 td{border-bottom:1px solid #e6eaef;padding:.35rem .5rem;vertical-align:top}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}
+td.n,th.n{text-align:right;width:7rem;font-variant-numeric:tabular-nums}
 td.o{white-space:nowrap;font-weight:600}
 .pass{color:#14733b}.fail{color:#b3211b}.not-supported{color:#7a5b00}.not-tested{color:#5a6572}
 .id{font:12px ui-monospace,monospace;color:#53606e}

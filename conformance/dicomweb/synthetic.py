@@ -102,6 +102,7 @@ def ct(of: Subject, *, series: str, number: int, modality: str = "CT", series_nu
         "PatientComments": "two lines\r\nof text",
         "ContrastBolusAgent": "",
         "OtherPatientNames": ["First^Other", "Second^Other"],
+        "PatientTelephoneNumbers": ["111", "", "333"],
     })  # fmt: skip
     block = dataset.private_block(0x0029, "CONFORMANCE SUITE", create=True)
     block.add_new(0x01, "LO", f"private {number}")

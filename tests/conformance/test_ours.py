@@ -28,7 +28,7 @@ NOT_THERE = (
 TO_MEND = {
     "store.truncated", "hostile.lying-length",  # a cut-off file is kept and acknowledged
     "retrieve.syntax.default", "retrieve.syntax.never-implicit", "frames.uncompressed",  # transcoding
-    "metadata.charset-invalid", "metadata.xml.line-ends",
+    "metadata.xml.line-ends",
     "search.unknown-parameter",  # refused instead of ignored
 }  # fmt: skip
 

@@ -149,3 +149,13 @@ def test_what_is_prepared_has_fresh_uids_and_its_own_tag() -> None:
     assert {one.uid for one in DATA.everything} & {one.uid for one in again.everything} == set()
     assert DATA.tag != again.tag
     assert all(one.dataset.PatientID.startswith(DATA.tag) for one in DATA.everything)
+
+
+def test_xml_values_stand_at_their_numbers() -> None:
+    head = b'<NativeDicomModel><DicomAttribute tag="00102154" vr="SH">'
+    values = b'<Value number="3">c</Value><Value number="1">a</Value>'
+    came = native_xml.parsed(head + values + b"</DicomAttribute></NativeDicomModel>")
+    assert came["00102154"]["Value"] == ["a", None, "c"]
+    for number in ("0", "-1", "x", "", "99999999"):
+        with pytest.raises(Failed):
+            native_xml.parsed(head + f'<Value number="{number}"/></DicomAttribute></NativeDicomModel>'.encode())
