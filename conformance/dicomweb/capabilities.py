@@ -41,7 +41,7 @@ def in_wadl(server: Server, data: Prepared) -> None:
 
 @CAPABILITIES.required("studies", "8.9.2, H", "The description names the studies resource")
 def names_studies(server: Server, data: Prepared) -> None:
-    answer = _description(server, f"{WADL}, {JSON}")
+    answer = expect.media_type(_description(server, f"{WADL}, {JSON}"), WADL, JSON)
     expect.that(b"studies" in answer.body, "the word studies", answer.body[:80])
 
 

@@ -35,6 +35,12 @@ def _subscribe(server: Server, resource: str, subscriber: str, parameters: str =
     return expect.offered(answer, 201, without=(404, 405, 501))
 
 
+def _unsubscribe(server: Server, resource: str, subscriber: str) -> None:
+    """Take a subscription back: 200, and 404 where there is none any more (Table 11.11.3-1)."""
+    expect.status(server.send("DELETE", _path(resource, subscriber)), 200)
+    expect.status(server.send("DELETE", _path(resource, subscriber)), 404)
+
+
 @contextmanager
 def _subscribed(server: Server, resource: str, subscriber: str, parameters: str = "") -> Iterator[Answer]:
     """A subscription that is taken back at the end."""
@@ -49,7 +55,7 @@ def _subscribed(server: Server, resource: str, subscriber: str, parameters: str 
 def to_workitem(server: Server, data: Prepared) -> None:
     uid, subscriber = workitems.create(server, data), _subscriber(data, "W")
     _subscribe(server, uid, subscriber)
-    expect.status(server.send("DELETE", _path(uid, subscriber)), 200)
+    _unsubscribe(server, uid, subscriber)
 
 
 @SUBSCRIPTION.optional("content-location", "Table 11.10.3-2", "Content-Location is the URL of a WebSocket")
@@ -62,8 +68,8 @@ def content_location(server: Server, data: Prepared) -> None:
 @SUBSCRIPTION.optional("worklist", "11.10, Table 11.10.1-1", "A subscription to the whole worklist, with deletion lock")
 def to_worklist(server: Server, data: Prepared) -> None:
     workitems.supported(server, data)
-    with _subscribed(server, GLOBAL, _subscriber(data, "G"), "?deletionlock=true"):
-        pass
+    _subscribe(server, GLOBAL, _subscriber(data, "G"), "?deletionlock=true")
+    _unsubscribe(server, GLOBAL, _subscriber(data, "G"))
 
 
 @SUBSCRIPTION.optional("filtered", "11.10, Table 11.10.3-1", "A filtered subscription: 201, or 403 with Warning 299")
@@ -75,15 +81,16 @@ def filtered(server: Server, data: Prepared) -> None:
         expect.that(expect.warned(answer), "Warning: 299", answer.headers.get("warning"))
         raise NotSupported("403: filtered worklist subscriptions are not supported")
     expect.offered(answer, 201, without=(404, 405, 501))
-    expect.status(server.send("DELETE", _path(FILTERED, subscriber)), 200)
+    _unsubscribe(server, FILTERED, subscriber)
 
 
-@SUBSCRIPTION.optional("suspend", "11.12, Table 11.12.3-1", "A global subscription is suspended: 200")
+@SUBSCRIPTION.optional("suspend", "11.12, Table 11.12.3-1", "A global subscription is suspended: 200; without one 404")
 def suspend(server: Server, data: Prepared) -> None:
     workitems.supported(server, data)
     subscriber = _subscriber(data, "S")
     with _subscribed(server, GLOBAL, subscriber):
         expect.status(server.send("POST", f"{_path(GLOBAL, subscriber)}/suspend"), 200)
+    expect.status(server.send("POST", f"{_path(GLOBAL, _subscriber(data, 'T'))}/suspend"), 404)
 
 
 @SUBSCRIPTION.optional("unknown", "Table 11.10.3-1", "A subscription to a workitem that does not exist: 404")
@@ -130,9 +137,10 @@ def _through(server: Server, where: str) -> str:
     return urlunsplit((scheme, server.base.netloc.decode(), *urlsplit(where)[2:]))
 
 
-def _events(socket: _Socket, until: str, within_s: float = PATIENCE_S) -> list[Model]:
+def _events(socket: _Socket, until: str, within_s: float | None = None) -> list[Model]:
     """Event reports that come until one tells this state; they are JSON text (8.10.5.1.1)."""
     came: list[Model] = []
+    within_s = PATIENCE_S if within_s is None else within_s
     deadline = time.monotonic() + within_s
     while not came or models.value(came[-1], workitems.STATE) != until:
         try:

@@ -108,7 +108,7 @@ def annotation(server: Server, data: Prepared) -> None:
 
 def _annotates(server: Server, data: Prepared, keywords: str = "patient") -> None:
     """Raise NotSupported if pixels are the same with an annotation (8.3.5.1: not all parameters must be supported)."""
-    path = f"{data.ct.path}/rendered?viewport=512,384"
+    path = f"{data.ct.path}/rendered?viewport=256,192"
     plain = pictures.samples(picture(server, path, "image/png"))
     marked = pictures.samples(picture(server, f"{path}&annotation={keywords}", "image/png"))
     expect.same(plain.shape[:2], marked.shape[:2], "rows and columns, annotated,")

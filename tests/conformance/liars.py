@@ -204,16 +204,17 @@ def _asked(request: httpx.Request, url: httpx.URL, headers: Mapping[str, str]) -
     return httpx.Request(request.method, url, headers=headers, stream=request.stream, extensions=request.extensions)
 
 
+# in the order in which they catch most
 ANSWERS: Mapping[str, Lie] = {
+    "empties": _everywhere(empties),
+    "denies nothing": denies_nothing,
+    "plain text": plain_text,
     "loses a part": loses_a_part,
     "spoils octets": spoils_octets,
-    "empties": _everywhere(empties),
     "another vr": _everywhere(another_vr),
     "turns around": turns_around,
     "repeats": repeats,
     "shuffles": Shuffles(),
-    "denies nothing": denies_nothing,
-    "plain text": plain_text,
     "silent": silent,
     "warns": warns,
     "invents": invents,
