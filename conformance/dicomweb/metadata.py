@@ -118,7 +118,7 @@ def xml_line_ends(server: Server, data: Prepared) -> None:
 
 @METADATA.required("accept-parameter", "8.3.3.1, Table 10.4.1-5", "The accept query parameter chooses the media type")
 def accept_parameter(server: Server, data: Prepared) -> None:
-    answer = expect.status(server.get(f"{data.ct.path}/metadata?accept=application%2Fdicom%2Bjson", "*/*"), 200)
+    answer = expect.status(server.get(f"{data.ct.path}/metadata?accept=application/dicom%2Bjson", "*/*"), 200)
     same([data.ct], models.by_uid(expect.media_type(answer, JSON).models()))
 
 

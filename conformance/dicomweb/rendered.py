@@ -145,7 +145,7 @@ def not_acceptable(server: Server, data: Prepared) -> None:
 @RENDERED.required("accept-parameter", "8.3.3.1, Table 10.4.1-5", "The accept query parameter chooses the media type")
 def accept_parameter(server: Server, data: Prepared) -> None:
     available(server, data.ct)
-    answer = expect.status(server.get(f"{data.ct.path}/rendered?accept=image%2Fpng", "*/*"), 200)
+    answer = expect.status(server.get(f"{data.ct.path}/rendered?accept=image/png", "*/*"), 200)
     if answer.media_type != "image/png":
         try:
             picture(server, f"{data.ct.path}/rendered", "image/png")

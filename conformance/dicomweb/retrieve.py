@@ -104,7 +104,7 @@ def any_case(server: Server, data: Prepared) -> None:
 
 @RETRIEVE.required("accept-parameter", "8.3.3.1, Table 10.4.1-5", "The accept query parameter chooses the media type")
 def accept_parameter(server: Server, data: Prepared) -> None:
-    path = f"{data.ct.path}?accept=multipart%2Frelated%3B%20type%3D%22application%2Fdicom%22"
+    path = f"{data.ct.path}?accept=multipart/related%3B%20type%3D%22application/dicom%22"
     complete(server, path, [data.ct], "*/*")
 
 

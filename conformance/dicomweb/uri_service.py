@@ -1,10 +1,11 @@
 """The URI Service, WADO-URI (PS3.18 9)."""
 
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from conformance.dicomweb import data_sets, expect, pictures
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.retrieve import UNKNOWN
+from conformance.dicomweb.search import QP_SPECIAL
 from conformance.dicomweb.server import Answer, Server
 from conformance.dicomweb.suite import NotSupported, Transaction
 from conformance.dicomweb.synthetic import CT_COLUMNS, CT_ROWS, Instance
@@ -28,7 +29,8 @@ def service(server: Server, of: Instance) -> str:
 
 def _query(of: Instance, **parameters: object) -> str:
     given = {"requestType": "WADO", "studyUID": of.study, "seriesUID": of.series, "objectUID": of.uid, **parameters}
-    return urlencode({name: value for name, value in given.items() if value is not None})
+    present = {name: value for name, value in given.items() if value is not None}
+    return urlencode(present, safe=QP_SPECIAL, quote_via=quote)
 
 
 def ask(server: Server, of: Instance, **parameters: object) -> Answer:
@@ -37,7 +39,7 @@ def ask(server: Server, of: Instance, **parameters: object) -> Answer:
 
 
 def _picture(answer: Answer, kind: str = "image/jpeg") -> tuple[int, int]:
-    expect.media_type(expect.offered(answer, without=(406, 501)), kind)
+    expect.offered(answer, without=(406, 501))
     expect.same(kind, pictures.media_type(answer.body), "first bytes of")
     return pictures.size(answer.body)
 
@@ -70,7 +72,9 @@ def transfer_syntax(server: Server, data: Prepared) -> None:
 
 @URI.required("jpeg", "9.3, 9.5", "Without contentType a single-frame image comes as JPEG")
 def jpeg(server: Server, data: Prepared) -> None:
-    expect.same((CT_COLUMNS, CT_ROWS), _picture(ask(server, data.ct)), "width and height")
+    answer = ask(server, data.ct)
+    expect.same((CT_COLUMNS, CT_ROWS), _picture(answer), "width and height")
+    expect.media_type(answer, "image/jpeg")
 
 
 @URI.optional("png", "Table 8.7.4-1", "contentType=image/png")
@@ -79,6 +83,7 @@ def png(server: Server, data: Prepared) -> None:
     if answer.status == 200 and answer.media_type == "image/jpeg":
         raise NotSupported("falls back to the default (8.3.3.1)")
     expect.same((CT_COLUMNS, CT_ROWS), _picture(answer, "image/png"), "width and height")
+    expect.media_type(answer, "image/png")
 
 
 @URI.optional("viewport", "9.5.2.5", "rows and columns are maxima that keep the aspect ratio")
