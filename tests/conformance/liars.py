@@ -82,6 +82,12 @@ def spoils_octets(reply: Reply) -> None:
         reply.body = reply.body[:middle] + bytes([reply.body[middle] ^ 0x10]) + reply.body[middle + 1 :]
 
 
+def another_picture(reply: Reply) -> None:
+    """One pixel instead of whatever picture there is."""
+    if reply.kind.startswith("image/"):
+        reply.body = b"GIF89a\x01\0\x01\0\0\0\0;"
+
+
 def _models(reply: Reply, change: Callable[[list[dict[str, Any]]], object]) -> None:
     if "json" in reply.kind and reply.status in (200, 202, 409) and reply.body:
         found = json.loads(reply.body)
@@ -211,6 +217,7 @@ ANSWERS: Mapping[str, Lie] = {
     "plain text": plain_text,
     "loses a part": loses_a_part,
     "spoils octets": spoils_octets,
+    "another picture": another_picture,
     "another vr": _everywhere(another_vr),
     "turns around": turns_around,
     "repeats": repeats,

@@ -86,6 +86,7 @@ SEEN_THROUGH: Mapping[str, tuple[str, ...]] = {
     "loses a part": ("retrieve.study", "retrieve.series", "frames.list"),
     "spoils octets": ("retrieve.instance", "frames.one", "frames.list", "bulkdata.uri", "store.retrievable"),
     "empties": ("metadata.study", "metadata.report", "search.studies", "search.return.study.PatientName"),
+    "another picture": ("rendered.instance", "rendered.window.linear", "uri.jpeg"),
     "another vr": ("metadata.instance", "search.return.instance.Rows"),
     "turns around": ("metadata.json.rules", "search.json"),
     "repeats": ("metadata.series", "search.limit", "search.studies", "search.key.study.PatientName"),

@@ -27,7 +27,8 @@ NOT_THERE = (
 # being mended: each is a clause that we do not keep yet
 TO_MEND = {
     "store.truncated", "hostile.lying-length",  # a cut-off file is kept and acknowledged
-    "retrieve.syntax.default", "retrieve.syntax.never-implicit", "frames.uncompressed",  # transcoding
+    "retrieve.syntax.default", "retrieve.syntax.never-implicit",  # transcoding
+    "frames.uncompressed", "uri.default-syntax",
     "metadata.xml.line-ends",
     "search.unknown-parameter",  # refused instead of ignored
 }  # fmt: skip
