@@ -68,7 +68,7 @@ def _points(points: Sequence[Point]) -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:.3f}".rstrip("0").rstrip(".")
+    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def _grid(part: Grid) -> str:
