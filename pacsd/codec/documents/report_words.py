@@ -49,12 +49,16 @@ def unit_symbol(unit: Code | None) -> str:
     """A unit as it is written behind a number: its UCUM code where that reads well, else its meaning."""
     if unit is None or unit.value in ("1", "{no units}"):
         return ""
+    if unit.scheme == "UCUM" and unit.value in _SYMBOLS:
+        return _SYMBOLS[unit.value]
     plain = unit.scheme == "UCUM" and unit.value and not set("[]{}'*") & set(unit.value)
-    return _SYMBOLS.get(unit.value, unit.value) if plain else unit.meaning or unit.value
+    return unit.value if plain else unit.meaning or unit.value
 
 
-_SYMBOLS = {"Cel": "°C", "deg": "°", "um": "µm", "uV": "µV", "us": "µs", "mm2": "mm²", "cm2": "cm²", "m2": "m²",
-            "mm3": "mm³", "cm3": "cm³"}  # fmt: skip
+_SYMBOLS = {
+    "Cel": "°C", "deg": "°", "um": "µm", "uV": "µV", "us": "µs", "mm2": "mm²", "cm2": "cm²", "m2": "m²",
+    "mm3": "mm³", "cm3": "cm³", "mm[Hg]": "mmHg", "cm[H2O]": "cmH2O", "[hnsf'U]": "HU", "{H.B.}/min": "/min",
+}  # fmt: skip
 
 
 def sop_class_name(sop_class_uid: str) -> str:

@@ -187,8 +187,9 @@ class Paper:
         scale = fixed or _nice_scale(one)
         lines = self._lines(one, row, TRACE_X, base, scale)
         yield Clip(TRACE_X, GRID_Y, TRACE_WIDTH + 5.0, GRID_HEIGHT, lines)
-        name = f"{lead(one.channel) or one.channel.name}  {row.start_s:g} s".strip()
-        yield Text(TRACE_X + 1.0, base - 8.5, name, 3.2, bold=True)
+        unit = f"({one.unit})" if one.unit and not fixed else ""
+        name = " ".join(filter(None, (lead(one.channel) or one.channel.name, unit, f" {row.start_s:g} s")))
+        yield Text(TRACE_X + 1.0, base - 10.0, name, 3.0, bold=True)
         if fixed:
             yield self._calibration(base, scale)
         else:
@@ -203,7 +204,6 @@ def _axis(one: Drawn, base: float, mm_per_unit: float) -> Iterator[Part]:
         value = _centre(one) + mm / mm_per_unit
         yield Polyline([(x - 1.0, base - mm), (x, base - mm)], 0.2, BLACK)
         yield Text(x - 1.5, base - mm + 0.9, f"{value:.4g}", 2.6, anchor="end")
-    yield Text(GRID_X + 1.0, base - 8.5, one.unit, 2.8)
 
 
 def _gain(channels: Sequence[Drawn]) -> float:

@@ -157,7 +157,7 @@ def test_a_pressure_has_a_scale_of_its_own():
     document = instance(group(samples, [channel("Aortic pressure", mmhg, sensitivity=1)], frequency_hz=100))
     drawing = pages(document, Bulk(samples), sop_class_uid=HEMODYNAMIC)
     said = texts(drawing)
-    assert "millimetre of mercury" in said and {"80", "100", "120"} <= set(said)       # 10 mm are 20 mmHg
+    assert "Aortic pressure (mmHg)  0 s" in said and {"80", "100", "120"} <= set(said)       # 10 mm are 20 mmHg
     heights = [y for _, y in traces(drawing)[0].points]
     assert max(heights) - min(heights) == pytest.approx(20.0)
     assert not any("mm/mV" in text for text in said)
