@@ -1,5 +1,7 @@
 """Encapsulated documents (PS3.3 C.24.2): which bytes of the value are the document, and what it is."""
 
+from base64 import b64decode
+from binascii import Error as Base64Error
 from collections.abc import Callable
 
 from pacsd.codec.documents.json_model import Attributes, numbers
@@ -11,6 +13,16 @@ DOCUMENT, _LENGTH = "00420011", "00420015"
 def media_type(sop_class_uid: str) -> str:
     """What a SOP class holds; what the instance says of itself (0042,0012) could make a browser run it."""
     return ENCAPSULATED[sop_class_uid]
+
+
+def inline(attributes: Attributes) -> bytes | None:
+    """The value of a document so short that metadata holds it."""
+    attribute = attributes.get(DOCUMENT)
+    text = attribute.get("InlineBinary") if isinstance(attribute, dict) else None
+    try:
+        return b64decode(text, validate=True) if isinstance(text, str) else None
+    except Base64Error:
+        return None
 
 
 def document_bytes(attributes: Attributes, size_bytes: int, last: Callable[[], bytes]) -> int:

@@ -76,11 +76,13 @@ def _has(font: Font, char: str) -> bool:
 
 def is_printable(text: str) -> bool:
     """Whether all of it can be written, white space aside."""
-    return all(char in "\n\t" or font_of(char) for char in text)
+    return text.isascii() or all(char in "\n\t" or font_of(char) for char in text)
 
 
 def runs(text: str, *, bold: bool = False) -> list[tuple[Font, str]]:
     """The text in pieces of one font each. What no font has becomes a question mark; see `is_printable`."""
+    if text.isascii():
+        return [(BOLD if bold else REGULAR, text.replace("\t", "    "))]
     shown = "".join(char if font_of(char) else "?" for char in text.replace("\t", "    "))
     pieces = groupby(shown, key=lambda char: font_of(char, bold=bold) or REGULAR)
     return [(font, "".join(chars)) for font, chars in pieces]
@@ -109,6 +111,9 @@ def wrapped(text: str, size: float, room: float, *, first: float | None = None, 
     """
     out: list[str] = []
     for paragraph in text.replace("\t", "    ").split("\n"):
+        if width(paragraph, size, bold=bold) <= (first if first is not None and not out else room):
+            out.append(paragraph.rstrip())
+            continue
         line = ""
         for piece in _pieces(paragraph):
             here = first if first is not None and not out else room

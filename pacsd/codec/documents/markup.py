@@ -5,6 +5,7 @@ from html import escape
 
 XML_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 DOCTYPE = "<!DOCTYPE html>\n"
+_RIGHT_TO_LEFT = frozenset(("ar", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"))
 
 STYLE = (
     "body{font:15px/1.5 system-ui,'Noto Sans','PingFang SC','Microsoft YaHei','Noto Sans CJK SC',sans-serif;"
@@ -46,6 +47,8 @@ def lines(pairs: Iterable[tuple[str, str]]) -> str:
 def page(title: str, body: str, *, language: str = "") -> str:
     """The whole document, without a document type."""
     lang = f' lang="{escape(language)}" xml:lang="{escape(language)}"' if language else ""
+    if language.partition("-")[0].lower() in _RIGHT_TO_LEFT:
+        lang += ' dir="rtl"'
     return (
         f'<html xmlns="http://www.w3.org/1999/xhtml"{lang}><head><meta charset="utf-8"/>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>'

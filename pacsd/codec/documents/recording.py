@@ -35,9 +35,12 @@ class Drawn:
         return (float(min(lows)), float(max(highs))) if lows else (0.0, 0.0)
 
     def median(self) -> float:
-        """The middle of what is drawn."""
+        """The middle one of the values drawn."""
         values = [piece.values for row in self.rows for piece in row.pieces]
-        return float(numpy.median(numpy.concatenate(values))) if values else 0.0
+        if not values:
+            return 0.0
+        together = numpy.concatenate(values)
+        return float(numpy.partition(together, len(together) // 2)[len(together) // 2])
 
 
 def is_electrical(channel: Channel) -> bool:
@@ -59,7 +62,8 @@ def drawn(
         samples = group.read(number * per_row, per_row + 1, read, big_endian=big_endian)
         missing = group.is_padding(samples)
         for place, channel in enumerate(group.channels):
-            values = channel.values(samples[:, place]) * _factor(channel)
+            with numpy.errstate(over="ignore", invalid="ignore"):
+                values = channel.values(samples[:, place]) * _factor(channel)
             pieces = stretches(values, missing[:, place], frequency_hz=group.frequency_hz, mm_per_s=mm_per_s)
             rows[place].append(Row(number * per_row / group.frequency_hz, pieces))
     return [

@@ -7,7 +7,15 @@ from itertools import groupby
 from pacsd.codec.documents.heading import language, of_patient, of_report
 from pacsd.codec.documents.json_model import Attributes
 from pacsd.codec.documents.markup import DOCTYPE, XML_DECLARATION, element, lines, page, text
-from pacsd.codec.documents.report_words import contains, modifiers, qualified_name, reference_label, shown_value, title
+from pacsd.codec.documents.report_words import (
+    MAX_FRAMES,
+    contains,
+    modifiers,
+    qualified_name,
+    reference_label,
+    shown_value,
+    title,
+)
 from pacsd.codec.documents.structured_report import ContentItem, Reference, content
 from pacsd.codec.documents.words import word
 
@@ -105,7 +113,8 @@ class _Writer:
         label = reference_label(reference, self.language, uid=_short(reference.sop_instance_uid))
         if not reference.place:
             return element("span", text(label), title=reference.sop_instance_uid)
-        frames = f"/frames/{','.join(map(str, reference.frames))}" if reference.frames else ""
+        few = 0 < len(reference.frames) <= MAX_FRAMES
+        frames = f"/frames/{','.join(map(str, reference.frames))}" if few else ""
         href = f"{self.base_url}/{reference.place}{frames}/rendered"
         return element("a", text(label), href=href, title=reference.sop_instance_uid)
 
@@ -114,7 +123,7 @@ class _Writer:
 
 
 def _web_address(uri: str) -> str:
-    return uri if uri.startswith(("http://", "https://", "/")) else ""
+    return uri if uri.startswith(("http://", "https://", "/", "../")) else ""
 
 
 def _short(uid: str) -> str:

@@ -9,7 +9,7 @@ from pacsd.codec.documents.pdf import pdf
 from pacsd.codec.documents.report_text import Line
 from pacsd.faults import Fault, PacsdError
 
-MAX_PAGES = 2000
+MAX_PAGES = 500
 _LEFT_MM, _TOP_MM, _BOTTOM_MM = 20.0, 22.0, 20.0
 _LEADING = 1.45
 _INDENT_MM, _MAX_INDENT_MM = 4.0, 60.0
@@ -65,7 +65,7 @@ class _Sheets:
         room = A4_MM[0] - _LEFT_MM - x
         if self.before == "fact" and line.kind != "fact":
             self._rule()
-        self.y_mm += style.before_mm
+        self.y_mm += style.before_mm + (2.0 if self.before == "title" else 0.0)
         for number, (label, text) in enumerate(_set(line, style, room)):
             self._next(style.size_mm * _LEADING, keep_mm=12.0 if line.kind == "heading" and not number else 0.0)
             self._put(x, label, text, style)

@@ -6,6 +6,7 @@ from pacsd.codec.documents.json_model import Attributes, string
 from pacsd.codec.documents.structured_report import Code, ContentItem, Reference
 from pacsd.codec.documents.words import word
 
+MAX_FRAMES = 50                          # of one reference that are named
 # The order in which people want them: whose eyes and when, the finding, then what speaks for it.
 _ORDER = ("HAS OBS CONTEXT", "HAS ACQ CONTEXT", "CONTAINS", "HAS PROPERTIES", "INFERRED FROM", "SELECTED FROM")
 
@@ -70,5 +71,6 @@ def sop_class_name(sop_class_uid: str) -> str:
 def reference_label(reference: Reference, language: str, *, uid: str = "") -> str:
     """A referenced instance in words; `uid` stands for its UID where there is little room."""
     name = sop_class_name(reference.sop_class_uid)
-    frames = f"{word('frames', language)} {', '.join(map(str, reference.frames))}" if reference.frames else ""
+    listed = ", ".join(map(str, reference.frames[:MAX_FRAMES])) + (" …" if len(reference.frames) > MAX_FRAMES else "")
+    frames = f"{word('frames', language)} {listed}" if listed else ""
     return ", ".join(filter(None, (f"{name} {uid or reference.sop_instance_uid}".strip(), frames, reference.detail)))

@@ -3,6 +3,15 @@
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 _SR = _STORAGE + "88."                   # every IOD with the SR Document Content Module, key objects included
 
+# Basic Text, Enhanced, Comprehensive, Comprehensive 3D, Extensible; Procedure Log; Mammography CAD; Key Object
+# Selection; Chest CAD; X-Ray and Radiopharmaceutical Radiation Dose; Colon CAD; Implantation Plan; Acquisition
+# Context; Simplified Adult Echo; Patient Radiation Dose; Planned and Performed Imaging Agent Administration; Enhanced
+# X-Ray Radiation Dose; Waveform Annotation; before them the retired trial classes
+STRUCTURED_REPORTS = frozenset(
+    f"{_SR}{number}"
+    for number in (1, 2, 3, 4, 11, 22, 33, 34, 35, 40, 50, 59, 65, 67, 68, 69, 70, 71, 72, 73, 74, 75, 76, 77)
+)
+
 ENCAPSULATED: dict[str, str] = {         # and what each one holds
     _STORAGE + "104.1": "application/pdf",
     _STORAGE + "104.2": "text/xml",      # an HL7 CDA document
@@ -11,7 +20,6 @@ ENCAPSULATED: dict[str, str] = {         # and what each one holds
     _STORAGE + "104.5": "model/mtl",
 }
 CDA = _STORAGE + "104.2"
-KEY_OBJECT_SELECTION = _SR + "59"
 
 _ECG = ("12-lead ECG", "General ECG", "Ambulatory ECG", "General 32-bit ECG")
 ECG: dict[str, str] = {f"{_STORAGE}9.1.{number}": name for number, name in enumerate(_ECG, 1)}
@@ -29,8 +37,3 @@ WAVEFORMS: dict[str, str] = ECG | {
     _STORAGE + "9.7.4": "Sleep EEG",
     _STORAGE + "9.8.1": "Body Position",
 }
-
-
-def is_structured_report(sop_class_uid: str) -> bool:
-    """Whether its instances hold a tree of content items (PS3.3 C.17.3)."""
-    return sop_class_uid.startswith(_SR)

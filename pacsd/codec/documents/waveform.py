@@ -58,7 +58,8 @@ class Channel:
 
     def values(self, samples: NDArray[Any]) -> Values:
         """Physical values: sample × sensitivity × correction factor + baseline."""
-        scaled: Values = samples.astype(numpy.float64) * (self.sensitivity * self.correction_factor) + self.baseline
+        with numpy.errstate(over="ignore", invalid="ignore"):        # what a factor makes infinite is not drawn
+            scaled: Values = samples.astype(numpy.float64) * (self.sensitivity * self.correction_factor) + self.baseline
         return scaled
 
 

@@ -6,6 +6,7 @@ Everything else is stacked: one strip a channel, as many rows as the recording n
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import floor, log10
 
 from pacsd.codec.documents.drawing import BLACK, GREY, Clip, Drawing, Grid, Page, Part, Point, Polyline, Text
 from pacsd.codec.documents.json_model import Attributes
@@ -49,10 +50,9 @@ def pages(attributes: Attributes, read: ReadBytes, *, sop_class_uid: str, big_en
         if room <= 0:
             left_out = f"{MAX_PAGES} pages are shown; there is more in the instance"
             break
-        made, shown_s = paper.sheets(group, read, big_endian=big_endian, max_sheets=room)
+        made, missing = paper.sheets(group, read, big_endian=big_endian, max_sheets=room)
         sheets += made
-        if shown_s < group.duration_s:
-            left_out = f"shown: the first {shown_s:g} s of {group.duration_s:g} s"
+        left_out = left_out or missing
     top = list(heading(attributes, WAVEFORMS.get(sop_class_uid, "")))
     title = next((part.text for part in top if isinstance(part, Text)), "")
     finished = [
@@ -84,8 +84,8 @@ class Paper:
 
     def sheets(
         self, group: Group, read: ReadBytes, *, big_endian: bool, max_sheets: int
-    ) -> tuple[list[Sheet], float]:
-        """The pages of one group, and how many seconds of it they show."""
+    ) -> tuple[list[Sheet], str]:
+        """The pages of one group, and what of it they do not show."""
         twelve = twelve_leads(group.channels) if self.is_ecg else {}
         per_sheet = 1.0 if twelve else STRIPS / len(group.channels)
         max_rows = max(1, int(max_sheets * per_sheet))
@@ -93,13 +93,17 @@ class Paper:
             group, read, big_endian=big_endian, row_s=self.row_s, max_rows=max_rows, mm_per_s=self.mm_per_s
         )
         gain = _gain(channels) if self.is_ecg else None
-        shown_s = min(group.duration_s, max_rows * self.row_s)
+        shown_s = max_rows * self.row_s
+        left_out = f"shown: the first {shown_s:g} s of {group.duration_s:g} s" if shown_s < group.duration_s else ""
         legend = self._legend(group, channels, gain)
         if twelve and gain is not None:
             rows = range(len(channels[0].rows))
             leads = {name: channels[place] for name, place in twelve.items()}
-            return [Sheet(self._twelve(group, leads, row, gain), legend) for row in rows], shown_s
-        return [Sheet(parts, legend) for parts in self._stacked(channels, gain)][:max_sheets], shown_s
+            return [Sheet(self._twelve(group, leads, row, gain), legend) for row in rows], left_out
+        shown = max_sheets * STRIPS
+        if len(channels) > shown:
+            left_out = f"shown: {shown} of {len(channels)} channels"
+        return [Sheet(parts, legend) for parts in self._stacked(channels[:shown], gain)], left_out
 
     def _legend(self, group: Group, channels: Sequence[Drawn], gain: float | None) -> str:
         first = group.channels[0]
@@ -155,7 +159,7 @@ class Paper:
         return [
             Polyline(
                 [
-                    (x + (second + shift) * self.mm_per_s, base - (value - middle) * mm_per_unit)
+                    (_near(x + (second + shift) * self.mm_per_s), _near(base - (value - middle) * mm_per_unit))
                     for second, value in zip(piece.seconds.tolist(), piece.values.tolist(), strict=True)
                 ],
                 _LINE_MM,
@@ -196,6 +200,11 @@ class Paper:
             yield from _axis(one, base, scale)
 
 
+def _near(mm: float) -> float:
+    """A coordinate not further off the page than lines need to leave it."""
+    return max(-1000.0, min(mm, 2000.0))
+
+
 def _axis(one: Drawn, base: float, mm_per_unit: float) -> Iterator[Part]:
     """The value at the middle of a strip and ten millimetres above and below it."""
     x = TRACE_X - 2.0
@@ -221,17 +230,14 @@ def _middle(one: Drawn, gain: float) -> float:
 def _nice_scale(one: Drawn) -> float:
     """Millimetres a unit: 10 mm are 1, 2 or 5 times a power of ten, the smallest that fit the strip."""
     low, high = one.extent()
-    wanted = max((high - low) / (STRIP_MM - 3.0), 1e-12) * 10.0
-    power = 1e-12
-    while True:
-        for step in (1.0, 2.0, 5.0):
-            if power * step >= wanted * (1 - 1e-9):
-                return 10.0 / (power * step)
-        power *= 10.0
+    wanted = min(max((high - low) / (STRIP_MM - 3.0), 1e-12), 1e30) * 10.0
+    power = 10.0 ** floor(log10(wanted))
+    return 10.0 / next(power * step for step in (1.0, 2.0, 5.0, 10.0, 100.0) if power * step >= wanted * (1 - 1e-9))
 
 
 def _centre(one: Drawn) -> float:
     """The value in the middle of a strip: half-way between the extremes, to a round number of the scale."""
     low, high = one.extent()
     step = 1.0 / _nice_scale(one)
-    return round((low + high) / 2 / step) * step
+    middle = low / 2 + high / 2
+    return round(middle / step) * step if abs(middle) < step * 1e15 else middle

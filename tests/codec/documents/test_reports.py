@@ -1,16 +1,20 @@
 """Structured reports as HTML, XML, text and PDF."""
 
+import contextlib
 import re
 import zlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree, html
 from pydicom import dcmread
 
 from pacsd.codec.documents import report_html, report_text
 from pacsd.codec.documents.json_model import Attributes
 from pacsd.codec.documents.report_pdf import printed
+from pacsd.codec.documents.waveform import groups
 from pacsd.faults import Fault, PacsdError
 from tests.codec.documents.reports import (
     BASE,
@@ -164,6 +168,48 @@ def test_right_to_left_text_keeps_its_order_and_finds_its_direction():
     assert refused.value.fault is Fault.UNSUPPORTED
 
 
+def test_a_page_in_hebrew_runs_from_right_to_left():
+    spoken = code_item("Language", coded("עברית", "he", "RFC5646"), relationship="HAS CONCEPT MOD")
+    spoken["0040A043"] = value("SQ", coded("Language of Content Item and Descendants", "121049", "DCM"))
+    assert tree(report(spoken, words("ממצא", "תקין"))).get("dir") == "rtl"
+
+
+def test_many_frames_are_not_all_named():
+    document = report(image("1.2.3", *range(1, 2001)), t0040A375=evidence("1", "2", "1.2.3"))
+    found = tree(document)
+    assert found.xpath("//a/@href") == [BASE + "/studies/1/series/2/instances/1.2.3/rendered"]
+    assert "49, 50 …" in found.text_content() and "51" not in found.text_content()
+
+
+_TAGS = ("0040A730", "0040A043", "0040A168", "0040A300", "00081199", "0040A375", "00081115", "0040A010", "0040A040",
+         "0040A160", "0040A30A", "00081155", "00081160", "00700022", "0040DB73", "00100010", "0040A073", "0040A801",
+         "54000100", "003A0200", "003A0005", "003A0010", "003A001A", "54001006", "54001010", "003A0210")  # fmt: skip
+_WORDS = ("CONTAINER", "TEXT", "NUM", "IMAGE", "SCOORD", "TCOORD", "CODE", "HAS CONCEPT MOD", "CONTAINS", "SS", "1.2.3")
+_LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.sampled_from(_WORDS))
+_ANYTHING = st.recursive(
+    _LEAVES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(_TAGS), st.builds(lambda found: {"vr": "SQ", "Value": found}, st.lists(inner, max_size=3)),
+            max_size=6,
+        ),
+    ),
+    max_leaves=30,
+)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.dictionaries(st.sampled_from(_TAGS), st.builds(lambda found: {"vr": "SQ", "Value": found},
+                                                         st.lists(_ANYTHING, max_size=4)), max_size=10))  # fmt: skip
+def test_whatever_an_instance_says_it_is_rendered_or_refused(document):
+    etree.fromstring(report_html.xml(document, base_url=BASE))
+    report_text.plain(document)
+    for refusable in (lambda: printed(report_text.lines(document)), lambda: groups(document)):
+        with contextlib.suppress(PacsdError):
+            refusable()
+
+
 def test_the_forms_load_nothing_from_elsewhere(data_folder):
     found = tree(attributes_of(data_folder / "dicom" / SR_FILES[3]))
     assert not found.xpath("//@src|//link|//script|//iframe|//object|//form")
@@ -177,6 +223,13 @@ def test_a_long_report_is_printed_on_numbered_pages():
     pages = streams(made)
     assert count > 5 and pages.count(b"Doe, Jane".hex()) == count + 1
     assert f"{count} / {count}".encode().hex() in pages
+
+
+def test_a_report_beyond_all_pages_is_refused():
+    line = words("Finding", "one\n" * 500)
+    with pytest.raises(PacsdError) as refused:
+        printed(report_text.lines(report(*[line] * 60)))
+    assert refused.value.fault is Fault.TOO_MUCH
 
 
 def test_kos_documents_list_their_images(data_folder: Path):

@@ -104,7 +104,7 @@ def test_nesting_is_bounded():
 
 
 def test_the_number_of_items_is_bounded():
-    child = words("a", "b")
+    child = node("SOMETHING NEW")
     with pytest.raises(PacsdError) as refused:
         content(report(*[child] * MAX_ITEMS))
     assert refused.value.fault is Fault.TOO_MUCH

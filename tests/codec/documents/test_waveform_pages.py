@@ -181,6 +181,31 @@ def test_a_long_recording_is_cut_and_says_so_and_is_not_read_whole():
     assert bulk.most_bytes < 100_000
 
 
+def test_more_channels_than_strips_is_said():
+    samples = square(100, seconds=2, channels=100)
+    document = instance(group(samples, [channel(f"C{one}") for one in range(100)], frequency_hz=100))
+    drawing = pages(document, Bulk(samples), sop_class_uid=GENERAL_ECG)
+    assert "shown: 72 of 100 channels" in texts(drawing) and len(drawing.pages) == MAX_PAGES
+
+
+@pytest.mark.parametrize("sop_class_uid", [TWELVE_LEAD, GENERAL_ECG, HEMODYNAMIC])
+@pytest.mark.parametrize("unit", [MICROVOLT, coded("x", "kPa", "UCUM")])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"sensitivity": 1e308}, {"sensitivity": -1e-308}, {"sensitivity": 0}, {"t003A0212": value("DS", 1e300)},
+        {"t003A0213": value("DS", 1.7e308)}, {"t003A0218": value("DS", 1e300)}, {"t003A0215": value("DS", -1e300)},
+    ],
+)  # fmt: skip
+def test_factors_without_measure_draw_nothing_that_is_none(sop_class_uid, unit, more):
+    samples = square(100, channels=12)
+    document = instance(group(samples, [channel(one, unit, **more) for one in LEADS], frequency_hz=100))
+    drawing = pages(document, Bulk(samples), sop_class_uid=sop_class_uid)
+    found = svg(drawing)
+    assert b"nan" not in found and b"inf" not in found and len(found) < 2_000_000
+    assert pdf(drawing).endswith(b"%%EOF\n")
+
+
 def test_more_groups_than_pages_is_said():
     samples = square(100, seconds=2)
     document = instance(*[group(samples, [channel("I")], frequency_hz=100) for _ in range(MAX_PAGES + 1)])
