@@ -8,12 +8,20 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pacsd.access.scope import Scope
-from pacsd.archive import rendered_image, rendered_presentation_state
+from pacsd.archive import (
+    rendered_encapsulated,
+    rendered_image,
+    rendered_presentation_state,
+    rendered_report,
+    rendered_waveform,
+)
 from pacsd.archive.frames import Frames
 from pacsd.archive.image_headers import ImageHeaders
+from pacsd.archive.metadata import Metadata
 from pacsd.archive.rendition import Instance, Rendition
 from pacsd.archive.retrieve import InstanceRef, Retrieve
 from pacsd.codec.render.parameters import Parameters
+from pacsd.codec.render.picture import described
 from pacsd.faults import Fault, PacsdError
 
 Render = Callable[[Instance, str, Parameters], Iterator[Rendition]]
@@ -48,7 +56,16 @@ PRESENTATION_STATE = Category(
     rendered_presentation_state.parts,
 )
 
-CATEGORIES: tuple[Category, ...] = (PRESENTATION_STATE,)
+REPORT = Category("Text", rendered_report.SOP_CLASS_UIDS, rendered_report.MEDIA_TYPES, rendered_report.render)
+WAVEFORM = Category(
+    "Waveform", rendered_waveform.SOP_CLASS_UIDS, rendered_waveform.MEDIA_TYPES, rendered_waveform.render
+)
+DOCUMENTS = tuple(
+    Category("Encapsulated Document", frozenset((uid,)), media_types, rendered_encapsulated.render)
+    for uid, media_types in rendered_encapsulated.MEDIA_TYPES.items()
+)
+
+CATEGORIES: tuple[Category, ...] = (PRESENTATION_STATE, REPORT, WAVEFORM, *DOCUMENTS)
 _BY_SOP_CLASS = {uid: category for category in CATEGORIES for uid in category.sop_class_uids}
 
 
@@ -76,6 +93,27 @@ class Renderable:
         """How many renditions the whole instance is."""
         return self.category.parts(self.instance)
 
+    @property
+    def number_of_frames(self) -> int:
+        """How many frames it has; none for what is no image."""
+        is_image = self.category is IMAGE and self.instance.is_image
+        return described(self.instance.header).number_of_frames if is_image else 0
+
+    @property
+    def is_presentation_state(self) -> bool:
+        """Whether it says how images are to be shown."""
+        return self.category is PRESENTATION_STATE
+
+    def presented(self, state: "Renderable", media_type: str, parameters: Parameters) -> Iterator[Rendition]:
+        """The image as a presentation state shows it (PS3.18 9.5.1.2.7), of several frames the one that stands for all.
+
+        Raises PacsdError MALFORMED where the one is no presentation state or not for the other.
+        """
+        if not state.is_presentation_state or not self.number_of_frames:
+            raise PacsdError(Fault.MALFORMED, "a presentation state is applied to images")
+        number = rendered_image.representative_frame(self.instance)
+        return rendered_presentation_state.presented(state.instance, self.instance, number, media_type, parameters)
+
     def render(self, media_type: str, parameters: Parameters) -> Iterator[Rendition]:
         """The renditions of the whole instance."""
         return self.category.render(self.instance, media_type, parameters)
@@ -99,10 +137,11 @@ class Renderable:
 class Rendered:
     """Opens visible instances for rendering."""
 
-    def __init__(self, retrieve: Retrieve, frames: Frames, headers: ImageHeaders) -> None:
+    def __init__(self, retrieve: Retrieve, frames: Frames, headers: ImageHeaders, metadata: Metadata) -> None:
         self._retrieve = retrieve
         self._frames = frames
         self._headers = headers
+        self._metadata = metadata
 
     def instances(self, scope: Scope, *uids: str) -> list[Renderable]:
         """Those below a study, series or instance, in the order they are stored. Raises PacsdError NOT_FOUND."""
@@ -123,5 +162,5 @@ class Rendered:
 
     def of(self, scope: Scope, ref: InstanceRef) -> Renderable:
         """One that has been found."""
-        instance = Instance(ref, scope, self._retrieve, self._frames, self._headers)
+        instance = Instance(ref, scope, self._retrieve, self._frames, self._headers, self._metadata)
         return Renderable(instance, category_of(ref.sop_class_uid))

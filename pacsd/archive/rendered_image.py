@@ -99,7 +99,8 @@ def _shown(instance: Instance, number: int, parameters: Parameters) -> tuple[Pic
     """The finished picture of a frame, and what is missing in it."""
     source = source_picture(instance, number, parameters)
     rows, columns = source.shape[:2]
-    place = placement(rows, columns, parameters.viewport, aspect=aspect_ratio(instance.header.dataset))
+    viewport = parameters.viewport_on(rows, columns)
+    place = placement(rows, columns, viewport, aspect=aspect_ratio(instance.header.dataset))
     shown = np.ascontiguousarray(place.apply(source))
     if not parameters.annotation:
         return shown, ""

@@ -42,6 +42,17 @@ def render(instance: Instance, media_type: str, parameters: Parameters) -> Itera
         raise PacsdError(Fault.NOT_FOUND, "none of the images that the presentation state refers to is here")
 
 
+def presented(
+    state: Instance, image: Instance, number: int, media_type: str, parameters: Parameters
+) -> Iterator[Rendition]:
+    """One frame of an image as a presentation state shows it. Raises PacsdError MALFORMED where it is for others."""
+    shown = PresentationState(state.header)
+    sops = {one.sop_instance_uid for one in shown.references()}
+    if image.ref.sop_instance_uid not in sops:
+        raise PacsdError(Fault.MALFORMED, "the presentation state does not refer to the image")
+    yield _rendition(image, shown, image, number, media_type, parameters)
+
+
 def parts(instance: Instance) -> int:
     """How many pictures it makes, if it makes one; else any number above."""
     references = PresentationState(instance.header).references()
@@ -88,7 +99,7 @@ def _shown(state: PresentationState, image: Instance, number: int, asked: Parame
     spatial = Spatial(area, state.rotation, state.flipped)
     turned = spatial.apply(source)
     rows, columns = turned.shape[:2]
-    viewport = asked.viewport or _magnified(rows, columns, area.magnification)
+    viewport = asked.viewport_on(rows, columns) or _magnified(rows, columns, area.magnification)
     place = placement(rows, columns, viewport, aspect=spatial.aspect)
     width, height = spatial.size
     shown, warning = drawn(

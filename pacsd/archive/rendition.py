@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pacsd.access.scope import Scope
-from pacsd.archive.frames import Frames
+from pacsd.archive.frames import BulkValue, Frames
 from pacsd.archive.image_headers import ImageHeaders
+from pacsd.archive.metadata import Metadata
 from pacsd.archive.retrieve import InstanceRef, Retrieve
 from pacsd.codec.decoders import DECODERS
+from pacsd.codec.documents.json_model import Attributes, parse
 from pacsd.codec.render.image_header import ImageHeader
 
 
@@ -34,6 +36,7 @@ class Instance:
     _retrieve: Retrieve
     _frames: Frames
     _headers: ImageHeaders
+    _metadata: Metadata
 
     @property
     def header(self) -> ImageHeader:
@@ -51,6 +54,19 @@ class Instance:
         encoded = b"".join(piece for _, chunks in found.frames for piece in chunks)
         return encoded, found.transfer_syntax_uid
 
+    def attributes(self, *, base_url: str) -> Attributes:
+        """Its metadata, overlays applied; long values are Bulk Data URIs below `base_url`."""
+        text = self._metadata.instance(self.scope, *self._uids, base_url=base_url)
+        return parse(b"".join(text.chunks))
+
+    def bulk(self, path: str) -> BulkValue:
+        """A value by the path of its Bulk Data URI, as it is stored. Raises PacsdError NOT_FOUND."""
+        return self._frames.bulk(self.scope, *self._uids, path)
+
+    @property
+    def _uids(self) -> tuple[str, str, str]:
+        return self.ref.study_instance_uid, self.ref.series_instance_uid, self.ref.sop_instance_uid
+
     def part10(self) -> Iterator[bytes]:
         """The whole instance as a Part 10 file, overlays applied. Exhaust or close it."""
         return self._retrieve.part10(self.ref).chunks
@@ -58,4 +74,9 @@ class Instance:
     def other(self, study: str, series: str, sop: str) -> "Instance":
         """Another instance, as the same reader sees it. Raises PacsdError NOT_FOUND."""
         ref = self._retrieve.instances(self.scope, study, series, sop)[0]
-        return Instance(ref, self.scope, self._retrieve, self._frames, self._headers)
+        return Instance(ref, self.scope, self._retrieve, self._frames, self._headers, self._metadata)
+
+
+def with_charset(media_type: str) -> str:
+    """The media type of text that we wrote; XML tells its encoding itself (RFC 7303)."""
+    return f"{media_type}; charset=utf-8" if media_type in ("text/html", "text/plain") else media_type

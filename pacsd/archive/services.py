@@ -86,13 +86,14 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4) -> Archive:
     )
     retrieve = Retrieve(blobs, contents, sidecars)
     frames = Frames(retrieve, blobs, sidecars)
+    metadata = Metadata(blobs, contents, sidecars, character_sets(settings))
     return Archive(
         ingest=Ingest(spool, arrivals),
         search=Search(read_pool, contents, sidecars),
         retrieve=retrieve,
-        metadata=Metadata(blobs, contents, sidecars, character_sets(settings)),
+        metadata=metadata,
         frames=frames,
-        rendered=Rendered(retrieve, frames, ImageHeaders(blobs)),
+        rendered=Rendered(retrieve, frames, ImageHeaders(blobs), metadata),
         directory=directory,
         blobs=blobs,
         spool=spool,

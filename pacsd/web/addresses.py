@@ -47,9 +47,13 @@ class Addresses:
 
 def uid(request: Request, name: str) -> str:
     """A UID of the path. Raises HttpError 400 for what can be none."""
-    value: str = request.path_params[name]
+    return uid_of(request.path_params[name], f"the {name} in the path")
+
+
+def uid_of(value: str, name: str) -> str:
+    """A UID that a client gives. Raises HttpError 400 for what can be none."""
     if not _UID.fullmatch(value):
-        raise bad_request(f"the {name} in the path is not a UID")
+        raise bad_request(f"{name} is not a UID")
     return value
 
 

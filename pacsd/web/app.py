@@ -14,7 +14,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pacsd.faults import PacsdError
-from pacsd.web import bulkdata, frames, health, metadata, metrics, rendered, retrieve, search, store, thumbnail
+from pacsd.web import (
+    bulkdata,
+    frames,
+    health,
+    metadata,
+    metrics,
+    rendered,
+    retrieve,
+    search,
+    store,
+    thumbnail,
+    wado_uri,
+)
 from pacsd.web.addresses import DICOM_WEB
 from pacsd.web.metering import Counted
 from pacsd.web.problem import HttpError, of_fault, problem
@@ -63,10 +75,12 @@ TRANSACTIONS: tuple[Transaction, ...] = (
     Transaction("GET", _INSTANCE, retrieve.instance, "Retrieve Instance", "10.4"),
     Transaction("GET", _SERIES, retrieve.series, "Retrieve Series", "10.4"),
     Transaction("GET", _STUDY, retrieve.study, "Retrieve Study", "10.4"),
+    Transaction("GET", wado_uri.PATH, wado_uri.instance, "Retrieve Instance by URI", "9"),
     Transaction("POST", "/studies", store.store, "Store Instances", "10.5"),
     Transaction("POST", _STUDY, store.store, "Store Instances of a Study", "10.5"),
 )
 OPERATIONS: tuple[Transaction, ...] = (
+    Transaction("GET", wado_uri.PATH, wado_uri.instance, "Retrieve Instance by URI"),
     Transaction("GET", "/health/live", health.live, "Liveness"),
     Transaction("GET", "/health/ready", health.ready, "Readiness"),
     Transaction("GET", "/metrics", metrics.metrics, "Metrics"),

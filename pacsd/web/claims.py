@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pacsd.archive.rendered import CATEGORIES, IMAGE
-from pacsd.web import bulkdata, frames, metadata, rendered, retrieve, search, store, store_response, thumbnail
+from pacsd.web import bulkdata, frames, metadata, rendered, retrieve, search, store, store_response, thumbnail, wado_uri
 from pacsd.web.addresses import DICOM_WEB
 from pacsd.web.app import OPERATIONS, TRANSACTIONS, Transaction
 from pacsd.web.media_types import DICOM, OCTET_STREAM, Representation
@@ -23,6 +23,7 @@ MEDIA_TYPES: Mapping[str, Sequence[Representation]] = {
     bulkdata.__name__: _STORED_FORM,
     store.__name__: store_response.OFFERS,
     rendered.__name__: rendered.representations(MEDIA_TYPES_RENDERED, single=True),
+    wado_uri.__name__: (Representation(DICOM), *map(Representation, MEDIA_TYPES_RENDERED)),
     thumbnail.__name__: rendered.representations(thumbnail.MEDIA_TYPES, single=True)[: len(thumbnail.MEDIA_TYPES)],
 }
 

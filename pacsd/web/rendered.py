@@ -17,6 +17,8 @@ from pacsd.web.retrieve import instance_url
 from pacsd.web.services import Renderable, Rendition, Services
 from pacsd.web.streaming import StreamedResponse
 
+_CAN_RUN = frozenset(("text/html", "text/xml", "image/svg+xml"))
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 _CANNOT = frozenset((Fault.UNSUPPORTED, Fault.MALFORMED, Fault.TOO_MUCH))
 
 
@@ -68,7 +70,9 @@ async def answer(
 ) -> Response:
     """The renditions as one body or in parts; the first is made before the answer begins, so that it may still fail."""
     first, pieces = await services.threads.run(_begun, made, read=not form.multipart)
-    headers = {"Warning": f'299 - "{first.warning}"'} if first.warning else {}
+    headers = guards(form.media_type)
+    if first.warning:
+        headers["Warning"] = f'299 - "{first.warning}"'
     if form.multipart:
         writer = MultipartWriter(form.media_type)
         base_url = services.addresses.dicom_web(request)
@@ -85,6 +89,12 @@ async def answer(
         headers=headers,
         stall_s=services.limits.download_stall_s,
     )
+
+
+def guards(media_type: str) -> dict[str, str]:
+    """What keeps a browser from running a document: nothing is loaded, no script, no frame, no guess of its type."""
+    policy = {"Content-Security-Policy": _POLICY} if media_type in _CAN_RUN else {}
+    return {"X-Content-Type-Options": "nosniff", **policy}
 
 
 async def _instances(services: Services, request: Request, *uids: str) -> Response:

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pacsd.codec.render.voi_lut import Window
 from pacsd.faults import Fault, PacsdError
 
 MAX_VIEWPORT_PIXELS = 1 << 25            # 8192 × 4096
 NAMES = ("annotation", "iccprofile", "quality", "viewport", "window")
+BASE_FROM_INSTANCE = "../../../../../.."                # from studies/…/series/…/instances/…/rendered
 ANNOTATIONS = ("patient", "technique")
 ICC_PROFILES = ("no", "yes", "srgb", "adobergb", "rommrgb")
 _FUNCTIONS = {"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
@@ -35,6 +36,9 @@ class Viewport:
     flip_vertical: bool = False
 
 
+Region = tuple[float, float, float, float]           # left, top, right, bottom
+
+
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """What the client asks for; the defaults are what it gets without asking."""
@@ -44,6 +48,18 @@ class Parameters:
     quality: int | None = None           # 1 to 100
     viewport: Viewport | None = None
     window: Window | None = None
+    region: Region | None = None         # of the source, in fractions of its size (PS3.18 9.5.1.2.5)
+    base_url: str = BASE_FROM_INSTANCE   # of the DICOMweb service, for references in documents
+
+
+    def viewport_on(self, rows: int, columns: int) -> Viewport | None:
+        """The viewport on a source of this size; a region without one is as large as it is in the source."""
+        if self.region is None:
+            return self.viewport
+        left, top, right, bottom = self.region
+        x, y, across, down = left * columns, top * rows, (right - left) * columns, (bottom - top) * rows
+        size = self.viewport or Viewport(max(1, round(across)), max(1, round(down)))
+        return replace(size, x=x, y=y, region_width=across, region_height=down)
 
 
 def parameters(given: Mapping[str, str]) -> Parameters:
