@@ -64,6 +64,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "starlette": ("pacsd.web", "fhir.web"),
     "uvicorn": ("pacsd.web",),
     "uvloop": ("pacsd.web",),
+    "websockets": ("pacsd.web",),
     "socket": (*EDGES, "pacsd.supervise", "hl7"),
     "socketserver": (*EDGES, "hl7"),
     "rich": ("pacsd.commands",),

@@ -218,14 +218,21 @@ class Waiting:
     reports: tuple[tuple[int, str], ...] = ()
 
 
-def waiting(pool: Pool, scope: Scope, subscriber: int, *, limit: int) -> Waiting | None:
-    """The next reports of a subscriber, of workitems the scope sees; None if there is no such subscriber any more."""
+def waiting(pool: Pool, scope: Scope, subscriber: int, *, limit: int, size_bytes: int) -> Waiting | None:
+    """The next reports of a subscriber, of workitems the scope sees; None if there is no such subscriber any more.
+
+    At most `limit`, and after the first no more than fit into `size_bytes`.
+    """
     params = Params()
     statement = f"""
         select s.channel, r.pk, r.body from subscriber s left join lateral (
-            select r.pk, r.body from report r where r.subscriber = s.pk and {within(scope, params, "r")}
-            order by r.pk limit {params.add(limit)}
-        ) r on true where s.pk = {params.add(subscriber)} order by r.pk"""
+            select r.pk, r.body, sum(octet_length(r.body)) over (order by r.pk) - octet_length(r.body) as before
+            from (
+                select r.pk, r.body from report r where r.subscriber = s.pk and {within(scope, params, "r")}
+                order by r.pk limit {params.add(limit)}
+            ) r
+        ) r on r.before = 0 or r.before + octet_length(r.body) <= {params.add(size_bytes)}
+        where s.pk = {params.add(subscriber)} order by r.pk"""
 
     def work(connection: Connection) -> list[tuple[Any, ...]]:
         return connection.execute(statement, params.values, prepare=True).fetchall()
@@ -262,7 +269,7 @@ def forget(pool: Pool, *, keep_reports_s: float, grace_s: float, limit: int = 10
             order by created_at limit %s)"""
     idle = """
         with gone as (
-            delete from subscriber s where worklist is null
+            delete from subscriber s where worklist is null and channel is null
                 and not exists (select from subscription where subscriber = s.pk)
                 and not exists (select from report where subscriber = s.pk) returning record
         )

@@ -4,7 +4,7 @@ What decides stands in `pacsd.workflow`; here every statement says for whom. Who
 to new ones does so inside `changing`, so that no subscriber misses a change that was made at the same moment.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -121,8 +121,10 @@ def load(pool: Pool, scope: Scope, sop_instance_uid: str) -> tuple[Workitem | No
     return retried(pool, work)
 
 
-def search(pool: Pool, conditions: Conditions, page: Page, scope: Scope) -> Iterator[Attributes]:
-    """Workitems that match, the next to start first; the iterator holds a cursor until it is exhausted or closed."""
+def search(
+    pool: Pool, conditions: Conditions, page: Page, scope: Scope
+) -> Generator[Attributes, None, None]:
+    """Workitems that match, the next to start first; a cursor is held until the generator is exhausted or closed."""
     return streamed(pool, _search(conditions, page, scope), page)
 
 

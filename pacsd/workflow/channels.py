@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from pacsd.access.directory import Peer
-from pacsd.access.scope import Scope
 from pacsd.index import subscribers
 from pacsd.index.connect import Pool
 from pacsd.index.subscribers import Notices
 from pacsd.workflow.reports import message
 
-BATCH = 50
+BATCH = 50                               # reports sent before they are known to be taken
+BATCH_BYTES = 64 * 1024                  # a longer report goes alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,9 @@ class Channels:
 
     def take(self, channel: Channel) -> Messages | None:
         """The next messages, none or a few; None if the AE has opened another channel since."""
-        waiting = subscribers.waiting(self._pool, _scope(channel), channel.subscriber, limit=BATCH)
+        waiting = subscribers.waiting(
+            self._pool, channel.peer.scope, channel.subscriber, limit=BATCH, size_bytes=BATCH_BYTES
+        )
         if waiting is None or waiting.holder != channel.token:
             return None
         texts = tuple(message(body, number) for number, body in waiting.reports)
@@ -62,7 +64,7 @@ class Channels:
 
     def taken(self, channel: Channel, messages: Messages) -> None:
         """The AE has these."""
-        subscribers.delivered(self._pool, _scope(channel), channel.subscriber, messages.reports)
+        subscribers.delivered(self._pool, channel.peer.scope, channel.subscriber, messages.reports)
 
     def stirred(self, channels: Sequence[Channel]) -> set[int]:
         """Of open channels the subscribers that `take` has an answer for."""
@@ -74,6 +76,3 @@ class Channels:
         with subscribers.listening(self._pool) as notices:
             yield notices
 
-
-def _scope(channel: Channel) -> Scope:
-    return channel.peer.scope

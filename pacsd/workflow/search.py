@@ -1,6 +1,7 @@
 """Searching the worklist (PS3.4 CC.2.8, PS3.18 11.9), and the filters of subscriptions, which match the same way."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,13 +67,14 @@ class Search:
         """Understand a query. Raises PacsdError MALFORMED."""
         return compile_query(query)
 
-    def __call__(self, compiled: CompiledWorklistQuery, scope: Scope) -> Iterator[Attributes]:
+    def __call__(self, compiled: CompiledWorklistQuery, scope: Scope) -> Generator[Attributes, None, None]:
         """The answers; close the iterator if it is not read to its end."""
         query = compiled.query
         asked = {one.path.partition(".")[0] for one in query.criteria} | {path[:8] for path in query.include}
         tags = None if query.include_all else RETURNED | asked
-        for found in workitems.search(self._pool, compiled.conditions, query, scope):
-            yield found if tags is None else {tag: found[tag] for tag in found if tag in tags}
+        with closing(workitems.search(self._pool, compiled.conditions, query, scope)) as all_found:
+            for found in all_found:
+                yield found if tags is None else {tag: found[tag] for tag in found if tag in tags}
 
 
 def matches(conditions: Conditions, attributes: Attributes) -> bool:

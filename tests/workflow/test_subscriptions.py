@@ -233,12 +233,12 @@ def test_what_nobody_comes_for_is_forgotten(office):
     assert office.rows("select count(*) from subscriber") == [(0,)]
 
 
-def test_a_restart_is_told_to_every_subscriber(office, database):
+def test_a_restart_is_told_to_every_subscriber(office):
     one = made(office)
     office.subscriptions.subscribe(office.peer, AE, one, lock=False)
     office.workflow.channels.open(office.peer, "NOBODY")
     heard(office)
-    announce_restart(database)
+    announce_restart(office.dsn)
     [report] = map(orjson.loads, office.heard(AE))
     assert (first(report, "00001000"), first(report, "00001002")) == (reports.GLOBAL, 4)
     assert [first(report, tag) for tag in ("00741242", "00741244", "00741246")] == ["RESTARTED", *["WARM START"] * 2]

@@ -137,7 +137,7 @@ def test_fifty_workers_claim_five_hundred_items_each_once(office):
 
     def work(number: int) -> None:
         start.wait(30)
-        for one in items[number * 10 :] + items[: number * 10]:
+        for one in (items + items)[number * 10 :][:200]:         # twenty are after each item
             try:
                 claim(office, one, f"1.2.{number + 1}.{one[5:20]}")
                 won[one] += 1
@@ -147,7 +147,7 @@ def test_fifty_workers_claim_five_hundred_items_each_once(office):
     with ThreadPoolExecutor(50) as workers:
         list(workers.map(work, range(50)))
     assert len(won) == 500 and set(won.values()) == {1}
-    assert lost == {Reason.TRANSACTION_UID_INCORRECT: 49 * 500}
+    assert lost == {Reason.TRANSACTION_UID_INCORRECT: 19 * 500}
     states = office.rows("select state, count(*), count(distinct transaction_uid) from workitem group by 1")
     assert states == [("IN PROGRESS", 500, 500)]
     assert office.rows("select count(*) from event where topic = 'workitem.in_progress'") == [(500,)]
