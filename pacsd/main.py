@@ -30,6 +30,7 @@ from pacsd.web.metering import Meter
 from pacsd.web.server import ServerLimits, listening_socket
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
+from pacsd.workflow.claims import claims as worklist_claims
 from pacsd.workflow.services import Workflow, announce_restart, open_workflow
 
 HANDOVER_SOCKET = "queries.sock"         # through it receivers pass associations on to query processes
@@ -50,7 +51,8 @@ class Wiring:
 
     def claims(self) -> Mapping[str, object]:
         """What the rooms say they support, each from the tables it works by."""
-        return {"dimse": dimse_claims(), "query": query_claims(), "web": web_claims()}
+        rooms = {"dimse": dimse_claims, "query": query_claims, "web": web_claims, "worklist": worklist_claims}
+        return {name: claims() for name, claims in rooms.items()}
 
     @contextmanager
     def archive(self, settings: Settings, *, alone: bool) -> Iterator[Upkeep]:
