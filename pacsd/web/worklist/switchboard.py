@@ -6,6 +6,7 @@ notice did not tell. Both go on only while a channel is open.
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 
 from pacsd.faults import PacsdError
@@ -28,7 +29,7 @@ class Switchboard:
         self._listener = Threads(reads=1)
         self._poll_s = poll_s
         self._open: dict[str, tuple[Channel, asyncio.Event]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
         return len(self._open)
@@ -38,35 +39,36 @@ class Switchboard:
         event = asyncio.Event()
         event.set()
         self._open[channel.token] = channel, event
-        if not self._tasks:
-            for work in (self._listen, self._poll):
-                task = asyncio.create_task(work())
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        for name, work in (("listen", self._listen), ("poll", self._poll)):
+            if name not in self._tasks or self._tasks[name].done():
+                self._tasks[name] = asyncio.create_task(self._while_open(work))
         return event
 
     def disconnect(self, channel: Channel) -> None:
         """Nothing is sent there any more."""
         self._open.pop(channel.token, None)
 
-    async def _listen(self) -> None:
+    async def _while_open(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Again and again; what fails is tried again after a pause, and the other one goes on meanwhile."""
         while self._open:
             try:
-                with ExitStack() as stack:
-                    notices = await self._listener.run(stack.enter_context, self._channels.listening())
-                    while self._open:
-                        self._wake(await self._listener.run(notices.wait, _WAIT_S))
+                await work()
             except PacsdError as error:
-                _log.warning("event channels do not hear of new reports", extra={"fault": error.fault.value})
+                _log.warning("event channels are not looked after", extra={"fault": error.fault.value})
+                await asyncio.sleep(_PAUSE_S)
+            except Exception as error:
+                _log.error("event channels are not looked after", extra={"error": type(error).__name__})
                 await asyncio.sleep(_PAUSE_S)
 
+    async def _listen(self) -> None:
+        with ExitStack() as stack:
+            notices = await self._listener.run(stack.enter_context, self._channels.listening())
+            while self._open:
+                self._wake(await self._listener.run(notices.wait, _WAIT_S))
+
     async def _poll(self) -> None:
-        while self._open:
-            await asyncio.sleep(self._poll_s)
-            try:
-                self._wake(await self._threads.run(self._channels.stirred, [one for one, _ in self._open.values()]))
-            except PacsdError as error:
-                _log.warning("event channels were not looked after", extra={"fault": error.fault.value})
+        await asyncio.sleep(self._poll_s)
+        self._wake(await self._threads.run(self._channels.stirred, [one for one, _ in self._open.values()]))
 
     def _wake(self, subscribers: set[int]) -> None:
         for channel, event in self._open.values():

@@ -161,6 +161,16 @@ def test_channels_of_two_processes(office):
                 assert [next_report(channel) for _ in range(2)] == [(ONE, 1, "SCHEDULED"), (ONE, 5, None)]
 
 
+def test_a_channel_opened_when_all_were_closed_hears_at_once(server: Served, office):
+    create(office)
+    office.subscriptions.subscribe_worklist(office.peer, "WATCH", GLOBAL, lock=False)
+    for percent in range(3):
+        with connect(server.channel("WATCH")) as channel:
+            office.workitems.update(office.peer, ONE, progress(percent), transaction_uid=None)
+            assert next_report(channel)[1] == 3
+            wait_until(lambda: office.rows("select count(*) from report") == [(0,)])
+
+
 def test_who_speaks_is_let_go(server: Served):
     with connect(server.channel("WATCH")) as channel:
         channel.send("hello")
