@@ -20,6 +20,7 @@ __all__ = [
     "StorageSettings",
     "SuperviseSettings",
     "WebSettings",
+    "WorklistSettings",
     "load_settings",
 ]
 
@@ -271,6 +272,32 @@ class StorageSettings(Checked):
 
 
 @dataclass(frozen=True)
+class WorklistSettings(Checked):
+    """Unified procedure steps (PS3.4 CC, PS3.18 11)."""
+
+    default_label: str = setting(
+        "WORKLIST",
+        en="Worklist Label (0074,1202) of workitems that come without one.",
+        zh="未注明工作列表标签 (0074,1202) 的工作项所取的标签。",
+        check=checks.not_empty,
+    )
+    keep_finished_s: float = setting(
+        604_800.0,
+        unit="s",
+        en="How long completed and canceled workitems are kept, beyond that only under a deletion lock.",
+        zh="已完成或已取消的工作项保留多久；此后仅在有删除锁时保留。",
+        check=checks.within(0, 3_153_600_000),
+    )
+    keep_reports_s: float = setting(
+        2_592_000.0,
+        unit="s",
+        en="How long event reports wait for a subscriber that opens no channel.",
+        zh="订阅方未打开通道时，事件报告保留多久。",
+        check=checks.within(60, 3_153_600_000),
+    )
+
+
+@dataclass(frozen=True)
 class SuperviseSettings(Checked):
     """Processes."""
 
@@ -362,6 +389,7 @@ class Settings(Checked):
     dimse: DimseSettings = setting(DimseSettings, en="DICOM associations.", zh="DICOM 关联。")
     web: WebSettings = setting(WebSettings, en="DICOMweb.", zh="DICOMweb。")
     storage: StorageSettings = setting(StorageSettings, en="Blobs and packs.", zh="存储。")
+    worklist: WorklistSettings = setting(WorklistSettings, en="Workitems.", zh="工作项。")
     supervise: SuperviseSettings = setting(SuperviseSettings, en="Processes.", zh="进程。")
     postgres: PostgresSettings = setting(PostgresSettings, en="Embedded PostgreSQL.", zh="内嵌 PostgreSQL。")
     log: LogSettings = setting(LogSettings, en="Log records.", zh="日志。")

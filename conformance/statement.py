@@ -103,6 +103,12 @@ def _dicomweb(claims: Claims, _words: Words) -> Iterator[Sequence[str]]:
         yield one["name"], f"`{one['method']} {path}`", one["clause"], media_types
 
 
+def _worklist_keys(claims: Claims, words: Words) -> Iterator[Sequence[str]]:
+    for one in claims["worklist"]["keys"]:
+        kinds = words["separator"].join(words[kind] for kind in one["matching"])
+        yield f"`{one['keyword']}`", kinds, words["indexed"] if one["indexed"] else ""
+
+
 def _operations(claims: Claims, words: Words) -> Iterator[Sequence[str]]:
     for one in claims["web"]["operations"]:
         yield f"`{one['method']} {one['path']}`", words[one["name"]]
@@ -119,6 +125,7 @@ ROWS: Mapping[str, Rows] = {
     "transfer-syntaxes": _transfer_syntaxes,
     "query-keys": _query_keys,
     "dicomweb": _dicomweb,
+    "worklist-keys": _worklist_keys,
     "operations": _operations,
 }
 

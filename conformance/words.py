@@ -10,6 +10,7 @@ HEADS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "transfer-syntaxes": ("rank", "transfer syntax", "UID", "pixel data", "transcoding", "also for queries"),
         "query-keys": ("level", "keyword", "tag", "VR", "matching", "remarks"),
         "dicomweb": ("transaction", "request", "PS3.18", "media types of the answer"),
+        "worklist-keys": ("required key", "matching", "remarks"),
         "operations": ("request", "what it is"),
     },
     "zh": {
@@ -19,6 +20,7 @@ HEADS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "transfer-syntaxes": ("优先次序", "传输语法", "UID", "像素数据", "转码", "亦用于查询"),
         "query-keys": ("级别", "关键字", "标签", "VR", "匹配方式", "备注"),
         "dicomweb": ("事务", "请求", "PS3.18", "应答的媒体类型"),
+        "worklist-keys": ("必需键", "匹配方式", "备注"),
         "operations": ("请求", "说明"),
     },
 }

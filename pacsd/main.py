@@ -9,7 +9,7 @@ from functools import partial
 from config.settings import LogSettings, Settings
 from pacsd.archive.services import Archive, open_archive
 from pacsd.archive.upkeep import Upkeep, chores, settle
-from pacsd.archive.worker import Worker
+from pacsd.archive.worker import Chore, Worker
 from pacsd.commands import cli
 from pacsd.dimse.claims import claims as dimse_claims
 from pacsd.dimse.listener import serve_queries, serve_receiver
@@ -30,6 +30,8 @@ from pacsd.web.metering import Meter
 from pacsd.web.server import ServerLimits, listening_socket
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
+from pacsd.workflow.claims import claims as worklist_claims
+from pacsd.workflow.services import Workflow, announce_restart, open_workflow
 
 HANDOVER_SOCKET = "queries.sock"         # through it receivers pass associations on to query processes
 PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.listener")
@@ -45,11 +47,12 @@ class Wiring:
 
     def serve(self, settings: Settings) -> int:
         """Supervise the configured roles until told to stop."""
-        return Supervisor(settings, roles(settings), prepare=migrate, preload=PRELOADED).run()
+        return Supervisor(settings, roles(settings), prepare=_prepare, preload=PRELOADED).run()
 
     def claims(self) -> Mapping[str, object]:
         """What the rooms say they support, each from the tables it works by."""
-        return {"dimse": dimse_claims(), "query": query_claims(), "web": web_claims()}
+        rooms = {"dimse": dimse_claims, "query": query_claims, "web": web_claims, "worklist": worklist_claims}
+        return {name: claims() for name, claims in rooms.items()}
 
     @contextmanager
     def archive(self, settings: Settings, *, alone: bool) -> Iterator[Upkeep]:
@@ -59,7 +62,7 @@ class Wiring:
             migrate(dsn)
             archive = open_archive(settings, dsn)
             try:
-                yield Upkeep(settings, archive)
+                yield Upkeep(settings, archive, also_rebuild=(_workflow(settings, archive).rebuild.run,))
             finally:
                 archive.close()
 
@@ -77,6 +80,15 @@ def roles(settings: Settings) -> tuple[Role, ...]:
         "worker": (Role("worker", settings.supervise.worker_processes, _worker),),
     }
     return tuple(role for name in settings.roles for role in every[name] if role.count)
+
+
+def _prepare(dsn: str) -> None:
+    migrate(dsn)
+    announce_restart(dsn)
+
+
+def _workflow(settings: Settings, archive: Archive) -> Workflow:
+    return open_workflow(settings, archive.pool, archive.blobs, archive.directory)
 
 
 @contextmanager
@@ -113,9 +125,10 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
 
 def _web(context: RoleContext) -> None:
     settings = context.settings
-    with _opened(context, readers=8) as archive:
+    with _opened(context, readers=9) as archive:         # one of them listens for open event channels
         services = Services(
             archive=archive,
+            workflow=_workflow(settings, archive),
             directory=archive.directory,
             addresses=Addresses(
                 public_url=settings.web.public_url, trusted_proxies=settings.web.trusted_proxies
@@ -138,7 +151,8 @@ def _worker(context: RoleContext) -> None:
     with _opened(context, readers=4) as archive:
         settle(context.settings, archive)
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
-        worker = Worker(chores(context.settings, archive, worker=name), stop=context.stopping)
+        more = (Chore(*one) for one in _workflow(context.settings, archive).chores)
+        worker = Worker((*chores(context.settings, archive, worker=name), *more), stop=context.stopping)
         context.ready()
         worker.run()
 

@@ -20,8 +20,10 @@ TOP |= {"pyproject.toml"}
 
 MAIN = "pacsd.main"
 EDGES = ("pacsd.dimse", "pacsd.web", "pacsd.commands")
-CORE = ("pacsd.codec", "pacsd.access", "pacsd.blobs", "pacsd.index", "pacsd.events", "pacsd.archive")
-CORE_BELOW_EDGES = ("pacsd.archive", "pacsd.access", "pacsd.codec", "pacsd.faults", "config")
+CORE = (
+    "pacsd.codec", "pacsd.access", "pacsd.blobs", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
+)  # fmt: skip
+CORE_BELOW_EDGES = ("pacsd.archive", "pacsd.workflow", "pacsd.access", "pacsd.codec", "pacsd.faults", "config")
 PACSD_CORE = (*CORE, "pacsd.faults")
 
 # room -> what of ours its modules may import, beside themselves; main.py may import everything
@@ -38,6 +40,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pacsd.index": ("pacsd.codec", "pacsd.access", "pacsd.faults", "config"),
     "pacsd.events": ("pacsd.index", "pacsd.codec", "pacsd.access", "pacsd.faults", "config"),
     "pacsd.archive": (
+        "pacsd.index", "pacsd.blobs", "pacsd.codec", "pacsd.access", "pacsd.events", "pacsd.faults", "config",
+    ),
+    "pacsd.workflow": (
         "pacsd.index", "pacsd.blobs", "pacsd.codec", "pacsd.access", "pacsd.events", "pacsd.faults", "config",
     ),
     "pacsd.dimse": CORE_BELOW_EDGES,
@@ -59,12 +64,14 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "starlette": ("pacsd.web", "fhir.web"),
     "uvicorn": ("pacsd.web",),
     "uvloop": ("pacsd.web",),
+    "websockets": ("pacsd.web",),
     "socket": (*EDGES, "pacsd.supervise", "hl7"),
     "socketserver": (*EDGES, "hl7"),
     "rich": ("pacsd.commands",),
 }
 
-NO_FILES = ("pacsd.codec", "pacsd.access", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.dimse", "pacsd.web")
+NO_FILES = ("pacsd.codec", "pacsd.access", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
+            "pacsd.dimse", "pacsd.web")  # fmt: skip
 # mapping a descriptor is not among them: the port to the blobs hands descriptors out
 FILE_CALLS = {"os.open", "os.rename", "os.replace", "os.unlink", "os.remove", "os.mkdir", "os.makedirs", "os.rmdir",
               "os.scandir", "os.listdir", "os.walk", "io.open"}  # fmt: skip

@@ -27,6 +27,8 @@ from pacsd.index.records import Extent
 DONE_PREFIX = "backups/"                 # in the folder only: one blob for each backup that was finished
 CHUNK_BYTES = 4 << 20
 MOST_ROUNDS = 5
+WORKLIST_PREFIX = "worklist/"            # the workflow's records
+CHANGING_PREFIXES = (PACKS_PREFIX, WORKLIST_PREFIX)      # whose blobs give way to others while they are copied
 
 Progress = Callable[[int, int | None], None]             # done so far, and of how many where that is known
 
@@ -43,8 +45,8 @@ def backup(blobs: BlobStore, folder: Path, progress: Progress) -> Iterator[Probl
     """Mirror the archive to `folder`. Raises PacsdError FULL, UNAVAILABLE for the folder.
 
     Spool files come before packs, so that one that is packed meanwhile is found in its pack, and the journal last. A
-    pack that vanishes while it is copied was merged: then packs are looked through again. With a problem nothing is
-    removed from the folder, and the backup does not count as finished.
+    pack that vanishes while it is copied was merged: then packs are looked through again, and so are the records of
+    workitems. With a problem nothing is removed from the folder, and the backup does not count as finished.
     """
     copying = _Copying(blobs, LocalBlobs(folder, reserve_bytes=0), progress)
     gone = [
@@ -52,16 +54,22 @@ def backup(blobs: BlobStore, folder: Path, progress: Progress) -> Iterator[Probl
         if pair.blob is not None and not pair.known and not pair.key.startswith(DONE_PREFIX)
     ]
     yield from copying.copy(_objects(blobs))
-    for _ in range(MOST_ROUNDS):
-        copying.vanished = 0
-        yield from copying.copy(blobs.list(PACKS_PREFIX))
-        if not copying.vanished:
-            break
+    for prefix in CHANGING_PREFIXES:
+        yield from _settled(copying, blobs, prefix)
     yield from copying.copy(blobs.list(JOURNAL_PREFIX))
     if copying.problems or copying.vanished:
         return
     copying.target.delete(gone)
     _finish(copying.target, copying.done)
+
+
+def _settled(copying: "_Copying", blobs: BlobStore, prefix: str) -> Iterator[Problem]:
+    """Copy until nothing went away meanwhile."""
+    for _ in range(MOST_ROUNDS):
+        copying.vanished = 0
+        yield from copying.copy(blobs.list(prefix))
+        if not copying.vanished:
+            break
 
 
 def restore(blobs: BlobStore, folder: Path, progress: Progress) -> Iterator[Problem]:
@@ -133,7 +141,7 @@ class _Copying:
 
 def _objects(blobs: BlobStore) -> Iterator[BlobInfo]:
     """Everything but packs and journal."""
-    return (info for info in blobs.list("") if not info.key.startswith((PACKS_PREFIX, JOURNAL_PREFIX)))
+    return (info for info in blobs.list("") if not info.key.startswith((*CHANGING_PREFIXES, JOURNAL_PREFIX)))
 
 
 def _is_complete(key: str, reader: BlobReader) -> bool:

@@ -1,7 +1,7 @@
 """What keeps the archive in order: the worker's chores, and the commands check, rebuild, backup and restore."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -124,10 +124,13 @@ def chores(settings: Settings, archive: Archive, *, worker: str = "") -> tuple[C
 class Upkeep:
     """The archive opened for one command."""
 
-    def __init__(self, settings: Settings, archive: Archive) -> None:
+    def __init__(
+        self, settings: Settings, archive: Archive, *, also_rebuild: Iterable[Callable[[], object]] = ()
+    ) -> None:
         self._settings = settings
         self._archive = archive
         self._inventory = Inventory(archive.pool)
+        self._also_rebuild = tuple(also_rebuild)             # what other rooms have on record among the blobs
 
     @property
     def ingest(self) -> Ingest:
@@ -171,6 +174,8 @@ class Upkeep:
             grace_s=settings.storage.grace_s,
         ).run(lambda so_far: progress(so_far.instances, None))
         progress(done.instances, done.instances)
+        for rebuild in self._also_rebuild:
+            rebuild()
         yield from _refused(done)
 
     def backup(self, folder: Path, progress: Progress) -> Iterator[Finding]:

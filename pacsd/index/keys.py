@@ -10,7 +10,7 @@ from typing import Literal
 
 from pacsd.codec.keys import KEY_BY_TAG, Key
 
-Table = Literal["study", "series"]
+Table = Literal["study", "series", "workitem"]
 
 
 class Kind(Enum):
@@ -21,6 +21,7 @@ class Kind(Enum):
     NUMBER = "number"            # IS: compared as a number, kept as its shortest text
     DATE = "date"
     TIME = "time"
+    DATETIME = "datetime"        # DT: its digits (patterns.datetime_key)
     NAME = "name"                # four columns: alphabetic, ideographic, phonetic, pinyin
     MANY = "many"                # text[]: any value matches
 

@@ -25,7 +25,7 @@ from pacsd.index.values import (
 LEVELS: tuple[Level, ...] = ("patient", "study", "series", "instance")
 
 _EMPTY = '""'                            # PS3.4 C.2.2.2.7
-_ALIAS = {"study": "s", "series": "r"}
+_ALIAS = {"study": "s", "series": "r", "workitem": "w"}
 
 # No wildcards here (PS3.4 C.2.2.2.4); a value that holds one is compared as it stands.
 _NUMERIC_VRS = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "SV", "UV"))
@@ -77,22 +77,40 @@ class Conditions:
         return all(test.matches(attributes) for test in self.of(*levels))
 
 
-def compile_criteria(criteria: Iterable[Criterion], options: Options) -> Conditions:
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is searched: which attributes are keys, of which level, and which of them stand in columns."""
+
+    level_of: Callable[[str], Level | None]      # of a path; None: no key
+    columns: Mapping[str, Column]                # by path
+    time_of_date: Mapping[str, str]              # paths that combined matching takes together
+    computed: frozenset[str] = frozenset()
+
+
+def _level_of(path: str) -> Level | None:
+    key = key_of(path)
+    return None if key is None else key.level
+
+
+ARCHIVE = Model(_level_of, COLUMN_BY_PATH, TIME_OF_DATE, frozenset(COMPUTED))
+
+
+def compile_criteria(criteria: Iterable[Criterion], options: Options, model: Model = ARCHIVE) -> Conditions:
     """Read matching keys. Raises PacsdError MALFORMED for a date or time that is none."""
     given = {c.path: _clean(c.value) for c in criteria}
     tests: list[Test] = []
     unsupported = []
-    combined = _combined(given, options)
+    combined = _combined(given, options, model)
     done = {path for test in combined for path in (test.date_path, test.time_path)}
     for path, value in given.items():
-        key = key_of(path)
-        if path in COMPUTED:
+        level = model.level_of(path)
+        if path in model.computed:
             if not _universal(value) and path.startswith("002012"):
                 unsupported.append(path)
-        elif key is None:
+        elif level is None:
             unsupported.append(path)
         elif path not in done and not _universal(value):
-            tests.append(_test(path, value, key.level, options))
+            tests.append(_test(path, value, level, options, model.columns.get(path)))
     return Conditions((*combined, *tests, *_same_items(tests)), tuple(unsupported))
 
 
@@ -100,10 +118,10 @@ def _clean(value: str) -> str:
     return value.replace("\0", "").encode("utf-8", "replace").decode().strip()
 
 
-def _test(path: str, value: str, level: Level, options: Options) -> Test:
+def _test(path: str, value: str, level: Level, options: Options, column: Column | None) -> Test:
     if options.empty_value_matching and value == _EMPTY:
         return Empty(path, level)
-    vr = _vr(path)
+    vr = _vr(path, column)
     separators = "\\," if vr == "UI" else "\\"
     for separator in separators:
         value = value.replace(separator, "\\")
@@ -113,7 +131,7 @@ def _test(path: str, value: str, level: Level, options: Options) -> Test:
     patterns, read = _reading(vr, values, options)
     if vr == "PN" and any(pattern.universal for pattern in patterns):
         return Always(level)
-    return AnyOf(path, level, COLUMN_BY_PATH.get(path), patterns, read)
+    return AnyOf(path, level, column, patterns, read)
 
 
 def _universal(value: str) -> bool:
@@ -180,7 +198,7 @@ class AnyOf:
         conditions += [p.sql(name, params) for p in rest]
         grams = [_gram(params, p.grams()) for p in rest if isinstance(p, NamePattern | FuzzyName)]
         text = "(" + " or ".join(conditions) + ")"
-        if self.column.name == "patient" and len(rest) == 1 and grams[0]:
+        if self.column.name == "patient" and self.column.table == "study" and len(rest) == 1 and grams[0]:
             return f"({text} and {grams[0]})"
         return text
 
@@ -235,13 +253,14 @@ class Combined:
     level: Level
     dates: DateRange
     times: TimeRange
+    date_column: Column | None
+    time_column: Column | None
 
     def sql(self, params: Params) -> str | None:
         """Rows compare as pairs; the plain range on the date is for the index."""
-        columns = [COLUMN_BY_PATH.get(path) for path in (self.date_path, self.time_path)]
-        if columns[0] is None or columns[1] is None:
+        if self.date_column is None or self.time_column is None:
             return None
-        day, clock = (f"{_ALIAS[c.table]}.{c.name}" for c in columns if c is not None)
+        day, clock = (f"{_ALIAS[c.table]}.{c.name}" for c in (self.date_column, self.time_column))
         conditions = [self.dates.sql(day, params)]
         for operator, date_end, time_end in (
             (">=", self.dates.first, self.times.first),
@@ -266,15 +285,18 @@ def _ordered(first: time | None, second: time | None) -> bool:
     return first is not None and second is not None and first <= second
 
 
-def _combined(given: Mapping[str, str], options: Options) -> list[Combined]:
+def _combined(given: Mapping[str, str], options: Options, model: Model) -> list[Combined]:
     if not options.combined_datetime:
         return []
     found = []
-    for day, clock in TIME_OF_DATE.items():
+    for day, clock in model.time_of_date.items():
         values = (given.get(day, ""), given.get(clock, ""))
-        key = key_of(day)
-        if key is not None and all("-" in value and "\\" not in value for value in values):
-            found.append(Combined(day, clock, key.level, DateRange.of(values[0]), TimeRange.of(values[1])))
+        level = model.level_of(day)
+        if level is not None and all("-" in value and "\\" not in value for value in values):
+            found.append(Combined(
+                day, clock, level, DateRange.of(values[0]), TimeRange.of(values[1]),
+                model.columns.get(day), model.columns.get(clock),
+            ))  # fmt: skip
     return found
 
 
@@ -332,9 +354,8 @@ def _gram(params: Params, grams: Sequence[str]) -> str:
     return " and ".join(found)
 
 
-def _vr(path: str) -> str:
+def _vr(path: str, column: Column | None) -> str:
     last = path.rpartition(".")[2]
-    column = COLUMN_BY_PATH.get(path)
     if column is not None and column.kind is Kind.NAME:
         return "PN"
     try:

@@ -225,9 +225,18 @@ class DateTimeRange:
         end = rest[0] if rest else start
         return cls(_digits(start, "0") if start else "", _digits(end, "9") if end else "9")
 
+    def sql(self, column: str, params: Params) -> str:
+        """A condition on a text column of `datetime_key`s."""
+        return _between(column, self.first, self.last, params)
+
     def matches(self, value: str | None) -> bool:
         """Whether a DT value begins inside."""
-        return value is not None and self.first <= _digits(value, "0") <= self.last
+        return value is not None and self.first <= datetime_key(value) <= self.last
+
+
+def datetime_key(text: str) -> str:
+    """A DT value as digits that sort by time; offsets from UTC are not taken into account."""
+    return _digits(text, "0")
 
 
 def split_range(text: str) -> list[str]:

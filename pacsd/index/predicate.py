@@ -39,3 +39,15 @@ def visible(scope: Scope, params: Params, alias: str = "s") -> str:
         and copy.pk <> {alias}.pk and copy.instances > 0 and {within(scope, params, "copy")}
         and (copy.organisation <> {own}, copy.received_at, copy.pk)
             < ({alias}.organisation <> {own}, {alias}.received_at, {alias}.pk))"""
+
+
+def visible_workitem(scope: Scope, params: Params, alias: str = "w") -> str:
+    """Workitems the asker sees: of the scope's organisations, one copy per UID, as of studies."""
+    text = within(scope, params, alias)
+    if len(scope.organisations) <= 1:
+        return text
+    own = params.add(scope.own)
+    return f"""{text} and not exists (
+        select from workitem copy where copy.sop_instance_uid = {alias}.sop_instance_uid
+        and copy.pk <> {alias}.pk and {within(scope, params, "copy")}
+        and (copy.organisation <> {own}, copy.pk) < ({alias}.organisation <> {own}, {alias}.pk))"""

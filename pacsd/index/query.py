@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from pacsd.access.scope import Scope
 from pacsd.codec.keys import Level
@@ -17,6 +17,7 @@ from pacsd.index.matching import AnyOf, Conditions, Criterion, Options, Test, co
 from pacsd.index.predicate import Params, visible
 
 _STREAM_ROWS = 1000
+T = TypeVar("T")
 _PAGE_ROWS = 1001                    # an edge that shows 1,000 asks for one more
 
 
@@ -91,7 +92,7 @@ def search(pool: Pool, query: Query | CompiledQuery, scope: Scope) -> Iterator[M
         return iter(())
     statement = _STATEMENTS[query.level](compiled, scope)
     if statement.residual:
-        return _streamed(pool, statement, query)
+        return streamed(pool, statement, query)
     whole = query.limit is not None and query.limit <= _PAGE_ROWS
     page = statement if whole else _STATEMENTS[query.level](_first_page(compiled), scope)
     with lent(pool) as connection:
@@ -99,7 +100,7 @@ def search(pool: Pool, query: Query | CompiledQuery, scope: Scope) -> Iterator[M
     first = [page.match(row) for row in rows]
     if whole or len(first) < _PAGE_ROWS:
         return (match for match in first)
-    return _continued(first, _streamed(pool, statement, query))
+    return _continued(first, streamed(pool, statement, query))
 
 
 def _first_page(compiled: CompiledQuery) -> CompiledQuery:
@@ -114,14 +115,23 @@ def _continued(first: list[Match], stream: Generator[Match, None, None]) -> Iter
         yield from (match for match in stream if (match.study, match.series) not in seen)
 
 
+class Page(Protocol):
+    """Which part of the answer is wanted."""
+
+    @property
+    def limit(self) -> int | None: ...
+    @property
+    def offset(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
-class _Statement:
+class Statement(Generic[T]):
     """SQL, its values, tests that remain for Python, and what a row means."""
 
     text: str
     params: dict[str, Any]
     residual: tuple[Test, ...]
-    match: Callable[[tuple[Any, ...]], Match]
+    match: Callable[[tuple[Any, ...]], T]
     texts: Callable[[tuple[Any, ...]], list[str]]
 
     def keeps(self, row: tuple[Any, ...]) -> bool:
@@ -132,17 +142,18 @@ class _Statement:
         return all(test.matches(attributes) for test in self.residual)
 
 
-def _streamed(pool: Pool, statement: _Statement, query: Query) -> Generator[Match, None, None]:
+def streamed(pool: Pool, statement: Statement[T], page: Page) -> Generator[T, None, None]:
+    """What a statement finds, through a cursor in a transaction of its own: close the generator."""
     with lent(pool) as connection, connection.transaction():
         kept: Iterator[tuple[Any, ...]] = filter(statement.keeps, _cursor(connection, statement))
         if statement.residual:
-            end = None if query.limit is None else query.offset + query.limit
-            kept = islice(kept, query.offset, end)
+            end = None if page.limit is None else page.offset + page.limit
+            kept = islice(kept, page.offset, end)
         for row in kept:
             yield statement.match(row)
 
 
-def _cursor(connection: Connection, statement: _Statement) -> Iterator[tuple[Any, ...]]:
+def _cursor(connection: Connection, statement: Statement[T]) -> Iterator[tuple[Any, ...]]:
     with connection.cursor(name="pacsd_search") as cursor:
         cursor.itersize = _STREAM_ROWS
         cursor.execute(statement.text, statement.params)
@@ -156,21 +167,23 @@ def _order(alias: str) -> str:
     return f"{alias}." + _NEWEST.format(alias)
 
 
-def _page(query: Query, params: Params, residual: tuple[Test, ...]) -> str:
+def page_of(query: Page, params: Params, residual: tuple[Test, ...]) -> str:
+    """The limit and offset of a statement, unless rows have to be read to know what they count."""
     if residual:
         return ""
     limit = "" if query.limit is None else f" limit {params.add(query.limit)}"
     return limit + (f" offset {params.add(query.offset)}" if query.offset else "")
 
 
-def _where(tests: tuple[Test, ...], params: Params) -> tuple[list[str], tuple[Test, ...]]:
+def where_of(tests: tuple[Test, ...], params: Params) -> tuple[list[str], tuple[Test, ...]]:
+    """The conditions of these tests, and the tests that remain for Python."""
     texts = [(test, test.sql(params)) for test in tests]
     return [text for _, text in texts if text is not None], tuple(test for test, text in texts if text is None)
 
 
 def _below(compiled: CompiledQuery, params: Params) -> list[str]:
     """Criteria of series, asked of a study: one series must fulfil them all, as far as columns tell."""
-    conditions, _ = _where(compiled.conditions.of("series"), params)
+    conditions, _ = where_of(compiled.conditions.of("series"), params)
     if not conditions:
         return []
     return [f"exists (select from series r where r.study = s.pk and r.instances > 0 and {' and '.join(conditions)})"]
@@ -180,14 +193,14 @@ def _tags(query: Query) -> frozenset[str] | None:
     return None if query.include_all else query.include
 
 
-def _studies(compiled: CompiledQuery, scope: Scope) -> _Statement:
+def _studies(compiled: CompiledQuery, scope: Scope) -> Statement[Match]:
     query, params = compiled.query, Params()
-    conditions, residual = _where(compiled.conditions.of("patient", "study"), params)
+    conditions, residual = where_of(compiled.conditions.of("patient", "study"), params)
     more = "s.more" if residual or query.include or query.include_all else "''"
     where = " and ".join([visible(scope, params), *conditions, *_below(compiled, params)])
     text = f"""
         select s.pk, s.organisation, s.study_instance_uid, s.series, s.instances, s.modalities, s.attributes, {more}
-        from study s where {where} order by {_order("s")}{_page(query, params, residual)}"""
+        from study s where {where} order by {_order("s")}{page_of(query, params, residual)}"""
     tags = _tags(query)
 
     def match(row: tuple[Any, ...]) -> Match:
@@ -197,21 +210,21 @@ def _studies(compiled: CompiledQuery, scope: Scope) -> _Statement:
             study_instances=instances), modalities=tuple(modalities), study_instance_uid=uid,
         )  # fmt: skip
 
-    return _Statement(text, params.values, residual, match, lambda row: [row[6], row[7]])
+    return Statement(text, params.values, residual, match, lambda row: [row[6], row[7]])
 
 
 def _series(
     compiled: CompiledQuery, scope: Scope, more_conditions: Callable[[Params], list[str]] = lambda _: []
-) -> _Statement:
+) -> Statement[Match]:
     query, params = compiled.query, Params()
-    conditions, residual = _where(compiled.conditions.of("patient", "study", "series"), params)
+    conditions, residual = where_of(compiled.conditions.of("patient", "study", "series"), params)
     more = "r.more, s.more" if residual or query.include or query.include_all else "'', ''"
     where = " and ".join([visible(scope, params), "r.instances > 0", *conditions, *more_conditions(params)])
     text = f"""
         select s.pk, s.organisation, s.study_instance_uid, s.series, s.instances, s.modalities, r.pk,
             r.series_instance_uid, r.instances, r.attributes, s.attributes, {more}
         from study s join series r on r.study = s.pk where {where}
-        order by {_order("s")}, r.pk{_page(query, params, residual)}"""
+        order by {_order("s")}, r.pk{page_of(query, params, residual)}"""
     tags = _tags(query)
 
     def match(row: tuple[Any, ...]) -> Match:
@@ -222,19 +235,19 @@ def _series(
             uid, series_uid, series=pk,
         )  # fmt: skip
 
-    return _Statement(text, params.values, residual, match, lambda row: list(row[9:13]))
+    return Statement(text, params.values, residual, match, lambda row: list(row[9:13]))
 
 
-def _patients(compiled: CompiledQuery, scope: Scope) -> _Statement:
+def _patients(compiled: CompiledQuery, scope: Scope) -> Statement[Match]:
     """From the studies the asker sees, never from what others sent of the same patient."""
     query, params = compiled.query, Params()
-    conditions, residual = _where(compiled.conditions.of("patient", "study"), params)
+    conditions, residual = where_of(compiled.conditions.of("patient", "study"), params)
     where = " and ".join([visible(scope, params), *conditions, *_below(compiled, params)])
     text = f"""
         with page as materialized (
             select h.* from (
                 select distinct on (s.patient) s.* from study s where {where} order by s.patient, {_order("s")}
-            ) h order by {_order("h")}{_page(query, params, residual)}
+            ) h order by {_order("h")}{page_of(query, params, residual)}
         )
         select h.pk, h.organisation, h.attributes, h.more, c.studies, c.series, c.instances
         from page h cross join lateral (
@@ -250,10 +263,10 @@ def _patients(compiled: CompiledQuery, scope: Scope) -> _Statement:
             counts=Counts(patient_studies=studies, patient_series=series, patient_instances=instances),
         )  # fmt: skip
 
-    return _Statement(text, params.values, residual, match, lambda row: [row[2], row[3]])
+    return Statement(text, params.values, residual, match, lambda row: [row[2], row[3]])
 
 
-_STATEMENTS: dict[Level, Callable[[CompiledQuery, Scope], _Statement]] = {
+_STATEMENTS: dict[Level, Callable[[CompiledQuery, Scope], Statement[Match]]] = {
     "patient": _patients,
     "study": _studies,
     "series": _series,

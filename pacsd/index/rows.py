@@ -9,6 +9,7 @@ import orjson
 from pacsd.codec.keys import KEYS, keys_of
 from pacsd.index.keys import COLUMNS, Column, Kind, Table
 from pacsd.index.names import GROUPS, name_columns
+from pacsd.index.patterns import datetime_key
 from pacsd.index.values import Attribute, Attributes, date_of, number_of, text_at, texts_at, time_of
 
 # Members are joined by this; JSON text never holds a raw tab, so answers can be split and merged by tag,
@@ -31,12 +32,22 @@ PATIENT_TAGS = frozenset(key.hex for key in keys_of("patient"))
 
 def column_names(table: Table) -> tuple[str, ...]:
     """The key columns that follow from attributes, in the order of `column_values`."""
-    return tuple(name for column in _of(table) for name in _names(column))
+    return names_of(_of(table))
 
 
 def column_values(table: Table, attributes: Attributes) -> list[Any]:
     """Their values; None where an attribute is absent or does not parse."""
-    return [value for column in _of(table) for value in _values(column, attributes)]
+    return values_of(_of(table), attributes)
+
+
+def names_of(columns: Iterable[Column]) -> tuple[str, ...]:
+    """The names of these key columns, four for a person's name."""
+    return tuple(name for column in columns for name in _names(column))
+
+
+def values_of(columns: Iterable[Column], attributes: Attributes) -> list[Any]:
+    """Their values, in the order of `names_of`."""
+    return [value for column in columns for value in _values(column, attributes)]
 
 
 def _of(table: Table) -> tuple[Column, ...]:
@@ -63,6 +74,8 @@ def _values(column: Column, attributes: Attributes) -> tuple[Any, ...]:
         return (date_of(text),)
     if column.kind is Kind.TIME:
         return (time_of(text),)
+    if column.kind is Kind.DATETIME:
+        return (None if text is None else datetime_key(text),)
     if column.kind is Kind.NUMBER:
         return (number_of(text),)
     return (text,)

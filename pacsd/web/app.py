@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pacsd.faults import PacsdError
@@ -31,6 +31,9 @@ from pacsd.web.addresses import DICOM_WEB
 from pacsd.web.metering import Counted
 from pacsd.web.problem import HttpError, of_fault, problem
 from pacsd.web.services import Services
+from pacsd.web.worklist import change_state, create, event_channel, request_cancellation, subscribe, update
+from pacsd.web.worklist import retrieve as retrieve_workitem
+from pacsd.web.worklist import search as search_worklist
 
 Handler = Callable[[Services, Request], Awaitable[Response]]
 
@@ -51,6 +54,9 @@ class Transaction:
 _STUDY = "/studies/{study}"
 _SERIES = _STUDY + "/series/{series}"
 _INSTANCE = _SERIES + "/instances/{instance}"
+_WORKITEM = "/workitems/{workitem}"
+_SUBSCRIBER = _WORKITEM + "/subscribers/{aetitle}"
+_CHANNEL = "/ws/subscribers/{aetitle}"
 
 TRANSACTIONS: tuple[Transaction, ...] = (
     Transaction("GET", "/studies", search.studies, "Search for Studies", "10.6"),
@@ -78,7 +84,20 @@ TRANSACTIONS: tuple[Transaction, ...] = (
     Transaction("GET", wado_uri.PATH, wado_uri.instance, "Retrieve Instance by URI", "9"),
     Transaction("POST", "/studies", store.store, "Store Instances", "10.5"),
     Transaction("POST", _STUDY, store.store, "Store Instances of a Study", "10.5"),
+    Transaction("POST", "/workitems", create.create, "Create Workitem", "11.4"),
+    Transaction("GET", _WORKITEM, retrieve_workitem.retrieve, "Retrieve Workitem", "11.5"),
+    Transaction("POST", _WORKITEM, update.update, "Update Workitem", "11.6"),
+    Transaction("PUT", _WORKITEM + "/state", change_state.change_state, "Change Workitem State", "11.7"),
+    Transaction(
+        "POST", _WORKITEM + "/cancelrequest", request_cancellation.request_cancellation, "Request Cancellation", "11.8"
+    ),
+    Transaction("GET", "/workitems", search_worklist.search, "Search for Workitems", "11.9"),
+    Transaction("POST", _SUBSCRIBER, subscribe.subscribe, "Subscribe", "11.10"),
+    Transaction("DELETE", _SUBSCRIBER, subscribe.unsubscribe, "Unsubscribe", "11.11"),
+    Transaction("POST", _SUBSCRIBER + "/suspend", subscribe.suspend, "Suspend Global Subscription", "11.12"),
+    Transaction("GET", _CHANNEL, event_channel.not_upgraded, "Open Event Channel", "8.10.4"),
 )
+_METHODS = sorted({one.method for one in TRANSACTIONS})
 OPERATIONS: tuple[Transaction, ...] = (
     Transaction("GET", wado_uri.PATH, wado_uri.instance, "Retrieve Instance by URI"),
     Transaction("GET", "/health/live", health.live, "Liveness"),
@@ -89,9 +108,11 @@ OPERATIONS: tuple[Transaction, ...] = (
 
 def create_app(services: Services) -> ASGIApp:
     """The application over these services."""
-    routes = [*_routes(DICOM_WEB, TRANSACTIONS, services), *_routes("", OPERATIONS, services)]
+    channels = WebSocketRoute(DICOM_WEB + _CHANNEL, event_channel.EventChannels(services).__call__)
+    routes: list[BaseRoute] = [channels, *_routes(DICOM_WEB, TRANSACTIONS, services)]
+    routes += _routes("", OPERATIONS, services)
     origins = list(services.allowed_origins)
-    cors = Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
+    cors = Middleware(CORSMiddleware, allow_origins=origins, allow_methods=_METHODS, allow_headers=["*"])
     app = Starlette(
         routes=routes,
         middleware=[cors] if origins else [],

@@ -8,6 +8,9 @@ from pacsd.web.addresses import DICOM_WEB
 from pacsd.web.app import OPERATIONS, TRANSACTIONS, Transaction
 from pacsd.web.media_types import DICOM, OCTET_STREAM, Representation
 from pacsd.web.search_parameters import NOT_SUPPORTED, OPTIONS
+from pacsd.web.worklist import payload as workitem
+from pacsd.web.worklist import retrieve as retrieve_workitem
+from pacsd.web.worklist import search as search_worklist
 
 _FILES = (Representation(DICOM, multipart=True),)
 _STORED_FORM = Representation(OCTET_STREAM, multipart=True), Representation(OCTET_STREAM)
@@ -25,6 +28,8 @@ MEDIA_TYPES: Mapping[str, Sequence[Representation]] = {
     rendered.__name__: rendered.representations(MEDIA_TYPES_RENDERED, single=True),
     wado_uri.__name__: (Representation(DICOM), *map(Representation, MEDIA_TYPES_RENDERED)),
     thumbnail.__name__: rendered.representations(thumbnail.MEDIA_TYPES, single=True)[: len(thumbnail.MEDIA_TYPES)],
+    retrieve_workitem.__name__: workitem.OFFERS,
+    search_worklist.__name__: search_worklist.OFFERS,
 }
 
 
@@ -41,7 +46,7 @@ def claims() -> Mapping[str, object]:
 
 
 def _transaction(one: Transaction) -> Mapping[str, object]:
-    offers = MEDIA_TYPES[one.handler.__module__]
+    offers = MEDIA_TYPES.get(one.handler.__module__, ())         # some answer without a body
     if one.handler in (rendered.study, rendered.series):
         offers = [offer for offer in offers if offer.multipart]
     if one.handler is retrieve.instance:

@@ -10,6 +10,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from pacsd.archive.search import Criterion, Query
 from pacsd.web.problem import HttpError, bad_request
+from pacsd.workflow.search import WorklistQuery
 
 Level = Literal["study", "series", "instance"]
 
@@ -55,15 +56,7 @@ class _Reading:
 
 def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> SearchParameters:
     """Raises HttpError 400 for what the standard does not know, or a value it does not allow."""
-    reading = _Reading()
-    for name, value in _pairs(query_string):
-        read = OPTIONS.get(name)
-        if read is not None:
-            read(reading, value)
-        elif name in NOT_SUPPORTED:
-            _unsupported_option(reading, name, value)
-        elif name not in _NEGOTIATION:
-            _match(reading, name, value)
+    reading = _read(query_string)
     for path, uid in ancestors.items():
         if reading.keys.get(path, uid) != uid:
             raise bad_request(f"the {path} of the query contradicts the path")
@@ -83,6 +76,42 @@ def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> Se
     return SearchParameters(query, upper, tuple(reading.warnings))
 
 
+@dataclass(frozen=True, slots=True)
+class WorklistParameters:
+    """The same of a search of the worklist."""
+
+    query: WorklistQuery
+    warnings: tuple[str, ...] = ()
+
+
+def parse_worklist(query_string: bytes) -> WorklistParameters:
+    """The query string of PS3.18 11.9. Raises HttpError 400."""
+    reading = _read(query_string)
+    query = WorklistQuery(
+        tuple(Criterion(path, value) for path, value in reading.keys.items()),
+        fuzzy=reading.fuzzy,
+        empty_value_matching=reading.empty_value_matching,
+        include=frozenset(reading.include),
+        include_all=reading.include_all,
+        limit=reading.limit,
+        offset=reading.offset,
+    )
+    return WorklistParameters(query, tuple(reading.warnings))
+
+
+def _read(query_string: bytes) -> _Reading:
+    reading = _Reading()
+    for name, value in pairs(query_string):
+        read = OPTIONS.get(name)
+        if read is not None:
+            read(reading, value)
+        elif name in NOT_SUPPORTED:
+            _unsupported_option(reading, name, value)
+        elif name not in _NEGOTIATION:
+            _match(reading, name, value)
+    return reading
+
+
 def attribute_path(text: str) -> str:
     """An {attributeID} as dotted 8-hex tags: keywords, tags, or a mixture (PS3.18 8.3.4.1).
 
@@ -100,7 +129,8 @@ def _tag(text: str) -> str:
     return f"{tag:08X}"
 
 
-def _pairs(query_string: bytes) -> list[tuple[str, str]]:
+def pairs(query_string: bytes) -> list[tuple[str, str]]:
+    """Names and values, in order. Raises HttpError 400, 413."""
     if not query_string:
         return []
     try:

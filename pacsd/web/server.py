@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,18 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
+from websockets.frames import Frame
+from websockets.http11 import Request
+
+from pacsd.web.worklist.event_channel import CONFIRM
 
 _BACKLOG = 2048
 
 _log = logging.getLogger("pacsd.web")
+_websocket_log = logging.getLogger("pacsd.web.websocket")
+_websocket_log.setLevel(logging.WARNING)         # below it stand addresses and paths of every connection
 
 
 class Stop(Protocol):
@@ -32,7 +41,9 @@ class ServerLimits:
     header_timeout_s: float = 20.0            # from the first byte, or the connection, to the end of the headers
     keep_alive_timeout_s: int = 75            # idle between requests
     unacknowledged_timeout_s: float = 120.0   # a client that takes nothing is cut off by the kernel
-    max_connections: int = 2_000              # more are answered 503
+    max_connections: int = 2_000              # more are answered 503, WebSockets included
+    max_message_bytes: int = 4096             # of a WebSocket: clients have nothing to say there
+    ping_interval_s: float = 20.0             # of a WebSocket, and so long a pong may take
     grace_s: float = 20.0                     # for running requests, when stopping
 
 
@@ -73,7 +84,11 @@ def run(
     config = uvicorn.Config(
         app,
         http=_limited(limits),
-        ws="none",
+        ws=_limited_websocket(limits),
+        ws_max_size=limits.max_message_bytes,
+        ws_ping_interval=limits.ping_interval_s,
+        ws_ping_timeout=limits.ping_interval_s,
+        ws_per_message_deflate=False,         # it would hold a window of memory for each connection
         lifespan="off",
         interface="asgi3",
         log_config=None,
@@ -184,3 +199,55 @@ def _limited(limits: ServerLimits) -> type[HttpToolsProtocol]:
                 self._deadline = None
 
     return LimitedProtocol
+
+
+def _limited_websocket(limits: ServerLimits) -> type[WebSocketsSansIOProtocol]:
+    """A protocol class that counts among the connections, logs no paths, and tells when the client's end has it all."""
+
+    class LimitedWebSocket(WebSocketsSansIOProtocol):
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            self.logger = _websocket_log
+            self._confirmations: dict[bytes, asyncio.Future[None]] = {}
+
+        def handle_connect(self, event: Request) -> None:
+            if len(self.connections) > limits.max_connections:
+                self.conn.send_response(self.conn.reject(503, ""))
+                self.transport.write(b"".join(self.conn.data_to_send()))
+                self.handshake_complete = self.close_sent = True
+                self.transport.close()
+                return
+            super().handle_connect(event)
+            if not self.handshake_complete:          # it was not refused: the application is about to run
+                extensions: Any = self.scope["extensions"]
+                extensions[CONFIRM] = self._confirm
+
+        async def _confirm(self) -> None:
+            """Return when a ping sent now was answered: what was sent before has arrived. Raises TimeoutError."""
+            if self.disconnected:
+                raise TimeoutError
+            payload = os.urandom(8)
+            confirmation = self._confirmations[payload] = self.loop.create_future()
+            try:
+                self.conn.send_ping(payload)
+                self.transport.write(b"".join(self.conn.data_to_send()))
+                await asyncio.wait_for(confirmation, limits.ping_interval_s)
+            except InvalidState as error:            # it is closing
+                raise TimeoutError from error
+            finally:
+                del self._confirmations[payload]
+
+        def handle_pong(self, event: Frame) -> None:
+            confirmation = self._confirmations.get(bytes(event.data))
+            if confirmation is None:
+                super().handle_pong(event)
+            elif not confirmation.done():
+                confirmation.set_result(None)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            for confirmation in self._confirmations.values():
+                if not confirmation.done():
+                    confirmation.set_exception(TimeoutError())
+            super().connection_lost(exc)
+
+    return LimitedWebSocket

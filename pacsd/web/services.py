@@ -8,10 +8,12 @@ from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
 from pacsd.archive.search import Query
 from pacsd.codec.render.parameters import Parameters
+from pacsd.faults import Fault, PacsdError
 from pacsd.web.addresses import Addresses
 from pacsd.web.metering import Counted, uncounted
 from pacsd.web.multipart import Limits
 from pacsd.web.threads import Threads, codec_threads
+from pacsd.workflow.services import Workflow
 
 
 class Match(Protocol):
@@ -216,6 +218,8 @@ class WebLimits:
     upload_stall_s: float = 60.0              # without a byte from the client
     download_stall_s: float = 120.0           # without a byte taken by the client
     commits_in_flight: int = 16               # of one store request
+    max_dataset_bytes: int = 1 << 20          # of a data set sent as JSON or XML
+    max_channels: int = 1_500                 # open event channels of one process
     multipart: Limits = field(default_factory=Limits)
 
 
@@ -226,6 +230,7 @@ class Services:
     archive: Archive
     directory: Readers
     addresses: Addresses
+    workflow: Workflow | None = None
     ready: Callable[[], Mapping[str, bool]] = dict
     metrics: Callable[[], bytes | str] = bytes
     count: Callable[[str, Counted], None] = uncounted
@@ -233,6 +238,12 @@ class Services:
     threads: Threads = field(default_factory=Threads)
     codec_threads: Threads = field(default_factory=codec_threads)
     allowed_origins: Iterable[str] = ()
+
+    def worklist(self) -> Workflow:
+        """The workflow. Raises PacsdError UNSUPPORTED where there is none."""
+        if self.workflow is None:
+            raise PacsdError(Fault.UNSUPPORTED, "there is no worklist here")
+        return self.workflow
 
     def scope(self) -> Scope:
         """Whose eyes the request looks with (no authentication yet: one reader for all)."""

@@ -1,0 +1,140 @@
+"""Open Event Channel: event reports over a WebSocket (PS3.18 8.10.4, 8.10.5).
+
+Reports are sent in order, a few at a time, and deleted once a pong has come back behind them: the client's end has them
+then, and not merely a buffer on the way. What was not confirmed is sent again on the next channel, under the same
+Message ID.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from config import checks
+from pacsd.faults import PacsdError
+from pacsd.web.problem import HttpError, of_fault, problem
+from pacsd.web.services import Services
+from pacsd.web.worklist.switchboard import Switchboard
+from pacsd.workflow.channels import Channel, Channels
+
+CONFIRM = "pacsd.confirm"                # scope extension: awaits a pong to a ping sent now (web/server.py)
+_REPLACED, _NOT_TAKEN, _TRY_AGAIN = 4000, 1003, 1013     # RFC 6455 7.4.1; 4000: ours
+
+_log = logging.getLogger("pacsd.web")
+
+
+async def not_upgraded(services: Services, request: Request) -> Response:
+    """GET without an upgrade to WebSocket."""
+    detail = "an event channel is opened as a WebSocket"
+    raise HttpError(426, "Upgrade Required", detail, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+
+
+class EventChannels:
+    """The WebSocket end point /ws/subscribers/{aetitle} of one process."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._switchboard: Switchboard | None = None
+
+    async def __call__(self, websocket: WebSocket) -> None:
+        """Send until either side has enough."""
+        refusal = self._refusal(websocket)
+        if refusal is not None:
+            await websocket.send_denial_response(refusal)
+            return
+        title: str = websocket.path_params["aetitle"].strip()
+        try:
+            channels = self._services.worklist().channels
+            peer = self._services.directory.web_reader()
+            channel = await self._services.threads.run(channels.open, peer, title)
+        except PacsdError as error:
+            await websocket.send_denial_response(of_fault(error))
+            return
+        await self._serve(websocket, channels, channel)
+
+    def _refusal(self, websocket: WebSocket) -> Response | None:
+        title = websocket.path_params["aetitle"].strip()
+        if not title or checks.ae_title(title) is not None:
+            return problem(400, "Bad Request", "the subscriber in the path is no AE title")
+        if not self._is_of_us(websocket.headers.get("origin"), websocket.headers.get("host", "")):
+            return problem(403, "Forbidden", "pages of this origin may not open event channels")
+        if self._switchboard is not None and len(self._switchboard) >= self._services.limits.max_channels:
+            return problem(503, "Service Unavailable", "too many event channels", headers={"Retry-After": "5"})
+        return None
+
+    def _is_of_us(self, origin: str | None, host: str) -> bool:
+        """Browsers let any page open a WebSocket to anywhere; what CORS does for the rest has to be done here."""
+        return origin is None or urlsplit(origin).netloc == host or origin in self._services.allowed_origins
+
+    async def _serve(self, websocket: WebSocket, channels: Channels, channel: Channel) -> None:
+        switchboard = self._board(channels)
+        await websocket.accept()
+        event = switchboard.connect(channel)
+        gone = asyncio.ensure_future(_gone(websocket))
+        sending = asyncio.ensure_future(self._send(websocket, channels, channel, event))
+        try:
+            await asyncio.wait((gone, sending), return_when=asyncio.FIRST_COMPLETED)
+            await _close(websocket, sending.result() if sending.done() else gone.result())
+        except (WebSocketDisconnect, TimeoutError):
+            _log.info("an event channel broke off")
+        except PacsdError as error:
+            _log.warning("an event channel was closed", extra={"fault": error.fault.value})
+            await _close(websocket, _TRY_AGAIN)
+        finally:
+            switchboard.disconnect(channel)
+            await _end(gone, sending)
+            await self._closed(channels, channel)
+
+    async def _send(self, websocket: WebSocket, channels: Channels, channel: Channel, event: asyncio.Event) -> int:
+        """Send what there is, whenever there is something; the code to close with."""
+        run, stall_s = self._services.threads.run, self._services.limits.download_stall_s
+        confirm: Callable[[], Awaitable[None]] = websocket.scope.get("extensions", {}).get(CONFIRM, _unconfirmed)
+        while True:
+            await event.wait()
+            event.clear()
+            while messages := await run(channels.take, channel):
+                if not messages.texts:
+                    break
+                async with asyncio.timeout(stall_s):
+                    for text in messages.texts:
+                        await websocket.send_text(text)
+                    await confirm()
+                await run(channels.taken, channel, messages)
+            if messages is None:
+                return _REPLACED
+
+    def _board(self, channels: Channels) -> Switchboard:
+        if self._switchboard is None:
+            self._switchboard = Switchboard(channels, self._services.threads)
+        return self._switchboard
+
+    async def _closed(self, channels: Channels, channel: Channel) -> None:
+        try:
+            await self._services.threads.run(channels.close, channel)
+        except PacsdError as error:
+            _log.warning("the end of an event channel was not noted", extra={"fault": error.fault.value})
+
+
+async def _gone(websocket: WebSocket) -> int | None:
+    """Ends when the client has closed, or speaks: nothing is taken here."""
+    message = await websocket.receive()
+    return None if message["type"] == "websocket.disconnect" else _NOT_TAKEN
+
+
+async def _close(websocket: WebSocket, code: int | None) -> None:
+    if code is not None:
+        await websocket.close(code)
+
+
+async def _end(*tasks: asyncio.Future[int | None] | asyncio.Future[int]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _unconfirmed() -> None:
+    """Where the server cannot tell, what it took counts as delivered."""

@@ -1,0 +1,77 @@
+"""Workitems and subscriptions brought back from their records (`pacsd rebuild`)."""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from pacsd.access.scope import Scope
+from pacsd.faults import Fault, PacsdError
+from pacsd.index import subscribers
+from pacsd.index import workitems as rows
+from pacsd.index.connect import Connection, Pool
+from pacsd.index.workitems import Workitem
+from pacsd.workflow.filters import conditions_of
+from pacsd.workflow.records import Records
+
+log = logging.getLogger("pacsd.workflow")
+
+
+class Rebuild:
+    """Fills an empty index.
+
+    Who was subscribed to the worklist is subscribed again to all that it covers, to what it had unsubscribed from one
+    by one as well.
+    """
+
+    def __init__(
+        self, pool: Pool, records: Records, keys: Mapping[str, int], scope_of: Callable[[str], Scope]
+    ) -> None:
+        self._pool = pool
+        self._records = records
+        self._keys = keys
+        self._scope_of = scope_of
+
+    def run(self) -> int:
+        """All of it; how many workitems. Raises PacsdError UNAVAILABLE, INTERNAL for an unknown organisation."""
+        count = 0
+        for record, body in self._records.current():
+            organisation = self._keys.get(body["organisation"])
+            if organisation is None:
+                raise PacsdError(Fault.INTERNAL, f"organisation {body['organisation']} is not configured")
+            with rows.changing(self._pool, (organisation,)) as connection:
+                if "workitem" in body:
+                    count += rows.insert(connection, _workitem(organisation, record, body)) is not None
+                else:
+                    self._subscriber(connection, organisation, record, body)
+        return count
+
+    def _subscriber(self, connection: Connection, organisation: int, record: str, body: Mapping[str, Any]) -> None:
+        scope = self._scope_of(body["organisation"])
+        one = replace(
+            subscribers.known(connection, organisation, body["subscriber"]),
+            record=record, worklist=body["worklist"], worklist_lock=body["worklist_lock"], filter=body["filter"],
+            reads=scope.organisations if body["worklist"] else (),
+        )  # fmt: skip
+        subscribers.state(connection, one)
+        for code, uid, lock in body["workitems"]:
+            key = self._keys.get(code)
+            item = None if key is None else rows.found(connection, Scope((key,), key), uid)
+            if item is not None:
+                subscribers.subscribe(connection, one.pk, item.pk, lock=lock)
+        if one.worklist is not None:
+            own = set(rows.matching(connection, conditions_of(one), Scope((organisation,), organisation)))
+            found = rows.matching(connection, conditions_of(one), scope)
+            subscribers.subscribe_by_worklist(
+                connection, [(one.pk, pk, one.worklist_lock and pk in own) for pk in found]
+            )
+
+
+def _workitem(organisation: int, record: str, body: Mapping[str, Any]) -> Workitem:
+    finished = body["finished_at"]
+    return Workitem(
+        organisation, body["workitem"], body["state"], body["attributes"], record,
+        datetime.fromisoformat(body["created_at"]), datetime.fromisoformat(body["changed_at"]),
+        body["transaction_uid"], datetime.fromisoformat(finished) if finished else None, body["revision"],
+    )  # fmt: skip

@@ -1,0 +1,82 @@
+"""The workflow put together over one index and one blob store, as every process opens it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from config.settings import Settings
+from pacsd.access.directory import Directory
+from pacsd.blobs.port import BlobStore
+from pacsd.index import subscribers
+from pacsd.index import workitems as rows
+from pacsd.index.connect import Pool, pool
+from pacsd.workflow import reports
+from pacsd.workflow.channels import Channels
+from pacsd.workflow.rebuild import Rebuild
+from pacsd.workflow.records import Records
+from pacsd.workflow.search import Search
+from pacsd.workflow.subscriptions import Subscriptions
+from pacsd.workflow.workitems import Workitems
+
+KEEP_GONE_S = 366 * 86_400.0             # how long a deleted workitem is told from one that never was
+_YOUNG_S = 3600.0                        # a record may be older than its transaction, but not by that
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """Everything an edge may ask, and what upkeep works on."""
+
+    workitems: Workitems
+    search: Search
+    subscriptions: Subscriptions
+    channels: Channels
+    rebuild: Rebuild
+    chores: tuple[tuple[str, float, Callable[[], bool]], ...]
+
+
+def open_workflow(settings: Settings, index: Pool, blobs: BlobStore, directory: Directory) -> Workflow:
+    """The workflow of the settings; the pool and the blobs are the archive's."""
+    keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
+    records = Records(blobs, {key: code for code, key in keys.items()})
+    grace_s = settings.storage.grace_s
+    label = settings.worklist.default_label
+    return Workflow(
+        workitems=Workitems(index, records, own_title=settings.ae_title, worklist_label=label, grace_s=grace_s),
+        search=Search(index),
+        subscriptions=Subscriptions(index, records, grace_s=grace_s),
+        channels=Channels(index),
+        rebuild=Rebuild(index, records, keys, directory.scope),
+        chores=(
+            ("delete finished workitems", 60.0, partial(_delete_finished, settings, index)),
+            ("forget old reports", 600.0, partial(_forget, settings, index)),
+            ("sweep the worklist's records", 86_400.0, partial(_sweep, settings, index, records)),
+        ),
+    )
+
+
+def announce_restart(dsn: str) -> None:
+    """Have every subscriber told that the server begins anew (PS3.4 CC.2.4.3)."""
+    index = pool(dsn, max_size=1)
+    try:
+        subscribers.report_restart(index, reports.restarted())
+    finally:
+        index.close()
+
+
+def _delete_finished(settings: Settings, index: Pool) -> bool:
+    keep_s, grace_s = settings.worklist.keep_finished_s, settings.storage.grace_s
+    return rows.delete_finished(index, keep_s=keep_s, grace_s=grace_s) > 0
+
+
+def _forget(settings: Settings, index: Pool) -> bool:
+    rows.forget_gone(index, keep_s=KEEP_GONE_S)
+    keep_s, grace_s = settings.worklist.keep_reports_s, settings.storage.grace_s
+    return subscribers.forget(index, keep_reports_s=keep_s, grace_s=grace_s) > 0
+
+
+def _sweep(settings: Settings, index: Pool, records: Records) -> bool:
+    """Records whose transaction did not come about."""
+    for batch in records.old_keys(older_than_s=_YOUNG_S):
+        if unknown := rows.unknown_records(index, batch):
+            rows.throw_unknown(index, unknown, grace_s=settings.storage.grace_s)
+    return False

@@ -1,0 +1,108 @@
+"""An empty index filled from the records alone says what the former one said."""
+
+from pathlib import Path
+
+import pytest
+
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.connect import pool
+from pacsd.index.workitems import delete_finished
+from pacsd.workflow.records import PREFIX
+from pacsd.workflow.reports import FILTERED_GLOBAL, GLOBAL
+from pacsd.workflow.states import State
+from tests.conftest import Postgres
+from tests.workflow.conftest import Office
+from tests.workflow.steps import attribute, first, performed, progress, step
+from tests.workflow.test_workitems import LOCK, claim, made, refused
+
+WORKITEMS = """select sop_instance_uid, organisation, state, transaction_uid, revision, created_at, changed_at,
+    finished_at, attributes, record from workitem order by 1, 2"""
+SUBSCRIPTIONS = """select s.ae_title, w.sop_instance_uid, x.deletion_lock, x.by_worklist from subscription x
+    join subscriber s on s.pk = x.subscriber join workitem w on w.pk = x.workitem order by 1, 2"""
+SUBSCRIBERS = "select ae_title, organisation, worklist, worklist_lock, filter, reads, record from subscriber order by 1"
+
+
+def test_rebuild_brings_back_claims_and_subscriptions(office, postgres: Postgres, migrated_template, tmp_path: Path):
+    waiting, begun, ended, other = (made(office) for _ in range(4))
+    office.workitems.create(office.reader, waiting, step())
+    for one in (begun, ended):
+        claim(office, one)
+        office.workitems.update(office.peer, one, progress(10), transaction_uid=LOCK)
+    office.workitems.update(office.peer, ended, performed(), transaction_uid=LOCK)
+    office.workitems.change_state(office.peer, ended, State.COMPLETED, transaction_uid=LOCK)
+    office.subscriptions.subscribe(office.peer, "ONE", begun, lock=True)
+    office.subscriptions.subscribe(office.peer, "NONE", other, lock=True)
+    office.subscriptions.unsubscribe(office.peer, "NONE", other)
+    office.subscriptions.subscribe_worklist(office.reader, "ALL", GLOBAL, lock=False)
+    office.subscriptions.subscribe_worklist(office.peer, "SOME", FILTERED_GLOBAL, lock=True,
+                                            keys={"00741000": "COMPLETED"})  # fmt: skip
+    office.subscriptions.subscribe_worklist(office.peer, "PAST", GLOBAL, lock=False)
+    office.subscriptions.suspend(office.peer, "PAST", GLOBAL)
+    office.workitems.request_cancel(office.peer, other, {})
+    said = [office.rows(statement) for statement in (WORKITEMS, SUBSCRIPTIONS, SUBSCRIBERS)]
+    name, dsn = postgres.create(template=migrated_template)
+    with pool(dsn, max_size=4) as empty:
+        again = Office(empty, tmp_path)
+        assert again.workflow.rebuild.run() == 5
+        assert [again.rows(statement) for statement in (WORKITEMS, SUBSCRIPTIONS, SUBSCRIBERS)] == said
+        with pytest.raises(PacsdError):
+            claim(again, begun, "9.9")
+        again.workitems.change_state(again.peer, begun, State.CANCELED, transaction_uid=LOCK)
+        assert first(again.workitems.retrieve(again.peer.scope, begun), "00741000") == "CANCELED"
+    postgres.drop(name)
+
+
+def collected(office: Office) -> None:
+    due = [row[0] for row in office.rows("delete from garbage where delete_after <= now() returning key")]
+    office.blobs.delete(due)
+
+
+def test_one_record_is_kept_of_each(office):
+    one = made(office)
+    claim(office, one)
+    office.workitems.update(office.peer, one, progress(10), transaction_uid=LOCK)
+    office.subscriptions.subscribe(office.peer, "ONE", one, lock=False)
+    office.subscriptions.subscribe(office.peer, "ONE", one, lock=True)
+    collected(office)
+    keys = [info.key for info in office.blobs.list(PREFIX)]
+    assert sorted(keys) == sorted(
+        row[0] for row in office.rows("select record from workitem union all select record from subscriber")
+    )
+
+
+def test_deletion_takes_the_record_too(office):
+    one = made(office)
+    office.workitems.request_cancel(office.peer, one, {})
+    assert delete_finished(office.index, keep_s=0, grace_s=0) == 1
+    collected(office)
+    assert list(office.blobs.list(PREFIX)) == []
+
+
+def test_a_record_that_never_took_effect_is_swept_up(office, monkeypatch):
+    one = made(office)
+    put = office.blobs.put
+
+    def dies(key: str, data: bytes) -> None:
+        put(key, data)
+        raise PacsdError(Fault.UNAVAILABLE, "the process ends here")
+
+    monkeypatch.setattr(office.blobs, "put", dies)
+    with pytest.raises(PacsdError):
+        claim(office, one)
+    monkeypatch.undo()
+    assert len(list(office.blobs.list(PREFIX))) == 2
+    monkeypatch.setattr("pacsd.workflow.services._YOUNG_S", -1.0)
+    office.open()
+    sweep = next(run for name, _, run in office.workflow.chores if name.startswith("sweep"))
+    assert sweep() is False
+    collected(office)
+    assert [info.key for info in office.blobs.list(PREFIX)] == [office.rows("select record from workitem")[0][0]]
+
+
+def test_a_record_that_cannot_be_read_stops_the_rebuild(office):
+    made(office)
+    office.blobs.put(f"{PREFIX}2026/01/01/01ARZ3NDEKTSV4RRFFQ69G5FAV.json", b"{")
+    with pytest.raises(PacsdError) as error:
+        office.workflow.rebuild.run()
+    assert error.value.fault is Fault.UNAVAILABLE
+    assert refused(lambda: office.workitems.create(office.peer, "1.2", step(t00741000=attribute("CS", "COMPLETED"))))
