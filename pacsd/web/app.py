@@ -14,7 +14,20 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pacsd.faults import PacsdError
-from pacsd.web import bulkdata, frames, health, metadata, metrics, rendered, retrieve, search, store, thumbnail
+from pacsd.web import (
+    bulkdata,
+    film,
+    frames,
+    health,
+    metadata,
+    metrics,
+    rendered,
+    retrieve,
+    search,
+    store,
+    thumbnail,
+    viewer,
+)
 from pacsd.web.addresses import DICOM_WEB
 from pacsd.web.metering import Counted
 from pacsd.web.problem import HttpError, of_fault, problem
@@ -71,11 +84,18 @@ OPERATIONS: tuple[Transaction, ...] = (
     Transaction("GET", "/health/ready", health.ready, "Readiness"),
     Transaction("GET", "/metrics", metrics.metrics, "Metrics"),
 )
+PAGES: tuple[Transaction, ...] = (
+    Transaction("GET", "/", viewer.enter, "Viewer"),
+    Transaction("GET", "/viewer", viewer.enter, "Viewer"),
+    Transaction("GET", "/viewer/{path:path}", viewer.viewer, "Viewer"),
+    Transaction("GET", "/film/assets/{digest}/{name}", film.asset, "Film page"),
+    Transaction("GET", "/film/{study}", film.film, "Film page"),
+)
 
 
 def create_app(services: Services) -> ASGIApp:
     """The application over these services."""
-    routes = [*_routes(DICOM_WEB, TRANSACTIONS, services), *_routes("", OPERATIONS, services)]
+    routes = [*_routes(DICOM_WEB, TRANSACTIONS, services), *_routes("", (*OPERATIONS, *PAGES), services)]
     origins = list(services.allowed_origins)
     cors = Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
     app = Starlette(
