@@ -15,6 +15,7 @@ window.config = {
   strictZSpacingForVolumeViewport: true,
   groupEnabledModesFirst: true,
   showErrorDetails: 'production',
+  investigationalUseDialog: { option: 'configure', days: 365 },
   maxNumRequests: { interaction: 100, thumbnail: 5, prefetch: 25 },
   defaultDataSourceName: 'dicomweb',
   dataSources: [
@@ -35,7 +36,7 @@ window.config = {
         supportsWildcard: true,
         supportsReject: false,
         dicomUploadEnabled: true,
-        singlepart: 'bulkdata,video,pdf',
+        singlepart: 'bulkdata,video',
         bulkDataURI: { enabled: true },
         omitQuotationForMultipartRequest: true,
       },

@@ -1,11 +1,11 @@
 import pytest
 
-from pacsd.web.app import OPERATIONS, TRANSACTIONS
+from pacsd.web.app import OPERATIONS, PAGES, TRANSACTIONS
 from tests.web.fakes import Web
 
 
 def test_every_transaction_is_declared_once():
-    declared = [(one.method, one.path) for one in (*TRANSACTIONS, *OPERATIONS)]
+    declared = [(one.method, one.path) for one in (*TRANSACTIONS, *OPERATIONS, *PAGES)]
     assert len(declared) == len(set(declared))
     assert all(one.clause for one in TRANSACTIONS)
 

@@ -1,7 +1,7 @@
 // The page of one study: what its parts do together.
 
 import { FrameCache } from './cache.js';
-import { personName, text, date } from './dataset.js';
+import { date, inlineBytes, personName, text } from './dataset.js';
 import { DicomWeb } from './dicomweb.js';
 import { noteOf } from './sheets.js';
 import * as sheets from './sheets.js';
@@ -66,7 +66,7 @@ class Film {
       if (pane.wanted !== series) return;
       pane.open(series, images);
       if (!images.length) pane.say(series.kind === 'report' ? '' : say('cannotShow'));
-      this.activate(pane);
+      this.moved(pane);
     } catch (error) {
       this.#failed(pane, error, () => this.open(pane, series));
     }
@@ -82,6 +82,7 @@ class Film {
       byId('panes').append(pane.element);
       const next = this.series.find(one => one.kind === 'image' && !shown.has(one));
       if (next) this.open(pane, next);
+      else if (this.series.length) pane.say(say('chooseSeries'));
       shown.add(next);
     }
     byId('panes').dataset.layout = count;
@@ -156,8 +157,9 @@ class Film {
 
   openPdf = async dataset => {
     try {
-      const bytes = await this.dicomWeb.bulk(dataset['00420011'].BulkDataURI, this.#signal);
-      const link = document.createElement('a');
+      const document = dataset['00420011'];
+      const bytes = inlineBytes(document) ?? await this.dicomWeb.bulk(document.BulkDataURI, this.#signal);
+      const link = window.document.createElement('a');
       link.href = URL.createObjectURL(new Blob([bytes], { type: 'application/pdf' }));
       Object.assign(link, { target: '_blank', rel: 'noopener', download: `${text(dataset, '00080018')}.pdf` });
       link.click();

@@ -15,8 +15,8 @@ export class Measurements {
     return this.#byImage.get(image.key) ?? [];
   }
 
-  add(image, kind, point) {
-    const made = { kind, points: Array.from({ length: Math.min(POINTS[kind], 2) }, () => ({ ...point })) };
+  add(image, kind, { x, y }) {
+    const made = { kind, points: Array.from({ length: Math.min(POINTS[kind], 2) }, () => ({ x, y })) };
     this.#byImage.set(image.key, [...this.of(image), made]);
     return made;
   }

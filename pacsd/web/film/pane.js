@@ -3,7 +3,7 @@
 import { number } from './dataset.js';
 import { listen } from './gestures.js';
 import { Measurements, draw, loupe, valueAt } from './measurements.js';
-import { current, say } from './text.js';
+import { say } from './text.js';
 import { View } from './transform.js';
 import { defaultWindow, paint } from './windowing.js';
 
@@ -322,7 +322,7 @@ const rounded = value => (Math.abs(value) < 10 && !Number.isInteger(value) ? Num
 function placeOf(image) {
   const thickness = number(image.dataset, '00180050') ?? image.thickness;
   const along = image.position[axisOf(image)];
-  return [`${along.toFixed(1)} mm`, thickness && `${current() === 'zh' ? '层厚' : 'thickness'} ${thickness} mm`].filter(Boolean).join('\n');
+  return [`${along.toFixed(1)} mm`, thickness && `${say('thickness')} ${thickness} mm`].filter(Boolean).join('\n');
 }
 
 function axisOf(image) {

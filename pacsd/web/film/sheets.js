@@ -34,7 +34,7 @@ function choice(label, detail, action, chosen) {
 /** Window presets: those of the image, those of CT, and what the values themselves give. */
 export function presets(pane) {
   const { image, frame } = pane;
-  const own = image.windows.map((one, at) => ({ ...one, label: one.name || (at ? `${say('original')} ${at + 1}` : say('original')) }));
+  const own = image.windows.filter(different).map((one, at) => ({ ...one, label: one.name || (at ? `${say('original')} ${at + 1}` : say('original')) }));
   const ct = image.units === 'HU' ? CT_PRESETS.map(one => ({ ...one, label: say(one.key) })) : [];
   const least = frame.range.map(stored => stored * image.slope + image.intercept).sort((a, b) => a - b);
   const full = { center: (least[0] + least[1]) / 2, width: Math.max(least[1] - least[0], 1), label: say('full') };
@@ -46,6 +46,8 @@ export function presets(pane) {
       made.close();
     }, now.center === center && now.width === width))));
 }
+
+const different = (one, at, all) => all.findIndex(({ center, width }) => center === one.center && width === one.width) === at;
 
 export function layouts(app) {
   const made = sheet(say('layout'), choices([1, 2, 4].map(count => choice(say('panes', { n: count }), '', () => {

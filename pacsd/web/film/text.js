@@ -11,7 +11,7 @@ const WORDS = {
     notFound: '没有找到此检查，或无权查看。', noImages: '此检查没有可显示的影像。', failed: '载入失败', retry: '重试', offline: '网络不通',
     cannotShow: '此页不能显示这种影像', notHere: '此页不显示', openPdf: '打开 PDF 报告', verified: '已审核', unverified: '未审核', partial: '未完成',
     atDetector: '按探测器平面计算，未校正放大率', atDetectorShort: '(探测器)', calibrated: '按标定像素间距计算', noSpacing: '影像没有像素间距，长度以像素计',
-    panes: '{n} 格', references: '引用影像 {n} 幅', wl: '窗位 {center} 窗宽 {width}', unitsYears: '{n}岁', unitsMonths: '{n}月', unitsWeeks: '{n}周', unitsDays: '{n}天',
+    panes: '{n} 格', chooseSeries: '点“序列”选择影像', thickness: '层厚', references: '引用影像 {n} 幅', wl: '窗位 {center} 窗宽 {width}', unitsYears: '{n}岁', unitsMonths: '{n}月', unitsWeeks: '{n}周', unitsDays: '{n}天',
     measureHint: '按住并拖动', angleHint: '拖出第一条边，再从角点拖出第二条边', valueHint: '按住影像查看数值', forReference: '仅供参考，诊断以报告为准', pane: '影像窗格 {n}', by: '报告医师',
   },
   en: {
@@ -24,7 +24,7 @@ const WORDS = {
     notFound: 'There is no such study, or you may not see it.', noImages: 'This study has no images to show.', failed: 'Not loaded', retry: 'Try again', offline: 'No network',
     cannotShow: 'This page cannot show such images', notHere: 'Not shown on this page', openPdf: 'Open the PDF', verified: 'verified', unverified: 'not verified', partial: 'incomplete',
     atDetector: 'measured at the detector, magnification not corrected', atDetectorShort: '(detector)', calibrated: 'by calibrated pixel spacing', noSpacing: 'no pixel spacing: lengths are in pixels',
-    panes: '{n} panes', references: '{n} images referenced', wl: 'C {center} W {width}', unitsYears: '{n} y', unitsMonths: '{n} mo', unitsWeeks: '{n} wk', unitsDays: '{n} d',
+    panes: '{n} panes', chooseSeries: 'Choose a series', thickness: 'thick', references: '{n} images referenced', wl: 'C {center} W {width}', unitsYears: '{n} y', unitsMonths: '{n} mo', unitsWeeks: '{n} wk', unitsDays: '{n} d',
     measureHint: 'Press and drag', angleHint: 'Drag one side, then the other from its corner', valueHint: 'Press on the image', forReference: 'For reference; the report decides', pane: 'Pane {n}', by: 'Reported by',
   },
 };

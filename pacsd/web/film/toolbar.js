@@ -24,17 +24,19 @@ const ICONS = {                          // paths in a square of 24
   erase: 'M9 20h11 M4 14 14 4l6 6-10 10H9z M9 9l6 6',
 };
 export const TOOLS = ['scroll', 'window', 'pan', 'distance', 'angle', 'value'];
-const ACTIONS = ['presets', 'series', 'report', 'cine', 'rotate', 'flipH', 'flipV', 'invert', 'layout', 'reset', 'erase'];
+const ORDER = [                          // what most want most is seen without moving the bar
+  'scroll', 'window', 'presets', 'series', 'report', 'cine', '', 'distance', 'angle', 'value', 'erase', '',
+  'pan', 'rotate', 'flipH', 'flipV', 'invert', 'layout', 'reset',
+];
+const ACTIONS = ORDER.filter(name => name && !TOOLS.includes(name));
 const SWITCHES = ['cine', 'invert'];
 
 /** Fill the bar; `app.choose(tool)` and `app.act(action)` are called. Returns a function that shows the state. */
 export function build(bar, app) {
   const buttons = {};
-  bar.replaceChildren(
-    ...TOOLS.map(name => (buttons[name] = button(name, () => app.choose(name)))),
-    document.createElement('hr'),
-    ...ACTIONS.map(name => (buttons[name] = button(name, () => app.act(name)))),
-  );
+  const action = name => (TOOLS.includes(name) ? () => app.choose(name) : () => app.act(name));
+  bar.replaceChildren(...ORDER.map(name =>
+    (name ? buttons[name] = button(name, action(name)) : document.createElement('hr'))));
   bar.onkeydown = event => step(event, [...bar.querySelectorAll('button')]);
   return state => {
     bar.setAttribute('aria-label', say('toolbar'));

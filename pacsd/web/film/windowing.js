@@ -17,8 +17,14 @@ export const CT_PRESETS = [
 
 const ENTRIES = 65536;                   // the largest table that is made; wider ranges are computed pixel by pixel
 
-/** The first window of the image, else one that its values suggest. */
-export const defaultWindow = (image, frame) => image.windows[0] ?? automatic(image, frame);
+/** The first window of the image, else one that its values suggest; eight bits are shades already. */
+export const defaultWindow = (image, frame) =>
+  image.windows[0] ?? (frame.gray instanceof Uint8Array && number(image.dataset, '00280101') === 8 ? shades(image) : automatic(image, frame));
+
+function shades(image) {
+  const [low, high] = [image.intercept, 255 * image.slope + image.intercept];
+  return { center: (low + high + 1) / 2, width: Math.abs(high - low) + 1, name: '' };
+}
 
 /** From the darkest to the brightest value, but for a thousandth at either end and for padding. */
 export function automatic(image, frame) {
