@@ -7,17 +7,15 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page
 
 from pacsd.commands.viewer import PACKAGE, VERSION
 from tests.bench.archives import archive
 from tests.bench.measures import Bench, Row, Samples, alternate
+from tests.bench.pages import put_beside
 from tests.bench.peers import Server
-from tests.bench.processes import free_port, listens, start, stop, wait_until
 from tests.browser.chromium import ARTEFACTS, WEBGL, WITHOUT_WEBGL, chromium, desk
 from tests.synthetic import Study
 
@@ -47,22 +45,6 @@ localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
 """
 
 
-@contextmanager
-def pages(bench: Bench, server: Server) -> Iterator[str]:
-    """Where our pages stand that show what the server has: its own, or beside another's DICOMweb."""
-    if server.side == "pacsd":
-        yield f"http://127.0.0.1:{server.http_port}"
-        return
-    port, root = free_port(), f"http://127.0.0.1:{server.http_port}/dicom-web"
-    command = [sys.executable, "-m", "tests.bench.pages", str(installed_viewer(bench)), root, str(port)]
-    process = start(command, log=bench.folder / "pages.log", env={"PYTHONPATH": os.getcwd()})
-    try:
-        wait_until("the pages", lambda: listens(port), process=process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        stop(process)
-
-
 def installed_viewer(bench: Bench) -> Path:
     """The folder of OHIF, installed once into ours and used by both."""
     ours = archive(bench, "pacsd").folder / "data"
@@ -76,59 +58,56 @@ def installed_viewer(bench: Bench) -> Path:
     return ours / "viewer"
 
 
-def ohif_path(of: Study) -> str:
-    """OHIF on the study: it draws the first slice, and loads every other by itself."""
-    return f"/viewer/viewer?StudyInstanceUIDs={of.study_instance_uid}"
-
-
-def film_path(of: Study) -> str:
-    """The film page of the study."""
-    return f"/film/{of.study_instance_uid}"
-
-
-def opened(context: BrowserContext, url: str) -> tuple[float, float]:
+def opened(context: BrowserContext, server: Server, name: str, of: Study) -> tuple[float, float]:
     """Seconds from the navigation to the first image and to IMAGES images. Raises TimeoutError."""
     page = context.new_page()
+    if name == "ohif":  # Orthanc's plug-in knows no paths that only the page understands: the page itself takes it
+        query = f"StudyInstanceUIDs={of.study_instance_uid}"
+        page.add_init_script(f"history.replaceState(null, '', '/viewer/viewer?{query}')")
+        path = "viewer/index.html"
+    else:
+        path = f"film/{of.study_instance_uid}" + (".html" if server.side != "pacsd" else "")
     try:
-        page.goto(url)
-        deadline = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < deadline:
-            found = page.evaluate("() => window.benchmark")
-            if "first" in found and "all" in found:
-                return found["first"] / 1000, found["all"] / 1000
-            page.wait_for_timeout(100)
-        raise TimeoutError(f"{url.partition('?')[0]} shows {found} after {TIMEOUT_S:.0f} s")
+        page.goto(f"http://127.0.0.1:{server.http_port}/{path}")
+        return waited(page)
     finally:
         page.close()
 
 
-def timings(bench: Bench, name: str) -> dict[str, list[tuple[float, float]]]:
-    """Both times of each opening, measured once for the two rows that show them.
+def waited(page: Page) -> tuple[float, float]:
+    """Both times, once the page has them."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        found = page.evaluate("() => window.benchmark")
+        if "first" in found and "all" in found:
+            return found["first"] / 1000, found["all"] / 1000
+        page.wait_for_timeout(100)
+    raise TimeoutError(f"the page has {found} after {TIMEOUT_S:.0f} s")
 
-    Each side has a browser of its own whose caches hold the page's scripts, but never images: each opening is of a
-    study that was not seen before, or DICOMweb's answers are not kept.
-    """
+
+def timings(bench: Bench, name: str) -> dict[str, list[tuple[float, float]]]:
+    """Both times of each opening, measured once for the two rows that show them."""
     if name in _measured:
         return _measured[name]
-    path, watch, arguments = (
-        (ohif_path, OHIF, WEBGL) if name == "ohif" else (film_path, FILM, WITHOUT_WEBGL)
-    )
+    watch, arguments = (OHIF, WEBGL) if name == "ohif" else (FILM, WITHOUT_WEBGL)
     installed_viewer(bench)
     studies = bench.corpora.series_studies()
-    found: dict[str, list[tuple[float, float]]] = {}
     images = min(IMAGES, bench.corpora.scaled(500))
+    found: dict[str, list[tuple[float, float]]] = {}
 
     def once(side: str) -> float:
-        with pages(bench, archive(bench, side)) as origin, chromium(*arguments, "--disable-web-security") as browser:
-            with desk(browser) as context:
-                context.add_init_script(WATCH % (watch, images))
-                opened(context, origin + path(studies[-1]))          # scripts are compiled and kept
-                turn = len(found.setdefault(side, []))
-                found[side].append(opened(context, origin + path(studies[turn % (len(studies) - 1)])))
+        server = archive(bench, side)
+        if side != "pacsd":
+            put_beside(server, archive(bench, "pacsd"), studies)
+        with chromium(*arguments) as browser, desk(browser) as context:
+            context.add_init_script(WATCH % (watch, images))
+            opened(context, server, name, studies[-1])               # the page's scripts are compiled and kept
+            turn = len(found.setdefault(side, []))
+            found[side].append(opened(context, server, name, studies[turn % (len(studies) - 1)]))
         return found[side][-1][0]
 
     alternate(bench, bench.available(BOTH), once)
-    bench.note("viewer rows: headless Chromium on the same cores, its caches hold the page's scripts but no images")
+    bench.note("viewer rows: headless Chromium on the same cores, its cache holds the page's scripts but no images")
     _measured[name] = found
     return found
 
