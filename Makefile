@@ -12,10 +12,14 @@ BIN := $(VENV)/bin
 PUT_CHECKOUT_FIRST = printf 'import sys; sys.path.insert(0, "%s")\n' "$(CURDIR)" \
 	> "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/pacsd-checkout.pth"
 
-.PHONY: serve test lint bench soak conformance readme
+.PHONY: serve viewer test lint bench soak conformance readme
 
 serve: $(VENV)/.runs
 	$(BIN)/pacsd serve --data ./pacsd-data $(ARGS)
+
+# The prebuilt OHIF viewer, for /viewer/: make viewer ARGS="--from ohif-app-3.13.2.tgz"
+viewer: $(VENV)/.runs
+	$(BIN)/pacsd viewer install --data ./pacsd-data $(ARGS)
 
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest $(TESTS) $(ARGS)

@@ -215,6 +215,11 @@ class WebSettings(Checked):
         zh="单次 QIDO-RS 返回的最大结果数。",
         check=checks.within(1, 10_000_000),
     )
+    viewer_dir: Path | None = setting(
+        None,
+        en="Folder of the viewer that `pacsd viewer install` fetches; `viewer` in the data directory when absent.",
+        zh="`pacsd viewer install` 安装阅片器的目录；缺省为数据目录下的 `viewer`。",
+    )
 
 
 @dataclass(frozen=True)
@@ -405,6 +410,11 @@ class Settings(Checked):
             object.__setattr__(self, "web", replace(self.web, organisation=first))
         _check_references(self)
 
+    @property
+    def viewer_dir(self) -> Path:
+        """Where the viewer is installed, and served from."""
+        return (self.web.viewer_dir or self.data_dir / "viewer").absolute()
+
 
 def load_settings(file: Path | None, overrides: Mapping[str, object]) -> Settings:
     """The tree of a TOML file, or of the defaults; `overrides` by dotted key, such as web.processes, win.
@@ -417,6 +427,9 @@ def load_settings(file: Path | None, overrides: Mapping[str, object]) -> Setting
         tables = _parse(file)
         if "data_dir" in tables and "data_dir" not in overrides and isinstance(tables["data_dir"], str):
             tables["data_dir"] = file.parent / Path(tables["data_dir"]).expanduser()
+        web = tables.get("web")
+        if isinstance(web, dict) and isinstance(web.get("viewer_dir"), str):
+            web["viewer_dir"] = file.parent / Path(web["viewer_dir"]).expanduser()
     for key, value in overrides.items():
         _put(tables, key, value)
     return read(Settings, tables, folder=Path())

@@ -76,6 +76,7 @@ EXAMPLES = {  # for the commented tables of the default file
     "public_url": "https://pacs.example/",
     "allowed_origins": ("https://viewer.example",),
     "database": "postgresql://pacsd@db.example/pacsd",
+    "viewer_dir": "/srv/pacsd/viewer",
     "options": ("effective_cache_size=8GB",),
 }
 

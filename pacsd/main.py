@@ -134,6 +134,7 @@ def _web(context: RoleContext) -> None:
                 public_url=settings.web.public_url, trusted_proxies=settings.web.trusted_proxies
             ),
             allowed_origins=settings.web.allowed_origins,
+            viewer_dir=settings.viewer_dir,
             ready=partial(_readiness, context, archive),
             metrics=context.render_metrics,
             count=Meter(context.metrics()),

@@ -58,7 +58,7 @@ class Server:
         """Run `pacsd NAME` with the server's settings and data, beside it if it runs; both streams together."""
         common = ["--config", str(self._config), "--data", str(self.data)]
         return subprocess.run(
-            [sys.executable, "-m", "pacsd.main", name, *common, *arguments],
+            [sys.executable, "-m", "pacsd.main", name, *arguments, *common],
             cwd=ROOT,
             env=self._environment,
             stdout=subprocess.PIPE,

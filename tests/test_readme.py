@@ -36,6 +36,13 @@ def commands() -> dict[str, argparse.ArgumentParser]:
     return dict(groups[0].choices)
 
 
+def options(parser: argparse.ArgumentParser) -> set[str]:
+    """Every option of a command, those of its actions included."""
+    inner = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    actions = [one for group in inner for one in group.choices.values()]
+    return set(parser._option_string_actions).union(*map(options, actions))
+
+
 @BOTH
 def test_generated_tables_are_current(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
@@ -75,7 +82,7 @@ def test_settings_that_are_named_exist(file: Path) -> None:
 
 @BOTH
 def test_options_that_are_named_exist(file: Path) -> None:
-    known = {option for parser in commands().values() for option in parser._option_string_actions}
+    known = {option for parser in commands().values() for option in options(parser)}
     named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", prose(file)))
     assert named <= known
     assert {"--" + name.replace("_", "-") for name in OVERRIDES} <= known

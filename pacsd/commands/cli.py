@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pacsd
 from config.settings import ROLES, Settings, SettingsError, load_settings
-from pacsd.commands import upkeep
+from pacsd.commands import upkeep, viewer
 from pacsd.commands.echo import echo
 from pacsd.commands.find import find
 from pacsd.commands.import_files import import_files
@@ -45,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_archive_commands(commands)
     _add_peer_commands(commands)
+    _add_viewer(commands)
     _add_claims(commands)
     return parser
 
@@ -147,6 +148,20 @@ def _add_peer_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
             help="a key to match or, without value, to return; PatientID=42",
         )  # fmt: skip
     moving.add_argument("--to", required=True, metavar="TITLE", help="AE title of the destination")
+
+
+def _add_viewer(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    actions = commands.add_parser("viewer", help="the viewer that is served below /viewer").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    install = actions.add_parser("install", help="fetch OHIF's prebuilt viewer from the npm registry, or take a file")
+    install.add_argument("--from", type=Path, metavar="TGZ", dest="file", help="an npm package file instead")
+    install.add_argument("--version", metavar="X.Y.Z", help=f"which version ({viewer.VERSION})")
+    install.add_argument("--integrity", metavar="HASH", help="sha512-… of the package, for versions we know none of")
+    install.add_argument("--registry", metavar="URL", help="an npm registry (the one that npm is set up for)")
+    install.add_argument("--app-config", type=Path, metavar="FILE", help="the viewer's configuration, instead of ours")
+    install.set_defaults(handler=viewer.install)
+    _add_common(install)
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pacsd.faults import PacsdError
 from pacsd.web import (
     bulkdata,
+    film,
     frames,
     health,
     metadata,
@@ -25,6 +26,7 @@ from pacsd.web import (
     search,
     store,
     thumbnail,
+    viewer,
     wado_uri,
 )
 from pacsd.web.addresses import DICOM_WEB
@@ -104,13 +106,20 @@ OPERATIONS: tuple[Transaction, ...] = (
     Transaction("GET", "/health/ready", health.ready, "Readiness"),
     Transaction("GET", "/metrics", metrics.metrics, "Metrics"),
 )
+PAGES: tuple[Transaction, ...] = (
+    Transaction("GET", "/", viewer.enter, "Viewer"),
+    Transaction("GET", "/viewer", viewer.enter, "Viewer"),
+    Transaction("GET", "/viewer/{path:path}", viewer.viewer, "Viewer"),
+    Transaction("GET", "/film/assets/{digest}/{name}", film.asset, "Film page"),
+    Transaction("GET", "/film/{study}", film.film, "Film page"),
+)
 
 
 def create_app(services: Services) -> ASGIApp:
     """The application over these services."""
     channels = WebSocketRoute(DICOM_WEB + _CHANNEL, event_channel.EventChannels(services).__call__)
     routes: list[BaseRoute] = [channels, *_routes(DICOM_WEB, TRANSACTIONS, services)]
-    routes += _routes("", OPERATIONS, services)
+    routes += _routes("", (*OPERATIONS, *PAGES), services)
     origins = list(services.allowed_origins)
     cors = Middleware(CORSMiddleware, allow_origins=origins, allow_methods=_METHODS, allow_headers=["*"])
     app = Starlette(

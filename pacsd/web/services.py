@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from pacsd.access.directory import Peer
@@ -238,6 +239,7 @@ class Services:
     threads: Threads = field(default_factory=Threads)
     codec_threads: Threads = field(default_factory=codec_threads)
     allowed_origins: Iterable[str] = ()
+    viewer_dir: Path | None = None            # where the prebuilt viewer is, if it is installed
 
     def worklist(self) -> Workflow:
         """The workflow. Raises PacsdError UNSUPPORTED where there is none."""

@@ -15,6 +15,8 @@ from tests.bench.processes import answers, free_port, listens, start, stop, wait
 from tests.server import Server as ServeCommand
 
 ORTHANC_WEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+ORTHANC_FOLDERS = ORTHANC_WEB.with_name("libServeFolders.so")
+PAGES = ("viewer", "film")  # folders whose files Orthanc serves below these names, beside its DICOMweb
 MOVE_DESTINATION = "BENCHDEST"
 NODELAY = {"TCP_NODELAY": "1"}  # DCMTK reads it, and Orthanc uses DCMTK's network code
 
@@ -87,6 +89,8 @@ def orthanc(folder: Path, *, as_installed: bool = False, move_port: int = 0) -> 
     """Debian's Orthanc with its DICOMweb plug-in; `as_installed` only leaves TCP_NODELAY unset."""
     folder.mkdir(parents=True, exist_ok=True)
     http, dicom, move = free_port(), free_port(), move_port or free_port()
+    for name in PAGES:
+        (folder / name).mkdir(exist_ok=True)
     settings = folder / "orthanc.json"
     settings.write_text(json.dumps(orthanc_settings(folder, http=http, dicom=dicom, move=move)))
     process = start(["Orthanc", str(settings)], log=folder / "log", env={} if as_installed else NODELAY)
@@ -104,7 +108,8 @@ def orthanc_settings(folder: Path, *, http: int, dicom: int, move: int) -> dict[
     return {
         "StorageDirectory": str(folder / "data"),
         "IndexDirectory": str(folder / "data"),
-        "Plugins": [str(ORTHANC_WEB)],
+        "Plugins": [str(ORTHANC_WEB), str(ORTHANC_FOLDERS)],
+        "ServeFolders": {"AllowCache": True, "Folders": {f"/{name}": str(folder / name) for name in PAGES}},
         "HttpPort": http,
         "DicomPort": dicom,
         "AuthenticationEnabled": False,

@@ -1,13 +1,13 @@
 import pytest
 
 from pacsd.web.addresses import DICOM_WEB
-from pacsd.web.app import OPERATIONS, TRANSACTIONS
+from pacsd.web.app import OPERATIONS, PAGES, TRANSACTIONS
 from tests.web.fakes import Web
 
 
 def test_every_transaction_is_declared_once():
     declared = [(one.method, DICOM_WEB + one.path) for one in TRANSACTIONS]
-    declared += [(one.method, one.path) for one in OPERATIONS]
+    declared += [(one.method, one.path) for one in (*OPERATIONS, *PAGES)]
     assert len(declared) == len(set(declared))
     assert all(one.clause for one in TRANSACTIONS)
 

@@ -1,0 +1,117 @@
+// A series as a stack of images: what each needs to be shown, in the order in which one looks through them.
+
+import { group, number, numbers, text, value, values } from './dataset.js';
+import { calibration } from './calibration.js';
+
+const REPORTS = ['SR', 'DOC', 'KO'];
+const WITHOUT_IMAGES = ['PR', 'RTSTRUCT', 'RTPLAN', 'RTRECORD', 'REG', 'FID', 'ANN', 'AU', 'ECG', 'EPS', 'HD', 'RESP', 'EEG', 'RWV', 'PLAN', 'SEG', 'ASMT', 'TEXTUREMAP'];
+const PDF = '1.2.840.10008.5.1.4.1.1.104.1';
+
+/** A series of the study as QIDO-RS tells it. */
+export function describe(found) {
+  const modality = text(found, '00080060');
+  return {
+    uid: text(found, '0020000E'),
+    number: number(found, '00200011') ?? Infinity,
+    modality,
+    description: text(found, '0008103E'),
+    bodyPart: text(found, '00180015'),
+    count: number(found, '00201209') ?? 0,
+    kind: REPORTS.includes(modality) ? 'report' : WITHOUT_IMAGES.includes(modality) ? 'other' : 'image',
+  };
+}
+
+/** Series by their number; the one to open first is the one with most images. */
+export const ordered = series => [...series].sort((a, b) => a.number - b.number || (a.uid < b.uid ? -1 : 1));
+export const first = series =>
+  series.filter(one => one.kind === 'image').reduce((best, one) => (one.count > (best?.count ?? -1) ? one : best), undefined);
+
+export const isImage = dataset => number(dataset, '00280010') > 0 && number(dataset, '00280011') > 0;
+export const isDocument = dataset =>
+  Boolean(dataset['0040A730'] || dataset['0040A043'] && text(dataset, '0040A040') || text(dataset, '00080016') === PDF);
+
+/** Every frame of every image of a series. */
+export function stackOf(datasets) {
+  const images = datasets.filter(isImage).flatMap(frames);
+  return inOrder(images).map((image, index) => Object.assign(image, { index }));
+}
+
+function frames(dataset) {
+  const count = Math.max(1, number(dataset, '00280008') ?? 1);
+  return Array.from({ length: count }, (_, position) => imageOf(dataset, position + 1));
+}
+
+function imageOf(dataset, frame) {
+  const pixels = group(dataset, frame, '00289145') ?? dataset;              // Pixel Value Transformation
+  const voi = group(dataset, frame, '00289132') ?? dataset;                 // Frame VOI LUT
+  const plane = group(dataset, frame, '00209113') ?? dataset;               // Plane Position
+  const orientation = group(dataset, frame, '00209116') ?? dataset;         // Plane Orientation
+  return {
+    dataset,
+    frame,
+    series: text(dataset, '0020000E'),
+    instance: text(dataset, '00080018'),
+    key: `${text(dataset, '00080018')}/${frame}`,
+    modality: text(dataset, '00080060'),
+    rows: number(dataset, '00280010'),
+    columns: number(dataset, '00280011'),
+    samples: number(dataset, '00280002') ?? 1,
+    photometric: text(dataset, '00280004') || 'MONOCHROME2',
+    slope: number(pixels, '00281053') || 1,
+    intercept: number(pixels, '00281052') ?? 0,
+    units: unitsOf(dataset, pixels),
+    windows: windowsOf(voi),
+    voiFunction: text(voi, '00281056') || 'LINEAR',
+    position: numbers(plane, '00200032', 3),
+    orientation: numbers(orientation, '00200037', 6),
+    instanceNumber: number(dataset, '00200013') ?? 0,
+    thickness: number(group(dataset, frame, '00289110') ?? dataset, '00180050'),
+    calibration: calibration(dataset, frame),
+    frameTime: frameTime(dataset),
+  };
+}
+
+function unitsOf(dataset, pixels) {
+  const type = text(pixels, '00281054');
+  if (text(dataset, '00080060') === 'CT') return type && type !== 'US' ? type : pixels['00281052'] || pixels['00281053'] ? 'HU' : '';
+  if (text(dataset, '00080060') === 'PT') return text(dataset, '00541001');
+  return type === 'US' ? '' : type;
+}
+
+function windowsOf(voi) {
+  const centers = values(voi, '00281050').map(Number);
+  const widths = values(voi, '00281051').map(Number);
+  const names = values(voi, '00281055');
+  return centers
+    .map((center, position) => ({ center, width: widths[position], name: names[position] ?? '' }))
+    .filter(one => Number.isFinite(one.center) && one.width > 0);
+}
+
+/** Milliseconds from frame to frame, where the images say so (PS3.3 C.7.6.5). */
+function frameTime(dataset) {
+  const rate = number(dataset, '00082144') ?? number(dataset, '00180040');
+  return number(dataset, '00181063') || (rate ? 1000 / rate : undefined);
+}
+
+/** By place where all are parallel and none is at the same place twice, running as the numbers do; else by number. */
+function inOrder(images) {
+  const byNumber = [...images].sort((a, b) => a.instanceNumber - b.instanceNumber || a.frame - b.frame);
+  const normal = commonNormal(byNumber);
+  if (!normal) return byNumber;
+  const places = new Map(byNumber.map(image => [image, dot(image.position, normal)]));
+  const byPlace = [...byNumber].sort((a, b) => places.get(a) - places.get(b));
+  const apart = byPlace.every((image, position) => !position || places.get(image) - places.get(byPlace[position - 1]) > 1e-3);
+  if (!apart) return byNumber;
+  const rising = places.get(byNumber.at(-1)) >= places.get(byNumber[0]);
+  return rising ? byPlace : byPlace.reverse();
+}
+
+function commonNormal(images) {
+  if (images.length < 2 || !images.every(image => image.position && image.orientation)) return undefined;
+  const wanted = images[0].orientation;
+  const parallel = images.every(image => image.orientation.every((cosine, at) => Math.abs(cosine - wanted[at]) < 1e-3));
+  return parallel ? cross(wanted.slice(0, 3), wanted.slice(3)) : undefined;
+}
+
+export const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+export const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];

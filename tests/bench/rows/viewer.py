@@ -1,0 +1,132 @@
+"""From opening a page to its first image, and to 100 images: OHIF and the film page, over each side's DICOMweb."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Page
+
+from pacsd.commands.viewer import PACKAGE, VERSION
+from tests.bench.archives import archive
+from tests.bench.measures import Bench, Row, Samples, alternate
+from tests.bench.pages import put_beside
+from tests.bench.peers import Server
+from tests.browser.chromium import ARTEFACTS, WEBGL, WITHOUT_WEBGL, chromium, desk
+from tests.synthetic import Study
+
+BOTH = ("pacsd", "orthanc")
+IMAGES = 100
+TIMEOUT_S = 180.0
+
+# Both are asked at each turn of the screen: is an image drawn, and how many are decoded in memory?
+OHIF = """() => {
+    const { cornerstone } = window;
+    const drawn = cornerstone?.getEnabledElements?.()[0]?.viewport.getImageData?.();
+    return [Boolean(drawn), cornerstone?.cache?._imageCache?.size ?? 0];
+}"""
+FILM = """() => {
+    const drawn = document.querySelector(".pane[data-shown*='/']");
+    return [Boolean(drawn), Number(document.documentElement?.dataset.loaded ?? 0)];
+}"""
+WATCH = """
+window.benchmark = {};
+localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
+(function look() {
+    requestAnimationFrame(look);
+    const [drawn, count] = (%s)();
+    if (drawn) window.benchmark.first ??= performance.now();
+    if (count >= %d) window.benchmark.all ??= performance.now();
+})();
+"""
+
+
+def installed_viewer(bench: Bench) -> Path:
+    """The folder of OHIF, installed once into ours and used by both."""
+    ours = archive(bench, "pacsd").folder / "data"
+    if not (ours / "viewer").exists():
+        package = Path(os.environ.get("PACSD_TEST_VIEWER", ARTEFACTS / f"ohif-app-{VERSION}.tgz"))
+        source = ["--from", str(package)] if package.exists() else []
+        if not source and shutil.which("npm") is None:
+            raise RuntimeError(f"needs npm to fetch {PACKAGE}")
+        command = [sys.executable, "-m", "pacsd.main", "viewer", "install", "--data", str(ours), *source]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return ours / "viewer"
+
+
+def opened(context: BrowserContext, server: Server, name: str, of: Study) -> tuple[float, float]:
+    """Seconds from the navigation to the first image and to IMAGES images. Raises TimeoutError."""
+    page = context.new_page()
+    if name == "ohif":  # Orthanc's plug-in knows no paths that only the page understands: the page itself takes it
+        query = f"StudyInstanceUIDs={of.study_instance_uid}"
+        page.add_init_script(f"history.replaceState(null, '', '/viewer/viewer?{query}')")
+        path = "viewer/index.html"
+    else:
+        path = f"film/{of.study_instance_uid}" + (".html" if server.side != "pacsd" else "")
+    try:
+        page.goto(f"http://127.0.0.1:{server.http_port}/{path}")
+        return waited(page)
+    finally:
+        page.close()
+
+
+def waited(page: Page) -> tuple[float, float]:
+    """Both times, once the page has them."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        found = page.evaluate("() => window.benchmark")
+        if "first" in found and "all" in found:
+            return found["first"] / 1000, found["all"] / 1000
+        page.wait_for_timeout(100)
+    raise TimeoutError(f"the page has {found} after {TIMEOUT_S:.0f} s")
+
+
+def timings(bench: Bench, name: str) -> dict[str, list[tuple[float, float]]]:
+    """Both times of each opening, measured once for the two rows that show them."""
+    if name in _measured:
+        return _measured[name]
+    watch, arguments = (OHIF, WEBGL) if name == "ohif" else (FILM, WITHOUT_WEBGL)
+    installed_viewer(bench)
+    studies = bench.corpora.series_studies()
+    images = min(IMAGES, bench.corpora.scaled(500))
+    found: dict[str, list[tuple[float, float]]] = {}
+
+    def once(side: str) -> float:
+        server = archive(bench, side)
+        if side != "pacsd":
+            put_beside(server, archive(bench, "pacsd"), studies)
+        with chromium(*arguments) as browser, desk(browser) as context:
+            context.add_init_script(WATCH % (watch, images))
+            opened(context, server, name, studies[-1])               # the page's scripts are compiled and kept
+            turn = len(found.setdefault(side, []))
+            found[side].append(opened(context, server, name, studies[turn % (len(studies) - 1)]))
+        return found[side][-1][0]
+
+    alternate(bench, bench.available(BOTH), once)
+    bench.note("viewer rows: headless Chromium on the same cores, its cache holds the page's scripts but no images")
+    _measured[name] = found
+    return found
+
+
+_measured: dict[str, dict[str, list[tuple[float, float]]]] = {}
+
+
+def measured(bench: Bench, name: str, which: int) -> Samples:
+    """One of the two times, by side."""
+    return {side: [pair[which] for pair in pairs] for side, pairs in timings(bench, name).items()}
+
+
+ROWS = (
+    Row("ohif-first", "OHIF: first image of a 500-slice CT", "s", lambda bench: measured(bench, "ohif", 0),
+        targets=(("orthanc", 2.0),)),
+    Row("ohif-100", f"OHIF: {IMAGES} images of it", "s", lambda bench: measured(bench, "ohif", 1),
+        targets=(("orthanc", 2.0),)),
+    Row("film-first", "Film page: first image of a 500-slice CT", "s", lambda bench: measured(bench, "film", 0),
+        targets=(("orthanc", 2.0),)),
+    Row("film-100", f"Film page: {IMAGES} images of it", "s", lambda bench: measured(bench, "film", 1),
+        targets=(("orthanc", 2.0),)),
+)  # fmt: skip

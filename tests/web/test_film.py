@@ -1,0 +1,67 @@
+"""The film page's files as HTTP hands them out; how it works a browser shows (tests/browser)."""
+
+import re
+from importlib.resources import files
+
+import pytest
+
+from pacsd.web.film import ASSETS, PAGE, digest
+from tests.web.fakes import Web
+
+
+def test_page_names_its_study_and_its_files() -> None:
+    answer = Web().request("GET", "/film/1.2.840.1")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert 'data-study="1.2.840.1"' in answer.text
+    assert 'data-dicom-web="/dicom-web"' in answer.text
+    assert "{{" not in answer.text
+    named = set(re.findall(r'(?:href|src)="([^"]+)"', answer.text))
+    assert named == {f"/film/assets/{digest()}/{name}" for name in ASSETS}
+
+
+@pytest.mark.parametrize("study", ["1.2%22%3e%3cscript%3e", "..%2f..", "1.2%0a", "x" * 65])
+def test_what_is_no_uid_is_refused(study: str) -> None:
+    answer = Web().request("GET", f"/film/{study}")
+    assert answer.status_code in (400, 404)
+    assert "<script" not in answer.text
+
+
+def test_policy_allows_no_other_host_and_no_inline_script() -> None:
+    answer = Web().request("GET", "/film/1.2")
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;")
+    assert "unsafe" not in policy and "http" not in policy
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\bstyle=", answer.text)
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_files_are_compressed_and_kept(name: str) -> None:
+    web = Web()
+    answer = web.request("GET", f"/film/assets/{digest()}/{name}", headers={"Accept-Encoding": "gzip"})
+    assert (answer.status_code, answer.headers["content-encoding"]) == (200, "gzip")
+    assert answer.headers["content-type"] == ASSETS[name]
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    plain = web.request("GET", f"/film/assets/{digest()}/{name}", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert plain.content == answer.content == (files("pacsd.web") / "film" / name).read_bytes()
+
+
+def test_address_of_another_version_is_answered_but_not_kept() -> None:
+    answer = Web().request("GET", "/film/assets/0000000000000000/film.js")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
+
+
+@pytest.mark.parametrize("name", ["film.html", "film.py", "..%2ffilm.py", "none.js"])
+def test_nothing_else_is_handed_out(name: str) -> None:
+    assert Web().request("GET", f"/film/assets/{digest()}/{name}").status_code == 404
+
+
+def test_every_file_of_the_page_is_declared_and_imported_ones_exist() -> None:
+    folder = files("pacsd.web") / "film"
+    assert {one.name for one in folder.iterdir()} == {*ASSETS, PAGE}
+    for name in ASSETS:
+        if name.endswith(".js"):
+            imported = re.findall(r"from '\./([^']+)'", (folder / name).read_text(encoding="utf-8"))
+            assert set(imported) <= set(ASSETS)
