@@ -22,6 +22,7 @@ STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
 _FIRST_LOOK_BYTES = 1 << 16          # holds the indexed part of nearly every header
 _MAX_HEADER_BYTES = 64 << 20         # a header that has not ended by then is refused
 _MAX_META_BYTES = 1 << 17
+_MISSING_PAD_BYTES = 1               # writers that count the byte that makes a value even, and leave it out
 _KEYABLE_UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 
 
@@ -145,6 +146,8 @@ class Reception:
             if writer is None or meta is None or meta.patch_offset is None:
                 raise PacsdError(Fault.MALFORMED, "the data set is empty")
             told = self._told or self._scan_whole()
+            if self._length_bytes + _MISSING_PAD_BYTES < told.header.reaches:
+                raise PacsdError(Fault.MALFORMED, "the data set ends inside its last value")
             digest = self._digest.digest()
             writer.patch(meta.patch_offset, seal(self._length_bytes, digest))
             arrival = self._arrival(writer.key, len(meta.data), told, digest)
@@ -190,7 +193,7 @@ class Reception:
         if len(self._head) < self._look_again_bytes:
             return
         try:
-            header = scan(bytes(self._head), self._transfer_syntax_uid, complete=False)
+            header = scan(bytes(self._head), self._transfer_syntax_uid, complete=False, to_pixels=True)
         except NeedMoreData as short:
             if len(self._head) > _MAX_HEADER_BYTES:
                 raise PacsdError(Fault.TOO_MUCH, "the header does not end within its limit") from short
@@ -202,7 +205,7 @@ class Reception:
         self._head.clear()
 
     def _scan_whole(self) -> "_Told":
-        return self._understood(scan(bytes(self._head), self._transfer_syntax_uid))
+        return self._understood(scan(bytes(self._head), self._transfer_syntax_uid, to_pixels=True))
 
     def _understood(self, header: Header) -> "_Told":
         """What the index will be told, made while the sender still sends the pixels."""

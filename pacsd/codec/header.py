@@ -58,13 +58,15 @@ class Header:
     """The wanted top-level elements of a data set; of a repeated tag the last one counts.
 
     `implicit` and `big_endian` say how the bytes really are written (nested values need it), `end_offset` how
-    far the scan went, in bytes from the (inflated) data set's start.
+    far the scan went, in bytes from the (inflated) data set's start, and `reaches` where the value that ended it ends,
+    by its own length: a data set that ends before is not all there. 0 where that is not told.
     """
 
     elements: dict[int, Element] = field(default_factory=dict)
     implicit: bool = False
     big_endian: bool = False
     end_offset: int = 0
+    reaches: int = 0
 
     @property
     def character_set(self) -> tuple[str, ...]:
@@ -87,13 +89,15 @@ def scan(
     *,
     tags: frozenset[int] = INDEXED_TAGS,
     complete: bool = True,
+    to_pixels: bool = False,
     max_header_bytes: int = MAX_HEADER_BYTES,
     max_depth: int = MAX_DEPTH,
 ) -> Header:
     """The wanted elements of the data set that `data` begins (PS3.5 section 7), up to Pixel Data.
 
     The scan ends early behind the last wanted group once the three UIDs of a composite instance are seen;
-    out-of-order elements are looked for only until then. With `complete=False` the data may be a prefix.
+    out-of-order elements are looked for only until then; with `to_pixels` it goes on to Pixel Data or a late and huge
+    value, so that `reaches` tells how long the data set has to be. With `complete=False` the data may be a prefix.
     Raises NeedMoreData when a prefix ends too early, MalformedDataset when the whole does, PacsdError
     TOO_MUCH when the wanted elements do not end within `max_header_bytes` or are nested too deeply.
     """
@@ -101,7 +105,10 @@ def scan(
     if syntax.deflated:
         return _scan_deflated(data, tags, complete, max_header_bytes, max_depth)
     view = memoryview(data)
-    return _scan(view, syntax.implicit, syntax.big_endian, tags, complete, max_header_bytes, max_depth)
+    last_group = _PIXEL_GROUP - 1 if to_pixels else _last_group(tags)
+    return _scan(
+        view, syntax.implicit, syntax.big_endian, tags, last_group, complete, max_header_bytes, max_depth
+    )
 
 
 def _scan(
@@ -109,6 +116,7 @@ def _scan(
     implicit: bool,
     big_endian: bool,
     tags: frozenset[int],
+    last_group: int,
     complete: bool,
     max_header_bytes: int,
     max_depth: int,
@@ -117,7 +125,7 @@ def _scan(
     end = min(len(view), max_header_bytes)
     loop = _scan_implicit if header.implicit else _scan_explicit
     try:
-        finished = loop(view, end, header, tags, max_depth)
+        finished = loop(view, end, header, tags, last_group, max_depth)
     except NeedMoreData as short:
         if end < len(view) or (short.wanted_bytes > max_header_bytes and not complete):
             raise _too_much(max_header_bytes) from short
@@ -141,12 +149,11 @@ def _last_group(tags: frozenset[int]) -> int:
 
 
 def _scan_explicit(
-    view: memoryview, end: int, header: Header, wanted: frozenset[int], max_depth: int
+    view: memoryview, end: int, header: Header, wanted: frozenset[int], last_group: int, max_depth: int
 ) -> bool:
     elements, big = header.elements, header.big_endian
     unpack, unpack32 = EXPLICIT[big], LENGTH32[big]
     short_vrs, long_vrs = SHORT_VRS, LONG_VRS
-    last_group = _last_group(wanted)
     late_group = min(_LATE_GROUP, last_group + 1)
     uids = _UIDS & wanted
     at, last = 0, end - 8
@@ -163,7 +170,7 @@ def _scan_explicit(
         else:
             tag, _, length, value_at = odd_explicit_head(view, at, end, big_endian=big)
         if group >= late_group and _may_stop(group, length, last_group, uids, elements):
-            header.end_offset = at
+            header.end_offset, header.reaches = at, value_at + length if length != UNDEFINED else 0
             return True
         following = value_at + length
         if following > end:
@@ -185,18 +192,17 @@ def _scan_explicit(
 
 
 def _scan_implicit(
-    view: memoryview, end: int, header: Header, wanted: frozenset[int], max_depth: int
+    view: memoryview, end: int, header: Header, wanted: frozenset[int], last_group: int, max_depth: int
 ) -> bool:
     elements, big = header.elements, header.big_endian
     unpack = IMPLICIT[big]
-    last_group = _last_group(wanted)
     late_group = min(_LATE_GROUP, last_group + 1)
     uids = _UIDS & wanted
     at, last = 0, end - 8
     while at <= last:
         group, element, length = unpack(view, at)
         if group >= late_group and _may_stop(group, length, last_group, uids, elements):
-            header.end_offset = at
+            header.end_offset, header.reaches = at, at + 8 + length if length != UNDEFINED else 0
             return True
         tag = group << 16 | element
         following = at + 8 + length
@@ -230,7 +236,11 @@ def _scan_deflated(
         front, whole = inflate_front(data, size)
         try:
             view = memoryview(front)
-            return _scan(view, False, False, tags, whole and complete, max_header_bytes, max_depth)
+            header = _scan(
+                view, False, False, tags, _last_group(tags), whole and complete, max_header_bytes, max_depth
+            )
+            header.reaches = 0               # of the inflated bytes, which nobody counts
+            return header
         except NeedMoreData as short:
             if len(front) < size:
                 raise

@@ -18,7 +18,7 @@ from pacsd.blobs.spool import Spool
 from pacsd.codec.part10 import read_meta
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Arrival, Outcome, Stored
-from tests.synthetic import small_object, study
+from tests.synthetic import ct_series, small_object, study
 
 PEER = Peer(
     title="CT1", organisation=1, organisation_code="east", assigning_authority="east", scope=Scope((1,), 1)
@@ -141,4 +141,20 @@ def test_an_object_of_another_study_than_asked_for_is_a_mismatch(tmp_path: Path)
     with pytest.raises(PacsdError) as refused:
         reception.commit()
     assert refused.value.fault is Fault.MISMATCH
+    assert not spool_files(tmp_path) and not admitted.seen
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2, 1000])
+def test_a_data_set_that_ends_inside_its_pixels_is_refused(tmp_path: Path, missing: int) -> None:
+    file = next(iter(ct_series(study(8), count=1, rows=32, columns=32)))
+    data = data_set(file)
+    ingest, admitted = opened(tmp_path)
+    reception = ingest.receive(PEER, **uids(file))
+    reception.write(data[: len(data) - missing])
+    if missing <= 1:                     # writers that leave out the byte that makes a value even
+        assert reception.commit().outcome is Outcome.STORED
+        return
+    with pytest.raises(PacsdError) as refused:
+        reception.commit()
+    assert refused.value.fault is Fault.MALFORMED
     assert not spool_files(tmp_path) and not admitted.seen

@@ -1,7 +1,5 @@
 """A server of many organisations, what each of them stored, and every way of getting it back."""
 
-import contextlib
-import os
 import subprocess
 import tempfile
 import time
@@ -14,6 +12,7 @@ import httpx
 
 from config.settings import Settings, load_settings
 from pacsd.archive.services import Archive, open_archive
+from pacsd.blobs import LocalBlobs
 from pacsd.supervise.attach import database
 from pacsd.supervise.cluster import running_dsn
 from tests.end_to_end import dcmtk, peers
@@ -145,15 +144,9 @@ def wait_for(condition: Callable[[], object], what: str, *, within_s: float = 60
         time.sleep(0.05)
 
 
-def loose(data: Path) -> list[Path]:
-    """Spool files of a data directory that hold something: those made ahead are empty. They may go meanwhile."""
-    found = []
-    for folder, _, names in os.walk(data / "blobs" / "spool"):
-        for name in names:
-            with contextlib.suppress(FileNotFoundError):
-                if os.stat(path := Path(folder, name)).st_size:
-                    found.append(path)
-    return found
+def loose(data: Path) -> list[str]:
+    """Keys of spooled objects in a data directory; names of files made ahead hold nothing and do not count."""
+    return [info.key for info in LocalBlobs(data / "blobs", reserve_bytes=0).list("spool/") if info.size_bytes]
 
 
 def wait_packed(house: House) -> None:

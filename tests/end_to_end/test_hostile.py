@@ -7,15 +7,16 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
+from pacsd.blobs import LocalBlobs
 from pacsd.dimse import command
 from pacsd.dimse.associate import AssociateAccept
 from pacsd.dimse.pdu import pdata
+from pacsd.faults import PacsdError
 from tests.dimse.wire import EXPLICIT, IMPLICIT, VERIFICATION, Raw, request
 from tests.end_to_end import peers
 from tests.end_to_end.conftest import Hospitals
@@ -199,13 +200,14 @@ def test_a_truncated_transfer_leaves_nothing(hospitals, good):
     wait_for(lambda: not unfinished(hospitals, sop), "the incomplete files are gone")
 
 
-def unfinished(hospitals: Hospitals, sop: str) -> list[Path]:
-    """Spool files that name an instance."""
+def unfinished(hospitals: Hospitals, sop: str) -> list[str]:
+    """Keys of spooled objects that name an instance."""
+    blobs = LocalBlobs(hospitals.server.data / "blobs", reserve_bytes=0)
     found = []
-    for path in loose(hospitals.server.data):
-        with contextlib.suppress(FileNotFoundError):
-            if sop.encode() in path.read_bytes()[:2000]:
-                found.append(path)
+    for key in loose(hospitals.server.data):
+        with contextlib.suppress(PacsdError):                # gone since
+            if sop.encode() in blobs.read(key, length_bytes=2000):
+                found.append(key)
     return found
 
 
