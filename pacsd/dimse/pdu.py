@@ -283,10 +283,13 @@ def pdata(context_id: int, data: Data, *, command: bool, max_pdu_bytes: int) -> 
 
 
 def pdata_stream(context_id: int, chunks: Iterable[Data], *, max_pdu_bytes: int) -> Iterator[list[Data]]:
-    """A data set of unknown size as groups of buffers; the last fragment is held back until the end is known."""
-    room = max_pdu_bytes - 6
+    """A data set of unknown size as groups of buffers; the last fragment is held back until the end is known.
+
+    Fragments are of even length (PS3.8 E.2), however the chunks are; but the last, where the data set is odd.
+    """
+    room = max(1, (max_pdu_bytes - 6) // 2 * 2)
     held: Data = b""
-    for chunk in chunks:
+    for chunk in _even(chunks):
         parts: list[Data] = []
         for start in range(0, len(chunk), room):
             if held:
@@ -296,6 +299,19 @@ def pdata_stream(context_id: int, chunks: Iterable[Data], *, max_pdu_bytes: int)
         if parts:
             yield parts
     yield [_PDV.pack(P_DATA_TF, len(held) + 6, len(held) + 2, context_id, _LAST), held]
+
+
+def _even(chunks: Iterable[Data]) -> Iterator[Data]:
+    """The same bytes, with a last byte that makes a chunk odd before the next one instead."""
+    left = b""
+    for chunk in chunks:
+        whole = b"".join((left, chunk)) if left else chunk
+        even = len(whole) // 2 * 2
+        left = bytes(whole[even:])
+        if even:
+            yield whole[:even] if left else whole
+    if left:
+        yield left
 
 
 def send(connection: socket.socket, parts: list[Data]) -> None:

@@ -1,6 +1,6 @@
 """Retrieve frames (PS3.18 10.4.1.1.6): byte for byte as they are stored, or transcoded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache, partial
 
 from starlette.requests import Request
@@ -13,6 +13,8 @@ from pacsd.web.addresses import uid
 from pacsd.web.media_types import (
     OCTET_STREAM,
     Representation,
+    accepted,
+    first_choice,
     negotiate_possible,
     not_acceptable,
 )
@@ -79,10 +81,9 @@ async def frames(services: Services, request: Request) -> Response:
     numbers = frame_numbers(request.path_params["frames"])
     base_url = services.addresses.dicom_web(request)
     found = await services.threads.run(services.archive.frames.read, services.scope(), *uids, numbers)
-    possible = offers(found.transfer_syntax_uid, single=len(numbers) == 1)
-    as_stored = [offer for offer in possible if not offer.transcoded]
+    single, stored_syntax = len(numbers) == 1, found.transfer_syntax_uid
     try:
-        form = await _form(services, request, found, possible)
+        form = await _form(services, request, found, single=single)
         if form.transcoded:
             found = await services.threads.run(found.transcoded, form.transfer_syntax_uid or EXPLICIT_VR_LITTLE_ENDIAN)
     except (HttpError, PacsdError):
@@ -91,20 +92,30 @@ async def frames(services: Services, request: Request) -> Response:
     locations = [
         f"{base_url}/studies/{uids[0]}/series/{uids[1]}/instances/{uids[2]}/frames/{number}" for number in numbers
     ]
-    return await _send(services, found, form, locations, as_stored)
+    return await _send(services, found, form, locations, stored_syntax)
 
 
 async def _form(
-    services: Services, request: Request, found: FrameSet, possible: Sequence[Representation]
+    services: Services, request: Request, found: FrameSet, *, single: bool
 ) -> Representation:
     """What to give them in; as they are stored where that is as welcome as anything. Raises HttpError 406."""
-    form = negotiate_possible(request, possible, lambda _: True)
+    form = _first_choice(accepted(request), found.transfer_syntax_uid, single)
     if form is None or form.transcoded:
-        fits = partial(_fits, found)
+        possible, fits = offers(found.transfer_syntax_uid, single=single), partial(_fits, found)
         form = await services.threads.run(negotiate_possible, request, possible, fits)
         if form is None:
             raise not_acceptable(await services.threads.run(list, filter(fits, possible)))
     return form
+
+
+@lru_cache(maxsize=256)
+def _first_choice(accept: tuple[str, ...], transfer_syntax_uid: str, single: bool) -> Representation | None:
+    """Kept, because viewers ask for thousands of frames with the same header."""
+    return first_choice(accept, offers(transfer_syntax_uid, single=single))
+
+
+def _as_stored(transfer_syntax_uid: str) -> list[Representation]:
+    return [offer for offer in offers(transfer_syntax_uid, single=True) if not offer.transcoded]
 
 
 def _fits(found: FrameSet, form: Representation) -> bool:
@@ -154,7 +165,7 @@ _TARGETS = tuple(uid for uid in TARGETS if uid in MEDIA_TYPES or uid == EXPLICIT
 
 
 async def _send(
-    services: Services, found: FrameSet, form: Representation, locations: list[str], as_stored: Sequence[Representation]
+    services: Services, found: FrameSet, form: Representation, locations: list[str], stored_syntax: str
 ) -> Response:
     threads = services.codec_threads if form.transcoded else services.threads
     writer = MultipartWriter(form.media_type) if form.multipart else None
@@ -165,7 +176,7 @@ async def _send(
         except PacsdError as error:
             if not form.transcoded or error.fault not in CANNOT_BE_TRANSCODED:
                 raise
-            raise not_acceptable(as_stored) from error
+            raise not_acceptable(_as_stored(stored_syntax)) from error
         body = _single(found, chunks, size, form, writer, locations[0])
         if size <= _ONE_BODY_BYTES:
             return PiecesResponse(await threads.run(list, body), media_type=media_type)

@@ -112,6 +112,16 @@ def test_a_stream_reads_back(chunks: list[bytes], max_pdu_bytes: int) -> None:
 
 
 @few
+@given(st.lists(st.binary(max_size=100), max_size=9), st.integers(8, 60))
+def test_only_the_last_fragment_of_a_stream_may_be_odd(chunks: list[bytes], max_pdu_bytes: int) -> None:
+    """PS3.8 E.2; DCMTK aborts where another one is."""
+    parts = [part for group in pdata_stream(5, chunks, max_pdu_bytes=max_pdu_bytes) for part in group]
+    lengths = [len(part) for part in parts[1::2]]
+    assert not any(length % 2 for length in lengths[:-1])
+    assert lengths[-1] % 2 == len(b"".join(chunks)) % 2
+
+
+@few
 @given(st.binary(min_size=1, max_size=3000), st.integers(0, 9), st.integers(128, 4096))
 def test_a_file_reads_back(dataset: bytes, offset: int, max_pdu_bytes: int) -> None:
     with TemporaryFile() as file:
