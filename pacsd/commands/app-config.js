@@ -25,7 +25,7 @@ window.config = {
       configuration: {
         friendlyName: 'pacsd',
         name: 'pacsd',
-        wadoUriRoot: dicomWeb,
+        wadoUriRoot: `${window.location.origin}/wado`,
         qidoRoot: dicomWeb,
         wadoRoot: dicomWeb,
         qidoSupportsIncludeField: true,

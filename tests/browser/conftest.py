@@ -19,8 +19,8 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs the Python
 from tests.browser.chromium import ARTEFACTS, WEBGL, WITHOUT_WEBGL, Watched, chromium, desk, missing, phone  # noqa: E402
 
 SEEN = """
-localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
-localStorage.setItem('investigationalUseDialog', JSON.stringify({ expiryDate: '2099-01-01' }));
+localStorage?.setItem('shownTours', JSON.stringify(['basicViewerTour']));
+localStorage?.setItem('investigationalUseDialog', JSON.stringify({ expiryDate: '2099-01-01' }));
 """
 
 

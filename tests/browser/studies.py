@@ -60,6 +60,7 @@ class Studies:
     ct: Series
     mr: Series
     us: Series
+    compressed: Series                           # two frames that a browser cannot decode
     sr: Series
     tree: Series                                 # a structured report with many kinds of content items
     pdf: Series
@@ -72,6 +73,7 @@ def collect(data: Path, folder: Path) -> Studies:
         "ct": sorted((dicom / "series_ct_phantom_28_slices").glob("*.dcm")),
         "mr": sorted((dicom / "series_mr_128_slices").glob("*.dcm")),
         "us": [dicom / "modality/us/examples_ybr_color.dcm"],
+        "compressed": [dicom / "modality/us/OBXXXX1A_rle_2frame.dcm"],
         "sr": [dicom / "modality/sr/reportsi.dcm"],
         "tree": [dicom / "modality/sr/test-SR.dcm"],
     }

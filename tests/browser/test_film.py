@@ -251,6 +251,15 @@ def test_ultrasound_plays(handy: Watched, served: Served) -> None:
     assert state(page, "index") == stopped
 
 
+def test_compressed_images_are_shown(handy: Watched, served: Served) -> None:
+    page = opened(handy.page, served, served.studies.compressed)
+    frames = int(served.studies.compressed.first.NumberOfFrames)
+    assert state(page, "count") == str(frames)
+    page.wait_for_selector(f"html[data-loaded='{frames}']", state="attached")
+    changed(page, lambda: page.keyboard.press("End"))
+    page.screenshot(path=artefact("film-compressed"))
+
+
 def test_report_as_text(handy: Watched, served: Served) -> None:
     page = handy.page
     page.goto(f"{served.origin}/film/{served.studies.tree.study}")

@@ -35,7 +35,7 @@ FILM = """() => {
 }"""
 WATCH = """
 window.benchmark = {};
-localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']));
+localStorage?.setItem('shownTours', JSON.stringify(['basicViewerTour']));
 (function look() {
     requestAnimationFrame(look);
     const [drawn, count] = (%s)();
