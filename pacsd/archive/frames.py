@@ -32,6 +32,7 @@ class FrameSet:
 
     transfer_syntax_uid: str
     frames: Iterator[tuple[int, Iterator[bytes]]]
+    digest: bytes = b""                  # of the data set they are in
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class BulkValue:
     media_type: str
     _reader: _Ranged
     _extents: tuple[tuple[int, int], ...]
+    digest: bytes = b""                  # of the data set it is in
 
     def read(self, offset_bytes: int, length_bytes: int) -> bytes:
         """A range of the value; shorter only at its end."""
@@ -87,7 +89,7 @@ class Frames:
             blob.close()
             raise
         syntax = EXPLICIT_VR_LITTLE_ENDIAN if table.inflated else ref.transfer_syntax_uid
-        return FrameSet(syntax, _frames(table, reader, numbers, blob.close))
+        return FrameSet(syntax, _frames(table, reader, numbers, blob.close), ref.digest)
 
     def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> BulkValue:
         """The value that the path of a Bulk Data URI names. Raises PacsdError NOT_FOUND."""
@@ -102,7 +104,7 @@ class Frames:
         )
         reader = _inflated(piece, ref) if found.inflated else piece
         size = sum(length for _, length in found.extents)
-        return BulkValue(size, _bulk_media_type(ref, path, found), reader, found.extents)
+        return BulkValue(size, _bulk_media_type(ref, path, found), reader, found.extents, ref.digest)
 
     def _table(self, ref: InstanceRef, piece: PieceReader) -> FrameTable | None:
         if ref.pack is not None:

@@ -65,11 +65,26 @@ OPERATIONS: tuple[Transaction, ...] = (
 )
 
 
+# what a page of another origin may read of an answer, beside the headers that every page may (Fetch 4.9)
+EXPOSED_HEADERS = (
+    "Accept-Ranges", "Allow", "Content-Encoding", "Content-Location", "Content-Range", "ETag", "Link", "Location",
+    "Retry-After", "Warning",
+)  # fmt: skip
+
+
 def create_app(services: Services) -> ASGIApp:
     """The application over these services."""
     routes = [*_routes(DICOM_WEB, TRANSACTIONS, services), *_routes("", OPERATIONS, services)]
     origins = list(services.allowed_origins)
-    cors = Middleware(CORSMiddleware, allow_origins=origins, allow_methods=["GET", "POST"], allow_headers=["*"])
+    methods = sorted({"HEAD", "OPTIONS", *(one.method for one in (*TRANSACTIONS, *OPERATIONS))})
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=methods,
+        allow_headers=["*"],
+        expose_headers=EXPOSED_HEADERS,
+        max_age=86_400,
+    )
     app = Starlette(
         routes=routes,
         middleware=[cors] if origins else [],

@@ -6,10 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacsd.faults import Fault, PacsdError
+from pacsd.web import conditional
 from pacsd.web.addresses import uid
 from pacsd.web.media_types import OCTET_STREAM, Representation, negotiate
 from pacsd.web.multipart import MultipartWriter
 from pacsd.web.problem import HttpError, bad_request
+from pacsd.web.ranges import single_part
 from pacsd.web.services import FrameSet, Services
 from pacsd.web.streaming import PiecesResponse, StreamedResponse, abandon
 
@@ -75,10 +77,17 @@ async def frames(services: Services, request: Request) -> Response:
     except HttpError:
         await services.threads.run(abandon, found.frames)
         raise
+    tag = conditional.entity_tag(form, (found.digest, request.path_params["frames"], base_url))
+    unchanged = conditional.answered(request, tag)
+    if unchanged is not None:
+        await services.threads.run(abandon, found.frames)
+        return unchanged
+    if not form.multipart:
+        return await _send_one(services, request, found, form, tag)
     locations = [
         f"{base_url}/studies/{uids[0]}/series/{uids[1]}/instances/{uids[2]}/frames/{number}" for number in numbers
     ]
-    return await _send(services, found, form, locations)
+    return await _send(services, found, form, locations, conditional.headers(tag))
 
 
 def frame_numbers(text: str) -> list[int]:
@@ -106,19 +115,44 @@ def offers(transfer_syntax_uid: str, *, single: bool) -> tuple[Representation, .
     return (*multipart, *alone) if single else tuple(multipart)
 
 
-async def _send(services: Services, found: FrameSet, form: Representation, locations: list[str]) -> Response:
-    writer = MultipartWriter(form.media_type) if form.multipart else None
-    media_type = writer.content_type if writer else form.part_type
+async def _send_one(
+    services: Services, request: Request, found: FrameSet, form: Representation, tag: str
+) -> Response:
+    """One frame that is the whole body, or a range of it: the first bytes of an HTJ2K frame are a smaller image."""
+    size, chunks = await services.threads.run(next, found.frames)
+    body = _alone(found, chunks)
+    if size > _ONE_BODY_BYTES or "range" in request.headers:
+        return single_part(services, request, body, form.part_type, size, tag)
+    headers = conditional.headers(tag) | {"Accept-Ranges": "bytes"}
+    return PiecesResponse(await services.threads.run(list, body), media_type=form.part_type, headers=headers)
+
+
+async def _send(
+    services: Services, found: FrameSet, form: Representation, locations: list[str], headers: dict[str, str]
+) -> Response:
+    writer = MultipartWriter(form.media_type)
     if len(locations) == 1:
         size, chunks = await services.threads.run(next, found.frames)
         body = _single(found, chunks, size, form, writer, locations[0])
         if size <= _ONE_BODY_BYTES:
-            return PiecesResponse(await services.threads.run(list, body), media_type=media_type)
-    elif writer:
+            pieces = await services.threads.run(list, body)
+            return PiecesResponse(pieces, media_type=writer.content_type, headers=headers)
+    else:
         body = _multipart(found, form, writer, locations)
     return StreamedResponse(
-        body, threads=services.threads, media_type=media_type, stall_s=services.limits.download_stall_s
+        body,
+        threads=services.threads,
+        media_type=writer.content_type,
+        headers=headers,
+        stall_s=services.limits.download_stall_s,
     )
+
+
+def _alone(found: FrameSet, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    finally:
+        abandon(found.frames)
 
 
 def _single(
@@ -126,15 +160,13 @@ def _single(
     chunks: Iterator[bytes],
     size: int,
     form: Representation,
-    writer: MultipartWriter | None,
+    writer: MultipartWriter,
     location: str,
 ) -> Iterator[bytes]:
     try:
-        if writer:
-            yield writer.head(form.part_type, location=location, size_bytes=size)
+        yield writer.head(form.part_type, location=location, size_bytes=size)
         yield from chunks
-        if writer:
-            yield writer.close()
+        yield writer.close()
     finally:
         abandon(found.frames)
 

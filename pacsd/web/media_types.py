@@ -95,6 +95,19 @@ def negotiate(request: Request, offers: Sequence[Representation]) -> Representat
     raise not_acceptable(offers)
 
 
+def quality_of_token(accepted: str, token: str) -> float:
+    """Quality of a coding or character set in a list of weighted tokens, in lower case (RFC 9110 12.4.2).
+
+    What is not named has that of `*`, or none.
+    """
+    qualities = {}
+    for element in _split(accepted, ","):
+        name, _, parameters = element.partition(";")
+        given = re.fullmatch(r"\s*q\s*=\s*([0-9.]+)\s*", parameters)
+        qualities[name.strip().lower()] = _quality(given[1]) if given else 1.0
+    return qualities.get(token, qualities.get("*", 0.0))
+
+
 def choose(ranges: Sequence[MediaRange], offers: Sequence[Representation]) -> Representation | None:
     """The offer with the highest quality, None if nothing is acceptable. An empty Accept accepts anything."""
     best, best_quality = None, 0.0

@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pacsd.web import conditional
 from pacsd.web.addresses import uid
 from pacsd.web.media_types import DICOM, Representation, negotiate, not_acceptable
 from pacsd.web.multipart import MultipartWriter
 from pacsd.web.problem import HttpError
+from pacsd.web.ranges import single_part
 from pacsd.web.services import InstanceRef, Part10, Retrieve, Services
 from pacsd.web.streaming import StreamedResponse, abandon
 
@@ -44,27 +47,35 @@ async def _answer(services: Services, request: Request, *uids: str) -> Response:
     refs = await services.threads.run(services.archive.retrieve.instances, services.scope(), *uids)
     chosen, form = _acceptable(request, refs, single=len(uids) == 3)
     status = 200 if len(chosen) == len(refs) else 206      # PS3.18 10.4.3: some, but not all, can be given so
+    tag = instances_tag(form, chosen, base_url)
+    unchanged = conditional.answered(request, tag)
+    if unchanged is not None:
+        return unchanged
     if not form.multipart:
         part10 = await services.threads.run(services.archive.retrieve.part10, chosen[0])
-        return _stream(services, part10.chunks, form.part_type, part10.size_bytes)
+        return single_part(services, request, part10.chunks, form.part_type, part10.size_bytes, tag)
     # The first file is opened before the answer begins, so that its failure still has a status of its own.
     first = await services.threads.run(services.archive.retrieve.part10, chosen[0])
     writer = MultipartWriter(DICOM)
     body = _multipart(services.archive.retrieve, chosen, first, writer, base_url)
-    return _stream(services, body, writer.content_type, None, status)
-
-
-def _stream(
-    services: Services, chunks: Iterator[bytes], media_type: str, size_bytes: int | None, status: int = 200
-) -> Response:
     return StreamedResponse(
-        chunks,
+        body,
         threads=services.threads,
-        media_type=media_type,
-        size_bytes=size_bytes,
+        media_type=writer.content_type,
         status_code=status,
+        headers=conditional.headers(tag),
         stall_s=services.limits.download_stall_s,
     )
+
+
+def instances_tag(form: Representation, refs: Sequence[InstanceRef], base_url: str) -> str:
+    """Of instances in a form: which they are, their bytes, and what corrections make of these."""
+    facts: list[bytes | str] = [base_url if form.multipart else ""]
+    for ref in refs:
+        facts += (ref.sop_instance_uid, ref.transfer_syntax_uid, ref.digest)
+        if ref.overlay:
+            facts += (orjson.dumps(ref.overlay, option=orjson.OPT_SORT_KEYS), str(ref.overlaid_at))
+    return conditional.entity_tag(form, facts)
 
 
 def _acceptable(

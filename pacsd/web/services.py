@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from pacsd.access.directory import Peer
@@ -38,6 +39,12 @@ class InstanceRef(Protocol):
     def sop_instance_uid(self) -> str: ...
     @property
     def transfer_syntax_uid(self) -> str: ...
+    @property
+    def digest(self) -> bytes: ...
+    @property
+    def overlay(self) -> Mapping[str, Any]: ...
+    @property
+    def overlaid_at(self) -> datetime | None: ...
 
 
 class Part10(Protocol):
@@ -87,6 +94,9 @@ class FrameSet(Protocol):
     def transfer_syntax_uid(self) -> str: ...
     @property
     def frames(self) -> Iterator[tuple[int, Iterator[bytes]]]: ...
+    @property
+    def digest(self) -> bytes:
+        """Of the data set the frames are in."""
 
 
 class Bulk(Protocol):
@@ -96,6 +106,9 @@ class Bulk(Protocol):
     def size_bytes(self) -> int: ...
     @property
     def media_type(self) -> str: ...
+    @property
+    def digest(self) -> bytes:
+        """Of the data set it is in."""
 
     def read(self, offset_bytes: int, length_bytes: int) -> bytes: ...
 

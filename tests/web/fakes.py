@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from email.parser import BytesParser
 from email.policy import compat32
 from typing import Any
@@ -43,6 +44,12 @@ class FakeRef:
     sop_instance_uid: str
     transfer_syntax_uid: str
     content: bytes
+    overlay: dict[str, Any] = field(default_factory=dict)
+    overlaid_at: datetime | None = None
+
+    @property
+    def digest(self) -> bytes:
+        return self.content
 
 
 @dataclass
@@ -64,12 +71,14 @@ class FakeText:
 class FakeFrames:
     transfer_syntax_uid: str
     frames: Iterator[tuple[int, Iterator[bytes]]]
+    digest: bytes = b"of the object"
 
 
 @dataclass(frozen=True)
 class FakeBulk:
     content: bytes
     media_type: str = "application/octet-stream"
+    digest: bytes = b"of the object"
 
     @property
     def size_bytes(self) -> int:
@@ -199,6 +208,13 @@ def services(archive: FakeArchive, **changes: Any) -> Services:
     )
 
 
+@dataclass(frozen=True)
+class Raw:
+    status_code: int
+    headers: httpx.Headers
+    content: bytes
+
+
 class Web:
     """The application over fakes, and a client of it."""
 
@@ -214,6 +230,17 @@ class Web:
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url="http://pacs.test") as client:
             return await client.request(method, path, **arguments)
+
+    def raw(self, method: str, path: str, **arguments: Any) -> "Raw":
+        """One request whose body is left as it was sent."""
+        return asyncio.run(self._raw(method, path, **arguments))
+
+    async def _raw(self, method: str, path: str, **arguments: Any) -> "Raw":
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=True)
+        async with httpx.AsyncClient(transport=transport, base_url="http://pacs.test") as client:
+            async with client.stream(method, path, **arguments) as answer:
+                content = b"".join([chunk async for chunk in answer.aiter_raw()])
+                return Raw(answer.status_code, answer.headers, content)
 
     def get(self, path: str, **arguments: Any) -> httpx.Response:
         return self.request("GET", "/dicom-web" + path, **arguments)
