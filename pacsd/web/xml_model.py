@@ -11,7 +11,7 @@ NAMESPACE = "http://dicom.nema.org/PS3.19/models/NativeDICOM"
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")    # XML 1.0 2.2
 _NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
-_NAME_PARTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
+NAME_PARTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 
 
 def native_model(dataset: Mapping[str, Any]) -> bytes:
@@ -57,7 +57,7 @@ _WRITERS: dict[str, Callable[[int, Any], str]] = {"SQ": _item, "PN": _person_nam
 
 
 def _name_group(group: str, text: str) -> str:
-    parts = zip(_NAME_PARTS, text.split("^"), strict=False)
+    parts = zip(NAME_PARTS, text.split("^"), strict=False)
     body = "".join(f"<{name}>{escape(_text(part))}</{name}>" for name, part in parts if part)
     return f"<{group}>{body}</{group}>"
 

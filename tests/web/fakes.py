@@ -125,6 +125,26 @@ class FakeReception:
         self.aborted = True
 
 
+class FakeScratch:
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self.closed = False
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.content)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.content += data
+
+    def read(self, offset_bytes: int, length_bytes: int) -> Iterator[bytes]:
+        for at in range(offset_bytes, offset_bytes + length_bytes, 1000):
+            yield bytes(self.content[at : min(at + 1000, offset_bytes + length_bytes)])
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class FakeArchive:
     """Everything in lists; tests change them."""
 
@@ -141,6 +161,7 @@ class FakeArchive:
         self.kept: list[bytes] = []
         self.receptions: list[FakeReception] = []
         self.closed = 0
+        self.scratches: list[FakeScratch] = []
         self.search = self.retrieve = self.metadata = self.frames = self.ingest = self
 
     def compile(self, query: Query) -> "FakeCompiled":
@@ -190,6 +211,10 @@ class FakeArchive:
 
     def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> FakeBulk:
         return self.bulk_value
+
+    def scratch(self) -> "FakeScratch":
+        self.scratches.append(FakeScratch())
+        return self.scratches[-1]
 
     def receive_part10(self, peer: Peer, *, study_instance_uid: str | None = None) -> FakeReception:
         reception = FakeReception(self.kept, study_instance_uid)
