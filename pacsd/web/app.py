@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pacsd.faults import PacsdError
-from pacsd.web import bulkdata, frames, health, metadata, metrics, retrieve, search, store
+from pacsd.web import bulkdata, capabilities, frames, health, metadata, metrics, retrieve, search, store
 from pacsd.web.addresses import DICOM_WEB
 from pacsd.web.metering import Counted
 from pacsd.web.problem import HttpError, of_fault, problem
@@ -57,6 +57,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
     Transaction("GET", _STUDY, retrieve.study, "Retrieve Study", "10.4"),
     Transaction("POST", "/studies", store.store, "Store Instances", "10.5"),
     Transaction("POST", _STUDY, store.store, "Store Instances of a Study", "10.5"),
+    Transaction("OPTIONS", "/", capabilities.capabilities, "Retrieve Capabilities", "8.9"),
 )
 OPERATIONS: tuple[Transaction, ...] = (
     Transaction("GET", "/health/live", health.live, "Liveness"),
@@ -91,13 +92,15 @@ def create_app(services: Services) -> ASGIApp:
         exception_handlers={HTTPException: _refused_by_routing},
     )
     app.router.redirect_slashes = False
+    app.state.transactions = TRANSACTIONS
     return app
 
 
 class _Resource:
     """All transactions of one path: the ASGI end point of its route."""
 
-    def __init__(self, services: Services, transactions: dict[str, Transaction]) -> None:
+    def __init__(self, path: str, services: Services, transactions: dict[str, Transaction]) -> None:
+        self._path = path
         self._services = services
         self._transactions = transactions
         heads = {"HEAD"} if "GET" in transactions else set()
@@ -116,14 +119,31 @@ class _Resource:
 
     async def _answer(self, request: Request) -> Response | None:
         method = "GET" if request.method == "HEAD" else request.method
-        if method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": self._allow})
         transaction = self._transactions.get(method)
+        if transaction is None and method == "OPTIONS":
+            return await self._options(request)
         if transaction is None:
             detail = "this resource does not know the method"
             return problem(405, "Method Not Allowed", detail, headers={"Allow": self._allow})
+        return await self._guarded(transaction.handler, request)
+
+    async def _options(self, request: Request) -> Response | None:
+        """What may be asked of the resource: its methods, or a description where one is asked for."""
+        if self._path and capabilities.is_wanted(request):
+            answer = await self._guarded(self._described, request)
+        else:
+            answer = Response(status_code=204)
+        if answer is not None:
+            answer.headers["Allow"] = self._allow
+        return answer
+
+    async def _described(self, services: Services, request: Request) -> Response:
+        return capabilities.described(services, request, self._path)
+
+    async def _guarded(self, handler: Handler, request: Request) -> Response | None:
+        """The handler's answer, or that to its failure; None where nobody is left to be answered."""
         try:
-            return await transaction.handler(self._services, request)
+            return await handler(self._services, request)
         except PacsdError as error:
             return of_fault(error)
         except HttpError as error:
@@ -138,7 +158,12 @@ def _routes(base: str, transactions: tuple[Transaction, ...], services: Services
     by_path: dict[str, dict[str, Transaction]] = {}
     for one in transactions:
         by_path.setdefault(one.path, {})[one.method] = one
-    return [Route(base + path, _Resource(services, resource)) for path, resource in by_path.items()]
+    routes = [
+        Route(base + path, _Resource(path if base else "", services, resource)) for path, resource in by_path.items()
+    ]
+    if "/" in by_path and base:          # the service itself is named with and without its slash
+        routes.append(Route(base, _Resource("/", services, by_path["/"])))
+    return routes
 
 
 async def _refused_by_routing(request: Request, error: Exception) -> Response:

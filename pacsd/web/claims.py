@@ -1,25 +1,12 @@
 """What this edge says of itself, from its table of routes; statements and the README are rendered from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from pacsd.web import bulkdata, frames, metadata, retrieve, search, store, store_response
+from pacsd.web import frames
 from pacsd.web.addresses import DICOM_WEB
 from pacsd.web.app import OPERATIONS, TRANSACTIONS, Transaction
-from pacsd.web.media_types import DICOM, OCTET_STREAM, Representation
+from pacsd.web.capabilities import offers_of
 from pacsd.web.search_parameters import NOT_SUPPORTED, OPTIONS
-
-_FILES = (Representation(DICOM, multipart=True),)
-_STORED_FORM = Representation(OCTET_STREAM, multipart=True), Representation(OCTET_STREAM)
-
-# by module of the handler; frames and bulk data have, besides octets, the media type of their compression
-MEDIA_TYPES: Mapping[str, Sequence[Representation]] = {
-    search.__name__: search.OFFERS,
-    metadata.__name__: metadata.OFFERS,
-    retrieve.__name__: _FILES,
-    frames.__name__: _STORED_FORM,
-    bulkdata.__name__: _STORED_FORM,
-    store.__name__: store_response.OFFERS,
-}
 
 
 def claims() -> Mapping[str, object]:
@@ -35,13 +22,10 @@ def claims() -> Mapping[str, object]:
 
 
 def _transaction(one: Transaction) -> Mapping[str, object]:
-    offers = MEDIA_TYPES[one.handler.__module__]
-    if one.handler is retrieve.instance:
-        offers = (*offers, Representation(DICOM))
     return {
         "method": one.method,
         "path": one.path,
         "name": one.name,
         "clause": one.clause,
-        "media_types": [str(offer) for offer in offers],
+        "media_types": [str(offer) for offer in offers_of(one)],
     }

@@ -5,14 +5,16 @@ representation, and tells nobody more than the answer would.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from xxhash import xxh3_128
 
 from pacsd.web.media_types import Representation
 from pacsd.web.problem import problem
+from pacsd.web.services import InstanceRef
 
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
 _CODINGS = ("-gzip",)                    # the same content, coded on the way: a tag of its own (RFC 9110 8.8.3.3)
@@ -26,6 +28,16 @@ def entity_tag(form: Representation, facts: Iterable[bytes | str]) -> str:
         digest.update(len(data).to_bytes(8, "little"))
         digest.update(data)
     return f'{"W/" if form.multipart else ""}"{digest.hexdigest()}"'
+
+
+def instances_tag(form: Representation, refs: Sequence[InstanceRef], base_url: str) -> str:
+    """Of instances in a form: which they are, their bytes, and what corrections make of these."""
+    facts: list[bytes | str] = [base_url if form.multipart else ""]
+    for ref in refs:
+        facts += (ref.sop_instance_uid, ref.transfer_syntax_uid, ref.digest)
+        if ref.overlay:
+            facts += (orjson.dumps(ref.overlay, option=orjson.OPT_SORT_KEYS), str(ref.overlaid_at))
+    return entity_tag(form, facts)
 
 
 def coded(tag: str, coding: str) -> str:

@@ -12,6 +12,8 @@ from pacsd.web.problem import HttpError
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
 DICOM_XML = "application/dicom+xml"
+ZIP = "application/zip"
+WADL = "application/vnd.sun.wadl+xml"
 JSON = "application/json"                    # accepted as an alias: many clients send nothing else
 OCTET_STREAM = "application/octet-stream"
 MULTIPART_RELATED = "multipart/related"
@@ -86,13 +88,23 @@ def negotiate(request: Request, offers: Sequence[Representation]) -> Representat
 
     Of equally wanted ones the first of `offers`. Raises HttpError 406 that lists `offers`.
     """
-    by_query = request.query_params.getlist("accept") if b"accept=" in request.scope["query_string"] else []
-    by_header = request.headers.getlist("accept")
+    by_query, by_header = _accepted(request)
     for values in (by_query, by_header or ["*/*"]):
         found = choose(parse_accept(",".join(values)), offers) if values else None
         if found is not None:
             return found
     raise not_acceptable(offers)
+
+
+def accepted_ranges(request: Request) -> tuple[MediaRange, ...]:
+    """What the client accepts: what its `accept` query parameter says, else its header."""
+    by_query, by_header = _accepted(request)
+    return parse_accept(",".join(by_query or by_header))
+
+
+def _accepted(request: Request) -> tuple[list[str], list[str]]:
+    by_query = request.query_params.getlist("accept") if b"accept=" in request.scope["query_string"] else []
+    return by_query, request.headers.getlist("accept")
 
 
 def quality_of_token(accepted: str, token: str) -> float:

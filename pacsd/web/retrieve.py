@@ -3,11 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pacsd.web import conditional
+from pacsd.web import conditional, zipped
 from pacsd.web.addresses import uid
 from pacsd.web.media_types import DICOM, Representation, negotiate, not_acceptable
 from pacsd.web.multipart import MultipartWriter
@@ -45,9 +44,11 @@ def instance_url(base_url: str, ref: InstanceRef) -> str:
 async def _answer(services: Services, request: Request, *uids: str) -> Response:
     base_url = services.addresses.dicom_web(request)
     refs = await services.threads.run(services.archive.retrieve.instances, services.scope(), *uids)
+    if zipped.is_wanted(request):
+        return await zipped.answer(services, request, refs)
     chosen, form = _acceptable(request, refs, single=len(uids) == 3)
     status = 200 if len(chosen) == len(refs) else 206      # PS3.18 10.4.3: some, but not all, can be given so
-    tag = instances_tag(form, chosen, base_url)
+    tag = conditional.instances_tag(form, chosen, base_url)
     unchanged = conditional.answered(request, tag)
     if unchanged is not None:
         return unchanged
@@ -66,16 +67,6 @@ async def _answer(services: Services, request: Request, *uids: str) -> Response:
         headers=conditional.headers(tag),
         stall_s=services.limits.download_stall_s,
     )
-
-
-def instances_tag(form: Representation, refs: Sequence[InstanceRef], base_url: str) -> str:
-    """Of instances in a form: which they are, their bytes, and what corrections make of these."""
-    facts: list[bytes | str] = [base_url if form.multipart else ""]
-    for ref in refs:
-        facts += (ref.sop_instance_uid, ref.transfer_syntax_uid, ref.digest)
-        if ref.overlay:
-            facts += (orjson.dumps(ref.overlay, option=orjson.OPT_SORT_KEYS), str(ref.overlaid_at))
-    return conditional.entity_tag(form, facts)
 
 
 def _acceptable(
