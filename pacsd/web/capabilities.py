@@ -23,7 +23,7 @@ from pacsd.web.media_types import (
     accepted_ranges,
     negotiate,
 )
-from pacsd.web.search_parameters import NOT_SUPPORTED, OPTIONS
+from pacsd.web.search_parameters import OPTIONS
 from pacsd.web.services import Services
 
 OFFERS = (Representation(WADL), Representation(JSON))
@@ -111,7 +111,7 @@ def _queries(one: Transaction) -> Iterator[str]:
     """The query parameters of a transaction (PS3.18 8.3.4)."""
     if one.handler.__module__ != search.__name__:
         return
-    yield from sorted({*OPTIONS, *NOT_SUPPORTED})
+    yield from sorted(OPTIONS)
     levels = _LEVELS.get(one.path.rpartition("/")[2], ("patient", "study", "series", "instance"))
     yield from sorted(key.keyword for key in KEYS if key.level in levels)
 

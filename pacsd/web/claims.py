@@ -6,7 +6,7 @@ from pacsd.web import frames
 from pacsd.web.addresses import DICOM_WEB
 from pacsd.web.app import OPERATIONS, TRANSACTIONS, Transaction
 from pacsd.web.capabilities import offers_of
-from pacsd.web.search_parameters import NOT_SUPPORTED, OPTIONS
+from pacsd.web.search_parameters import OPTIONS
 
 
 def claims() -> Mapping[str, object]:
@@ -16,7 +16,6 @@ def claims() -> Mapping[str, object]:
         "transactions": [_transaction(one) for one in TRANSACTIONS],
         "compressed_media_types": sorted(set(frames.MEDIA_TYPES.values())),
         "search_parameters": sorted(OPTIONS),
-        "search_parameters_not_supported": sorted(NOT_SUPPORTED),
         "operations": [{"method": one.method, "path": one.path, "name": one.name} for one in OPERATIONS],
     }
 

@@ -18,9 +18,6 @@ SERIES_INSTANCE_UID = "0020000E"
 
 _LEVELS_ABOVE = {"study": 0, "series": 1, "instance": 2}
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
-NOT_SUPPORTED = {                       # PS3.18 8.3.4.6: the warning it asks for
-    "multiplevaluematching": "Multiple Value Matching has not been performed.",
-}
 _NEGOTIATION = frozenset(("accept", "charset"))
 _MAX_FIELDS = 200
 _MAX_COUNT = 2**31 - 1
@@ -36,7 +33,6 @@ class SearchParameters:
 
     query: Query
     upper: bool = True
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -48,9 +44,9 @@ class _Reading:
     include_all: bool = False
     fuzzy: bool = False
     empty_value_matching: bool = False
+    multiple_value_matching: bool = False
     limit: int | None = None
     offset: int = 0
-    warnings: list[str] = field(default_factory=list)
 
 
 def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> SearchParameters:
@@ -60,8 +56,6 @@ def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> Se
         read = OPTIONS.get(name)
         if read is not None:
             read(reading, value)
-        elif name in NOT_SUPPORTED:
-            _unsupported_option(reading, name, value)
         elif name not in _NEGOTIATION:
             _match(reading, name, value)
     for path, uid in ancestors.items():
@@ -73,6 +67,7 @@ def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> Se
         tuple(Criterion(path, value) for path, value in reading.keys.items()),
         fuzzy=reading.fuzzy,
         empty_value_matching=reading.empty_value_matching,
+        multiple_value_matching=reading.multiple_value_matching,
         include=frozenset(reading.include),
         include_all=reading.include_all,
         limit=reading.limit,
@@ -80,7 +75,7 @@ def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> Se
     )
     all_named = len(ancestors) == _LEVELS_ABOVE[level]
     upper = not all_named or bool(reading.include) or reading.include_all
-    return SearchParameters(query, upper, tuple(reading.warnings))
+    return SearchParameters(query, upper)
 
 
 def attribute_path(text: str) -> str:
@@ -151,6 +146,10 @@ def _empty_values(reading: _Reading, value: str) -> None:
     reading.empty_value_matching = _boolean("emptyvaluematching", value)
 
 
+def _multiple_values(reading: _Reading, value: str) -> None:
+    reading.multiple_value_matching = _boolean("multiplevaluematching", value)
+
+
 def _limit(reading: _Reading, value: str) -> None:
     reading.limit = _count("limit", value)
 
@@ -159,15 +158,11 @@ def _offset(reading: _Reading, value: str) -> None:
     reading.offset = _count("offset", value)
 
 
-def _unsupported_option(reading: _Reading, name: str, value: str) -> None:
-    if _boolean(name, value):
-        reading.warnings.append(f"The {name} parameter is not supported. {NOT_SUPPORTED[name]}")
-
-
 OPTIONS = {
     "includefield": _include,
     "fuzzymatching": _fuzzy,
     "emptyvaluematching": _empty_values,
+    "multiplevaluematching": _multiple_values,
     "limit": _limit,
     "offset": _offset,
 }

@@ -147,10 +147,11 @@ def test_keys_the_index_does_not_match_by_are_named_in_a_warning():
     assert "00091001" in warning
 
 
-def test_unsupported_matching_is_told_in_the_words_of_the_standard(web):
-    warning = web.get("/studies?multiplevaluematching=true").headers["warning"]
-    assert "The multiplevaluematching parameter is not supported. Multiple Value Matching has not been" in warning
-    assert "warning" not in web.get("/studies?multiplevaluematching=false").headers
+def test_multiple_value_matching_is_asked_for_by_its_parameter(web):
+    for value, asked in (("true", True), ("false", False)):
+        answer = web.get(f"/studies?ModalitiesInStudy=CT%5CPT&multiplevaluematching={value}")
+        assert answer.status_code == 200 and "warning" not in answer.headers
+        assert web.archive.queries[-1].multiple_value_matching is asked
 
 
 def test_more_results_than_asked_for_are_announced(web):
