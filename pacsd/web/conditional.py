@@ -30,10 +30,21 @@ def entity_tag(form: Representation, facts: Iterable[bytes | str]) -> str:
     return f'{"W/" if form.multipart else ""}"{digest.hexdigest()}"'
 
 
+def text_tag(form: Representation, chunks: Iterable[bytes]) -> str:
+    """Of a text, however it is cut into chunks: packing cuts metadata otherwise, and changes nothing in it."""
+    digest = xxh3_128()
+    for chunk in chunks:
+        digest.update(chunk)
+    return entity_tag(form, (digest.digest(),))
+
+
 def instances_tag(form: Representation, refs: Sequence[InstanceRef], base_url: str) -> str:
-    """Of instances in a form: which they are, their bytes, and what corrections make of these."""
+    """Of instances in a form: which they are, their bytes, and what corrections make of these.
+
+    In multipart their order is no part of it: packing a series puts its instances into another one.
+    """
     facts: list[bytes | str] = [base_url if form.multipart else ""]
-    for ref in refs:
+    for ref in sorted(refs, key=lambda one: one.sop_instance_uid) if form.multipart else refs:
         facts += (ref.sop_instance_uid, ref.transfer_syntax_uid, ref.digest)
         if ref.overlay:
             facts += (orjson.dumps(ref.overlay, option=orjson.OPT_SORT_KEYS), str(ref.overlaid_at))

@@ -57,7 +57,7 @@ def _prepared(
 ) -> Response:
     """The answer, in a thread. The tag is of the text itself: nothing that shows in it can be forgotten."""
     text = asked()
-    tag = conditional.entity_tag(form, text.chunks)
+    tag = conditional.text_tag(form, text.chunks)
     coding = GZIP if accepts_gzip(request) and worth_coding(text.size_bytes) else ""
     tag = conditional.coded(tag, coding) if coding else tag
     unchanged = conditional.answered(request, tag)

@@ -192,6 +192,7 @@ class WebLimits:
     max_upload_bytes: int | None = None       # of one store request; None: the free space decides
     max_results: int | None = None            # of one search; None: all, streamed
     upload_stall_s: float = 60.0              # without a byte from the client
+    min_upload_bytes_per_s: float = 256.0     # on an average of upload_stall_s
     download_stall_s: float = 120.0           # without a byte taken by the client
     commits_in_flight: int = 16               # of one store request
     multipart: Limits = field(default_factory=Limits)

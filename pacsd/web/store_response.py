@@ -28,6 +28,12 @@ FAILURE_REASON: Mapping[Fault, int] = {      # PS3.18 Table I.2-2, PS3.7 Annex C
     Fault.UNAVAILABLE: 0xA700,               # for now: come again
     Fault.INTERNAL: 0x0110,                  # processing failure
 }
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+NON_PATIENT_CLASSES = frozenset((            # PS3.4 Table GG.3-1: they have no study, and are not kept
+    "1.2.840.10008.5.1.4.38.1", "1.2.840.10008.5.1.4.39.1", "1.2.840.10008.5.1.4.43.1", "1.2.840.10008.5.1.4.44.1",
+    "1.2.840.10008.5.1.4.45.1", "1.2.840.10008.5.1.4.1.1.200.1", "1.2.840.10008.5.1.4.1.1.200.3",
+    "1.2.840.10008.5.1.4.1.1.200.7", "1.2.840.10008.5.1.4.1.1.201.1",
+))  # fmt: skip
 _STATUS_OF_ALL = (Fault.FULL, Fault.UNAVAILABLE)     # when nothing else went wrong, HTTP has its own word for it
 _MAX_REASONS = 5                                     # told in words, in the Warning header
 
@@ -120,7 +126,8 @@ def _reference(outcome: Outcome) -> dict[str, Any]:
 
 def _reason(outcome: Outcome) -> dict[str, Any]:
     fault = outcome.failure.fault if outcome.failure else Fault.INTERNAL
-    return {"00081197": _attribute("US", FAILURE_REASON[fault])}
+    unknown = fault is Fault.MALFORMED and outcome.sop_class_uid in NON_PATIENT_CLASSES
+    return {"00081197": _attribute("US", SOP_CLASS_NOT_SUPPORTED if unknown else FAILURE_REASON[fault])}
 
 
 def _attribute(vr: str, value: str | int) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def test_metadata_of_another_text_has_another_tag(web):
     web.archive.texts = (b"[", b'{"00100010":{"vr":"PN","Value":[{"Alphabetic":"A^C"}]}}', b"]")
     assert tag(web, "/studies/1.2/metadata") != first
     web.archive.texts = (b"[{", b'"00100010":{"vr":"PN","Value":[{"Alphabetic":"A^B"}]}}', b"]")
-    assert tag(web, "/studies/1.2/metadata") != first
+    assert tag(web, "/studies/1.2/metadata") == first        # the same text, cut otherwise
 
 
 def test_every_representation_has_its_tag(web):

@@ -18,6 +18,7 @@ from tests.web.test_dicomweb_client import bulk_uris, kept_urls
 STORED = {"Accept": "application/dicom; transfer-syntax=*"}
 FRAMES = {"Accept": 'multipart/related; type="application/octet-stream"; transfer-syntax=*'}
 XML = {"Accept": 'multipart/related; type="application/dicom+xml"'}
+MAX_BYTES = 1_500_000            # larger ones take their time and show nothing more
 LEFT_OUT = {0x00080005, 0x7FE00001, 0x7FE00002}
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99")
@@ -79,7 +80,7 @@ def stored_again(http: httpx.Client, kind: str, document: bytes, bulk: list[byte
 def test_metadata_and_bulk_data_of_real_files_make_the_same_object_again(http, data_folder, folder):
     again = 0
     for path, url in kept_urls(http, data_folder / "dicom" / folder).items():
-        if path.stat().st_size > 8_000_000:
+        if path.stat().st_size > MAX_BYTES:
             continue
         original = pydicom.dcmread(io.BytesIO(http.get(url, headers=STORED).content), force=True)
         if original.file_meta.TransferSyntaxUID.name.startswith(("MPEG", "HEVC")):
