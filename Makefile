@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PUT_CHECKOUT_FIRST = printf 'import sys; sys.path.insert(0, "%s")\n' "$(CURDIR)" \
 	> "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/pacsd-checkout.pth"
 
-.PHONY: serve test lint bench soak readme
+.PHONY: serve test lint bench soak conformance readme
 
 serve: $(VENV)/.runs
 	$(BIN)/pacsd serve --data ./pacsd-data $(ARGS)
@@ -29,6 +29,10 @@ bench: $(VENV)/.tests
 
 soak: $(VENV)/.tests
 	$(BIN)/python -m tests.soak $(ARGS)
+
+# The table in the README: this server, and Orthanc where it is installed, before the black-box suite
+conformance: $(VENV)/.tests
+	$(BIN)/python -m tests.conformance $(ARGS)
 
 # PostgreSQL runs as a user of its own when we are root, and must be able to run its binaries: umask.
 $(VENV)/bin/python:

@@ -1,1 +1,1 @@
-"""Black-box conformance suites anyone can point at any server (a later step; nothing here yet)."""
+"""Black-box conformance suites anyone can point at any server, and statements of conformance from claims."""

@@ -84,7 +84,8 @@ def _transfer_syntaxes(claims: Claims, words: Words) -> Iterator[Sequence[str]]:
     for rank, one in enumerate(claims["dimse"]["storage_transfer_syntaxes"], 1):
         identifiers = claims["dimse"]["identifier_transfer_syntaxes"]
         also = words["yes"] if one["uid"] in identifiers else ""
-        yield str(rank), _retired(one, words), f"`{one['uid']}`", words[one["kind"]], also
+        pixels = words["separator"].join(words[what] for what in ("decoded", "encoded") if one[what])
+        yield str(rank), _retired(one, words), f"`{one['uid']}`", words[one["kind"]], pixels, also
 
 
 def _query_keys(claims: Claims, words: Words) -> Iterator[Sequence[str]]:

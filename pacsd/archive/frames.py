@@ -2,8 +2,9 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from pacsd.access.scope import Scope
@@ -11,14 +12,19 @@ from pacsd.archive.pack_file import PieceReader
 from pacsd.archive.retrieve import InstanceRef, Retrieve
 from pacsd.archive.sidecar import SidecarIndex
 from pacsd.blobs.port import BlobStore
+from pacsd.codec.encoders import coded_description
 from pacsd.codec.frames import BulkExtent, FrameTable, bulk, frame_extents, unpacked_bits
+from pacsd.codec.pixel_module import PixelModule, read_pixel_module
+from pacsd.codec.pixels import decode_cells, decoded_description, encode_frame
+from pacsd.codec.transcode import is_transcodable
+from pacsd.codec.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
 from pacsd.codec.walk import Dataset
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Extent, PackRow
 
 CHUNK_BYTES = 1 << 20
 KEPT_FRAMES = 1_000_000                  # of loose instances' tables, for each process
-EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+KEPT_MODULES = 10_000                    # descriptions of pixels, for each process
 _PIXEL_DATA_PATHS = ("7FE00008", "7FE00009", "7FE00010")
 
 
@@ -32,7 +38,34 @@ class FrameSet:
 
     transfer_syntax_uid: str
     frames: Iterator[tuple[int, Iterator[bytes]]]
+    module: Callable[[], PixelModule | None]
     digest: bytes = b""                  # of the data set they are in
+
+    def fits(self, transfer_syntax_uid: str) -> bool:
+        """Whether the frames can be given in that transfer syntax, as far as their description tells."""
+        if transfer_syntax_uid == self.transfer_syntax_uid:
+            return True
+        if not is_transcodable(self.transfer_syntax_uid, transfer_syntax_uid):
+            return False
+        try:
+            module = self.module()
+            if module is not None:
+                decoded = decoded_description(self.transfer_syntax_uid, module.description)
+                coded_description(transfer_syntax_uid, decoded)
+        except PacsdError:
+            return False
+        return module is not None
+
+    def transcoded(self, transfer_syntax_uid: str) -> "FrameSet":
+        """The frames in another transfer syntax, each coded when its turn comes (PS3.18 8.7.3).
+
+        Raises PacsdError UNSUPPORTED, and MALFORMED when a frame that cannot be decoded is taken.
+        """
+        module = self.module()
+        if module is None:
+            raise PacsdError(Fault.NOT_FOUND, "the instance has no frames")
+        frames = _coded(self.frames, module, self.transfer_syntax_uid, transfer_syntax_uid)
+        return FrameSet(transfer_syntax_uid, frames, self.module, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +102,17 @@ class Frames:
         self._blobs = blobs
         self._sidecar = sidecar
         self._tables = _Tables()
+        self._modules: dict[Extent, PixelModule | None] = {}
 
     def read(self, scope: Scope, study: str, series: str, sop: str, numbers: Sequence[int]) -> FrameSet:
-        """Frames by number, from 1, as they are stored.
+        """Frames by number, from 1, as they are stored; native ones as they would be in explicit VR little endian.
 
         Raises PacsdError NOT_FOUND (instance, or a frame it does not have), MALFORMED (its pixel data is damaged).
         """
-        ref = self._retrieve.instances(scope, study, series, sop)[0]
+        return self.of(self._retrieve.instances(scope, study, series, sop)[0], numbers)
+
+    def of(self, ref: InstanceRef, numbers: Sequence[int]) -> FrameSet:
+        """As `read`, of an instance that has been found."""
         blob = self._blobs.open(ref.extent.key)
         piece = PieceReader(blob, ref.extent)
         try:
@@ -85,11 +122,15 @@ class Frames:
             if max(numbers) > len(table.frames):
                 raise PacsdError(Fault.NOT_FOUND, f"the instance has {len(table.frames)} frames")
             reader = _inflated(piece, ref) if table.inflated else piece
+            module = partial(self._module, ref, piece)
+            frames = _frames(table, self._in_order(table, reader, module), numbers, blob.close)
         except PacsdError:
             blob.close()
             raise
-        syntax = EXPLICIT_VR_LITTLE_ENDIAN if table.inflated else ref.transfer_syntax_uid
-        return FrameSet(syntax, _frames(table, reader, numbers, blob.close), ref.digest)
+        native = transfer_syntax(ref.transfer_syntax_uid)
+        plain = table.inflated or native.implicit or native.big_endian
+        syntax = EXPLICIT_VR_LITTLE_ENDIAN if plain else ref.transfer_syntax_uid
+        return FrameSet(syntax, frames, module, ref.digest)
 
     def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> BulkValue:
         """The value that the path of a Bulk Data URI names. Raises PacsdError NOT_FOUND."""
@@ -105,6 +146,27 @@ class Frames:
         reader = _inflated(piece, ref) if found.inflated else piece
         size = sum(length for _, length in found.extents)
         return BulkValue(size, _bulk_media_type(ref, path, found), reader, found.extents, ref.digest)
+
+    @staticmethod
+    def _in_order(table: FrameTable, reader: _Ranged, module: Callable[[], PixelModule | None]) -> _Ranged:
+        """The reader, with words in little endian (PS3.18 8.7.3: big endian is not for the web)."""
+        found = module() if table.big_endian else None
+        unit = _WORD_BYTES.get(found.vr, 1) if found is not None else 1
+        return reader if unit == 1 else _Swapped(reader, table.frames[0][0][0], unit)
+
+    def _module(self, ref: InstanceRef, piece: PieceReader) -> PixelModule | None:
+        """What describes the frames; the latest are kept."""
+        kept = self._modules.get(ref.extent)
+        if kept is None:
+            if len(self._modules) >= KEPT_MODULES:
+                self._modules.clear()
+            kept = self._modules[ref.extent] = read_pixel_module(
+                piece,
+                offset_bytes=ref.dataset_offset_bytes,
+                length_bytes=ref.extent.length_bytes - ref.dataset_offset_bytes,
+                transfer_syntax_uid=ref.transfer_syntax_uid,
+            )
+        return kept
 
     def _table(self, ref: InstanceRef, piece: PieceReader) -> FrameTable | None:
         if ref.pack is not None:
@@ -151,6 +213,28 @@ class _Tables:
                 self._frames -= len(oldest.frames)
 
 
+_WORD_BYTES = {"OW": 2, "OF": 4, "OD": 8}
+
+
+class _Swapped:
+    """Big endian words of `unit` bytes that begin at `start_bytes`, read as little endian ones."""
+
+    def __init__(self, reader: _Ranged, start_bytes: int, unit: int) -> None:
+        self._reader = reader
+        self._start_bytes = start_bytes
+        self._unit = unit
+
+    def pread(self, length_bytes: int, offset_bytes: int) -> bytes:
+        before = (offset_bytes - self._start_bytes) % self._unit
+        behind = -(before + length_bytes) % self._unit
+        raw = self._reader.pread(before + length_bytes + behind, offset_bytes - before)
+        words = bytearray(raw)
+        whole = len(words) // self._unit * self._unit
+        for place in range(self._unit):
+            words[place:whole:self._unit] = raw[self._unit - 1 - place : whole : self._unit]
+        return bytes(words[before : before + length_bytes])
+
+
 class _Reopening:
     """A blob opened for each read: a bulk value may be read long after it was found, or never."""
 
@@ -189,6 +273,22 @@ def _frames(
                 yield sum(length for _, length in extents), _chunks(reader, extents)
     finally:
         close()
+
+
+def _coded(
+    frames: Iterator[tuple[int, Iterator[bytes]]], module: PixelModule, source: str, target: str
+) -> Iterator[tuple[int, Iterator[bytes]]]:
+    """Each frame decoded and coded anew; the source is closed with it."""
+    stored = module.description
+    decoded = decoded_description(source, stored)
+    try:
+        for _, chunks in frames:
+            cells = decode_cells(b"".join(chunks), source, stored)
+            frame = encode_frame(cells, target, decoded)
+            yield len(frame), iter((frame,))
+    finally:
+        if isinstance(frames, Generator):
+            frames.close()
 
 
 def _unpacked(table: FrameTable, reader: _Ranged, index: int) -> tuple[int, Iterator[bytes]]:

@@ -1,6 +1,6 @@
 """Giving objects back: which instances a reader sees, and their bytes with overlays applied."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,10 +10,13 @@ from pacsd.archive.sidecar import SidecarIndex
 from pacsd.blobs.port import BlobReader, BlobStore
 from pacsd.codec.part10 import build_meta
 from pacsd.codec.splice import spliced
+from pacsd.codec.transcode import check, is_transcodable, result_uid, transcoded
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Extent, PackRow, SeriesContent
 
 CHUNK_BYTES = 1 << 20
+_LOOK_BYTES = 1 << 16                    # at headers
+_CANNOT = frozenset((Fault.UNSUPPORTED, Fault.MALFORMED, Fault.TOO_MUCH))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,17 +181,44 @@ class Retrieve:
         """The data set as it is given out. Raises PacsdError NOT_FOUND if its blob is gone."""
         return DatasetReader(self._blobs, ref)
 
-    def part10(self, ref: InstanceRef) -> Part10:
-        """The instance as a Part 10 file: group 2 written afresh, without what only this archive needs to know."""
+    def fits(self, ref: InstanceRef, transfer_syntax_uid: str) -> bool:
+        """Whether the instance can be given in that transfer syntax, as far as its header tells."""
+        if transfer_syntax_uid == ref.transfer_syntax_uid:
+            return True
+        if not is_transcodable(ref.transfer_syntax_uid, transfer_syntax_uid):
+            return False
+        with self.open(ref) as reader:
+            try:
+                check(
+                    reader.chunks(_LOOK_BYTES),
+                    source=ref.transfer_syntax_uid,
+                    target=transfer_syntax_uid,
+                    length_bytes=reader.size_bytes,
+                )
+            except PacsdError as error:
+                if error.fault in _CANNOT:
+                    return False
+                raise
+        return True
+
+    def part10(self, ref: InstanceRef, transfer_syntax_uid: str | None = None) -> Part10:
+        """The instance as a Part 10 file: group 2 written afresh, without what only this archive needs to know.
+
+        With another transfer syntax than the stored one it is transcoded while it is read; what the header and the
+        first frame show to be impossible is raised here. Raises PacsdError MALFORMED, UNSUPPORTED, TOO_MUCH.
+        """
+        wanted = transfer_syntax_uid or ref.transfer_syntax_uid
         reader = self.open(ref)
         meta = build_meta(
             sop_class_uid=ref.sop_class_uid,
-            sop_instance_uid=ref.sop_instance_uid,
-            transfer_syntax_uid=ref.transfer_syntax_uid,
+            sop_instance_uid=result_uid(ref.sop_instance_uid, ref.transfer_syntax_uid, wanted),
+            transfer_syntax_uid=wanted,
             source_ae="",
             receiving_ae="",
             receipt=None,
         ).data
+        if wanted != ref.transfer_syntax_uid:
+            return Part10(None, _begun(_transcoded(meta, reader, ref.transfer_syntax_uid, wanted)))
         size = reader.size_bytes
         return Part10(None if size is None else len(meta) + size, _with_meta(meta, reader))
 
@@ -229,3 +259,24 @@ def _with_meta(meta: bytes, reader: DatasetReader) -> Iterator[bytes]:
         chunks = reader.chunks()
         yield meta + next(chunks, b"")
         yield from chunks
+
+
+def _transcoded(meta: bytes, reader: DatasetReader, source: str, target: str) -> Iterator[bytes]:
+    with reader:
+        chunks = transcoded(reader.chunks(), source=source, target=target, length_bytes=reader.size_bytes)
+        yield meta + next(chunks, b"")
+        yield from chunks
+
+
+def _begun(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same chunks, the first of them made already; closing it closes what it comes from."""
+    return _continued(next(chunks), chunks)
+
+
+def _continued(first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    try:
+        yield first
+        yield from chunks
+    finally:
+        if isinstance(chunks, Generator):
+            chunks.close()

@@ -9,9 +9,11 @@ from pacsd.access.directory import Directory
 from pacsd.access.scope import Scope
 from pacsd.archive.arrivals import Arrivals
 from pacsd.archive.frames import Frames
+from pacsd.archive.image_headers import ImageHeaders
 from pacsd.archive.ingest import Ingest
 from pacsd.archive.journal import Journal
 from pacsd.archive.metadata import Metadata
+from pacsd.archive.rendered import Rendered
 from pacsd.archive.retrieve import Retrieve, Selection
 from pacsd.archive.search import Search
 from pacsd.archive.sidecars import Sidecars
@@ -32,6 +34,7 @@ class Archive:
     retrieve: Retrieve
     metadata: Metadata
     frames: Frames
+    rendered: Rendered
     directory: Directory
     blobs: LocalBlobs
     spool: Spool
@@ -82,12 +85,14 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4) -> Archive:
         sidecar=sidecars,
     )
     retrieve = Retrieve(blobs, contents, sidecars)
+    frames = Frames(retrieve, blobs, sidecars)
     return Archive(
         ingest=Ingest(spool, arrivals),
         search=Search(read_pool, contents, sidecars),
         retrieve=retrieve,
         metadata=Metadata(blobs, contents, sidecars, character_sets(settings)),
-        frames=Frames(retrieve, blobs, sidecars),
+        frames=frames,
+        rendered=Rendered(retrieve, frames, ImageHeaders(blobs)),
         directory=directory,
         blobs=blobs,
         spool=spool,

@@ -6,7 +6,7 @@ while a lossless one is offered.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 IMPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
@@ -22,7 +22,8 @@ class TransferSyntax:
     """How a data set is written (PS3.5 section 10).
 
     `encapsulated` speaks of Pixel Data (PS3.5 A.4); `deflated` of the whole data set (PS3.5 A.5); `lossy` is
-    true where the syntax allows loss, though an object in it may be lossless (JPEG 2000 .91).
+    true where the syntax allows loss, though an object in it may be lossless (JPEG 2000 .91). `decoded` and
+    `encoded`: whether pixels are read from it and written in it here.
     """
 
     uid: str
@@ -35,6 +36,8 @@ class TransferSyntax:
     video: bool = False
     retired: bool = False
     known: bool = True
+    decoded: bool = False
+    encoded: bool = False
     preference: int = _UNKNOWN
 
 
@@ -153,8 +156,17 @@ _DECLARED: tuple[TransferSyntax, ...] = (
     ),
 )
 
-TRANSFER_SYNTAXES: tuple[TransferSyntax, ...] = _DECLARED
-_BY_UID: dict[str, TransferSyntax] = {syntax.uid: syntax for syntax in _DECLARED}
+_ENCODED = frozenset((
+    IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN,
+    "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.8.1", "1.2.840.10008.1.2.5",
+    *(_JPEG + end for end in ("50", "51", "57", "70", "80", "81", "90", "91", "201", "202", "203")),
+))  # fmt: skip
+_DECODED = _ENCODED | {_JPEG + end for end in ("52", "53", "54", "55", "56")}
+
+TRANSFER_SYNTAXES: tuple[TransferSyntax, ...] = tuple(
+    replace(syntax, decoded=syntax.uid in _DECODED, encoded=syntax.uid in _ENCODED) for syntax in _DECLARED
+)
+_BY_UID: dict[str, TransferSyntax] = {syntax.uid: syntax for syntax in TRANSFER_SYNTAXES}
 _RANK: dict[str, tuple[int, int]] = {s.uid: (s.preference, n) for n, s in enumerate(_DECLARED)}
 
 

@@ -60,6 +60,8 @@ def _transfer_syntax(one: TransferSyntax) -> Mapping[str, object]:
         "name": one.name,
         "kind": KINDS[one.preference // 100],
         "retired": one.retired,
+        "decoded": one.decoded,
+        "encoded": one.encoded,
     }
 
 

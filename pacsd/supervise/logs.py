@@ -41,6 +41,13 @@ def configure(settings: LogSettings, *, role: str) -> None:
         logging.getLogger(name).setLevel(level)
     logging.raiseExceptions = False  # a closed standard error stops no association
     warnings.simplefilter("ignore")  # libraries warn with the values of the object at hand
+    sys.unraisablehook = _note_unraisable
+
+
+def _note_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
+    """An error that nobody can catch, in a destructor or in a compiled codec: one line instead of a trace."""
+    name = type(unraisable.exc_value).__qualname__
+    logging.getLogger("pacsd").warning("error in a library", extra={"error": name, "where": str(unraisable.object)})
 
 
 class JsonFormatter(logging.Formatter):

@@ -14,7 +14,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pacsd.faults import PacsdError
-from pacsd.web import bulkdata, capabilities, frames, health, metadata, metrics, retrieve, search, store
+from pacsd.web import (
+    bulkdata,
+    capabilities,
+    frames,
+    health,
+    metadata,
+    metrics,
+    rendered,
+    retrieve,
+    search,
+    store,
+    thumbnail,
+)
 from pacsd.web.addresses import DICOM_WEB
 from pacsd.web.metering import Counted
 from pacsd.web.problem import HttpError, of_fault, problem
@@ -48,6 +60,14 @@ TRANSACTIONS: tuple[Transaction, ...] = (
     Transaction("GET", _STUDY + "/instances", search.instances, "Search for a Study's Instances", "10.6"),
     Transaction("GET", _SERIES + "/instances", search.instances, "Search for a Series' Instances", "10.6"),
     Transaction("GET", _INSTANCE + "/frames/{frames}", frames.frames, "Retrieve Frames", "10.4"),
+    Transaction("GET", _STUDY + "/rendered", rendered.study, "Retrieve Rendered Study", "10.4"),
+    Transaction("GET", _SERIES + "/rendered", rendered.series, "Retrieve Rendered Series", "10.4"),
+    Transaction("GET", _INSTANCE + "/rendered", rendered.instance, "Retrieve Rendered Instance", "10.4"),
+    Transaction("GET", _INSTANCE + "/frames/{frames}/rendered", rendered.frames, "Retrieve Rendered Frames", "10.4"),
+    Transaction("GET", _STUDY + "/thumbnail", thumbnail.study, "Retrieve Study Thumbnail", "10.4"),
+    Transaction("GET", _SERIES + "/thumbnail", thumbnail.series, "Retrieve Series Thumbnail", "10.4"),
+    Transaction("GET", _INSTANCE + "/thumbnail", thumbnail.instance, "Retrieve Instance Thumbnail", "10.4"),
+    Transaction("GET", _INSTANCE + "/frames/{frames}/thumbnail", thumbnail.frames, "Retrieve Frame Thumbnail", "10.4"),
     Transaction("GET", _SERIES + "/metadata", metadata.series, "Retrieve Series Metadata", "10.4"),
     Transaction("GET", _STUDY + "/metadata", metadata.study, "Retrieve Study Metadata", "10.4"),
     Transaction("GET", _INSTANCE + "/metadata", metadata.instance, "Retrieve Instance Metadata", "10.4"),

@@ -9,8 +9,10 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pacsd.archive.rendered import CATEGORIES, IMAGE
 from pacsd.codec.keys import KEYS
-from pacsd.web import bulkdata, frames, metadata, retrieve, search, store, store_response
+from pacsd.codec.render.parameters import NAMES
+from pacsd.web import bulkdata, frames, metadata, rendered, retrieve, search, store, store_response, thumbnail
 from pacsd.web.charset import require_utf8
 from pacsd.web.media_types import (
     DICOM,
@@ -29,6 +31,7 @@ from pacsd.web.services import Services
 OFFERS = (Representation(WADL), Representation(JSON))
 _FILES = (Representation(DICOM, multipart=True), Representation(ZIP))
 _STORED_FORM = (Representation(OCTET_STREAM, multipart=True), Representation(OCTET_STREAM))
+_RENDERED = tuple(dict.fromkeys(one for category in (IMAGE, *CATEGORIES) for one in category.media_types))
 
 # by module of the handler; frames and bulk data have, besides octets, the media type of their compression
 MEDIA_TYPES: Mapping[str, Sequence[Representation]] = {
@@ -38,6 +41,8 @@ MEDIA_TYPES: Mapping[str, Sequence[Representation]] = {
     frames.__name__: _STORED_FORM,
     bulkdata.__name__: _STORED_FORM,
     store.__name__: store_response.OFFERS,
+    rendered.__name__: rendered.representations(_RENDERED, single=True),
+    thumbnail.__name__: tuple(map(Representation, thumbnail.MEDIA_TYPES)),
     __name__: OFFERS,
 }
 
@@ -92,6 +97,8 @@ def described(services: Services, request: Request, path: str) -> Response:
 def offers_of(one: Transaction) -> Sequence[Representation]:
     """The media types of a transaction's answers."""
     offers = MEDIA_TYPES[one.handler.__module__]
+    if one.handler in (rendered.study, rendered.series):
+        return [offer for offer in offers if offer.multipart]
     return (*offers, Representation(DICOM)) if one.handler is retrieve.instance else offers
 
 
@@ -109,6 +116,8 @@ def _tree(transactions: Sequence[Transaction], path: str) -> _Resource:
 
 def _queries(one: Transaction) -> Iterator[str]:
     """The query parameters of a transaction (PS3.18 8.3.4)."""
+    if one.handler.__module__ in (rendered.__name__, thumbnail.__name__):
+        yield from NAMES
     if one.handler.__module__ != search.__name__:
         return
     yield from sorted(OPTIONS)

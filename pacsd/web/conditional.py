@@ -21,13 +21,17 @@ _CODINGS = ("-gzip",)                    # the same content, coded on the way: a
 
 
 def entity_tag(form: Representation, facts: Iterable[bytes | str]) -> str:
-    """A tag of what `facts` say, given in `form`; a weak one for multipart, whose boundary differs each time."""
+    """A tag of what `facts` say, given in `form`.
+
+    A weak one for multipart, whose boundary differs each time, and for what is transcoded: the next release of a
+    codec may write the same pixels otherwise.
+    """
     digest = xxh3_128(str(form).encode())
     for fact in facts:
         data = fact.encode() if isinstance(fact, str) else fact
         digest.update(len(data).to_bytes(8, "little"))
         digest.update(data)
-    return f'{"W/" if form.multipart else ""}"{digest.hexdigest()}"'
+    return f'{"W/" if form.multipart or form.transcoded else ""}"{digest.hexdigest()}"'
 
 
 def text_tag(form: Representation, chunks: Iterable[bytes]) -> str:
@@ -38,14 +42,15 @@ def text_tag(form: Representation, chunks: Iterable[bytes]) -> str:
     return entity_tag(form, (digest.digest(),))
 
 
-def instances_tag(form: Representation, refs: Sequence[InstanceRef], base_url: str) -> str:
-    """Of instances in a form: which they are, their bytes, and what corrections make of these.
+def instances_tag(form: Representation, given: Sequence[tuple[InstanceRef, str]], base_url: str) -> str:
+    """Of instances in a form, each with its transfer syntax: which they are, their bytes, and what corrections make
+    of these.
 
     In multipart their order is no part of it: packing a series puts its instances into another one.
     """
     facts: list[bytes | str] = [base_url if form.multipart else ""]
-    for ref in sorted(refs, key=lambda one: one.sop_instance_uid) if form.multipart else refs:
-        facts += (ref.sop_instance_uid, ref.transfer_syntax_uid, ref.digest)
+    for ref, syntax in sorted(given, key=lambda one: one[0].sop_instance_uid) if form.multipart else given:
+        facts += (ref.sop_instance_uid, syntax, ref.digest)
         if ref.overlay:
             facts += (orjson.dumps(ref.overlay, option=orjson.OPT_SORT_KEYS), str(ref.overlaid_at))
     return entity_tag(form, facts)

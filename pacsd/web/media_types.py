@@ -1,7 +1,7 @@
 """Content negotiation (PS3.18 8.7, RFC 9110 12.5.1): what a client accepts against what can be given."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -36,12 +36,14 @@ class Representation:
     """One form in which a resource can be given.
 
     `by_name_only`: not a form to fall into; a client must name its transfer syntax, or accept any (`*`).
+    `transcoded`: made when it is asked for, by those who can say whether it can be.
     """
 
     media_type: str
     multipart: bool = False
     transfer_syntax_uid: str | None = None
     by_name_only: bool = False
+    transcoded: bool = False
 
     @property
     def part_type(self) -> str:
@@ -120,6 +122,21 @@ def quality_of_token(accepted: str, token: str) -> float:
     return qualities.get(token, qualities.get("*", 0.0))
 
 
+def negotiate_possible(
+    request: Request, offers: Sequence[Representation], is_possible: Callable[[Representation], bool]
+) -> Representation | None:
+    """As `negotiate`, among the offers that `is_possible` confirms; it is asked no more than it must be. Maybe none."""
+    left = list(offers)
+    while True:
+        try:
+            form = negotiate(request, left)
+        except HttpError:
+            return None
+        if is_possible(form):
+            return form
+        left = [offer for offer in left if offer.transfer_syntax_uid != form.transfer_syntax_uid]
+
+
 def choose(ranges: Sequence[MediaRange], offers: Sequence[Representation]) -> Representation | None:
     """The offer with the highest quality, None if nothing is acceptable. An empty Accept accepts anything."""
     best, best_quality = None, 0.0
@@ -167,7 +184,7 @@ def _specificity(accepted: MediaRange, offer: Representation) -> int:
         named = 2
     else:
         return -1
-    if offer.by_name_only and syntax is None and named == 4:
+    if offer.by_name_only and syntax is None:
         return -1
     return named + (syntax is not None)
 

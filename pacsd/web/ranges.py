@@ -12,6 +12,7 @@ from pacsd.web.conditional import still
 from pacsd.web.problem import HttpError
 from pacsd.web.services import Services
 from pacsd.web.streaming import StreamedResponse, abandon
+from pacsd.web.threads import Threads
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
@@ -70,6 +71,7 @@ def single_part(
     tag: str,
     *,
     headers: Mapping[str, str] | None = None,
+    threads: Threads | None = None,
 ) -> Response:
     """The answer that is one part: whole, or the range asked for where the size is known. Raises HttpError 416."""
     try:
@@ -80,7 +82,7 @@ def single_part(
     accepted = {} if size_bytes is None else {"Accept-Ranges": "bytes"}
     return StreamedResponse(
         chunks if part is None else cut(chunks, part),
-        threads=services.threads,
+        threads=threads or services.threads,
         media_type=media_type,
         size_bytes=size_bytes if part is None else part.length_bytes,
         status_code=200 if part is None else 206,

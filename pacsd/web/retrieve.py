@@ -1,19 +1,24 @@
-"""Retrieve: studies, series and instances as Part 10 files (PS3.18 10.4)."""
+"""Retrieve: studies, series and instances as Part 10 files (PS3.18 10.4), transcoded where it is asked for."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pacsd.faults import PacsdError
 from pacsd.web import conditional, zipped
 from pacsd.web.addresses import uid
-from pacsd.web.media_types import DICOM, Representation, negotiate, not_acceptable
+from pacsd.web.media_types import DICOM, Representation, not_acceptable
 from pacsd.web.multipart import MultipartWriter
-from pacsd.web.problem import HttpError
 from pacsd.web.ranges import single_part
 from pacsd.web.services import InstanceRef, Part10, Retrieve, Services
 from pacsd.web.streaming import StreamedResponse, abandon
+from pacsd.web.transcoding import CANNOT_BE_TRANSCODED, ChosenForm, chosen_forms
+
+PARTS = (Representation(DICOM, multipart=True),)
+PARTS_OR_ALONE = (*PARTS, Representation(DICOM))
 
 
 async def study(services: Services, request: Request) -> Response:
@@ -46,66 +51,70 @@ async def _answer(services: Services, request: Request, *uids: str) -> Response:
     refs = await services.threads.run(services.archive.retrieve.instances, services.scope(), *uids)
     if zipped.is_wanted(request):
         return await zipped.answer(services, request, refs)
-    chosen, form = _acceptable(request, refs, single=len(uids) == 3)
-    status = 200 if len(chosen) == len(refs) else 206      # PS3.18 10.4.3: some, but not all, can be given so
-    tag = conditional.instances_tag(form, chosen, base_url)
+    forms = PARTS_OR_ALONE if len(uids) == 3 else PARTS
+    chosen = await services.threads.run(chosen_forms, services.archive.retrieve, request, refs, forms)
+    tag = conditional.instances_tag(chosen[0].form, [one.given for one in chosen], base_url)
     unchanged = conditional.answered(request, tag)
     if unchanged is not None:
         return unchanged
-    if not form.multipart:
-        part10 = await services.threads.run(services.archive.retrieve.part10, chosen[0])
-        return single_part(services, request, part10.chunks, form.part_type, part10.size_bytes, tag)
     # The first file is opened before the answer begins, so that its failure still has a status of its own.
-    first = await services.threads.run(services.archive.retrieve.part10, chosen[0])
+    threads = services.codec_threads if any(one.form.transcoded for one in chosen) else services.threads
+    first = await threads.run(_first, services.archive.retrieve, chosen[0])
+    if not chosen[0].form.multipart:
+        part10 = first.part10
+        return single_part(services, request, part10.chunks, first.part_type, part10.size_bytes, tag, threads=threads)
     writer = MultipartWriter(DICOM)
-    body = _multipart(services.archive.retrieve, chosen, first, writer, base_url)
     return StreamedResponse(
-        body,
-        threads=services.threads,
+        _multipart(services.archive.retrieve, chosen, first, writer, base_url),
+        threads=threads,
         media_type=writer.content_type,
-        status_code=status,
+        status_code=200 if len(chosen) == len(refs) else 206,   # PS3.18 10.4.3: some, but not all, can be given so
         headers=conditional.headers(tag),
         stall_s=services.limits.download_stall_s,
     )
 
 
-def _acceptable(
-    request: Request, refs: Sequence[InstanceRef], *, single: bool
-) -> tuple[Sequence[InstanceRef], Representation]:
-    """The instances whose stored transfer syntax is acceptable, and the form to give them in.
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A file on its way, and what it turned out to be."""
 
-    A client that names no transfer syntax gets the stored one: transcoding to Explicit VR Little Endian, which
-    PS3.18 8.7.3.5.2 makes the default, is not there yet, and the part says what it is. Raises HttpError 406.
-    """
-    by_syntax: dict[str, Representation] = {}
-    offers: list[Representation] = []
-    for syntax in dict.fromkeys(ref.transfer_syntax_uid for ref in refs):
-        possible = _offers(syntax, single=single)
-        offers += possible
-        try:
-            by_syntax[syntax] = negotiate(request, possible)
-        except HttpError:
-            continue
-    if not by_syntax:
-        raise not_acceptable(offers)
-    chosen = [ref for ref in refs if ref.transfer_syntax_uid in by_syntax]
-    return chosen, by_syntax[chosen[0].transfer_syntax_uid]
+    part10: Part10
+    part_type: str
 
 
-def _offers(transfer_syntax_uid: str, *, single: bool) -> tuple[Representation, ...]:
-    multipart = Representation(DICOM, multipart=True, transfer_syntax_uid=transfer_syntax_uid)
-    return (multipart, Representation(DICOM, transfer_syntax_uid=transfer_syntax_uid)) if single else (multipart,)
+def _opened(retrieve: Retrieve, one: ChosenForm) -> _Opened:
+    """The file in its form. What cannot be transcoded after all goes as it is stored to a client that named no
+    transfer syntax: the part says what it is, and a study with one broken image stays readable."""
+    if not one.form.transcoded:
+        return _Opened(retrieve.part10(one.ref), one.form.part_type)
+    try:
+        return _Opened(retrieve.part10(one.ref, one.form.transfer_syntax_uid), one.form.part_type)
+    except PacsdError as error:
+        if not one.stored_will_do or error.fault not in CANNOT_BE_TRANSCODED:
+            raise
+        return _Opened(retrieve.part10(one.ref), one.as_stored.part_type)
+
+
+def _first(retrieve: Retrieve, one: ChosenForm) -> _Opened:
+    """The first file. Raises HttpError 406 where it cannot be made and the stored one will not do."""
+    try:
+        return _opened(retrieve, one)
+    except PacsdError as error:
+        if not one.form.transcoded or error.fault not in CANNOT_BE_TRANSCODED:
+            raise
+        raise not_acceptable([one.as_stored]) from error
 
 
 def _multipart(
-    retrieve: Retrieve, refs: Sequence[InstanceRef], first: Part10, writer: MultipartWriter, base_url: str
+    retrieve: Retrieve, chosen: Sequence[ChosenForm], first: _Opened, writer: MultipartWriter, base_url: str
 ) -> Iterator[bytes]:
     """The whole body. One file is open at a time; closing the generator closes it."""
-    opened = chain((first,), map(retrieve.part10, refs[1:]))
-    for ref, part10 in zip(refs, opened, strict=True):
-        content_type = f"{DICOM}; transfer-syntax={ref.transfer_syntax_uid}"
+    opened = chain((first,), (_opened(retrieve, one) for one in chosen[1:]))
+    for one, file in zip(chosen, opened, strict=True):
+        part10 = file.part10
         try:
-            yield writer.head(content_type, location=instance_url(base_url, ref), size_bytes=part10.size_bytes)
+            location = instance_url(base_url, one.ref)
+            yield writer.head(file.part_type, location=location, size_bytes=part10.size_bytes)
             yield from part10.chunks
         finally:
             abandon(part10.chunks)

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
 from pacsd.archive.search import Query
+from pacsd.codec.render.parameters import Parameters
 from pacsd.web.addresses import Addresses
 from pacsd.web.metering import Counted, uncounted
 from pacsd.web.multipart import Limits
-from pacsd.web.threads import Threads
+from pacsd.web.threads import Threads, codec_threads
 
 
 class Match(Protocol):
@@ -67,7 +68,8 @@ class Retrieve(Protocol):
         sop_instance_uid: str | None = None,
     ) -> Sequence[Any]: ...
 
-    def part10(self, ref: Any) -> Part10: ...
+    def fits(self, ref: Any, transfer_syntax_uid: str) -> bool: ...
+    def part10(self, ref: Any, transfer_syntax_uid: str | None = None) -> Part10: ...
 
 
 class MetadataText(Protocol):
@@ -97,6 +99,9 @@ class FrameSet(Protocol):
     @property
     def digest(self) -> bytes:
         """Of the data set the frames are in."""
+
+    def fits(self, transfer_syntax_uid: str) -> bool: ...
+    def transcoded(self, transfer_syntax_uid: str) -> "FrameSet": ...
 
 
 class Bulk(Protocol):
@@ -164,6 +169,41 @@ class Ingest(Protocol):
     def receive_part10(self, peer: Peer, *, study_instance_uid: str | None = None) -> Any: ...
 
 
+class Rendition(Protocol):
+    """One picture or page, in pieces; `frame` is set where it shows one frame of several."""
+
+    @property
+    def ref(self) -> InstanceRef: ...
+    @property
+    def media_type(self) -> str: ...
+    @property
+    def content(self) -> Iterator[bytes]: ...
+    @property
+    def frame(self) -> int | None: ...
+    @property
+    def warning(self) -> str: ...
+
+
+class Renderable(Protocol):
+    """An instance, and the forms it can be given in: none where it cannot be rendered."""
+
+    @property
+    def media_types(self) -> tuple[str, ...]: ...
+    @property
+    def parts(self) -> int: ...
+
+    def render(self, media_type: str, parameters: Parameters) -> Iterator[Rendition]: ...
+    def thumbnail(self, media_type: str, parameters: Parameters) -> Iterator[Rendition]: ...
+    def frames(self, numbers: Sequence[int], media_type: str, parameters: Parameters) -> Iterator[Rendition]: ...
+
+
+class Rendered(Protocol):
+    """archive.rendered. Raises PacsdError NOT_FOUND."""
+
+    def instances(self, scope: Scope, *uids: str) -> Sequence[Renderable]: ...
+    def representatives(self, scope: Scope, *uids: str) -> Sequence[Renderable]: ...
+
+
 class Archive(Protocol):
     """The archive's services as this edge uses them."""
 
@@ -175,6 +215,8 @@ class Archive(Protocol):
     def metadata(self) -> Metadata: ...
     @property
     def frames(self) -> Frames: ...
+    @property
+    def rendered(self) -> Rendered: ...
     @property
     def ingest(self) -> Ingest: ...
 
@@ -210,6 +252,7 @@ class Services:
     count: Callable[[str, Counted], None] = uncounted
     limits: WebLimits = field(default_factory=WebLimits)
     threads: Threads = field(default_factory=Threads)
+    codec_threads: Threads = field(default_factory=codec_threads)
     allowed_origins: Iterable[str] = ()
 
     def scope(self) -> Scope:

@@ -1,5 +1,6 @@
 """Where the synchronous services run: worker threads, a bounded number of them."""
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -31,6 +32,11 @@ class Threads:
         if self._commit_limiter is None:
             self._commit_limiter = anyio.CapacityLimiter(self._commits)
         return await anyio.to_thread.run_sync(_bound(call, args, kwargs), limiter=self._commit_limiter)
+
+
+def codec_threads() -> Threads:
+    """Threads for what computes: as many as there are processors, and one that waits for a disk meanwhile."""
+    return Threads(reads=(os.cpu_count() or 1) + 1)
 
 
 def _bound(call: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], R]:

@@ -6,7 +6,7 @@ take a ZIP as it comes can read it too; there is no DICOMDIR.
 """
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,18 +15,14 @@ from starlette.responses import Response
 
 from pacsd.archive.zip64 import StoredZip
 from pacsd.web import conditional
-from pacsd.web.media_types import ANY_SYNTAX, ZIP, Representation, accepted_ranges, not_acceptable
+from pacsd.web.media_types import ZIP, Representation, accepted_ranges
 from pacsd.web.services import InstanceRef, Part10, Retrieve, Services
 from pacsd.web.streaming import StreamedResponse, abandon
+from pacsd.web.transcoding import chosen_forms
 
+_FORMS = (Representation(ZIP),)
 _HELD_BYTES = 32 << 20                   # of one member; a larger one is read twice, first for its checksum
 _WRITTEN_AT = datetime(1980, 1, 1, tzinfo=UTC)       # the same content is the same ZIP, byte for byte
-
-
-def offers(refs: Sequence[InstanceRef]) -> tuple[Representation, ...]:
-    """The forms of a ZIP: whatever its members are in, or one transfer syntax."""
-    syntaxes = dict.fromkeys(ref.transfer_syntax_uid for ref in refs)
-    return (Representation(ZIP), *(Representation(ZIP, transfer_syntax_uid=syntax) for syntax in syntaxes))
 
 
 def is_wanted(request: Request) -> bool:
@@ -38,20 +34,20 @@ def is_wanted(request: Request) -> bool:
 
 
 async def answer(services: Services, request: Request, refs: Sequence[InstanceRef]) -> Response:
-    """The ZIP of these instances; 206 where only some are in the transfer syntax asked for. Raises HttpError 406."""
-    asked = (one for one in accepted_ranges(request) if one.essence == ZIP)
-    named = {one.parameters.get("transfer-syntax", ANY_SYNTAX) for one in asked}
-    chosen = refs if ANY_SYNTAX in named else [ref for ref in refs if ref.transfer_syntax_uid in named]
-    if not chosen:
-        raise not_acceptable(offers(refs))
-    tag = conditional.instances_tag(Representation(ZIP), chosen, "")
+    """The ZIP of these instances; 206 where only some can be given in the transfer syntax asked for.
+
+    Raises HttpError 406.
+    """
+    chosen = await services.threads.run(chosen_forms, services.archive.retrieve, request, refs, _FORMS)
+    transcoded = any(one.form.transcoded for one in chosen)
+    tag = conditional.instances_tag(Representation(ZIP, transcoded=transcoded), [one.given for one in chosen], "")
     unchanged = conditional.answered(request, tag)
     if unchanged is not None:
         return unchanged
     name = request.path_params.get("instance") or request.path_params.get("series") or request.path_params["study"]
     return StreamedResponse(
-        zipped(services.archive.retrieve, chosen),
-        threads=services.threads,
+        zipped(services.archive.retrieve, [one.given for one in chosen]),
+        threads=services.codec_threads if transcoded else services.threads,
         media_type=ZIP,
         status_code=200 if len(chosen) == len(refs) else 206,
         headers={**conditional.headers(tag), "Content-Disposition": f'attachment; filename="{name}.zip"'},
@@ -59,14 +55,15 @@ async def answer(services: Services, request: Request, refs: Sequence[InstanceRe
     )
 
 
-def zipped(retrieve: Retrieve, refs: Sequence[InstanceRef]) -> Iterator[bytes]:
-    """The bytes of the ZIP. One file is open at a time, and no more than 32 MiB of it in memory."""
+def zipped(retrieve: Retrieve, given: Sequence[tuple[InstanceRef, str]]) -> Iterator[bytes]:
+    """The bytes of the ZIP, each instance in its transfer syntax. One file is open at a time, and no more than 32 MiB
+    of it in memory."""
     pieces: list[bytes] = []
     zip64 = StoredZip(pieces.append)
-    for name, ref in zip(_names(refs), refs, strict=True):
-        member = _looked_at(retrieve.part10(ref))
+    for name, (ref, syntax) in zip(_names(ref for ref, _ in given), given, strict=True):
+        member = _looked_at(retrieve.part10(ref, syntax))
         zip64.begin(name, size_bytes=member.size_bytes, crc32=member.crc32, modified_at=_WRITTEN_AT)
-        chunks = iter(member.held) if member.held is not None else retrieve.part10(ref).chunks
+        chunks = iter(member.held) if member.held is not None else retrieve.part10(ref, syntax).chunks
         try:
             for chunk in chunks:
                 zip64.write(chunk)
@@ -100,7 +97,7 @@ def _looked_at(part10: Part10) -> _Member:
     return _Member(size, crc32, held)
 
 
-def _names(refs: Sequence[InstanceRef]) -> Iterator[str]:
+def _names(refs: Iterable[InstanceRef]) -> Iterator[str]:
     series: dict[str, int] = {}
     counts: dict[str, int] = {}
     for ref in refs:

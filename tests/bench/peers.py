@@ -115,7 +115,7 @@ def orthanc_settings(folder: Path, *, http: int, dicom: int, move: int) -> dict[
         "DicomAlwaysAllowGet": True,
         "DicomAlwaysAllowMove": True,
         "DicomModalities": {"dest": [MOVE_DESTINATION, "127.0.0.1", move]},
-        "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "Host": "127.0.0.1"},
+        "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "Host": f"127.0.0.1:{http}"},
     }
 
 

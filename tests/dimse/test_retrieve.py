@@ -17,13 +17,17 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.uid import (
+    MPEG2MPML,
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
     ImplicitVRLittleEndian,
-    JPEGBaseline8Bit,
+    JPEG2000Lossless,
+    JPEGLSLossless,
     MRImageStorage,
+    RLELossless,
 )
 from pynetdicom import AE, build_role, evt
 from pynetdicom.sop_class import (
@@ -35,6 +39,7 @@ from pynetdicom.sop_class import (
 from config.settings import RemoteAESettings
 from pacsd.archive.retrieve import InstanceRef
 from pacsd.codec.convert import CONVERTIBLE
+from pacsd.codec.transcode import transcoded
 from pacsd.dimse.move import grouped
 from pacsd.dimse.requestor import Proposal
 from pacsd.faults import Fault, PacsdError
@@ -150,11 +155,11 @@ def test_failed_instances_are_listed() -> None:
 
 def test_a_syntax_the_receiver_refuses_fails_with_its_reason() -> None:
     with receiver() as (remote, _):
-        archive = filled(2, syntax=JPEGBaseline8Bit)
+        archive = filled(2, syntax=MPEG2MPML)
         with running(archive=archive, directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
             final, failed = move(server, wanted())[-1]
     assert final.Status == 0xA702 and len(failed.FailedSOPInstanceUIDList) == 2
-    assert final.ErrorComment == "not taken by the receiver: JPEG Baseline (Process 1)"
+    assert final.ErrorComment == "not taken by the receiver: MPEG2 Main Profile / Main Level"
 
 
 def pixels(data: bytes, syntax: str) -> bytes:
@@ -180,6 +185,39 @@ def test_a_receiver_of_another_uncompressed_syntax_gets_that(syntax: str) -> Non
         stored = archive.datasets[str(request.AffectedSOPInstanceUID)]
         assert pixels(data, syntax) == pixels(stored, ExplicitVRLittleEndian)
         assert (data == stored) == (syntax == ExplicitVRLittleEndian)
+
+
+def compressed(archive: FakeArchive, syntax: str) -> dict[str, bytes]:
+    """Its objects in a compressed transfer syntax from now on; what they were by SOP Instance UID."""
+    plain = dict(archive.datasets)
+    for uid, data in plain.items():
+        coded = transcoded([data], source=ExplicitVRLittleEndian, target=syntax, length_bytes=len(data))
+        archive.datasets[uid] = b"".join(coded)
+    archive.instances = [replace(one, transfer_syntax_uid=syntax) for one in archive.instances]
+    return plain
+
+
+@pytest.mark.parametrize("syntax", [JPEG2000Lossless, HTJ2KLossless, JPEGLSLossless, RLELossless])
+def test_a_receiver_that_takes_no_compression_gets_decoded_pixels(syntax: str) -> None:
+    archive = filled(2)
+    plain = compressed(archive, syntax)
+    with receiver(syntaxes=[ImplicitVRLittleEndian]) as (remote, received):
+        with running(archive=archive, directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
+            final, _ = move(server, wanted())[-1]
+    assert final.Status == 0x0000 and len(received) == 2
+    for request, data in received:
+        stored = plain[str(request.AffectedSOPInstanceUID)]
+        assert pixels(data, ImplicitVRLittleEndian) == pixels(stored, ExplicitVRLittleEndian)
+
+
+def test_a_receiver_that_takes_the_stored_compression_gets_it_untouched() -> None:
+    archive = filled(2)
+    compressed(archive, JPEGLSLossless)
+    with receiver(syntaxes=[ImplicitVRLittleEndian, JPEGLSLossless]) as (remote, received):
+        with running(archive=archive, directory=FakeDirectory(remotes={"RECEIVER": remote})) as server:
+            final, _ = move(server, wanted())[-1]
+    assert final.Status == 0x0000
+    assert {str(request.AffectedSOPInstanceUID): data for request, data in received} == archive.datasets
 
 
 def test_what_cannot_be_converted_fails_alone() -> None:

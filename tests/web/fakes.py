@@ -1,7 +1,7 @@
 """An archive in memory, as the web edge sees one."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.parser import BytesParser
@@ -72,6 +72,26 @@ class FakeFrames:
     transfer_syntax_uid: str
     frames: Iterator[tuple[int, Iterator[bytes]]]
     digest: bytes = b"of the object"
+    impossible: Sequence[str] = ()
+
+    def fits(self, transfer_syntax_uid: str) -> bool:
+        return transfer_syntax_uid not in self.impossible
+
+    def transcoded(self, transfer_syntax_uid: str) -> "FakeFrames":
+        return replace(
+            self, transfer_syntax_uid=transfer_syntax_uid, frames=self._transcoded(transfer_syntax_uid.encode())
+        )
+
+    def _transcoded(self, name: bytes) -> Iterator[tuple[int, Iterator[bytes]]]:
+        try:
+            for _, chunks in self.frames:
+                content = name + b" of " + b"".join(chunks)
+                if content.endswith(b"broken"):
+                    raise PacsdError(Fault.MALFORMED, "a compressed frame cannot be decoded")
+                yield len(content), iter((content,))
+        finally:
+            if isinstance(self.frames, Generator):
+                self.frames.close()
 
 
 @dataclass(frozen=True)
@@ -86,6 +106,58 @@ class FakeBulk:
 
     def read(self, offset_bytes: int, length_bytes: int) -> bytes:
         return self.content[offset_bytes : offset_bytes + length_bytes]
+
+
+@dataclass(frozen=True)
+class FakeRendition:
+    ref: FakeRef
+    media_type: str
+    content: Iterator[bytes]
+    frame: int | None = None
+    warning: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class FakeRenderable:
+    """Keeps what it was asked for, and fails with its fault when it is rendered."""
+
+    number: int
+    media_types: tuple[str, ...] = ("image/jpeg", "image/png", "image/gif")
+    parts: int = 1
+    fault: Fault | None = None
+    warning: str = ""
+    asked: list[Any] = field(default_factory=list)
+
+    def render(self, media_type: str, parameters: Any) -> Iterator[FakeRendition]:
+        self.asked.append(parameters)
+        if self.fault is not None:
+            raise PacsdError(self.fault, "it cannot be drawn")
+        for part in range(self.parts):
+            yield self._made(media_type, f"{self.number}.{part} as {media_type}")
+
+    def thumbnail(self, media_type: str, parameters: Any) -> Iterator[FakeRendition]:
+        return self.render(media_type, parameters)
+
+    def frames(self, numbers: Sequence[int], media_type: str, parameters: Any) -> Iterator[FakeRendition]:
+        self.asked.append(parameters)
+        if max(numbers) > 3:
+            raise PacsdError(Fault.NOT_FOUND, "the instance has 3 frames")
+        return (self._made(media_type, f"frame {number} as {media_type}", number) for number in numbers)
+
+    def _made(self, media_type: str, text: str, frame: int | None = None) -> FakeRendition:
+        ref = FakeRef("1.2", "1.3", f"1.4.{self.number}", EXPLICIT, b"")
+        return FakeRendition(ref, media_type, iter((text[:3].encode(), text[3:].encode())), frame, self.warning)
+
+
+class FakeRendered:
+    def __init__(self) -> None:
+        self.found = [FakeRenderable(1)]
+
+    def instances(self, scope: Scope, *uids: str) -> list[FakeRenderable]:
+        return self.found
+
+    def representatives(self, scope: Scope, *uids: str) -> list[FakeRenderable]:
+        return self.found
 
 
 @dataclass(frozen=True)
@@ -156,12 +228,14 @@ class FakeArchive:
         self.refs: list[FakeRef] = []
         self.texts: Sequence[bytes] = (b"[", b'{"00100010":{"vr":"PN","Value":[{"Alphabetic":"A^B"}]}}', b"]")
         self.frame_syntax = EXPLICIT
+        self.impossible: Sequence[str] = ()          # transfer syntaxes that nothing can be transcoded into
         self.frame_contents: list[bytes] = [b"frame 1", b"frame 2", b"frame 3"]
         self.bulk_value = FakeBulk(bytes(range(256)) * 40)
         self.kept: list[bytes] = []
         self.receptions: list[FakeReception] = []
         self.closed = 0
         self.scratches: list[FakeScratch] = []
+        self.rendered = FakeRendered()
         self.search = self.retrieve = self.metadata = self.frames = self.ingest = self
 
     def compile(self, query: Query) -> "FakeCompiled":
@@ -188,7 +262,14 @@ class FakeArchive:
             raise PacsdError(Fault.NOT_FOUND, "no such study, series or instance")
         return found
 
-    def part10(self, ref: FakeRef) -> FakePart10:
+    def fits(self, ref: FakeRef, transfer_syntax_uid: str) -> bool:
+        return transfer_syntax_uid not in self.impossible
+
+    def part10(self, ref: FakeRef, transfer_syntax_uid: str | None = None) -> FakePart10:
+        if transfer_syntax_uid is not None and transfer_syntax_uid != ref.transfer_syntax_uid:
+            if ref.content.startswith(b"broken"):
+                raise PacsdError(Fault.MALFORMED, "a compressed frame cannot be decoded")
+            return FakePart10(None, iter((transfer_syntax_uid.encode(), b" of ", ref.content)))
         half = len(ref.content) // 2
         return FakePart10(len(ref.content), iter((ref.content[:half], ref.content[half:])))
 
@@ -207,7 +288,8 @@ class FakeArchive:
         if max(numbers) > len(self.frame_contents):
             raise PacsdError(Fault.NOT_FOUND, "no such frame")
         chosen = [self.frame_contents[number - 1] for number in numbers]
-        return FakeFrames(self.frame_syntax, ((len(one), iter((one[:3], one[3:]))) for one in chosen))
+        frames = ((len(one), iter((one[:3], one[3:]))) for one in chosen)
+        return FakeFrames(self.frame_syntax, frames, impossible=self.impossible)
 
     def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> FakeBulk:
         return self.bulk_value

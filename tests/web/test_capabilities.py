@@ -45,6 +45,16 @@ def test_a_method_says_what_it_takes_and_gives():
     assert "application/zip" in [one.get("mediaType") for one in described["GET", "/studies/{study}"].iter()]
 
 
+def test_pictures_are_described_with_their_parameters():
+    [resources] = ElementTree.fromstring(options("/").content).findall(f"{SPACE}resources")
+    described = {(name, where): method for name, where, method in methods_of(resources)}
+    study, thumbnail = (described["GET", "/studies/{study}" + end] for end in ("/rendered", "/thumbnail"))
+    for one in (study, thumbnail):
+        assert {"viewport", "window", "quality"} <= {param.get("name") for param in one.iter(f"{SPACE}param")}
+    assert {one.get("mediaType").partition(";")[0] for one in study.find(f"{SPACE}response")} == {"multipart/related"}
+    assert "image/png" in [one.get("mediaType") for one in thumbnail.find(f"{SPACE}response")]
+
+
 def test_the_same_as_json():
     described = options("/", Accept="application/json").json()["application"]["resources"]
     assert described["base"] == "http://pacs.test/dicom-web"

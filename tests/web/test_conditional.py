@@ -6,6 +6,7 @@ import pytest
 from tests.web.fakes import EXPLICIT, JPEG_LS, FakeBulk, FakeFrames, FakeRef, Web
 
 INSTANCE = "/studies/1.2/series/1.3/instances/1.4"
+JPEG_2000 = "1.2.840.10008.1.2.4.90"
 SINGLE = {"Accept": "application/dicom"}
 MULTIPART = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 
@@ -80,10 +81,22 @@ def test_every_representation_has_its_tag(web):
     assert tag(web, INSTANCE, **SINGLE) != tag(web, INSTANCE, **MULTIPART)
 
 
+def test_what_is_transcoded_has_a_weak_tag_of_its_own(web):
+    forms = [SINGLE, *({"Accept": f"application/dicom; transfer-syntax={syntax}"} for syntax in (JPEG_LS, JPEG_2000))]
+    tags = [tag(web, INSTANCE, **form) for form in forms]
+    assert len(set(tags)) == 3 and [one.startswith("W/") for one in tags] == [False, True, True]
+    frames = [{"Accept": kind} for kind in ("application/octet-stream", "image/jls", "image/jp2")]
+    of_frames = [tag(web, INSTANCE + "/frames/1", **form) for form in frames]
+    assert len(set(of_frames)) == 3 and [one.startswith("W/") for one in of_frames] == [False, True, True]
+    assert web.get(INSTANCE, headers={**forms[1], "If-None-Match": tags[1]}).status_code == 304
+    assert web.get(INSTANCE + "/frames/1", headers={**frames[1], "If-None-Match": of_frames[1]}).status_code == 304
+    assert web.get(INSTANCE + "/frames/1", headers={**frames[2], "If-None-Match": of_frames[1]}).status_code == 200
+
+
 def test_other_bytes_have_another_tag(web):
     frame, bulk = tag(web, INSTANCE + "/frames/1"), tag(web, INSTANCE + "/bulkdata/00420011")
     web.archive.bulk_value = FakeBulk(b"x", digest=b"of another")
-    web.archive.read = lambda *_: FakeFrames(EXPLICIT, iter([(1, iter((b"x",)))]), b"of another")
+    web.archive.read = lambda *_: FakeFrames(EXPLICIT, iter([(1, iter((b"x",)))]), digest=b"of another")
     assert tag(web, INSTANCE + "/frames/1") != frame
     assert tag(web, INSTANCE + "/bulkdata/00420011") != bulk
 

@@ -52,9 +52,16 @@ def test_metadata_negotiation(accept, expected):
             'multipart/related; type="application/octet-stream"; transfer-syntax=*',
             f'multipart/related; type="application/octet-stream"; transfer-syntax={JPEG_LS}',
         ),
-        ('multipart/related; type="application/octet-stream"', None),
-        (f'multipart/related; type="application/octet-stream"; transfer-syntax={EXPLICIT}', None),
-        ("image/jpeg", None),
+        (
+            'multipart/related; type="application/octet-stream"',
+            f'multipart/related; type="application/octet-stream"; transfer-syntax={EXPLICIT}',
+        ),
+        (
+            f'multipart/related; type="application/octet-stream"; transfer-syntax={EXPLICIT}',
+            f'multipart/related; type="application/octet-stream"; transfer-syntax={EXPLICIT}',
+        ),
+        ("image/jpeg", "image/jpeg; transfer-syntax=1.2.840.10008.1.2.4.70"),
+        ("image/gif", None),
     ],
 )
 def test_compressed_frame_negotiation(accept, expected):
@@ -63,7 +70,7 @@ def test_compressed_frame_negotiation(accept, expected):
 
 def test_native_frames_are_octets_in_explicit_little_endian():
     assert chosen("application/octet-stream", NATIVE_FRAME) == f"application/octet-stream; transfer-syntax={EXPLICIT}"
-    assert chosen("image/jpeg", NATIVE_FRAME) is None
+    assert chosen("image/png", NATIVE_FRAME) is None
 
 
 def test_parameters_keep_quoted_separators():

@@ -1,7 +1,7 @@
 import pytest
 
 from pacsd.web.ranges import ByteRange, cut
-from tests.web.fakes import EXPLICIT, FakePart10, FakeRef, Web
+from tests.web.fakes import EXPLICIT, JPEG_LS, FakePart10, FakeRef, Web
 
 INSTANCE = "/studies/1.2/series/1.3/instances/1.4"
 CONTENT = bytes(range(250)) * 40
@@ -51,9 +51,19 @@ def test_a_download_goes_on_only_with_the_same_content(web):
 
 
 def test_a_corrected_instance_has_no_size_beforehand_and_is_sent_whole(web):
-    web.archive.part10 = lambda ref: FakePart10(None, iter((b"ab", b"cd")))
+    web.archive.part10 = lambda *_: FakePart10(None, iter((b"ab", b"cd")))
     answer = web.get(INSTANCE, headers={**SINGLE, "Range": "bytes=1-2"})
     assert answer.status_code == 200 and answer.content == b"abcd" and "accept-ranges" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [(INSTANCE, f"application/dicom; transfer-syntax={JPEG_LS}"), (INSTANCE + "/frames/1", "image/jls")],
+)
+def test_what_is_transcoded_is_sent_whole(web, path, accept):
+    answer = web.get(path, headers={"Accept": accept, "Range": "bytes=1-2"})
+    assert answer.status_code == 200 and answer.content == JPEG_LS.encode() + b" of " + CONTENT
+    assert "accept-ranges" not in answer.headers
 
 
 def test_multipart_has_no_ranges(web):

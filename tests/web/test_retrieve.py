@@ -2,6 +2,8 @@ import pytest
 
 from tests.web.fakes import EXPLICIT, JPEG_LS, FakePart10, FakeRef, Web, parts_of
 
+JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+VIDEO = "1.2.840.10008.1.2.4.102"
 ANY = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 
 
@@ -45,21 +47,68 @@ def test_an_unknown_study_is_not_found(web):
     assert answer.status_code == 404 and answer.headers["content-type"] == "application/problem+json"
 
 
+def accepting(syntax: str, more: str = "") -> dict[str, str]:
+    return {"Accept": f'multipart/related; type="application/dicom"; transfer-syntax={syntax}{more}'}
+
+
+def test_who_names_no_transfer_syntax_gets_explicit_little_endian(web):
+    for accept in ({"Accept": 'multipart/related; type="application/dicom"'}, {"Accept": "*/*"}, {"Accept": ""}):
+        parts = parts_of(web.get("/studies/1.2", headers=accept))
+        assert [content for _, content in parts] == [b"first" * 100, EXPLICIT.encode() + b" of " + b"second" * 100, b""]
+        assert parts[1][0]["Content-Type"] == f"application/dicom; transfer-syntax={EXPLICIT}"
+
+
+def test_who_names_no_transfer_syntax_gets_what_lost_something_as_it_is(web):
+    web.archive.refs = [FakeRef("1.2", "1.3", "1.4", JPEG_BASELINE, b"lossy")]
+    answer = web.get("/studies/1.2/series/1.3/instances/1.4", headers={"Accept": "application/dicom"})
+    assert answer.content == b"lossy"
+    assert answer.headers["content-type"] == f"application/dicom; transfer-syntax={JPEG_BASELINE}"
+    assert parts_of(web.get("/studies/1.2", headers=accepting(EXPLICIT)))[0][1] == EXPLICIT.encode() + b" of lossy"
+
+
+def test_all_in_the_wanted_syntax(web):
+    answer = web.get("/studies/1.2", headers=accepting(JPEG_LS))
+    assert answer.status_code == 200
+    contents = [content for _, content in parts_of(answer)]
+    assert contents == [JPEG_LS.encode() + b" of " + b"first" * 100, b"second" * 100, JPEG_LS.encode() + b" of "]
+
+
+def test_the_better_liked_syntax_goes_before_the_stored_one(web):
+    liked = accepting("1.2.840.10008.1.2.4.90", f', {accepting(JPEG_LS)["Accept"]};q=0.5')
+    [(headers, _)] = parts_of(web.get("/studies/1.2/series/1.3/instances/1.5", headers=liked))
+    assert headers["Content-Type"] == "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.90"
+
+
 def test_some_in_the_wanted_syntax_is_partial_content(web):
-    accept = f'multipart/related; type="application/dicom"; transfer-syntax={JPEG_LS}'
-    answer = web.get("/studies/1.2", headers={"Accept": accept})
+    web.archive.refs.append(FakeRef("1.2", "1.3", "1.8", VIDEO, b"moving"))
+    answer = web.get("/studies/1.2", headers=accepting(JPEG_LS))
     assert answer.status_code == 206
-    assert [content for _, content in parts_of(answer)] == [b"second" * 100]
+    assert len(parts_of(answer)) == 3
 
 
 def test_none_in_the_wanted_syntax_lists_what_there_is(web):
-    accept = 'multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.4.90'
-    answer = web.get("/studies/1.2", headers={"Accept": accept})
+    web.archive.impossible = ["1.2.840.10008.1.2.4.90"]
+    answer = web.get("/studies/1.2", headers=accepting("1.2.840.10008.1.2.4.90"))
     assert answer.status_code == 406
-    assert answer.json()["acceptable"] == [
-        f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}',
-        f'multipart/related; type="application/dicom"; transfer-syntax={JPEG_LS}',
-    ]
+    acceptable = answer.json()["acceptable"]
+    assert acceptable[0] == f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}'
+    assert f'multipart/related; type="application/dicom"; transfer-syntax={JPEG_LS}' in acceptable
+    assert not any("1.2.840.10008.1.2.4.90" in one for one in acceptable)
+
+
+def test_an_image_that_cannot_be_decoded_goes_as_it_is_to_who_named_no_syntax(web):
+    web.archive.refs[1] = FakeRef("1.2", "1.3", "1.5", JPEG_LS, b"broken")
+    answer = web.get("/studies/1.2", headers={"Accept": "*/*"})
+    assert answer.status_code == 200
+    assert [content for _, content in parts_of(answer)] == [b"first" * 100, b"broken", b""]
+    assert parts_of(answer)[1][0]["Content-Type"] == f"application/dicom; transfer-syntax={JPEG_LS}"
+
+
+def test_an_image_that_cannot_be_decoded_is_no_answer_to_who_named_the_syntax(web):
+    web.archive.refs = [FakeRef("1.2", "1.3", "1.5", JPEG_LS, b"broken")]
+    answer = web.get("/studies/1.2", headers=accepting(EXPLICIT))
+    assert answer.status_code == 406
+    assert answer.json()["acceptable"] == [accepting(JPEG_LS)["Accept"]]
 
 
 @pytest.mark.parametrize("uid", ["%2e%2e", "1.2%00", "%E5%BC%A0", "1.2;drop", "x" * 65, "-1"])
@@ -81,7 +130,7 @@ def test_files_are_closed_when_the_answer_is_a_head(web):
         finally:
             closed.append(True)
 
-    def part10(ref):
+    def part10(ref, transfer_syntax_uid=None):
         opened.append(True)          # as the archive does: the file is open before its first byte is asked for
         return FakePart10(1, chunks())
 

@@ -7,6 +7,7 @@ from pacsd.web import zipped
 from tests.web.fakes import EXPLICIT, JPEG_LS, FakePart10, FakeRef, Web
 
 ZIP = {"Accept": "application/zip"}
+ZIP_OF_JPEG_LS = {"Accept": f"application/zip; transfer-syntax={JPEG_LS}"}
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_a_member_too_large_to_be_held_is_read_twice(web, monkeypatch, size):
     monkeypatch.setattr(zipped, "_HELD_BYTES", 8)
     opened = []
 
-    def part10(ref):
+    def part10(ref, transfer_syntax_uid):
         opened.append(ref)
         return FakePart10(size, iter((b"abcd", b"efghi")))
 
@@ -60,10 +61,24 @@ def test_the_same_content_is_the_same_zip(web):
     assert web.get("/studies/1.2", headers={**ZIP, "If-None-Match": first.headers["etag"]}).status_code == 304
 
 
-def test_one_transfer_syntax_of_several(web):
-    answer = web.get("/studies/1.2", headers={"Accept": f"application/zip; transfer-syntax={JPEG_LS}"})
+def test_all_in_the_transfer_syntax_that_is_named(web):
+    answer = web.get("/studies/1.2", headers=ZIP_OF_JPEG_LS)
+    made = JPEG_LS.encode() + b" of "
+    assert answer.status_code == 200
+    assert list(members(answer).values()) == [made + b"first" * 100, made + b"third", b"second" * 100]
+
+
+def test_tags_tell_transfer_syntaxes_apart(web):
+    tags = [web.get("/studies/1.2", headers=accept).headers["etag"] for accept in (ZIP, ZIP_OF_JPEG_LS)]
+    assert tags[0] != tags[1] and tags[1].startswith("W/")
+    assert web.get("/studies/1.2", headers={**ZIP_OF_JPEG_LS, "If-None-Match": tags[1]}).status_code == 304
+
+
+def test_some_in_the_transfer_syntax_that_is_named(web):
+    web.archive.impossible = [JPEG_LS]
+    answer = web.get("/studies/1.2", headers=ZIP_OF_JPEG_LS)
     assert answer.status_code == 206 and list(members(answer).values()) == [b"second" * 100]
-    answer = web.get("/studies/1.2", headers={"Accept": "application/zip; transfer-syntax=1.2.840.10008.1.2.4.90"})
+    answer = web.get("/studies/1.2", headers={"Accept": "application/zip; transfer-syntax=1.2.3"})
     assert answer.status_code == 406 and f"application/zip; transfer-syntax={JPEG_LS}" in answer.json()["acceptable"]
 
 

@@ -117,6 +117,20 @@ def frames(bench: Bench) -> Samples:
         return alternate(bench, sides, once)
 
 
+def rendered(bench: Bench) -> Samples:
+    """JPEG pictures a second of 512 × 512 slices, eight connections, any instance of any of the series."""
+    turn, count = random.Random(36), bench.corpora.scaled(500)
+    studies = bench.corpora.series_studies()
+    chosen = [(turn.choice(studies), turn.randint(1, count)) for _ in range(bench.corpora.scaled(1500))]
+    paths = [f"{series_path(of)}/instances/{of.sop_instance_uid(1, n)}/rendered" for of, n in chosen]
+
+    def once(side: str) -> float:
+        job = Job(archive(bench, side).http_port, paths, accept="image/jpeg", least_bytes=10_000)
+        return measure(job).per_second
+
+    return alternate(bench, bench.available(BOTH), once)
+
+
 def whole_study(bench: Bench) -> Samples:
     """Seconds for all 500 Part 10 files of a study in one answer."""
     turn, whole = random.Random(35), bench.corpora.scaled(500) * FRAME
@@ -158,6 +172,14 @@ ROWS = (
         higher_is_better=True,
         sides=(*BOTH, "static"),
         targets=(("orthanc", 2.0),),
+    ),
+    Row(
+        "rendered",
+        "WADO-RS rendered slice (JPEG), 8 connections",
+        "1/s",
+        rendered,
+        higher_is_better=True,
+        targets=(("orthanc", 3.0),),
     ),
     Row("study", "WADO-RS whole study, 262 MB", "s", whole_study, targets=(("orthanc", 1.0),)),
 )

@@ -1,0 +1,73 @@
+"""Attribute values for rendering, read leniently: an object with a broken attribute is still looked at."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+
+def text(holder: Dataset, keyword: str) -> str:
+    """The first value as text without padding, "" where there is none."""
+    value = _value(holder, keyword)
+    values = _several(value)
+    return str(values[0]).strip(" \0") if values else ""
+
+
+def decimals(holder: Dataset, keyword: str) -> list[float]:
+    """The values that are finite numbers; others end the list."""
+    found = []
+    for one in _several(_value(holder, keyword)):
+        try:
+            number = float(one)
+        except (TypeError, ValueError):
+            break
+        if not math.isfinite(number):
+            break
+        found.append(number)
+    return found
+
+
+def decimal(holder: Dataset, keyword: str, default: float) -> float:
+    """The first value as a finite number."""
+    found = decimals(holder, keyword)
+    return found[0] if found else default
+
+
+def integers(holder: Dataset, keyword: str) -> list[int]:
+    """The values that are integers."""
+    return [round(one) for one in decimals(holder, keyword)]
+
+
+def integer(holder: Dataset, keyword: str, default: int) -> int:
+    """The first value as an integer."""
+    return round(decimal(holder, keyword, default))
+
+
+def words(holder: Dataset, keyword: str) -> list[int]:
+    """Values of 16 bits, unsigned, whichever of US, SS and OW the writer chose."""
+    value = _value(holder, keyword)
+    if isinstance(value, bytes):
+        return [int.from_bytes(value[at : at + 2], "little") for at in range(0, len(value) - 1, 2)]
+    return [round(one) & 0xFFFF for one in decimals(holder, keyword)]
+
+
+def items(holder: Dataset, keyword: str) -> list[Dataset]:
+    """The items of a sequence, none where it is absent or no sequence."""
+    value = _value(holder, keyword)
+    return [one for one in _several(value) if isinstance(one, Dataset)]
+
+
+def _value(holder: Dataset, keyword: str) -> Any:
+    try:
+        return holder.get(keyword)
+    except Exception:  # pydicom's converters raise many things for values that are not of their VR
+        return None
+
+
+def _several(value: Any) -> list[Any]:
+    if value is None or value == "":
+        return []
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable) or hasattr(value, "original_string"):
+        return [value]
+    return [one for one in value if one is not None and one != ""]

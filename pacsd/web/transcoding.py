@@ -1,0 +1,103 @@
+"""In which form each instance of an answer is given: as it is stored, or transcoded (PS3.18 8.7.3, 8.7.8)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+
+from starlette.requests import Request
+
+from pacsd.codec.transcode import TARGETS, is_transcodable
+from pacsd.codec.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
+from pacsd.faults import Fault
+from pacsd.web.media_types import DICOM, Representation, negotiate, negotiate_possible, not_acceptable
+from pacsd.web.problem import HttpError
+from pacsd.web.services import InstanceRef, Retrieve
+
+# Not a fault of the request: what is stored cannot be decoded, or does not fit.
+CANNOT_BE_TRANSCODED = (Fault.MALFORMED, Fault.UNSUPPORTED, Fault.TOO_MUCH)
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenForm:
+    """An instance and the form to give it in; `stored_will_do` where the client named no transfer syntax."""
+
+    ref: InstanceRef
+    form: Representation
+    stored_will_do: bool
+
+    @property
+    def as_stored(self) -> Representation:
+        """The form without transcoding."""
+        return replace(self.form, transfer_syntax_uid=self.ref.transfer_syntax_uid, transcoded=False)
+
+    @property
+    def given(self) -> tuple[InstanceRef, str]:
+        """The instance and the transfer syntax of its form."""
+        return self.ref, self.form.transfer_syntax_uid or EXPLICIT_VR_LITTLE_ENDIAN
+
+
+def chosen_forms(
+    retrieve: Retrieve, request: Request, refs: Sequence[InstanceRef], forms: tuple[Representation, ...]
+) -> list[ChosenForm]:
+    """The instances that can be given in an acceptable one of `forms`, with it. Raises HttpError 406 if there are none.
+
+    Of equally wanted forms the stored one is given, untouched. A client that names no transfer syntax gets Explicit VR
+    Little Endian, or what is stored if that has lost something (PS3.18 8.7.3.4), or if a ZIP is to be made of it.
+    """
+    chosen: list[ChosenForm] = []
+    offers: Sequence[Representation] = ()
+    by_syntax: dict[str, tuple[Representation | None, bool]] = {}
+    for ref in refs:
+        offers = _offers(ref.transfer_syntax_uid, forms)
+        if ref.transfer_syntax_uid not in by_syntax:
+            by_syntax[ref.transfer_syntax_uid] = _wanted(request, offers)
+        form, stored_will_do = by_syntax[ref.transfer_syntax_uid]
+        fits = partial(_fits, retrieve, ref)
+        if form is not None and not _is_sure(form) and not fits(form):
+            form = negotiate_possible(request, offers, fits)
+        if form is not None:
+            chosen.append(ChosenForm(ref, form, stored_will_do))
+    if not chosen:
+        raise not_acceptable([offer for offer in offers if _fits(retrieve, refs[-1], offer)])
+    return chosen
+
+
+def _fits(retrieve: Retrieve, ref: InstanceRef, form: Representation) -> bool:
+    return not form.transcoded or retrieve.fits(ref, form.transfer_syntax_uid or EXPLICIT_VR_LITTLE_ENDIAN)
+
+
+def _is_sure(form: Representation) -> bool:
+    """Whether the form need not be tried first: into the default nearly everything can be made, and if not it is found
+    soon enough."""
+    return not form.transcoded or form.transfer_syntax_uid == EXPLICIT_VR_LITTLE_ENDIAN
+
+
+def _wanted(request: Request, offers: Sequence[Representation]) -> tuple[Representation | None, bool]:
+    """The best offer before any object is looked at, and whether the stored form would do as well unnamed."""
+    try:
+        form = negotiate(request, offers)
+    except HttpError:
+        return None, False
+    unnamed = [replace(offer, by_name_only=False) for offer in offers if not offer.transcoded]
+    try:
+        negotiate(request, unnamed)
+    except HttpError:
+        return form, False
+    return form, True
+
+
+@lru_cache(maxsize=128)
+def _offers(transfer_syntax_uid: str, forms: tuple[Representation, ...]) -> tuple[Representation, ...]:
+    """Every form that an object stored so may be given in, the stored one first (PS3.18 Table 8.7.3-2)."""
+    stored = transfer_syntax(transfer_syntax_uid)
+    others = [uid for uid in TARGETS if is_transcodable(transfer_syntax_uid, uid) and uid != transfer_syntax_uid]
+    default = EXPLICIT_VR_LITTLE_ENDIAN in others and not stored.lossy and forms[0].media_type == DICOM
+    kinds = [
+        (transfer_syntax_uid, default, False),
+        *((uid, not default or uid != EXPLICIT_VR_LITTLE_ENDIAN, True) for uid in others),
+    ]
+    return tuple(
+        replace(form, transfer_syntax_uid=uid, by_name_only=named, transcoded=made)
+        for form in forms
+        for uid, named, made in kinds
+    )
