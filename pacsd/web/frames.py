@@ -1,6 +1,6 @@
 """Retrieve frames (PS3.18 10.4.1.1.6): byte for byte as they are stored, or transcoded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -15,6 +15,8 @@ from pacsd.web.addresses import uid
 from pacsd.web.media_types import (
     OCTET_STREAM,
     Representation,
+    accepted,
+    first_choice,
     negotiate_possible,
     not_acceptable,
 )
@@ -83,10 +85,9 @@ async def frames(services: Services, request: Request) -> Response:
     numbers = frame_numbers(request.path_params["frames"])
     base_url = services.addresses.dicom_web(request)
     found = await services.threads.run(services.archive.frames.read, services.scope(), *uids, numbers)
-    possible = offers(found.transfer_syntax_uid, single=len(numbers) == 1)
-    as_stored = [offer for offer in possible if not offer.transcoded]
+    single, stored_syntax = len(numbers) == 1, found.transfer_syntax_uid
     try:
-        form = await _form(services, request, found, possible)
+        form = await _form(services, request, found, single=single)
         tag = conditional.entity_tag(form, (found.digest, request.path_params["frames"], base_url))
         unchanged = conditional.answered(request, tag)
         if unchanged is None and form.transcoded:
@@ -102,21 +103,31 @@ async def frames(services: Services, request: Request) -> Response:
     ]
     if len(locations) > 1:
         return _send_all(services, found, form, locations, tag)
-    first = await _first(_threads(services, form), found, form, as_stored)
+    first = await _first(_threads(services, form), found, form, stored_syntax)
     return await _send_one(services, request, _Frame(found, *first, form, locations[0]), tag)
 
 
 async def _form(
-    services: Services, request: Request, found: FrameSet, possible: Sequence[Representation]
+    services: Services, request: Request, found: FrameSet, *, single: bool
 ) -> Representation:
     """What to give them in; as they are stored where that is as welcome as anything. Raises HttpError 406."""
-    form = negotiate_possible(request, possible, lambda _: True)
+    form = _first_choice(accepted(request), found.transfer_syntax_uid, single)
     if form is None or form.transcoded:
-        fits = partial(_fits, found)
+        possible, fits = offers(found.transfer_syntax_uid, single=single), partial(_fits, found)
         form = await services.threads.run(negotiate_possible, request, possible, fits)
         if form is None:
             raise not_acceptable(await services.threads.run(list, filter(fits, possible)))
     return form
+
+
+@lru_cache(maxsize=256)
+def _first_choice(accept: tuple[str, ...], transfer_syntax_uid: str, single: bool) -> Representation | None:
+    """Kept, because viewers ask for thousands of frames with the same header."""
+    return first_choice(accept, offers(transfer_syntax_uid, single=single))
+
+
+def _as_stored(transfer_syntax_uid: str) -> list[Representation]:
+    return [offer for offer in offers(transfer_syntax_uid, single=True) if not offer.transcoded]
 
 
 def _fits(found: FrameSet, form: Representation) -> bool:
@@ -177,7 +188,7 @@ class _Frame:
 
 
 async def _first(
-    threads: Threads, found: FrameSet, form: Representation, as_stored: Sequence[Representation]
+    threads: Threads, found: FrameSet, form: Representation, stored_syntax: str
 ) -> tuple[int, Iterator[bytes]]:
     """Size and bytes of the first frame. Raises HttpError 406 where it cannot be decoded after all."""
     try:
@@ -185,7 +196,7 @@ async def _first(
     except PacsdError as error:
         if not form.transcoded or error.fault not in CANNOT_BE_TRANSCODED:
             raise
-        raise not_acceptable(as_stored) from error
+        raise not_acceptable(_as_stored(stored_syntax)) from error
 
 
 async def _send_one(services: Services, request: Request, frame: _Frame, tag: str) -> Response:

@@ -90,23 +90,28 @@ def negotiate(request: Request, offers: Sequence[Representation]) -> Representat
 
     Of equally wanted ones the first of `offers`. Raises HttpError 406 that lists `offers`.
     """
-    by_query, by_header = _accepted(request)
-    for values in (by_query, by_header or ["*/*"]):
-        found = choose(parse_accept(",".join(values)), offers) if values else None
-        if found is not None:
-            return found
-    raise not_acceptable(offers)
+    found = first_choice(accepted(request), offers)
+    if found is None:
+        raise not_acceptable(offers)
+    return found
+
+
+def accepted(request: Request) -> tuple[str, ...]:
+    """What a request accepts: the texts to go by, one after the other."""
+    by_query = request.query_params.getlist("accept") if b"accept=" in request.scope["query_string"] else []
+    by_header = request.headers.getlist("accept") or ["*/*"]
+    return tuple(",".join(values) for values in (by_query, by_header) if values)
+
+
+def first_choice(accept: Sequence[str], offers: Sequence[Representation]) -> Representation | None:
+    """The offer that the first of the texts chooses which accepts any."""
+    choices = (choose(parse_accept(text), offers) for text in accept)
+    return next((found for found in choices if found is not None), None)
 
 
 def accepted_ranges(request: Request) -> tuple[MediaRange, ...]:
     """What the client accepts: what its `accept` query parameter says, else its header."""
-    by_query, by_header = _accepted(request)
-    return parse_accept(",".join(by_query or by_header))
-
-
-def _accepted(request: Request) -> tuple[list[str], list[str]]:
-    by_query = request.query_params.getlist("accept") if b"accept=" in request.scope["query_string"] else []
-    return by_query, request.headers.getlist("accept")
+    return parse_accept(accepted(request)[0])
 
 
 def quality_of_token(accepted: str, token: str) -> float:
