@@ -1,7 +1,6 @@
 """Retrieve: studies, series and instances as Part 10 files (PS3.18 10.4), transcoded where it is asked for."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 from starlette.requests import Request
@@ -13,9 +12,9 @@ from pacsd.web.addresses import uid
 from pacsd.web.media_types import DICOM, Representation, not_acceptable
 from pacsd.web.multipart import MultipartWriter
 from pacsd.web.ranges import single_part
-from pacsd.web.services import InstanceRef, Part10, Retrieve, Services
+from pacsd.web.services import InstanceRef, Retrieve, Services
 from pacsd.web.streaming import StreamedResponse, abandon
-from pacsd.web.transcoding import CANNOT_BE_TRANSCODED, ChosenForm, chosen_forms
+from pacsd.web.transcoding import CANNOT_BE_TRANSCODED, NOT_FOR_THE_WEB, ChosenForm, Opened, chosen_forms, opened
 
 PARTS = (Representation(DICOM, multipart=True),)
 PARTS_OR_ALONE = (*PARTS, Representation(DICOM))
@@ -74,43 +73,23 @@ async def _answer(services: Services, request: Request, *uids: str) -> Response:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A file on its way, and what it turned out to be."""
-
-    part10: Part10
-    part_type: str
-
-
-def _opened(retrieve: Retrieve, one: ChosenForm) -> _Opened:
-    """The file in its form. What cannot be transcoded after all goes as it is stored to a client that named no
-    transfer syntax: the part says what it is, and a study with one broken image stays readable."""
-    if not one.form.transcoded:
-        return _Opened(retrieve.part10(one.ref), one.form.part_type)
-    try:
-        return _Opened(retrieve.part10(one.ref, one.form.transfer_syntax_uid), one.form.part_type)
-    except PacsdError as error:
-        if not one.stored_will_do or error.fault not in CANNOT_BE_TRANSCODED:
-            raise
-        return _Opened(retrieve.part10(one.ref), one.as_stored.part_type)
-
-
-def _first(retrieve: Retrieve, one: ChosenForm) -> _Opened:
+def _first(retrieve: Retrieve, one: ChosenForm) -> Opened:
     """The first file. Raises HttpError 406 where it cannot be made and the stored one will not do."""
     try:
-        return _opened(retrieve, one)
+        return opened(retrieve, one)
     except PacsdError as error:
         if not one.form.transcoded or error.fault not in CANNOT_BE_TRANSCODED:
             raise
-        raise not_acceptable([one.as_stored]) from error
+        possible = [] if one.ref.transfer_syntax_uid in NOT_FOR_THE_WEB else [one.as_stored]
+        raise not_acceptable(possible) from error
 
 
 def _multipart(
-    retrieve: Retrieve, chosen: Sequence[ChosenForm], first: _Opened, writer: MultipartWriter, base_url: str
+    retrieve: Retrieve, chosen: Sequence[ChosenForm], first: Opened, writer: MultipartWriter, base_url: str
 ) -> Iterator[bytes]:
     """The whole body. One file is open at a time; closing the generator closes it."""
-    opened = chain((first,), (_opened(retrieve, one) for one in chosen[1:]))
-    for one, file in zip(chosen, opened, strict=True):
+    files = chain((first,), (opened(retrieve, one) for one in chosen[1:]))
+    for one, file in zip(chosen, files, strict=True):
         part10 = file.part10
         try:
             location = instance_url(base_url, one.ref)

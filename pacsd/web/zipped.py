@@ -18,7 +18,7 @@ from pacsd.web import conditional
 from pacsd.web.media_types import ZIP, Representation, accepted_ranges
 from pacsd.web.services import InstanceRef, Part10, Retrieve, Services
 from pacsd.web.streaming import StreamedResponse, abandon
-from pacsd.web.transcoding import chosen_forms
+from pacsd.web.transcoding import ChosenForm, chosen_forms, opened
 
 _FORMS = (Representation(ZIP),)
 _HELD_BYTES = 32 << 20                   # of one member; a larger one is read twice, first for its checksum
@@ -46,7 +46,7 @@ async def answer(services: Services, request: Request, refs: Sequence[InstanceRe
         return unchanged
     name = request.path_params.get("instance") or request.path_params.get("series") or request.path_params["study"]
     return StreamedResponse(
-        zipped(services.archive.retrieve, [one.given for one in chosen]),
+        zipped(services.archive.retrieve, chosen),
         threads=services.codec_threads if transcoded else services.threads,
         media_type=ZIP,
         status_code=200 if len(chosen) == len(refs) else 206,
@@ -55,15 +55,15 @@ async def answer(services: Services, request: Request, refs: Sequence[InstanceRe
     )
 
 
-def zipped(retrieve: Retrieve, given: Sequence[tuple[InstanceRef, str]]) -> Iterator[bytes]:
-    """The bytes of the ZIP, each instance in its transfer syntax. One file is open at a time, and no more than 32 MiB
+def zipped(retrieve: Retrieve, chosen: Sequence[ChosenForm]) -> Iterator[bytes]:
+    """The bytes of the ZIP, each instance in its form. One file is open at a time, and no more than 32 MiB
     of it in memory."""
     pieces: list[bytes] = []
     zip64 = StoredZip(pieces.append)
-    for name, (ref, syntax) in zip(_names(ref for ref, _ in given), given, strict=True):
-        member = _looked_at(retrieve.part10(ref, syntax))
+    for name, one in zip(_names(one.ref for one in chosen), chosen, strict=True):
+        member = _looked_at(opened(retrieve, one).part10)
         zip64.begin(name, size_bytes=member.size_bytes, crc32=member.crc32, modified_at=_WRITTEN_AT)
-        chunks = iter(member.held) if member.held is not None else retrieve.part10(ref, syntax).chunks
+        chunks = iter(member.held) if member.held is not None else opened(retrieve, one).part10.chunks
         try:
             for chunk in chunks:
                 zip64.write(chunk)

@@ -46,7 +46,7 @@ def test_a_member_too_large_to_be_held_is_read_twice(web, monkeypatch, size):
     monkeypatch.setattr(zipped, "_HELD_BYTES", 8)
     opened = []
 
-    def part10(ref, transfer_syntax_uid):
+    def part10(ref, transfer_syntax_uid=None):
         opened.append(ref)
         return FakePart10(size, iter((b"abcd", b"efghi")))
 
@@ -66,6 +66,12 @@ def test_all_in_the_transfer_syntax_that_is_named(web):
     made = JPEG_LS.encode() + b" of "
     assert answer.status_code == 200
     assert list(members(answer).values()) == [made + b"first" * 100, made + b"third", b"second" * 100]
+
+
+def test_what_is_not_for_the_web_is_explicit_little_endian_in_a_zip_too(web):
+    web.archive.refs.append(FakeRef("1.2", "1.3", "1.8", "1.2.840.10008.1.2", b"implicit"))
+    contents = list(members(web.get("/studies/1.2", headers=ZIP)).values())
+    assert contents == [b"first" * 100, b"third", b"second" * 100, EXPLICIT.encode() + b" of implicit"]
 
 
 def test_tags_tell_transfer_syntaxes_apart(web):
