@@ -87,7 +87,7 @@ def _json_answer(
 ) -> Response:
     page = _page(services, parameters)
     write = partial(_members, base_url, parameters.upper)
-    headers = {"Content-Type": form.media_type, "Vary": _VARY, **_warnings(base_url, page)}
+    headers = {"Content-Type": form.media_type, "Vary": _VARY, **_warnings(base_url, parameters, page)}
     if page.rest is not None:
         return _stream(services, _json_pieces(page.first, page.rest, write), headers, gzip=gzip)
     body = _array(page.first, write)
@@ -99,7 +99,7 @@ def _json_answer(
 def _xml_answer(services: Services, parameters: SearchParameters, base_url: str, *, gzip: bool) -> Response:
     page = _page(services, parameters)
     writer = MultipartWriter(DICOM_XML)
-    headers = {"Content-Type": writer.content_type, "Vary": _VARY, **_warnings(base_url, page)}
+    headers = {"Content-Type": writer.content_type, "Vary": _VARY, **_warnings(base_url, parameters, page)}
     if not page.first:
         return Response(b"", headers=headers)        # no part at all cannot be written as multipart
     write = partial(_members, base_url, parameters.upper)
@@ -175,12 +175,13 @@ def _limit(asked: int | None, most: int | None) -> int | None:
     return min(asked, most)
 
 
-def _warnings(base_url: str, page: _Page) -> dict[str, str]:
+def _warnings(base_url: str, parameters: SearchParameters, page: _Page) -> dict[str, str]:
     """Warning header (PS3.18 8.3.4): what was not done, and that results were left out.
 
     How many were left out is not counted: that would cost the search of all of them.
     """
-    texts = [f"The matching key {path} is not supported. It has been ignored." for path in page.unsupported]
+    texts = list(parameters.warnings)
+    texts += [f"The matching key {path} is not supported. It has been ignored." for path in page.unsupported]
     if page.more:
         texts.append("There are additional results that can be requested")
     return {"Warning": ", ".join(f"299 {base_url}: {text}" for text in texts)} if texts else {}

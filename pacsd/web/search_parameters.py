@@ -1,7 +1,7 @@
 """The query string of a search (PS3.18 8.3.4, 10.6.1), understood."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qsl
@@ -19,7 +19,9 @@ SERIES_INSTANCE_UID = "0020000E"
 _LEVELS_ABOVE = {"study": 0, "series": 1, "instance": 2}
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _NEGOTIATION = frozenset(("accept", "charset"))
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
 _MAX_FIELDS = 200
+_SHOWN_NAMES = 10                        # in a warning
 _MAX_COUNT = 2**31 - 1
 
 
@@ -33,6 +35,7 @@ class SearchParameters:
 
     query: Query
     upper: bool = True
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -47,17 +50,21 @@ class _Reading:
     multiple_value_matching: bool = False
     limit: int | None = None
     offset: int = 0
+    unknown: list[str] = field(default_factory=list)
 
 
 def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> SearchParameters:
-    """Raises HttpError 400 for what the standard does not know, or a value it does not allow."""
+    """Raises HttpError 400 for a value that the standard does not allow, or an attribute to include that is none.
+
+    Parameters that nobody knows are passed over (PS3.18 8.3), and the client is told.
+    """
     reading = _Reading()
     for name, value in _pairs(query_string):
         read = OPTIONS.get(name)
         if read is not None:
             read(reading, value)
-        elif name not in _NEGOTIATION:
-            _match(reading, name, value)
+        elif name not in _NEGOTIATION and (path := _known_path(reading, name)):
+            _match(reading, path, name, value)
     for path, uid in ancestors.items():
         if reading.keys.get(path, uid) != uid:
             raise bad_request(f"the {path} of the query contradicts the path")
@@ -75,7 +82,7 @@ def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> Se
     )
     all_named = len(ancestors) == _LEVELS_ABOVE[level]
     upper = not all_named or bool(reading.include) or reading.include_all
-    return SearchParameters(query, upper)
+    return SearchParameters(query, upper, _unknown(reading.unknown))
 
 
 def attribute_path(text: str) -> str:
@@ -108,8 +115,24 @@ def _pairs(query_string: bytes) -> list[tuple[str, str]]:
         raise HttpError(413, "Content Too Large", f"more than {_MAX_FIELDS} query parameters") from error
 
 
-def _match(reading: _Reading, name: str, value: str) -> None:
-    path = attribute_path(name)
+def _known_path(reading: _Reading, name: str) -> str | None:
+    try:
+        return attribute_path(name)
+    except HttpError:
+        reading.unknown.append(name)
+        return None
+
+
+def _unknown(names: Sequence[str]) -> tuple[str, ...]:
+    """The warning that names the first of them, in characters that a header may hold."""
+    if not names:
+        return ()
+    shown = [_NOT_IN_A_NAME.sub("?", name[:64]) for name in names[:_SHOWN_NAMES]]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return (f"Unknown parameters have been ignored: {' '.join(shown)}{more}",)
+
+
+def _match(reading: _Reading, path: str, name: str, value: str) -> None:
     if "\0" in value:
         raise bad_request(f"the value of {_shown(name)} holds a NUL character")
     if value == "":                               # universal matching: only asks for the attribute
