@@ -39,6 +39,7 @@ class FrameSet:
     transfer_syntax_uid: str
     frames: Iterator[tuple[int, Iterator[bytes]]]
     module: Callable[[], PixelModule | None]
+    digest: bytes = b""                  # of the data set they are in
 
     def fits(self, transfer_syntax_uid: str) -> bool:
         """Whether the frames can be given in that transfer syntax, as far as their description tells."""
@@ -64,7 +65,7 @@ class FrameSet:
         if module is None:
             raise PacsdError(Fault.NOT_FOUND, "the instance has no frames")
         frames = _coded(self.frames, module, self.transfer_syntax_uid, transfer_syntax_uid)
-        return FrameSet(transfer_syntax_uid, frames, self.module)
+        return FrameSet(transfer_syntax_uid, frames, self.module, self.digest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class BulkValue:
     media_type: str
     _reader: _Ranged
     _extents: tuple[tuple[int, int], ...]
+    digest: bytes = b""                  # of the data set it is in
 
     def read(self, offset_bytes: int, length_bytes: int) -> bytes:
         """A range of the value; shorter only at its end."""
@@ -125,9 +127,7 @@ class Frames:
         except PacsdError:
             blob.close()
             raise
-        native = transfer_syntax(ref.transfer_syntax_uid)
-        plain = table.inflated or native.implicit or native.big_endian
-        return FrameSet(EXPLICIT_VR_LITTLE_ENDIAN if plain else ref.transfer_syntax_uid, frames, module)
+        return FrameSet(_given_syntax(ref), frames, module, ref.digest)
 
     def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> BulkValue:
         """The value that the path of a Bulk Data URI names. Raises PacsdError NOT_FOUND."""
@@ -140,9 +140,11 @@ class Frames:
             length_bytes=ref.extent.length_bytes - ref.dataset_offset_bytes,
             transfer_syntax_uid=ref.transfer_syntax_uid,
         )
-        reader = _inflated(piece, ref) if found.inflated else piece
+        reader: _Ranged = _inflated(piece, ref) if found.inflated else piece
+        if found.big_endian and len(found.extents) == 1 and (unit := _WORD_BYTES.get(found.vr)):
+            reader = _Swapped(reader, found.extents[0][0], unit)
         size = sum(length for _, length in found.extents)
-        return BulkValue(size, _bulk_media_type(ref, path, found), reader, found.extents)
+        return BulkValue(size, _bulk_media_type(ref, path, found), reader, found.extents, ref.digest)
 
     @staticmethod
     def _in_order(table: FrameTable, reader: _Ranged, module: Callable[[], PixelModule | None]) -> _Ranged:
@@ -210,7 +212,11 @@ class _Tables:
                 self._frames -= len(oldest.frames)
 
 
-_WORD_BYTES = {"OW": 2, "OF": 4, "OD": 8}
+_WORD_BYTES = {                          # that change places between byte orders (PS3.5 7.3)
+    "OW": 2, "US": 2, "SS": 2, "AT": 2,
+    "OF": 4, "OL": 4, "FL": 4, "UL": 4, "SL": 4,
+    "OD": 8, "OV": 8, "FD": 8, "UV": 8, "SV": 8,
+}  # fmt: skip
 
 
 class _Swapped:
@@ -315,8 +321,15 @@ def _inflated(piece: PieceReader, ref: InstanceRef) -> _Ranged:
     ).reader
 
 
+def _given_syntax(ref: InstanceRef) -> str:
+    """What stored values are in as they are read here: never implicit VR, big endian or deflated (PS3.18 8.7.3)."""
+    stored = transfer_syntax(ref.transfer_syntax_uid)
+    plain = stored.deflated or stored.implicit or stored.big_endian
+    return EXPLICIT_VR_LITTLE_ENDIAN if plain else ref.transfer_syntax_uid
+
+
 def _bulk_media_type(ref: InstanceRef, path: str, found: BulkExtent) -> str:
     """Octets, whose transfer syntax is named where it is not the default (PS3.18 8.7.3)."""
     if path in _PIXEL_DATA_PATHS and len(found.extents) and found.vr not in ("OW", "OF", "OD"):
-        return f"application/octet-stream; transfer-syntax={ref.transfer_syntax_uid}"
+        return f"application/octet-stream; transfer-syntax={_given_syntax(ref)}"
     return "application/octet-stream"

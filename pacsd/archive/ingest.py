@@ -9,6 +9,7 @@ from typing import Protocol
 import xxhash
 
 from pacsd.access.directory import Peer
+from pacsd.blobs.scratch import Scratch
 from pacsd.blobs.spool import Spool, SpoolWriter
 from pacsd.codec.header import Header, NeedMoreData, fingerprint, scan
 from pacsd.codec.part10 import FileMeta, Meta, Receipt, build_meta, read_meta, seal
@@ -75,6 +76,10 @@ class Ingest:
         """
         reception = Reception(self._spool, self._arrivals, peer, receiving_ae="", received_at=self._now())
         return Part10Reception(reception, study_instance_uid)
+
+    def scratch(self) -> Scratch:
+        """Room on the disk for what comes before its object is known (PS3.18 10.5.2). Raises PacsdError FULL."""
+        return self._spool.scratch()
 
 
 class Reception:

@@ -33,6 +33,7 @@ class InstanceRef:
     overlay: Mapping[str, Mapping[str, object] | None]
     overlaid_at: datetime | None = None
     pack: PackRow | None = None          # whose sidecar knows more about it
+    digest: bytes = b""                  # xxh3_128 of the stored data set
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +235,7 @@ class Retrieve:
             content.overlay,
             content.overlaid_at,
             pack,
+            entry.digest,
         )
 
 
@@ -248,6 +250,8 @@ class Entry(Protocol):
     def transfer_syntax_uid(self) -> str: ...
     @property
     def dataset_offset_bytes(self) -> int: ...
+    @property
+    def digest(self) -> bytes: ...
 
 
 def _with_meta(meta: bytes, reader: DatasetReader) -> Iterator[bytes]:

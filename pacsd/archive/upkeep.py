@@ -1,7 +1,7 @@
 """What keeps the archive in order: the worker's chores, and the commands check, rebuild, backup and restore."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -177,6 +177,15 @@ class Upkeep:
         for rebuild in self._also_rebuild:
             rebuild()
         yield from _refused(done)
+
+    def purge(
+        self, organisation: str, study_instance_uid: str, series: str | None = None, sops: Sequence[str] | None = None
+    ) -> int:
+        """Delete a study, a series or instances of an organisation for good; how many.
+
+        The journal remembers it, so neither a rebuild nor a restart brings them back. Raises PacsdError NOT_FOUND.
+        """
+        return rejections(self._settings, self._archive).purge(organisation, study_instance_uid, series, sops)
 
     def backup(self, folder: Path, progress: Progress) -> Iterator[Finding]:
         """Copy blobs and journal there; a second time only what is new."""

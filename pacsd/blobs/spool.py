@@ -7,6 +7,7 @@ from pathlib import Path
 from pacsd.blobs.free_space import FreeSpace
 from pacsd.blobs.local import make_durable_root
 from pacsd.blobs.port import BlobInfo
+from pacsd.blobs.scratch import Scratch
 from pacsd.blobs.segment_pool import SegmentPool
 from pacsd.blobs.segment_writer import SegmentWriter
 from pacsd.blobs.spool_files import BUCKET_FILES, BUCKET_S, FileWriter, SpoolFiles
@@ -50,6 +51,10 @@ class Spool:
         if self._segments is None:
             return SpoolWriter(self._files, organisation, self._files.create(organisation))
         return SpoolWriter(self._files, organisation, self._segments.create(organisation))
+
+    def scratch(self) -> Scratch:
+        """Room for the parts of objects that are put together later. Raises PacsdError FULL, UNAVAILABLE."""
+        return Scratch(self.root, self.space)
 
     def prepare(self) -> None:
         """Begin to write segments ahead, beside the work."""

@@ -14,6 +14,8 @@ from pacsd.faults import Fault, PacsdError
 _CODES = {"SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q", "FL": "f", "FD": "d"}
 _BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _MAX_SHORT = 0xFFFE
+_DS_CHARACTERS = 16
+_EXACT = 1e15
 
 
 class NotRepresentableError(Exception):
@@ -100,13 +102,27 @@ def _value(tag: int, vr: str, attribute: Mapping[str, Any], big_endian: bool, se
             return struct.pack(f"{'>' if big_endian else '<'}{len(halves)}H", *halves)
     except (ValueError, TypeError, struct.error, Base64Error) as error:
         raise PacsdError(Fault.MALFORMED, f"{show(tag)} holds no value of VR {vr}") from error
-    text = "\\".join(_text(value) for value in values)
+    text = "\\".join(_decimal(value) if vr in ("DS", "IS") else _text(value) for value in values)
     raw_text = encode(text, vr, sets)
     if raw_text is None:
         if vr not in TEXT_VRS:
             raise PacsdError(Fault.MALFORMED, f"{show(tag)} holds no value of VR {vr}")
         raise NotRepresentableError
     return raw_text
+
+
+def _decimal(value: object) -> str:
+    """A JSON number in the 16 characters of a DS, to the nearest that they can say (PS3.5 6.2)."""
+    if isinstance(value, bool) or not isinstance(value, float):
+        return _text(value)
+    if value.is_integer() and abs(value) < _EXACT:
+        return str(int(value))
+    text = repr(value)
+    digits = _DS_CHARACTERS
+    while len(text) > _DS_CHARACTERS:
+        digits -= 1
+        text = f"{value:.{digits}g}"
+    return text
 
 
 def _text(value: object) -> str:

@@ -15,6 +15,7 @@ from pacsd.commands.echo import echo
 from pacsd.commands.find import find
 from pacsd.commands.import_files import import_files
 from pacsd.commands.move import move
+from pacsd.commands.purge import purge
 from pacsd.commands.send import send
 from pacsd.commands.wiring import Wiring
 from pacsd.faults import PacsdError
@@ -120,13 +121,20 @@ def _add_archive_commands(commands: "argparse._SubParsersAction[argparse.Argumen
     check.set_defaults(handler=upkeep.check)
     rebuild = commands.add_parser("rebuild", help="make the index anew from objects and journal (server stopped)")
     rebuild.set_defaults(handler=upkeep.rebuild)
+    purging = commands.add_parser("purge", help="delete a study, a series or instances for good")
+    purging.add_argument("study", metavar="STUDY", help="Study Instance UID")
+    purging.add_argument("--series", metavar="UID", help="this series of the study only")
+    purging.add_argument("--instance", action="append", metavar="UID", dest="instances", help="these instances only")
+    purging.add_argument("--organisation", metavar="CODE", help="whose copy (the first one)")
+    purging.add_argument("--yes", action="store_true", help="do not ask")
+    purging.set_defaults(handler=purge)
     backup = commands.add_parser("backup", help="copy everything to a folder; again: only what is new")
     backup.add_argument("folder", type=Path, metavar="DIR")
     backup.set_defaults(handler=upkeep.backup)
     restore = commands.add_parser("restore", help="bring a backup back into an empty data directory")
     restore.add_argument("folder", type=Path, metavar="DIR")
     restore.set_defaults(handler=upkeep.restore)
-    for command in (importing, check, rebuild, backup, restore):
+    for command in (importing, check, rebuild, purging, backup, restore):
         _add_common(command)
 
 

@@ -1,6 +1,6 @@
 """What the commands need from the rest of the house; main.py hands the real ones in."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,6 +55,11 @@ class Archive(Protocol):
 
     def rebuild(self, progress: Progress) -> Iterator[Finding]:
         """Make the index anew from blobs and journal; what could not be read is found."""
+
+    def purge(
+        self, organisation: str, study_instance_uid: str, series: str | None = None, sops: Sequence[str] | None = None
+    ) -> int:
+        """Delete for good; how many instances. Raises PacsdError NOT_FOUND."""
 
     def backup(self, folder: Path, progress: Progress) -> Iterator[Finding]:
         """Copy blobs and journal there, of which the index can be made; a second time only what is new."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import time
 from typing import Any, Literal, Protocol
 
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_VM, dictionary_VR
 
 from pacsd.codec.keys import Level
 from pacsd.index.keys import COLUMN_BY_PATH, COMPUTED, TIME_OF_DATE, Column, Kind, key_of
@@ -29,6 +29,8 @@ _ALIAS = {"study": "s", "series": "r", "workitem": "w"}
 
 # No wildcards here (PS3.4 C.2.2.2.4); a value that holds one is compared as it stands.
 _NUMERIC_VRS = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "SV", "UV"))
+
+_MULTIPLE_VRS = frozenset(("AE", "AS", "AT", "CS", "LO", "PN", "SH", "UC"))      # PS3.4 C.2.2.2.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,7 @@ class Options:
     fuzzy: bool = False
     combined_datetime: bool = True
     empty_value_matching: bool = False
+    multiple_value_matching: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +134,8 @@ def _test(path: str, value: str, level: Level, options: Options, column: Column 
     patterns, read = _reading(vr, values, options)
     if vr == "PN" and any(pattern.universal for pattern in patterns):
         return Always(level)
-    return AnyOf(path, level, column, patterns, read)
+    found = AnyOf(path, level, column, patterns, read)
+    return AllOf(found) if options.multiple_value_matching and len(values) > 1 and _has_many(path, vr) else found
 
 
 def _universal(value: str) -> bool:
@@ -211,6 +215,36 @@ class AnyOf:
             found = texts_at(attributes, self.path)
         values = [self.read(text) for text in found]
         return any(pattern.matches(value) for value in values for pattern in self.patterns)
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """A key of which every value has to be among those of a multi-valued attribute (PS3.4 C.2.2.2.8)."""
+
+    any_of: AnyOf
+
+    @property
+    def path(self) -> str:
+        """The attribute's path."""
+        return self.any_of.path
+
+    @property
+    def level(self) -> Level:
+        """The attribute's level."""
+        return self.any_of.level
+
+    def sql(self, params: Params) -> str | None:
+        """One condition for each value, where a column holds all of them."""
+        column = self.any_of.column
+        if column is None or column.kind is not Kind.MANY:
+            return None
+        name = f"{_ALIAS[column.table]}.{column.name}"
+        return "(" + " and ".join(_any_element(name, (one,), params) for one in self.any_of.patterns) + ")"
+
+    def matches(self, attributes: Attributes) -> bool:
+        """The same in Python."""
+        values = [self.any_of.read(text) for text in texts_at(attributes, self.path)]
+        return all(any(pattern.matches(value) for value in values) for pattern in self.any_of.patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +386,14 @@ def _any_element(column: str, patterns: Sequence[Any], params: Params) -> str:
 def _gram(params: Params, grams: Sequence[str]) -> str:
     found = (f"s.patient in (select patient from name_gram where gram = {params.add(gram)})" for gram in grams)
     return " and ".join(found)
+
+
+def _has_many(path: str, vr: str) -> bool:
+    """Whether Multiple Value Matching speaks of such attributes."""
+    try:
+        return vr in _MULTIPLE_VRS and dictionary_VM(int(path.rpartition(".")[2], 16)) != "1"
+    except KeyError:
+        return False
 
 
 def _vr(path: str, column: Column | None) -> str:

@@ -13,7 +13,7 @@ from pacsd.index.connect import Connection, Pool, lent
 from pacsd.index.keys import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from pacsd.index.loose import sop_hash
 from pacsd.index.match import Counts, Match, attributes_of, chosen, patient_level
-from pacsd.index.matching import AnyOf, Conditions, Criterion, Options, Test, compile_criteria
+from pacsd.index.matching import AllOf, AnyOf, Conditions, Criterion, Options, Test, compile_criteria
 from pacsd.index.predicate import Params, visible
 
 _STREAM_ROWS = 1000
@@ -35,6 +35,7 @@ class Query:
     fuzzy: bool = False
     combined_datetime: bool = True
     empty_value_matching: bool = False
+    multiple_value_matching: bool = False
     include: frozenset[str] = frozenset()
     include_all: bool = False
     limit: int | None = None
@@ -57,7 +58,9 @@ class CompiledQuery:
 
 def compile_query(query: Query) -> CompiledQuery:
     """Understand a query. Raises PacsdError: MALFORMED (a value), TOO_BROAD (instances without any UID)."""
-    options = Options(query.fuzzy, query.combined_datetime, query.empty_value_matching)
+    options = Options(
+        query.fuzzy, query.combined_datetime, query.empty_value_matching, query.multiple_value_matching
+    )
     conditions = compile_criteria(query.criteria, options)
     unsupported = list(conditions.unsupported)
     if query.level == "instance":
@@ -70,7 +73,7 @@ def compile_query(query: Query) -> CompiledQuery:
         beyond = conditions.of("instance")
         if query.level != "series":
             beyond += tuple(test for test in conditions.of("series") if test.sql(Params()) is None)
-        unsupported += [test.path for test in beyond if isinstance(test, AnyOf)]
+        unsupported += [test.path for test in beyond if isinstance(test, AnyOf | AllOf)]
     return CompiledQuery(query, conditions, tuple(unsupported))
 
 
@@ -190,7 +193,8 @@ def _below(compiled: CompiledQuery, params: Params) -> list[str]:
 
 
 def _tags(query: Query) -> frozenset[str] | None:
-    return None if query.include_all else query.include
+    """Tags to include; of an attribute in a sequence the whole sequence is told."""
+    return None if query.include_all else frozenset(path.partition(".")[0] for path in query.include)
 
 
 def _studies(compiled: CompiledQuery, scope: Scope) -> Statement[Match]:

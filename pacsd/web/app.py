@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pacsd.faults import PacsdError
 from pacsd.web import (
     bulkdata,
+    capabilities,
     film,
     frames,
     health,
@@ -98,8 +99,8 @@ TRANSACTIONS: tuple[Transaction, ...] = (
     Transaction("DELETE", _SUBSCRIBER, subscribe.unsubscribe, "Unsubscribe", "11.11"),
     Transaction("POST", _SUBSCRIBER + "/suspend", subscribe.suspend, "Suspend Global Subscription", "11.12"),
     Transaction("GET", _CHANNEL, event_channel.not_upgraded, "Open Event Channel", "8.10.4"),
+    Transaction("OPTIONS", "/", capabilities.capabilities, "Retrieve Capabilities", "8.9"),
 )
-_METHODS = sorted({one.method for one in TRANSACTIONS})
 OPERATIONS: tuple[Transaction, ...] = (
     Transaction("GET", wado_uri.PATH, wado_uri.instance, "Retrieve Instance by URI"),
     Transaction("GET", "/health/live", health.live, "Liveness"),
@@ -115,26 +116,43 @@ PAGES: tuple[Transaction, ...] = (
 )
 
 
+# what a page of another origin may read of an answer, beside the headers that every page may (Fetch 4.9)
+EXPOSED_HEADERS = (
+    "Accept-Ranges", "Allow", "Content-Encoding", "Content-Location", "Content-Range", "ETag", "Link", "Location",
+    "Retry-After", "Warning",
+)  # fmt: skip
+
+
 def create_app(services: Services) -> ASGIApp:
     """The application over these services."""
     channels = WebSocketRoute(DICOM_WEB + _CHANNEL, event_channel.EventChannels(services).__call__)
     routes: list[BaseRoute] = [channels, *_routes(DICOM_WEB, TRANSACTIONS, services)]
     routes += _routes("", (*OPERATIONS, *PAGES), services)
     origins = list(services.allowed_origins)
-    cors = Middleware(CORSMiddleware, allow_origins=origins, allow_methods=_METHODS, allow_headers=["*"])
+    methods = sorted({"HEAD", "OPTIONS", *(one.method for one in (*TRANSACTIONS, *OPERATIONS))})
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_methods=methods,
+        allow_headers=["*"],
+        expose_headers=EXPOSED_HEADERS,
+        max_age=86_400,
+    )
     app = Starlette(
         routes=routes,
         middleware=[cors] if origins else [],
         exception_handlers={HTTPException: _refused_by_routing},
     )
     app.router.redirect_slashes = False
+    app.state.transactions = TRANSACTIONS
     return app
 
 
 class _Resource:
     """All transactions of one path: the ASGI end point of its route."""
 
-    def __init__(self, services: Services, transactions: dict[str, Transaction]) -> None:
+    def __init__(self, path: str, services: Services, transactions: dict[str, Transaction]) -> None:
+        self._path = path
         self._services = services
         self._transactions = transactions
         heads = {"HEAD"} if "GET" in transactions else set()
@@ -153,14 +171,31 @@ class _Resource:
 
     async def _answer(self, request: Request) -> Response | None:
         method = "GET" if request.method == "HEAD" else request.method
-        if method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": self._allow})
         transaction = self._transactions.get(method)
+        if transaction is None and method == "OPTIONS":
+            return await self._options(request)
         if transaction is None:
             detail = "this resource does not know the method"
             return problem(405, "Method Not Allowed", detail, headers={"Allow": self._allow})
+        return await self._guarded(transaction.handler, request)
+
+    async def _options(self, request: Request) -> Response | None:
+        """What may be asked of the resource: its methods, or a description where one is asked for."""
+        if self._path and capabilities.is_wanted(request):
+            answer = await self._guarded(self._described, request)
+        else:
+            answer = Response(status_code=204)
+        if answer is not None:
+            answer.headers["Allow"] = self._allow
+        return answer
+
+    async def _described(self, services: Services, request: Request) -> Response:
+        return capabilities.described(services, request, self._path)
+
+    async def _guarded(self, handler: Handler, request: Request) -> Response | None:
+        """The handler's answer, or that to its failure; None where nobody is left to be answered."""
         try:
-            return await transaction.handler(self._services, request)
+            return await handler(self._services, request)
         except PacsdError as error:
             return of_fault(error)
         except HttpError as error:
@@ -175,7 +210,12 @@ def _routes(base: str, transactions: tuple[Transaction, ...], services: Services
     by_path: dict[str, dict[str, Transaction]] = {}
     for one in transactions:
         by_path.setdefault(one.path, {})[one.method] = one
-    return [Route(base + path, _Resource(services, resource)) for path, resource in by_path.items()]
+    routes = [
+        Route(base + path, _Resource(path if base else "", services, resource)) for path, resource in by_path.items()
+    ]
+    if "/" in by_path and base:          # the service itself is named with and without its slash
+        routes.append(Route(base, _Resource("/", services, by_path["/"])))
+    return routes
 
 
 async def _refused_by_routing(request: Request, error: Exception) -> Response:

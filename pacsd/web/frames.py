@@ -1,6 +1,7 @@
 """Retrieve frames (PS3.18 10.4.1.1.6): byte for byte as they are stored, or transcoded."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from starlette.requests import Request
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from pacsd.codec.transcode import TARGETS, is_transcodable
 from pacsd.codec.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN
 from pacsd.faults import Fault, PacsdError
+from pacsd.web import conditional
 from pacsd.web.addresses import uid
 from pacsd.web.media_types import (
     OCTET_STREAM,
@@ -20,8 +22,10 @@ from pacsd.web.media_types import (
 )
 from pacsd.web.multipart import MultipartWriter
 from pacsd.web.problem import HttpError, bad_request
+from pacsd.web.ranges import single_part
 from pacsd.web.services import FrameSet, Services
 from pacsd.web.streaming import PiecesResponse, StreamedResponse, abandon
+from pacsd.web.threads import Threads
 from pacsd.web.transcoding import CANNOT_BE_TRANSCODED
 
 MEDIA_TYPES = {                          # PS3.18 Tables 8.7.3-4 and 8.7.3-5: one media type for each encoding
@@ -84,15 +88,23 @@ async def frames(services: Services, request: Request) -> Response:
     single, stored_syntax = len(numbers) == 1, found.transfer_syntax_uid
     try:
         form = await _form(services, request, found, single=single)
-        if form.transcoded:
+        tag = conditional.entity_tag(form, (found.digest, request.path_params["frames"], base_url))
+        unchanged = conditional.answered(request, tag)
+        if unchanged is None and form.transcoded:
             found = await services.threads.run(found.transcoded, form.transfer_syntax_uid or EXPLICIT_VR_LITTLE_ENDIAN)
     except (HttpError, PacsdError):
         await services.threads.run(abandon, found.frames)
         raise
+    if unchanged is not None:
+        await services.threads.run(abandon, found.frames)
+        return unchanged
     locations = [
         f"{base_url}/studies/{uids[0]}/series/{uids[1]}/instances/{uids[2]}/frames/{number}" for number in numbers
     ]
-    return await _send(services, found, form, locations, stored_syntax)
+    if len(locations) > 1:
+        return _send_all(services, found, form, locations, tag)
+    first = await _first(_threads(services, form), found, form, stored_syntax)
+    return await _send_one(services, request, _Frame(found, *first, form, locations[0]), tag)
 
 
 async def _form(
@@ -164,45 +176,73 @@ def _stored_kinds(transfer_syntax_uid: str) -> list[tuple[str, str, bool]]:
 _TARGETS = tuple(uid for uid in TARGETS if uid in MEDIA_TYPES or uid == EXPLICIT_VR_LITTLE_ENDIAN)
 
 
-async def _send(
-    services: Services, found: FrameSet, form: Representation, locations: list[str], stored_syntax: str
-) -> Response:
-    threads = services.codec_threads if form.transcoded else services.threads
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """One frame on its way, out of a set of one."""
+
+    found: FrameSet
+    size_bytes: int
+    chunks: Iterator[bytes]
+    form: Representation
+    location: str
+
+
+async def _first(
+    threads: Threads, found: FrameSet, form: Representation, stored_syntax: str
+) -> tuple[int, Iterator[bytes]]:
+    """Size and bytes of the first frame. Raises HttpError 406 where it cannot be decoded after all."""
+    try:
+        return await threads.run(next, found.frames)
+    except PacsdError as error:
+        if not form.transcoded or error.fault not in CANNOT_BE_TRANSCODED:
+            raise
+        raise not_acceptable(_as_stored(stored_syntax)) from error
+
+
+async def _send_one(services: Services, request: Request, frame: _Frame, tag: str) -> Response:
+    """One frame, alone or in a part. A range of a stored one: the first bytes of an HTJ2K frame are a smaller image."""
+    form, size = frame.form, frame.size_bytes
+    threads = _threads(services, form)
     writer = MultipartWriter(form.media_type) if form.multipart else None
+    body = _single(frame, writer)
+    ranged = writer is None and not form.transcoded
+    if ranged and (size > _ONE_BODY_BYTES or "range" in request.headers):
+        return single_part(services, request, body, form.part_type, size, tag)
+    headers = conditional.headers(tag) | ({"Accept-Ranges": "bytes"} if ranged else {})
     media_type = writer.content_type if writer else form.part_type
-    if len(locations) == 1:
-        try:
-            size, chunks = await threads.run(next, found.frames)
-        except PacsdError as error:
-            if not form.transcoded or error.fault not in CANNOT_BE_TRANSCODED:
-                raise
-            raise not_acceptable(_as_stored(stored_syntax)) from error
-        body = _single(found, chunks, size, form, writer, locations[0])
-        if size <= _ONE_BODY_BYTES:
-            return PiecesResponse(await threads.run(list, body), media_type=media_type)
-    elif writer:
-        body = _multipart(found, form, writer, locations)
-    return StreamedResponse(
-        body, threads=threads, media_type=media_type, stall_s=services.limits.download_stall_s
-    )
+    if size <= _ONE_BODY_BYTES:
+        return PiecesResponse(await threads.run(list, body), media_type=media_type, headers=headers)
+    return _stream(services, threads, body, media_type, headers)
 
 
-def _single(
-    found: FrameSet,
-    chunks: Iterator[bytes],
-    size: int,
-    form: Representation,
-    writer: MultipartWriter | None,
-    location: str,
-) -> Iterator[bytes]:
+def _send_all(
+    services: Services, found: FrameSet, form: Representation, locations: list[str], tag: str
+) -> Response:
+    writer = MultipartWriter(form.media_type)
+    body = _multipart(found, form, writer, locations)
+    return _stream(services, _threads(services, form), body, writer.content_type, conditional.headers(tag))
+
+
+def _stream(
+    services: Services, threads: Threads, body: Iterator[bytes], media_type: str, headers: dict[str, str]
+) -> Response:
+    stall_s = services.limits.download_stall_s
+    return StreamedResponse(body, threads=threads, media_type=media_type, headers=headers, stall_s=stall_s)
+
+
+def _threads(services: Services, form: Representation) -> Threads:
+    return services.codec_threads if form.transcoded else services.threads
+
+
+def _single(frame: _Frame, writer: MultipartWriter | None) -> Iterator[bytes]:
     try:
         if writer:
-            yield writer.head(form.part_type, location=location, size_bytes=size)
-        yield from chunks
+            yield writer.head(frame.form.part_type, location=frame.location, size_bytes=frame.size_bytes)
+        yield from frame.chunks
         if writer:
             yield writer.close()
     finally:
-        abandon(found.frames)
+        abandon(frame.found.frames)
 
 
 def _multipart(

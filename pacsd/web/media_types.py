@@ -12,6 +12,8 @@ from pacsd.web.problem import HttpError
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
 DICOM_XML = "application/dicom+xml"
+ZIP = "application/zip"
+WADL = "application/vnd.sun.wadl+xml"
 JSON = "application/json"                    # accepted as an alias: many clients send nothing else
 OCTET_STREAM = "application/octet-stream"
 MULTIPART_RELATED = "multipart/related"
@@ -105,6 +107,24 @@ def first_choice(accept: Sequence[str], offers: Sequence[Representation]) -> Rep
     """The offer that the first of the texts chooses which accepts any."""
     choices = (choose(parse_accept(text), offers) for text in accept)
     return next((found for found in choices if found is not None), None)
+
+
+def accepted_ranges(request: Request) -> tuple[MediaRange, ...]:
+    """What the client accepts: what its `accept` query parameter says, else its header."""
+    return parse_accept(accepted(request)[0])
+
+
+def quality_of_token(accepted: str, token: str) -> float:
+    """Quality of a coding or character set in a list of weighted tokens, in lower case (RFC 9110 12.4.2).
+
+    What is not named has that of `*`, or none.
+    """
+    qualities = {}
+    for element in _split(accepted, ","):
+        name, _, parameters = element.partition(";")
+        given = re.fullmatch(r"\s*q\s*=\s*([0-9.]+)\s*", parameters)
+        qualities[name.strip().lower()] = _quality(given[1]) if given else 1.0
+    return qualities.get(token, qualities.get("*", 0.0))
 
 
 def negotiate_possible(

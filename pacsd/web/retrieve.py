@@ -1,20 +1,23 @@
 """Retrieve: studies, series and instances as Part 10 files (PS3.18 10.4), transcoded where it is asked for."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from pacsd.faults import PacsdError
+from pacsd.web import conditional, zipped
 from pacsd.web.addresses import uid
-from pacsd.web.media_types import DICOM, not_acceptable
+from pacsd.web.media_types import DICOM, Representation, not_acceptable
 from pacsd.web.multipart import MultipartWriter
-from pacsd.web.services import InstanceRef, Part10, Retrieve, Services
+from pacsd.web.ranges import single_part
+from pacsd.web.services import InstanceRef, Retrieve, Services
 from pacsd.web.streaming import StreamedResponse, abandon
-from pacsd.web.threads import Threads
-from pacsd.web.transcoding import CANNOT_BE_TRANSCODED, ChosenForm, chosen_forms
+from pacsd.web.transcoding import CANNOT_BE_TRANSCODED, NOT_FOR_THE_WEB, ChosenForm, Opened, chosen_forms, opened
+
+PARTS = (Representation(DICOM, multipart=True),)
+PARTS_OR_ALONE = (*PARTS, Representation(DICOM))
 
 
 async def study(services: Services, request: Request) -> Response:
@@ -45,69 +48,48 @@ def instance_url(base_url: str, ref: InstanceRef) -> str:
 async def _answer(services: Services, request: Request, *uids: str) -> Response:
     base_url = services.addresses.dicom_web(request)
     refs = await services.threads.run(services.archive.retrieve.instances, services.scope(), *uids)
-    single = len(uids) == 3
-    chosen = await services.threads.run(chosen_forms, services.archive.retrieve, request, refs, single=single)
-    status = 200 if len(chosen) == len(refs) else 206      # PS3.18 10.4.3: some, but not all, can be given so
+    if zipped.is_wanted(request):
+        return await zipped.answer(services, request, refs)
+    forms = PARTS_OR_ALONE if len(uids) == 3 else PARTS
+    chosen = await services.threads.run(chosen_forms, services.archive.retrieve, request, refs, forms)
+    tag = conditional.instances_tag(chosen[0].form, [one.given for one in chosen], base_url)
+    unchanged = conditional.answered(request, tag)
+    if unchanged is not None:
+        return unchanged
     # The first file is opened before the answer begins, so that its failure still has a status of its own.
     threads = services.codec_threads if any(one.form.transcoded for one in chosen) else services.threads
-    try:
-        first = await threads.run(_opened, services.archive.retrieve, chosen[0])
-    except PacsdError as error:
-        if not chosen[0].form.transcoded or error.fault not in CANNOT_BE_TRANSCODED:
-            raise
-        raise not_acceptable([chosen[0].as_stored]) from error
+    first = await threads.run(_first, services.archive.retrieve, chosen[0])
     if not chosen[0].form.multipart:
-        return _stream(services, threads, first.part10.chunks, first.part_type, first.part10.size_bytes)
+        part10 = first.part10
+        return single_part(services, request, part10.chunks, first.part_type, part10.size_bytes, tag, threads=threads)
     writer = MultipartWriter(DICOM)
-    body = _multipart(services.archive.retrieve, chosen, first, writer, base_url)
-    return _stream(services, threads, body, writer.content_type, None, status)
-
-
-def _stream(
-    services: Services,
-    threads: Threads,
-    chunks: Iterator[bytes],
-    media_type: str,
-    size_bytes: int | None,
-    status: int = 200,
-) -> Response:
     return StreamedResponse(
-        chunks,
+        _multipart(services.archive.retrieve, chosen, first, writer, base_url),
         threads=threads,
-        media_type=media_type,
-        size_bytes=size_bytes,
-        status_code=status,
+        media_type=writer.content_type,
+        status_code=200 if len(chosen) == len(refs) else 206,   # PS3.18 10.4.3: some, but not all, can be given so
+        headers=conditional.headers(tag),
         stall_s=services.limits.download_stall_s,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """A file on its way, and what it turned out to be."""
-
-    part10: Part10
-    part_type: str
-
-
-def _opened(retrieve: Retrieve, one: ChosenForm) -> _Opened:
-    """The file in its form. What cannot be transcoded after all goes as it is stored to a client that named no
-    transfer syntax: the part says what it is, and a study with one broken image stays readable."""
-    if not one.form.transcoded:
-        return _Opened(retrieve.part10(one.ref), one.form.part_type)
+def _first(retrieve: Retrieve, one: ChosenForm) -> Opened:
+    """The first file. Raises HttpError 406 where it cannot be made and the stored one will not do."""
     try:
-        return _Opened(retrieve.part10(one.ref, one.form.transfer_syntax_uid), one.form.part_type)
+        return opened(retrieve, one)
     except PacsdError as error:
-        if not one.stored_will_do or error.fault not in CANNOT_BE_TRANSCODED:
+        if not one.form.transcoded or error.fault not in CANNOT_BE_TRANSCODED:
             raise
-        return _Opened(retrieve.part10(one.ref), one.as_stored.part_type)
+        possible = [] if one.ref.transfer_syntax_uid in NOT_FOR_THE_WEB else [one.as_stored]
+        raise not_acceptable(possible) from error
 
 
 def _multipart(
-    retrieve: Retrieve, chosen: Sequence[ChosenForm], first: _Opened, writer: MultipartWriter, base_url: str
+    retrieve: Retrieve, chosen: Sequence[ChosenForm], first: Opened, writer: MultipartWriter, base_url: str
 ) -> Iterator[bytes]:
     """The whole body. One file is open at a time; closing the generator closes it."""
-    opened = chain((first,), (_opened(retrieve, one) for one in chosen[1:]))
-    for one, file in zip(chosen, opened, strict=True):
+    files = chain((first,), (opened(retrieve, one) for one in chosen[1:]))
+    for one, file in zip(chosen, files, strict=True):
         part10 = file.part10
         try:
             location = instance_url(base_url, one.ref)

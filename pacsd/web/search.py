@@ -17,6 +17,8 @@ from starlette.responses import Response
 
 from pacsd.access.scope import Scope
 from pacsd.web.addresses import uid
+from pacsd.web.charset import require_utf8
+from pacsd.web.content_coding import GZIP, accepts_gzip, gzipped, gzipping, worth_coding
 from pacsd.web.media_types import DICOM_JSON, DICOM_XML, JSON, Representation, negotiate
 from pacsd.web.multipart import MultipartWriter
 from pacsd.web.search_parameters import (
@@ -35,6 +37,7 @@ OFFERS = (
     Representation(DICOM_XML, multipart=True),
     Representation(JSON),
 )
+_VARY = "Accept, Accept-Encoding"
 _ONE_BODY_RESULTS = 1_000        # up to here an answer is read at once and is one body; above it is streamed
 
 Write = Callable[[Match], str]           # the members of one match
@@ -69,36 +72,45 @@ class _Page:
 
 async def _answer(services: Services, request: Request, level: Level) -> Response:
     form = negotiate(request, OFFERS)
+    require_utf8(request)
     ancestors = {_PATH_KEYS[name]: uid(request, name) for name in request.path_params}
     parameters = parse(request.scope["query_string"], level, ancestors)
     base_url = services.addresses.dicom_web(request)
+    gzip = accepts_gzip(request)
     if form.media_type != DICOM_XML:
-        return await services.threads.run(_json_answer, services, parameters, base_url, form)
-    return await services.threads.run(_xml_answer, services, parameters, base_url)
+        return await services.threads.run(_json_answer, services, parameters, base_url, form, gzip=gzip)
+    return await services.threads.run(_xml_answer, services, parameters, base_url, gzip=gzip)
 
 
-def _json_answer(services: Services, parameters: SearchParameters, base_url: str, form: Representation) -> Response:
+def _json_answer(
+    services: Services, parameters: SearchParameters, base_url: str, form: Representation, *, gzip: bool
+) -> Response:
     page = _page(services, parameters)
     write = partial(_members, base_url, parameters.upper)
-    headers = {"Content-Type": form.media_type, **_warnings(base_url, parameters, page)}
-    if page.rest is None:
-        return Response(_array(page.first, write), headers=headers)
-    return _stream(services, _json_pieces(page.first, page.rest, write), headers)
+    headers = {"Content-Type": form.media_type, "Vary": _VARY, **_warnings(base_url, parameters, page)}
+    if page.rest is not None:
+        return _stream(services, _json_pieces(page.first, page.rest, write), headers, gzip=gzip)
+    body = _array(page.first, write)
+    if gzip and worth_coding(len(body)):
+        return Response(gzipped([body]), headers={**headers, "Content-Encoding": GZIP})
+    return Response(body, headers=headers)
 
 
-def _xml_answer(services: Services, parameters: SearchParameters, base_url: str) -> Response:
+def _xml_answer(services: Services, parameters: SearchParameters, base_url: str, *, gzip: bool) -> Response:
     page = _page(services, parameters)
     writer = MultipartWriter(DICOM_XML)
-    headers = {"Content-Type": writer.content_type, **_warnings(base_url, parameters, page)}
+    headers = {"Content-Type": writer.content_type, "Vary": _VARY, **_warnings(base_url, parameters, page)}
     if not page.first:
         return Response(b"", headers=headers)        # no part at all cannot be written as multipart
     write = partial(_members, base_url, parameters.upper)
-    return _stream(services, _xml_pieces(page.first, page.rest, writer, write), headers)
+    return _stream(services, _xml_pieces(page.first, page.rest, writer, write), headers, gzip=gzip)
 
 
-def _stream(services: Services, pieces: Iterator[bytes], headers: dict[str, str]) -> Response:
+def _stream(services: Services, pieces: Iterator[bytes], headers: dict[str, str], *, gzip: bool) -> Response:
+    if gzip:
+        headers["Content-Encoding"] = GZIP
     return StreamedResponse(
-        pieces,
+        gzipping(pieces) if gzip else pieces,
         threads=services.threads,
         media_type=headers.pop("Content-Type"),
         headers=headers,
@@ -169,7 +181,7 @@ def _warnings(base_url: str, parameters: SearchParameters, page: _Page) -> dict[
     How many were left out is not counted: that would cost the search of all of them.
     """
     texts = list(parameters.warnings)
-    texts += (f"The matching key {path} is not supported. It has been ignored." for path in page.unsupported)
+    texts += [f"The matching key {path} is not supported. It has been ignored." for path in page.unsupported]
     if page.more:
         texts.append("There are additional results that can be requested")
     return {"Warning": ", ".join(f"299 {base_url}: {text}" for text in texts)} if texts else {}

@@ -1,7 +1,7 @@
 """The query string of a search (PS3.18 8.3.4, 10.6.1), understood."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import parse_qsl
@@ -19,11 +19,10 @@ SERIES_INSTANCE_UID = "0020000E"
 
 _LEVELS_ABOVE = {"study": 0, "series": 1, "instance": 2}
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
-NOT_SUPPORTED = {                       # PS3.18 8.3.4.6: the warning it asks for
-    "multiplevaluematching": "Multiple Value Matching has not been performed.",
-}
 _NEGOTIATION = frozenset(("accept", "charset"))
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
 _MAX_FIELDS = 200
+_SHOWN_NAMES = 10                        # in a warning
 _MAX_COUNT = 2**31 - 1
 
 
@@ -49,13 +48,17 @@ class _Reading:
     include_all: bool = False
     fuzzy: bool = False
     empty_value_matching: bool = False
+    multiple_value_matching: bool = False
     limit: int | None = None
     offset: int = 0
-    warnings: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
 
 def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> SearchParameters:
-    """Raises HttpError 400 for what the standard does not know, or a value it does not allow."""
+    """Raises HttpError 400 for a value that the standard does not allow, or an attribute to include that is none.
+
+    Parameters that nobody knows are passed over (PS3.18 8.3), and the client is told.
+    """
     reading = _read(query_string)
     for path, uid in ancestors.items():
         if reading.keys.get(path, uid) != uid:
@@ -66,6 +69,7 @@ def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> Se
         tuple(Criterion(path, value) for path, value in reading.keys.items()),
         fuzzy=reading.fuzzy,
         empty_value_matching=reading.empty_value_matching,
+        multiple_value_matching=reading.multiple_value_matching,
         include=frozenset(reading.include),
         include_all=reading.include_all,
         limit=reading.limit,
@@ -73,7 +77,7 @@ def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> Se
     )
     all_named = len(ancestors) == _LEVELS_ABOVE[level]
     upper = not all_named or bool(reading.include) or reading.include_all
-    return SearchParameters(query, upper, tuple(reading.warnings))
+    return SearchParameters(query, upper, _unknown(reading.unknown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class WorklistParameters:
 
 
 def parse_worklist(query_string: bytes) -> WorklistParameters:
-    """The query string of PS3.18 11.9. Raises HttpError 400."""
+    """The query string of PS3.18 11.9, read like any other. Raises HttpError 400."""
     reading = _read(query_string)
     query = WorklistQuery(
         tuple(Criterion(path, value) for path, value in reading.keys.items()),
@@ -96,7 +100,7 @@ def parse_worklist(query_string: bytes) -> WorklistParameters:
         limit=reading.limit,
         offset=reading.offset,
     )
-    return WorklistParameters(query, tuple(reading.warnings))
+    return WorklistParameters(query, _unknown(reading.unknown))
 
 
 def _read(query_string: bytes) -> _Reading:
@@ -105,10 +109,8 @@ def _read(query_string: bytes) -> _Reading:
         read = OPTIONS.get(name)
         if read is not None:
             read(reading, value)
-        elif name in NOT_SUPPORTED:
-            _unsupported_option(reading, name, value)
-        elif name not in _NEGOTIATION:
-            _match(reading, name, value)
+        elif name not in _NEGOTIATION and (path := _known_path(reading, name)):
+            _match(reading, path, name, value)
     return reading
 
 
@@ -143,8 +145,24 @@ def pairs(query_string: bytes) -> list[tuple[str, str]]:
         raise HttpError(413, "Content Too Large", f"more than {_MAX_FIELDS} query parameters") from error
 
 
-def _match(reading: _Reading, name: str, value: str) -> None:
-    path = attribute_path(name)
+def _known_path(reading: _Reading, name: str) -> str | None:
+    try:
+        return attribute_path(name)
+    except HttpError:
+        reading.unknown.append(name)
+        return None
+
+
+def _unknown(names: Sequence[str]) -> tuple[str, ...]:
+    """The warning that names the first of them, in characters that a header may hold."""
+    if not names:
+        return ()
+    shown = [_NOT_IN_A_NAME.sub("?", name[:64]) for name in names[:_SHOWN_NAMES]]
+    more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+    return (f"Unknown parameters have been ignored: {' '.join(shown)}{more}",)
+
+
+def _match(reading: _Reading, path: str, name: str, value: str) -> None:
     if "\0" in value:
         raise bad_request(f"the value of {_shown(name)} holds a NUL character")
     if value == "":                               # universal matching: only asks for the attribute
@@ -181,6 +199,10 @@ def _empty_values(reading: _Reading, value: str) -> None:
     reading.empty_value_matching = _boolean("emptyvaluematching", value)
 
 
+def _multiple_values(reading: _Reading, value: str) -> None:
+    reading.multiple_value_matching = _boolean("multiplevaluematching", value)
+
+
 def _limit(reading: _Reading, value: str) -> None:
     reading.limit = _count("limit", value)
 
@@ -189,15 +211,11 @@ def _offset(reading: _Reading, value: str) -> None:
     reading.offset = _count("offset", value)
 
 
-def _unsupported_option(reading: _Reading, name: str, value: str) -> None:
-    if _boolean(name, value):
-        reading.warnings.append(f"The {name} parameter is not supported. {NOT_SUPPORTED[name]}")
-
-
 OPTIONS = {
     "includefield": _include,
     "fuzzymatching": _fuzzy,
     "emptyvaluematching": _empty_values,
+    "multiplevaluematching": _multiple_values,
     "limit": _limit,
     "offset": _offset,
 }

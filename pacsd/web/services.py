@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,6 +43,12 @@ class InstanceRef(Protocol):
     def sop_instance_uid(self) -> str: ...
     @property
     def transfer_syntax_uid(self) -> str: ...
+    @property
+    def digest(self) -> bytes: ...
+    @property
+    def overlay(self) -> Mapping[str, Any]: ...
+    @property
+    def overlaid_at(self) -> datetime | None: ...
 
 
 class Part10(Protocol):
@@ -92,6 +99,9 @@ class FrameSet(Protocol):
     def transfer_syntax_uid(self) -> str: ...
     @property
     def frames(self) -> Iterator[tuple[int, Iterator[bytes]]]: ...
+    @property
+    def digest(self) -> bytes:
+        """Of the data set the frames are in."""
 
     def fits(self, transfer_syntax_uid: str) -> bool: ...
     def transcoded(self, transfer_syntax_uid: str) -> "FrameSet": ...
@@ -104,6 +114,9 @@ class Bulk(Protocol):
     def size_bytes(self) -> int: ...
     @property
     def media_type(self) -> str: ...
+    @property
+    def digest(self) -> bytes:
+        """Of the data set it is in."""
 
     def read(self, offset_bytes: int, length_bytes: int) -> bytes: ...
 
@@ -141,9 +154,21 @@ class Reception(Protocol):
     def abort(self) -> None: ...
 
 
+class Scratch(Protocol):
+    """Room on the disk, appended to and read back by where things stand."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+    def read(self, offset_bytes: int, length_bytes: int) -> Iterator[bytes]: ...
+    def close(self) -> None: ...
+
+
 class Ingest(Protocol):
     """archive.ingest"""
 
+    def scratch(self) -> Scratch: ...
     def receive_part10(self, peer: Peer, *, study_instance_uid: str | None = None) -> Any: ...
 
 
@@ -217,6 +242,7 @@ class WebLimits:
     max_upload_bytes: int | None = None       # of one store request; None: the free space decides
     max_results: int | None = None            # of one search; None: all, streamed
     upload_stall_s: float = 60.0              # without a byte from the client
+    min_upload_bytes_per_s: float = 256.0     # on an average of upload_stall_s
     download_stall_s: float = 120.0           # without a byte taken by the client
     commits_in_flight: int = 16               # of one store request
     max_dataset_bytes: int = 1 << 20          # of a data set sent as JSON or XML

@@ -1,13 +1,13 @@
-"""Store instances (PS3.18 10.5): Part 10 files, streamed to the spool as they arrive.
+"""Store instances (PS3.18 10.5): Part 10 files, or metadata with bulk data, streamed to the disk as they arrive.
 
-Every object has its own outcome. Complete objects are made durable and visible while later ones still arrive, so
+Every object has its own outcome. Complete files are made durable and visible while later ones still arrive, so
 that many share one sync and one transaction of the index.
 """
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,18 +15,19 @@ from starlette.responses import Response
 from pacsd.access.directory import Peer
 from pacsd.faults import Fault, PacsdError
 from pacsd.web.addresses import uid
-from pacsd.web.media_types import DICOM, MULTIPART_RELATED, media_type, negotiate
+from pacsd.web.charset import require_utf8
+from pacsd.web.media_types import DICOM, DICOM_JSON, DICOM_XML, MULTIPART_RELATED, media_type, negotiate
 from pacsd.web.multipart import Event, MultipartReader, PartData, PartEnd, PartStart, boundary_of
 from pacsd.web.problem import HttpError
 from pacsd.web.services import Reception, Services
-from pacsd.web.store_response import OFFERS, Outcome, failed, response, stored
+from pacsd.web.store_commits import Commits, named
+from pacsd.web.store_metadata import Assembly
+from pacsd.web.store_response import OFFERS, Outcome, failed, response
 
 _TURN_BYTES = 1 << 20            # gathered from the network before a thread writes them
 _TURN_EVENTS = 4_096             # or so many events of small parts
 
-_UNDECIDED = failed(PacsdError(Fault.INTERNAL, "processing failure"))
-
-_log = logging.getLogger("pacsd.web")
+ACCEPTED = (DICOM, DICOM_JSON, DICOM_XML)        # alone, or as the root type of multipart/related
 
 
 async def store(services: Services, request: Request) -> Response:
@@ -34,8 +35,10 @@ async def store(services: Services, request: Request) -> Response:
     study = uid(request, "study") if "study" in request.path_params else None
     form = negotiate(request, OFFERS)
     base_url = services.addresses.dicom_web(request)
-    parts = _parts(services, request)
-    upload = _Upload(services, services.directory.web_reader(), study)
+    require_utf8(request)
+    parts, kind = _parts(services, request)
+    peer = services.directory.web_reader()
+    upload = _Files(services, peer, study) if kind == DICOM else _Metadata(services, peer, study, base_url)
     try:
         async for chunk in _body(services, request):
             await upload.take(parts.feed(chunk))
@@ -49,7 +52,7 @@ async def store(services: Services, request: Request) -> Response:
     except BaseException:
         await upload.give_up()
         raise
-    return response(outcomes, base_url=base_url, form=form)
+    return response(outcomes, base_url=base_url, form=form, notes=upload.notes)
 
 
 class _MultipartBody:
@@ -67,13 +70,14 @@ class _MultipartBody:
 
 
 class _SingleBody:
-    """A body that is one Part 10 file, as the events of a single part."""
+    """A body that is one part, as the events of this."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
         self._begun = False
 
     def feed(self, chunk: bytes) -> Iterable[Event]:
-        begin: list[Event] = [] if self._begun else [PartStart({"content-type": DICOM})]
+        begin: list[Event] = [] if self._begun else [PartStart({"content-type": self._kind})]
         self._begun = True
         return [*begin, PartData(memoryview(chunk))]
 
@@ -83,18 +87,23 @@ class _SingleBody:
         return [PartEnd()]
 
 
-def _parts(services: Services, request: Request) -> _MultipartBody | _SingleBody:
-    """How the body is to be read. Raises HttpError 415 for what cannot be stored, PacsdError MALFORMED."""
+def _parts(services: Services, request: Request) -> tuple[_MultipartBody | _SingleBody, str]:
+    """How the body is to be read, and what its (root) parts are.
+
+    Raises HttpError 415 for what cannot be stored, PacsdError MALFORMED.
+    """
     content_type = request.headers.get("content-type", "")
     essence, parameters = media_type(content_type)
-    kind = parameters.get("type", DICOM).lower() if essence == MULTIPART_RELATED else essence
-    if kind != DICOM or request.headers.get("content-encoding", "identity").lower() != "identity":
-        detail = 'store application/dicom, alone or as multipart/related; type="application/dicom", not encoded'
-        raise HttpError(415, "Unsupported Media Type", detail, headers={"Accept-Post": f"{MULTIPART_RELATED}, {DICOM}"})
+    kind = media_type(parameters.get("type", DICOM))[0] if essence == MULTIPART_RELATED else essence
+    if kind not in ACCEPTED or request.headers.get("content-encoding", "identity").lower() != "identity":
+        detail = f"store one of {', '.join(ACCEPTED)}, alone or as the type of multipart/related, not encoded"
+        offers = [f'{MULTIPART_RELATED}; type="{one}"' for one in ACCEPTED]
+        headers = {"Accept-Post": ", ".join((*offers, *ACCEPTED))}
+        raise HttpError(415, "Unsupported Media Type", detail, headers=headers)
     if essence != MULTIPART_RELATED:
-        return _SingleBody()
+        return _SingleBody(kind), kind
     boundary, _ = boundary_of(content_type)
-    return _MultipartBody(MultipartReader(boundary, services.limits.multipart))
+    return _MultipartBody(MultipartReader(boundary, services.limits.multipart)), kind
 
 
 async def _body(services: Services, request: Request) -> AsyncIterator[bytes]:
@@ -104,15 +113,10 @@ async def _body(services: Services, request: Request) -> AsyncIterator[bytes]:
     if most is not None and declared.isdigit() and int(declared) > most:
         raise _too_large(most)
     taken = 0
+    pace = _Pace(services.limits.upload_stall_s, services.limits.min_upload_bytes_per_s)
     chunks = aiter(request.stream())
     while True:
-        try:
-            async with asyncio.timeout(services.limits.upload_stall_s):
-                chunk = await anext(chunks, None)
-        except TimeoutError as error:
-            raise HttpError(
-                408, "Request Timeout", "the upload has stalled", headers={"Connection": "close"}
-            ) from error
+        chunk = await pace.keep(anext(chunks, None))
         if chunk is None:
             return
         taken += len(chunk)
@@ -122,28 +126,50 @@ async def _body(services: Services, request: Request) -> AsyncIterator[bytes]:
             yield chunk
 
 
+class _Pace:
+    """What a client owes while it is waited for: something within `stall_s`, and so much on an average of that time.
+
+    Only waiting for the client counts, not what our disks take. So one byte a minute holds no connection for ever.
+    """
+
+    def __init__(self, stall_s: float, min_bytes_per_s: float) -> None:
+        self._stall_s = stall_s
+        self._min_bytes_per_s = min_bytes_per_s
+        self._waited_s = 0.0
+        self._came_bytes = 0
+
+    async def keep(self, arriving: Awaitable[bytes | None]) -> bytes | None:
+        """The next bytes. Raises HttpError 408."""
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._stall_s):
+                chunk = await arriving
+        except TimeoutError as error:
+            raise _stalled() from error
+        self._waited_s += time.monotonic() - began
+        self._came_bytes += len(chunk or b"")
+        if self._waited_s >= self._stall_s and chunk is not None:
+            if self._came_bytes < self._min_bytes_per_s * self._waited_s:
+                raise _stalled()
+            self._waited_s, self._came_bytes = 0.0, 0
+        return chunk
+
+
+def _stalled() -> HttpError:
+    return HttpError(408, "Request Timeout", "the upload has stalled", headers={"Connection": "close"})
+
+
 def _too_large(most: int) -> HttpError:
     detail = f"one request may hold {most} bytes"
     return HttpError(413, "Content Too Large", detail, headers={"Connection": "close"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Received:
-    """A part that is complete: a reception to commit, or why there is none."""
+class _Upload(ABC):
+    """The parts of one request on their way in, gathered until it is worth a thread's while."""
 
-    reception: Reception | None
-    outcome: Outcome | None = None
-
-
-class _Upload:
-    """The parts of one request on their way in. Coroutines of one task only; threads do what touches the disk."""
-
-    def __init__(self, services: Services, peer: Peer, study: str | None) -> None:
+    def __init__(self, services: Services) -> None:
         self._threads = services.threads
-        self._writer = _Writer(services, peer, study)
-        self._free = asyncio.Semaphore(services.limits.commits_in_flight)
-        self._commits: set[asyncio.Task[None]] = set()
-        self._outcomes: list[Outcome | None] = []
+        self._commits = Commits(services)
         self._waiting: list[Event] = []
         self._waiting_bytes = 0
 
@@ -157,40 +183,74 @@ class _Upload:
             await self._turn()
 
     async def finish(self) -> list[Outcome]:
-        """One outcome for each part, in their order."""
+        """One outcome for each object, in their order."""
         await self._turn()
-        if self._commits:
-            await asyncio.wait(self._commits)
-        return [outcome or _UNDECIDED for outcome in self._outcomes]
+        return await self._commits.finish()
+
+    @abstractmethod
+    async def give_up(self) -> list[Outcome]:
+        """The request ends badly: what is incomplete is forgotten; what was complete before is kept, and reported."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the client should know beside the outcomes."""
+        return ()
+
+    async def _turn(self) -> None:
+        events, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        if events:
+            await self._apply(events)
+
+    @abstractmethod
+    async def _apply(self, events: list[Event]) -> None:
+        """Let a thread have them."""
+
+
+class _Files(_Upload):
+    """Parts that are Part 10 files: to the spool at once, and committed while others still arrive."""
+
+    def __init__(self, services: Services, peer: Peer, study: str | None) -> None:
+        super().__init__(services)
+        self._writer = _Writer(services, peer, study)
 
     async def give_up(self) -> list[Outcome]:
-        """The request ends badly: the current part is forgotten; those complete before it are kept, and reported."""
         try:
             return await self.finish()
         finally:
             await self._threads.commit(self._writer.abort)
 
-    async def _turn(self) -> None:
-        events, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        if not events:
-            return
-        for received in await self._threads.commit(self._writer.apply, events):
-            self._outcomes.append(received.outcome)
-            if received.reception is not None:
-                await self._begin_commit(received.reception)
+    async def _apply(self, events: list[Event]) -> None:
+        for reception, outcome in await self._threads.commit(self._writer.apply, events):
+            await self._commits.add(reception, outcome)
 
-    async def _begin_commit(self, reception: Reception) -> None:
-        number = len(self._outcomes) - 1
-        await self._free.acquire()
-        task = asyncio.ensure_future(self._commit(number, reception))
-        self._commits.add(task)
-        task.add_done_callback(self._commits.discard)
 
-    async def _commit(self, number: int, reception: Reception) -> None:
+class _Metadata(_Upload):
+    """Parts that are metadata and bulk data: put together when all of them are there."""
+
+    def __init__(self, services: Services, peer: Peer, study: str | None, base_url: str) -> None:
+        super().__init__(services)
+        self._assembly = Assembly(services, peer, study, base_url)
+
+    async def finish(self) -> list[Outcome]:
+        await self._turn()
+        while (assembled := await self._threads.commit(self._assembly.next)) is not None:
+            await self._commits.add(assembled.reception, assembled.outcome)
+        outcomes = await self._commits.finish()
+        await self._threads.commit(self._assembly.close)
+        return outcomes
+
+    async def give_up(self) -> list[Outcome]:
         try:
-            self._outcomes[number] = await self._threads.commit(_committed, reception)
+            return await self._commits.finish()
         finally:
-            self._free.release()
+            await self._threads.commit(self._assembly.close)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        return self._assembly.notes
+
+    async def _apply(self, events: list[Event]) -> None:
+        await self._threads.commit(self._assembly.apply, events)
 
 
 class _Writer:
@@ -203,16 +263,16 @@ class _Writer:
         self._current: Reception | None = None
         self._refused: Outcome | None = None
 
-    def apply(self, events: Sequence[Event]) -> list[_Received]:
-        """What became complete."""
-        complete = []
+    def apply(self, events: Sequence[Event]) -> list[tuple[Reception | None, Outcome | None]]:
+        """What became complete: a reception to commit, or why there is none."""
+        complete: list[tuple[Reception | None, Outcome | None]] = []
         for event in events:
             if isinstance(event, PartData):
                 self._write(event.data)
             elif isinstance(event, PartStart):
                 self._open(event)
             else:
-                complete.append(_Received(self._current, self._refused))
+                complete.append((self._current, self._refused))
                 self._current = self._refused = None
         return complete
 
@@ -238,23 +298,5 @@ class _Writer:
         try:
             self._current.write(data)
         except PacsdError as error:
-            self._refused = failed(error, *_named(self._current))
+            self._refused = failed(error, *named(self._current))
             self.abort()
-
-
-def _committed(reception: Reception) -> Outcome:
-    """Commit, whatever happens, to an outcome."""
-    try:
-        return stored(reception.commit())
-    except PacsdError as error:
-        return failed(error, *_named(reception))
-    except Exception as error:
-        _log.error("store failed", extra={"fault": "internal", "error": type(error).__name__})
-        reception.abort()
-        return failed(PacsdError(Fault.INTERNAL, "processing failure"), *_named(reception))
-
-
-def _named(reception: Reception) -> tuple[str, str]:
-    return reception.sop_class_uid, reception.sop_instance_uid
-
-

@@ -15,10 +15,10 @@ from pacsd.web.xml_model import native_model
 
 OFFERS = (Representation(DICOM_JSON), Representation(DICOM_XML), Representation(JSON))
 
-FAILURE_REASON: Mapping[Fault, int] = {      # PS3.18 Table 10.5.3-2, PS3.7 Annex C
+FAILURE_REASON: Mapping[Fault, int] = {      # PS3.18 Table I.2-2, PS3.7 Annex C
     Fault.MALFORMED: 0xC000,                 # cannot understand
     Fault.MISMATCH: 0xA900,                  # data set does not match
-    Fault.UNSUPPORTED: 0x0122,               # SOP class not supported
+    Fault.UNSUPPORTED: 0xC122,               # referenced transfer syntax not supported
     Fault.REFUSED: 0x0124,                   # not authorized
     Fault.NOT_FOUND: 0x0110,
     Fault.CONFLICT: 0x0111,                  # duplicate SOP instance
@@ -28,6 +28,12 @@ FAILURE_REASON: Mapping[Fault, int] = {      # PS3.18 Table 10.5.3-2, PS3.7 Anne
     Fault.UNAVAILABLE: 0xA700,               # for now: come again
     Fault.INTERNAL: 0x0110,                  # processing failure
 }
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+NON_PATIENT_CLASSES = frozenset((            # PS3.4 Table GG.3-1: they have no study, and are not kept
+    "1.2.840.10008.5.1.4.38.1", "1.2.840.10008.5.1.4.39.1", "1.2.840.10008.5.1.4.43.1", "1.2.840.10008.5.1.4.44.1",
+    "1.2.840.10008.5.1.4.45.1", "1.2.840.10008.5.1.4.1.1.200.1", "1.2.840.10008.5.1.4.1.1.200.3",
+    "1.2.840.10008.5.1.4.1.1.200.7", "1.2.840.10008.5.1.4.1.1.201.1",
+))  # fmt: skip
 _STATUS_OF_ALL = (Fault.FULL, Fault.UNAVAILABLE)     # when nothing else went wrong, HTTP has its own word for it
 _MAX_REASONS = 5                                     # told in words, in the Warning header
 
@@ -58,13 +64,15 @@ def failed(error: PacsdError, sop_class_uid: str = "", sop_instance_uid: str = "
     return Outcome(sop_class_uid, sop_instance_uid, failure=error)
 
 
-def response(outcomes: Sequence[Outcome], *, base_url: str, form: Representation) -> Response:
-    """The answer to a store request. Raises HttpError 400 if it held nothing to store."""
+def response(
+    outcomes: Sequence[Outcome], *, base_url: str, form: Representation, notes: Sequence[str] = ()
+) -> Response:
+    """The answer to a store request; `notes` go with it as warnings. Raises HttpError 400 if it held nothing."""
     if not outcomes:
         raise HttpError(400, "Bad Request", "the request holds no object to store")
     dataset = response_dataset(outcomes, base_url)
     body = native_model(dataset) if form.media_type == DICOM_XML else orjson.dumps(dataset)
-    headers = {"Content-Type": form.media_type, **_warning(outcomes, base_url)}
+    headers = {"Content-Type": form.media_type, **_warning(outcomes, base_url, notes)}
     return Response(body, status(outcomes), headers=headers)
 
 
@@ -118,17 +126,19 @@ def _reference(outcome: Outcome) -> dict[str, Any]:
 
 def _reason(outcome: Outcome) -> dict[str, Any]:
     fault = outcome.failure.fault if outcome.failure else Fault.INTERNAL
-    return {"00081197": _attribute("US", FAILURE_REASON[fault])}
+    unknown = fault is Fault.MALFORMED and outcome.sop_class_uid in NON_PATIENT_CLASSES
+    return {"00081197": _attribute("US", SOP_CLASS_NOT_SUPPORTED if unknown else FAILURE_REASON[fault])}
 
 
 def _attribute(vr: str, value: str | int) -> dict[str, Any]:
     return {"vr": vr, "Value": [value]} if value != "" else {"vr": vr}
 
 
-def _warning(outcomes: Sequence[Outcome], base_url: str) -> dict[str, str]:
+def _warning(outcomes: Sequence[Outcome], base_url: str, notes: Sequence[str]) -> dict[str, str]:
     """The reasons in words, a few of them: the response has only numbers."""
     reasons = dict.fromkeys(outcome.failure.message for outcome in outcomes if outcome.failure)
-    texts = [f"299 {base_url}: {_header_text(reason)}" for reason in list(reasons)[:_MAX_REASONS]]
+    told = [*list(reasons)[:_MAX_REASONS], *notes]
+    texts = [f"299 {base_url}: {_header_text(reason)}" for reason in told]
     return {"Warning": ", ".join(texts)} if texts else {}
 
 

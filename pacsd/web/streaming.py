@@ -22,11 +22,19 @@ _log = logging.getLogger("pacsd.web")
 class PiecesResponse(Response):
     """A body that is in memory already, in pieces: sent with its length, large pieces without joining them."""
 
-    def __init__(self, pieces: Sequence[bytes], *, media_type: str) -> None:
-        self.status_code = 200
+    def __init__(
+        self,
+        pieces: Sequence[bytes],
+        *,
+        media_type: str,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.status_code = status_code
         self.background = None
         self._pieces = _joined(pieces)
-        self.init_headers({"Content-Type": media_type, "Content-Length": str(sum(map(len, pieces)))})
+        size = str(sum(map(len, pieces)))
+        self.init_headers({"Content-Type": media_type, "Content-Length": size, **(headers or {})})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""

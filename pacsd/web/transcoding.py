@@ -7,12 +7,19 @@ from functools import lru_cache, partial
 from starlette.requests import Request
 
 from pacsd.codec.transcode import TARGETS, is_transcodable
-from pacsd.codec.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
-from pacsd.faults import Fault
+from pacsd.codec.transfer_syntaxes import (
+    EXPLICIT_VR_BIG_ENDIAN,
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    transfer_syntax,
+)
+from pacsd.faults import Fault, PacsdError
 from pacsd.web.media_types import DICOM, Representation, negotiate, negotiate_possible, not_acceptable
 from pacsd.web.problem import HttpError
-from pacsd.web.services import InstanceRef, Retrieve
+from pacsd.web.services import InstanceRef, Part10, Retrieve
 
+# Shall not be used (PS3.18 8.7.3): what is stored so comes in Explicit VR Little Endian, unless it is too damaged.
+NOT_FOR_THE_WEB = frozenset((IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN))
 # Not a fault of the request: what is stored cannot be decoded, or does not fit.
 CANNOT_BE_TRANSCODED = (Fault.MALFORMED, Fault.UNSUPPORTED, Fault.TOO_MUCH)
 
@@ -30,22 +37,27 @@ class ChosenForm:
         """The form without transcoding."""
         return replace(self.form, transfer_syntax_uid=self.ref.transfer_syntax_uid, transcoded=False)
 
+    @property
+    def given(self) -> tuple[InstanceRef, str]:
+        """The instance and the transfer syntax of its form."""
+        return self.ref, self.form.transfer_syntax_uid or EXPLICIT_VR_LITTLE_ENDIAN
+
 
 def chosen_forms(
-    retrieve: Retrieve, request: Request, refs: Sequence[InstanceRef], *, single: bool
+    retrieve: Retrieve, request: Request, refs: Sequence[InstanceRef], forms: tuple[Representation, ...]
 ) -> list[ChosenForm]:
-    """The instances that can be given in an acceptable form, with the form. Raises HttpError 406 if there are none.
+    """The instances that can be given in an acceptable one of `forms`, with it. Raises HttpError 406 if there are none.
 
     Of equally wanted forms the stored one is given, untouched. A client that names no transfer syntax gets Explicit VR
-    Little Endian, or what is stored if that has lost something (PS3.18 8.7.3.4).
+    Little Endian, or what is stored if that has lost something (PS3.18 8.7.3.4), or if a ZIP is to be made of it.
     """
     chosen: list[ChosenForm] = []
     offers: Sequence[Representation] = ()
     by_syntax: dict[str, tuple[Representation | None, bool]] = {}
     for ref in refs:
-        offers = _offers(ref.transfer_syntax_uid, single=single)
+        offers = _offers(ref.transfer_syntax_uid, forms)
         if ref.transfer_syntax_uid not in by_syntax:
-            by_syntax[ref.transfer_syntax_uid] = _wanted(request, offers)
+            by_syntax[ref.transfer_syntax_uid] = _wanted(request, offers, _stored(ref.transfer_syntax_uid, forms))
         form, stored_will_do = by_syntax[ref.transfer_syntax_uid]
         fits = partial(_fits, retrieve, ref)
         if form is not None and not _is_sure(form) and not fits(form):
@@ -55,6 +67,27 @@ def chosen_forms(
     if not chosen:
         raise not_acceptable([offer for offer in offers if _fits(retrieve, refs[-1], offer)])
     return chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file on its way, and what it turned out to be."""
+
+    part10: Part10
+    part_type: str
+
+
+def opened(retrieve: Retrieve, one: ChosenForm) -> Opened:
+    """The file in its form. What cannot be transcoded after all goes as it is stored to a client that named no
+    transfer syntax: the part says what it is, and a study with one broken object stays readable."""
+    if not one.form.transcoded:
+        return Opened(retrieve.part10(one.ref), one.form.part_type)
+    try:
+        return Opened(retrieve.part10(one.ref, one.form.transfer_syntax_uid), one.form.part_type)
+    except PacsdError as error:
+        if not one.stored_will_do or error.fault not in CANNOT_BE_TRANSCODED:
+            raise
+        return Opened(retrieve.part10(one.ref), one.as_stored.part_type)
 
 
 def _fits(retrieve: Retrieve, ref: InstanceRef, form: Representation) -> bool:
@@ -67,29 +100,38 @@ def _is_sure(form: Representation) -> bool:
     return not form.transcoded or form.transfer_syntax_uid == EXPLICIT_VR_LITTLE_ENDIAN
 
 
-def _wanted(request: Request, offers: Sequence[Representation]) -> tuple[Representation | None, bool]:
+def _wanted(
+    request: Request, offers: Sequence[Representation], stored: Sequence[Representation]
+) -> tuple[Representation | None, bool]:
     """The best offer before any object is looked at, and whether the stored form would do as well unnamed."""
     try:
         form = negotiate(request, offers)
     except HttpError:
         return None, False
-    unnamed = [replace(offer, by_name_only=False) for offer in offers if not offer.transcoded]
     try:
-        negotiate(request, unnamed)
+        negotiate(request, stored)
     except HttpError:
         return form, False
     return form, True
 
 
+def _stored(transfer_syntax_uid: str, forms: Sequence[Representation]) -> list[Representation]:
+    return [replace(form, transfer_syntax_uid=transfer_syntax_uid) for form in forms]
+
+
 @lru_cache(maxsize=128)
-def _offers(transfer_syntax_uid: str, *, single: bool) -> tuple[Representation, ...]:
-    """Every form that an object stored so may be given in, the stored one first (PS3.18 Table 8.7.3-2)."""
+def _offers(transfer_syntax_uid: str, forms: tuple[Representation, ...]) -> tuple[Representation, ...]:
+    """Every form that an object stored so may be given in, the stored one first if it is for the web at all."""
     stored = transfer_syntax(transfer_syntax_uid)
+    given = transfer_syntax_uid not in NOT_FOR_THE_WEB
     others = [uid for uid in TARGETS if is_transcodable(transfer_syntax_uid, uid) and uid != transfer_syntax_uid]
-    default = EXPLICIT_VR_LITTLE_ENDIAN in others and not stored.lossy
+    default = not given or (EXPLICIT_VR_LITTLE_ENDIAN in others and not stored.lossy and forms[0].media_type == DICOM)
     kinds = [
-        (transfer_syntax_uid, default, False),
+        *([(transfer_syntax_uid, default, False)] if given else []),
         *((uid, not default or uid != EXPLICIT_VR_LITTLE_ENDIAN, True) for uid in others),
     ]
-    forms = (True, False) if single else (True,)
-    return tuple(Representation(DICOM, form, uid, named, made) for form in forms for uid, named, made in kinds)
+    return tuple(
+        replace(form, transfer_syntax_uid=uid, by_name_only=named, transcoded=made)
+        for form in forms
+        for uid, named, made in kinds
+    )

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax import saxutils
+from xml.sax.saxutils import quoteattr
 
 from pydicom.datadict import keyword_for_tag
 
@@ -11,7 +12,7 @@ NAMESPACE = "http://dicom.nema.org/PS3.19/models/NativeDICOM"
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")    # XML 1.0 2.2
 _NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
-_NAME_PARTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
+NAME_PARTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")
 
 
 def native_model(dataset: Mapping[str, Any]) -> bytes:
@@ -33,14 +34,14 @@ def _content(attribute: Mapping[str, Any]) -> str:
     if "BulkDataURI" in attribute:
         return f"<BulkData uri={quoteattr(_text(attribute['BulkDataURI']))}/>"
     if "InlineBinary" in attribute:
-        return f"<InlineBinary>{escape(_text(attribute['InlineBinary']))}</InlineBinary>"
+        return f"<InlineBinary>{_escaped(_text(attribute['InlineBinary']))}</InlineBinary>"
     values: Sequence[Any] = attribute.get("Value", ())
     write = _WRITERS.get(attribute.get("vr", ""), _value)
     return "".join(write(number, value) for number, value in enumerate(values, 1) if value is not None)
 
 
 def _value(number: int, value: Any) -> str:
-    return f'<Value number="{number}">{escape(_text(value))}</Value>'
+    return f'<Value number="{number}">{_escaped(_text(value))}</Value>'
 
 
 def _item(number: int, value: Mapping[str, Any]) -> str:
@@ -57,9 +58,14 @@ _WRITERS: dict[str, Callable[[int, Any], str]] = {"SQ": _item, "PN": _person_nam
 
 
 def _name_group(group: str, text: str) -> str:
-    parts = zip(_NAME_PARTS, text.split("^"), strict=False)
-    body = "".join(f"<{name}>{escape(_text(part))}</{name}>" for name, part in parts if part)
+    parts = zip(NAME_PARTS, text.split("^"), strict=False)
+    body = "".join(f"<{name}>{_escaped(_text(part))}</{name}>" for name, part in parts if part)
     return f"<{group}>{body}</{group}>"
+
+
+def _escaped(text: str) -> str:
+    """Character data; a reader makes a line feed of a carriage return that stands there itself (XML 1.0 2.11)."""
+    return saxutils.escape(text, {"\r": "&#13;"})
 
 
 def _text(value: object) -> str:

@@ -16,8 +16,8 @@ from tests.end_to_end.samples import Sample, part10
 if TYPE_CHECKING:
     from tests.end_to_end.house import House
 
-WHERE = ("h0", "h1", "h3")
-PATIENT_ID = "4MR1"                      # eight organisations have a patient of this id
+WHERE = ("h0", "h2", "h3")
+PATIENT_ID = "4MR1"                      # seven organisations have a patient of this id
 NAME = {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "Corrected^Name", "Ideographic": "更^正"}]}}
 DESCRIPTION = {"00081030": {"vr": "LO", "Value": ["CORRECTED DESCRIPTION"]}, "00200010": None}
 ORIGINAL_ATTRIBUTES, MODIFIED_ATTRIBUTES, CHARACTER_SET = 0x04000561, 0x04000550, 0x00080005
@@ -25,8 +25,8 @@ CORRECTED_STUDIES = ("series_ct_phantom_28_slices", "same_ct_in_many")       # o
 
 
 def state(overlays: Overlays, first: Sequence[Sample]) -> None:
-    """One patient of h1 and one of h3 get a name, two studies of h0 a description and no Study ID."""
-    for code in ("h1", "h3"):
+    """One patient of h2 and one of h3 get a name, two studies of h0 a description and no Study ID."""
+    for code in ("h2", "h3"):
         overlays.set_patient_overlay(assigning_authority=code, patient_id=PATIENT_ID, attributes=NAME)
     for study in sorted(corrected_studies(first)):
         overlays.set_study_overlay(organisation="h0", study_instance_uid=study, attributes=DESCRIPTION)
@@ -40,7 +40,7 @@ def corrected_studies(first: Sequence[Sample]) -> set[str]:
 def overlay_of(code: str, sample: Sample, dataset: Dataset) -> dict[str, Any]:
     """What this object must show other than its bytes do."""
     patient_id = dataset.get_item(0x00100020)            # as bytes: asking for the value would change the element
-    if code in ("h1", "h3") and isinstance(patient_id, RawDataElement) and patient_id.value:
+    if code in ("h2", "h3") and isinstance(patient_id, RawDataElement) and patient_id.value:
         return NAME if patient_id.value.strip() == PATIENT_ID.encode() else {}
     if code == "h0" and set(CORRECTED_STUDIES) & set(sample.path.parts):
         return DESCRIPTION

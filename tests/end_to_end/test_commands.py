@@ -116,6 +116,27 @@ def test_a_backup_comes_back_elsewhere(hospitals, imported, tmp_path):
         shutil.rmtree(other.data)
 
 
+def test_purged_instances_are_gone_for_good(hospitals, tmp_path):
+    doomed = study(74, 1, patient_id="CMD2")
+    samples = samples_of(doomed, tmp_path / "files", 3)
+    command = hospitals.server.command
+    assert command("import", "--organisation", "west", str(tmp_path / "files")).returncode == 0
+    port, uid = hospitals.server.dicom_port, doomed.study_instance_uid
+    first, *others = samples
+    asked = command("purge", "--organisation", "west", uid)
+    assert asked.returncode == 1 and "nothing was deleted" in asked.stdout      # nobody is there to say yes
+    assert peers.get(port, samples, [uid], called="WEST") == sent(samples)
+    done = command("purge", "--yes", "--organisation", "west", uid, "--instance", first.sop_instance_uid)
+    assert done.returncode == 0 and "purged: 1 instances" in done.stdout, failed(done)
+    assert peers.get(port, samples, [uid], called="WEST") == sent(others)
+    done = command("purge", "--yes", "--organisation", "west", uid)
+    assert done.returncode == 0 and "purged: 2 instances" in done.stdout, failed(done)
+    assert peers.get(port, samples, [uid], called="WEST") == {}
+    for organisation, study_uid in (("west", "1.2.3.4.5"), ("east", uid), ("nowhere", uid)):
+        missing = command("purge", "--yes", "--organisation", organisation, study_uid)
+        assert missing.returncode == 1 and "no " in missing.stdout
+
+
 def peer(hospitals: Hospitals, title: str = "EAST") -> str:
     return f"{title}@127.0.0.1:{hospitals.server.dicom_port}"
 

@@ -234,3 +234,36 @@ def test_a_rejected_search_leaves_no_connection_behind(index: Pool, ingest: Inge
         stream = search(index, Query("study"), A)
         assert isinstance(next(stream), Match)
         stream.close()                                       # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("value", "multiple", "hit"), [
+    ("CT\\PT", False, True), ("CT\\PT", True, True), ("CT\\MR", False, True), ("CT\\MR", True, False),
+    ("PT\\CT\\NM", True, False), ("MR", True, False), ("PT", True, True),
+])  # fmt: skip
+def test_multiple_value_matching_wants_every_value(
+    index: Pool, ingest: Ingest, value: str, multiple: bool, hit: bool
+) -> None:
+    ingest.store(arrival("1.1", series="1.2.3.1", t00080060="CT"))
+    ingest.store(arrival("1.2", series="1.2.3.2", t00080060="PT"))
+    for level in ("study", "series"):
+        options = {"level": level, "multiple_value_matching": multiple}
+        assert bool(found(index, A, ("00080061", value), **options)) is hit
+
+
+@pytest.mark.parametrize(("value", "hit"), [("X1\\X2", True), ("X2\\X1", True), ("X1\\X3", False), ("X3", False)])
+def test_multiple_value_matching_without_a_column(index: Pool, ingest: Ingest, value: str, hit: bool) -> None:
+    ingest.store(arrival("1.1", t00101000="X1\\X2"))
+    assert bool(found(index, A, ("00101000", value), multiple_value_matching=True)) is hit
+
+
+def test_a_single_valued_attribute_matches_any_of_several_values(index: Pool, ingest: Ingest) -> None:
+    ingest.store(arrival("1.1"))
+    assert found(index, A, ("00100020", "000123\\000124"), multiple_value_matching=True)
+
+
+def test_including_what_stands_in_an_attribute_tells_the_attribute(index: Pool, ingest: Ingest) -> None:
+    ingest.store(arrival("1.1", t00081030="Thorax"))
+    [match] = search(index, Query("study", include=frozenset(("00081030.00080100",))), A)
+    assert match.dataset()["00081030"]["Value"] == ["Thorax"]
+    [match] = search(index, Query("study"), A)
+    assert "00081030" not in match.dataset()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from email.parser import BytesParser
 from email.policy import compat32
 from typing import Any
@@ -43,6 +44,12 @@ class FakeRef:
     sop_instance_uid: str
     transfer_syntax_uid: str
     content: bytes
+    overlay: dict[str, Any] = field(default_factory=dict)
+    overlaid_at: datetime | None = None
+
+    @property
+    def digest(self) -> bytes:
+        return self.content
 
 
 @dataclass
@@ -64,13 +71,16 @@ class FakeText:
 class FakeFrames:
     transfer_syntax_uid: str
     frames: Iterator[tuple[int, Iterator[bytes]]]
+    digest: bytes = b"of the object"
     impossible: Sequence[str] = ()
 
     def fits(self, transfer_syntax_uid: str) -> bool:
         return transfer_syntax_uid not in self.impossible
 
     def transcoded(self, transfer_syntax_uid: str) -> "FakeFrames":
-        return FakeFrames(transfer_syntax_uid, self._transcoded(transfer_syntax_uid.encode()))
+        return replace(
+            self, transfer_syntax_uid=transfer_syntax_uid, frames=self._transcoded(transfer_syntax_uid.encode())
+        )
 
     def _transcoded(self, name: bytes) -> Iterator[tuple[int, Iterator[bytes]]]:
         try:
@@ -88,6 +98,7 @@ class FakeFrames:
 class FakeBulk:
     content: bytes
     media_type: str = "application/octet-stream"
+    digest: bytes = b"of the object"
 
     @property
     def size_bytes(self) -> int:
@@ -186,6 +197,26 @@ class FakeReception:
         self.aborted = True
 
 
+class FakeScratch:
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self.closed = False
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.content)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.content += data
+
+    def read(self, offset_bytes: int, length_bytes: int) -> Iterator[bytes]:
+        for at in range(offset_bytes, offset_bytes + length_bytes, 1000):
+            yield bytes(self.content[at : min(at + 1000, offset_bytes + length_bytes)])
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class FakeArchive:
     """Everything in lists; tests change them."""
 
@@ -203,6 +234,7 @@ class FakeArchive:
         self.kept: list[bytes] = []
         self.receptions: list[FakeReception] = []
         self.closed = 0
+        self.scratches: list[FakeScratch] = []
         self.rendered = FakeRendered()
         self.search = self.retrieve = self.metadata = self.frames = self.ingest = self
 
@@ -257,10 +289,14 @@ class FakeArchive:
             raise PacsdError(Fault.NOT_FOUND, "no such frame")
         chosen = [self.frame_contents[number - 1] for number in numbers]
         frames = ((len(one), iter((one[:3], one[3:]))) for one in chosen)
-        return FakeFrames(self.frame_syntax, frames, self.impossible)
+        return FakeFrames(self.frame_syntax, frames, impossible=self.impossible)
 
     def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> FakeBulk:
         return self.bulk_value
+
+    def scratch(self) -> "FakeScratch":
+        self.scratches.append(FakeScratch())
+        return self.scratches[-1]
 
     def receive_part10(self, peer: Peer, *, study_instance_uid: str | None = None) -> FakeReception:
         reception = FakeReception(self.kept, study_instance_uid)
@@ -279,6 +315,13 @@ def services(archive: FakeArchive, **changes: Any) -> Services:
     )
 
 
+@dataclass(frozen=True)
+class Raw:
+    status_code: int
+    headers: httpx.Headers
+    content: bytes
+
+
 class Web:
     """The application over fakes, and a client of it."""
 
@@ -294,6 +337,17 @@ class Web:
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=True)
         async with httpx.AsyncClient(transport=transport, base_url="http://pacs.test") as client:
             return await client.request(method, path, **arguments)
+
+    def raw(self, method: str, path: str, **arguments: Any) -> "Raw":
+        """One request whose body is left as it was sent."""
+        return asyncio.run(self._raw(method, path, **arguments))
+
+    async def _raw(self, method: str, path: str, **arguments: Any) -> "Raw":
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=True)
+        async with httpx.AsyncClient(transport=transport, base_url="http://pacs.test") as client:
+            async with client.stream(method, path, **arguments) as answer:
+                content = b"".join([chunk async for chunk in answer.aiter_raw()])
+                return Raw(answer.status_code, answer.headers, content)
 
     def get(self, path: str, **arguments: Any) -> httpx.Response:
         return self.request("GET", "/dicom-web" + path, **arguments)

@@ -36,6 +36,24 @@ def test_other_origins_may_not_read_unless_they_are_allowed():
     assert "access-control-allow-origin" not in allowed.get("/studies", headers={"Origin": "http://evil.example"}).headers
 
 
+def test_a_page_of_an_allowed_origin_may_send_and_read_what_the_services_need():
+    web = Web(allowed_origins=("http://viewer.example",))
+    asked = {
+        "Origin": "http://viewer.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,range,if-none-match,authorization",
+    }
+    preflight = web.request("OPTIONS", "/dicom-web/studies", headers=asked)
+    assert preflight.status_code == 200
+    allowed = preflight.headers["access-control-allow-methods"].split(", ")
+    assert {one.method for one in TRANSACTIONS} | {"HEAD", "OPTIONS"} <= set(allowed)
+    assert "if-none-match" in preflight.headers["access-control-allow-headers"]
+    exposed = web.get("/studies", headers={"Origin": "http://viewer.example"}).headers["access-control-expose-headers"]
+    assert {"ETag", "Content-Range", "Warning", "Location", "Link"} <= set(exposed.split(", "))
+    refused = web.request("OPTIONS", "/dicom-web/studies", headers={**asked, "Origin": "http://evil.example"})
+    assert refused.status_code == 400
+
+
 def test_health():
     web = Web(ready=lambda: {"index": True, "blobs": False})
     assert web.request("GET", "/health/live").json() == {"status": "live"}

@@ -107,6 +107,7 @@ def test_a_presentation_state_is_its_images(http, data_folder):
 def test_a_presentation_state_without_its_images(http, data_folder):
     lonely = data_folder / "dicom" / "modality" / "pr" / "prLUTs.dcm"
     elsewhere = lonely.read_bytes().replace(b"1.2.276.0.7230010.3.200.6.3.1\0", b"1.2.276.0.7230010.3.200.6.3.7\0")
+    elsewhere = elsewhere.replace(b"1.2.276.0.7230010.3.200.6.0.3", b"1.2.276.0.7230010.3.200.6.0.9")     # of its own
     url = store(http, elsewhere)
     assert http.get(url + "/rendered").status_code == 404
 

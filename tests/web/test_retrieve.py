@@ -3,6 +3,7 @@ import pytest
 from tests.web.fakes import EXPLICIT, JPEG_LS, FakePart10, FakeRef, Web, parts_of
 
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+IMPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 VIDEO = "1.2.840.10008.1.2.4.102"
 ANY = {"Accept": 'multipart/related; type="application/dicom"; transfer-syntax=*'}
 
@@ -77,6 +78,37 @@ def test_the_better_liked_syntax_goes_before_the_stored_one(web):
     liked = accepting("1.2.840.10008.1.2.4.90", f', {accepting(JPEG_LS)["Accept"]};q=0.5')
     [(headers, _)] = parts_of(web.get("/studies/1.2/series/1.3/instances/1.5", headers=liked))
     assert headers["Content-Type"] == "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.90"
+
+
+@pytest.mark.parametrize("stored", [IMPLICIT, BIG_ENDIAN])
+@pytest.mark.parametrize("accept", ["*/*", "multipart/related", *(
+    f'multipart/related; type="application/dicom"; transfer-syntax={one}' for one in ("*", EXPLICIT)
+)])  # fmt: skip
+def test_what_is_not_for_the_web_is_given_in_explicit_little_endian(web, stored, accept):
+    web.archive.refs = [FakeRef("1.2", "1.3", "1.4", stored, b"old")]
+    [(headers, content)] = parts_of(web.get("/studies/1.2", headers={"Accept": accept}))
+    assert content == EXPLICIT.encode() + b" of old"
+    assert headers["Content-Type"] == f"application/dicom; transfer-syntax={EXPLICIT}"
+
+
+@pytest.mark.parametrize("stored", [IMPLICIT, BIG_ENDIAN])
+def test_what_is_not_for_the_web_is_given_to_nobody(web, stored):
+    web.archive.refs = [FakeRef("1.2", "1.3", "1.4", stored, b"old")]
+    answer = web.get("/studies/1.2", headers=accepting(stored))
+    assert answer.status_code == 406
+    assert not any(one.endswith(stored) for one in answer.json()["acceptable"])
+    web.archive.refs = [FakeRef("1.2", "1.3", "1.4", stored, b"broken")]
+    answer = web.get("/studies/1.2", headers=accepting(EXPLICIT))
+    assert answer.status_code == 406 and answer.json()["acceptable"] == []
+
+
+@pytest.mark.parametrize("accept", ["*/*", ANY["Accept"], "application/zip"])
+def test_what_is_too_damaged_to_be_rewritten_keeps_no_study_from_being_read(web, accept):
+    web.archive.refs[2] = FakeRef("1.2", "1.6", "1.7", IMPLICIT, b"broken")
+    answer = web.get("/studies/1.2", headers={"Accept": accept})
+    assert answer.status_code == 200 and b"broken" in answer.content and b"first" in answer.content
+    if accept != "application/zip":
+        assert parts_of(answer)[2][0]["Content-Type"] == f"application/dicom; transfer-syntax={IMPLICIT}"
 
 
 def test_some_in_the_wanted_syntax_is_partial_content(web):

@@ -110,10 +110,7 @@ def test_repeated_uids_are_a_list(web):
 @pytest.mark.parametrize(
     "query",
     [
-        "NoSuchKeyword=1",
-        "0010002=1",
         "PatientID=1&PatientID=2",
-        "PatientName..x=1",
         "limit=-1",
         "limit=x",
         "limit=",
@@ -123,7 +120,6 @@ def test_repeated_uids_are_a_list(web):
         "includefield=NoSuchKeyword",
         "PatientName=%FF",
         "PatientID=%00",
-        "=1",
     ],
 )
 def test_what_the_standard_does_not_allow_is_refused(web, query):
@@ -131,6 +127,21 @@ def test_what_the_standard_does_not_allow_is_refused(web, query):
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
     assert web.archive.queries == []
+
+
+def test_unknown_parameters_are_ignored_with_a_warning(web):
+    query = "NoSuchKeyword=1&0010002=1&PatientName..x=1&=1&%E5%A7%93%E5%90%8D%22%0D%0A=1&PatientID=7"
+    answer = web.get(f"/studies?{query}")
+    assert answer.status_code == 200
+    warning = "Unknown parameters have been ignored: NoSuchKeyword 0010002 PatientName..x  ?????"
+    assert answer.headers["warning"] == f"299 http://pacs.test/dicom-web: {warning}"
+    assert keys(web.archive.queries[0]) == {"00100020": "7"}
+
+
+def test_the_warning_of_many_unknown_parameters_is_short(web):
+    answer = web.get("/studies?" + "&".join(f"{'x' * 300}{number}=1" for number in range(150)))
+    assert answer.status_code == 200 and answer.headers["warning"].endswith(" and 140 more")
+    assert len(answer.headers["warning"]) < 1000
 
 
 def test_a_key_that_contradicts_the_path_is_refused(web):
@@ -147,10 +158,11 @@ def test_keys_the_index_does_not_match_by_are_named_in_a_warning():
     assert "00091001" in warning
 
 
-def test_unsupported_matching_is_told_in_the_words_of_the_standard(web):
-    warning = web.get("/studies?multiplevaluematching=true").headers["warning"]
-    assert "The multiplevaluematching parameter is not supported. Multiple Value Matching has not been" in warning
-    assert "warning" not in web.get("/studies?multiplevaluematching=false").headers
+def test_multiple_value_matching_is_asked_for_by_its_parameter(web):
+    for value, asked in (("true", True), ("false", False)):
+        answer = web.get(f"/studies?ModalitiesInStudy=CT%5CPT&multiplevaluematching={value}")
+        assert answer.status_code == 200 and "warning" not in answer.headers
+        assert web.archive.queries[-1].multiple_value_matching is asked
 
 
 def test_more_results_than_asked_for_are_announced(web):

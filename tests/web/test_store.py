@@ -1,8 +1,10 @@
+import asyncio
+
 import pytest
 
-from pacsd.faults import Fault
+from pacsd.faults import Fault, PacsdError
 from pacsd.web.services import WebLimits
-from pacsd.web.store_response import FAILURE_REASON
+from pacsd.web.store_response import FAILURE_REASON, failed, response_dataset
 from tests.web.fakes import Web
 
 HEADERS = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=xyz'}
@@ -108,8 +110,10 @@ def test_a_truncated_body_keeps_what_was_whole_and_forgets_the_rest():
         (b"--xyz\r\n\r\ntruncated", HEADERS["Content-Type"], 400),
         (b"x", 'multipart/related; type="application/dicom"', 400),
         (b"", "application/dicom", 400),
-        (b"{}", "application/dicom+json", 415),
-        (b"x", 'multipart/related; type="application/dicom+json"; boundary=xyz', 415),
+        (b"x", "application/dicom+json", 400),
+        (b"[]", "application/dicom+json", 400),
+        (b"x", 'multipart/related; type="application/dicom+json"; boundary=xyz', 400),
+        (b"{}", "application/json", 415),
         (b"x", "multipart/form-data; boundary=xyz", 415),
         (b"x", "", 415),
     ],
@@ -153,3 +157,23 @@ def test_a_large_object_is_written_as_it_arrives():
 async def _pieces_of(content, size):
     for at in range(0, len(content), size):
         yield content[at : at + size]
+
+
+@pytest.mark.parametrize("pause_s", [1.0, 0.01])
+def test_an_upload_that_stalls_or_dribbles_is_ended(pause_s):
+    web = Web(limits=WebLimits(upload_stall_s=0.05, min_upload_bytes_per_s=10_000))
+
+    async def dribble():
+        for byte in body(b"one", b"two"):
+            yield bytes([byte])
+            await asyncio.sleep(pause_s)
+
+    answer = post(web, dribble())
+    assert answer.status_code == 408 and answer.headers["connection"] == "close"
+    assert all(one.aborted for one in web.archive.receptions)
+
+
+def test_objects_without_a_patient_are_of_a_class_that_is_not_kept():
+    outcome = failed(PacsdError(Fault.MALFORMED, "(0020,000D) is missing"), "1.2.840.10008.5.1.4.39.1", "1.2.3")
+    item = response_dataset([outcome], "")["00081198"]["Value"][0]
+    assert item["00081197"]["Value"] == [0x0122]

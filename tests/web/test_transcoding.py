@@ -17,6 +17,7 @@ from tests.web.test_dicomweb_client import store
 RLE = "1.2.840.10008.1.2.5"
 FILES = {
     "grey": "transfer_syntax/small/MR_small.dcm",
+    "implicit": "transfer_syntax/small/MR_small_implicit.dcm",
     "big endian": "transfer_syntax/small/MR_small_bigendian.dcm",
     "bytes as words": "transfer_syntax/small/SC_rgb_small_odd_big_endian.dcm",
     "deflated": "transfer_syntax/small/image_dfl.dcm",
@@ -100,6 +101,18 @@ def test_what_is_stored_comes_untouched_where_it_will_do(http, kept) -> None:
     assert read(http.get(url, headers={"Accept": both})).PixelData == stored.PixelData
     rather = f"{accepting(JPEG + '90')['Accept']};q=0.5, {accepting(JPEG + '80')['Accept']}"
     assert read(http.get(url, headers={"Accept": rather})).file_meta.TransferSyntaxUID == JPEG + "80"
+
+
+@pytest.mark.parametrize("name", ["implicit", "big endian", "bytes as words"])
+def test_implicit_and_big_endian_never_come_as_they_are_stored(http, kept, name: str) -> None:
+    url, stored = kept(name)
+    given = read(http.get(url, headers=accepting("*")))
+    assert given.file_meta.TransferSyntaxUID == EXPLICIT
+    assert np.array_equal(given.pixel_array, stored.pixel_array)
+    assert given.PatientName == stored.PatientName and given.SOPInstanceUID == stored.SOPInstanceUID
+    bulk = http.get(f"{url}/bulkdata/7FE00010", headers=OCTETS)
+    assert bulk.content.ljust(len(given.PixelData), b"\0") == given.PixelData
+    assert bulk.headers["content-type"].removesuffix(f"; transfer-syntax={EXPLICIT}") == "application/octet-stream"
 
 
 def test_lost_pixels_are_not_inflated_unasked(http, kept) -> None:

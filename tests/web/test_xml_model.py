@@ -35,6 +35,12 @@ def test_values_names_items_and_binary():
     assert attributes["00420011"].find(N + "InlineBinary").text == "AAE="
 
 
+def test_a_carriage_return_survives_a_reader():
+    text = {"00104000": {"vr": "LT", "Value": ["one\r\ntwo\rthree"]}}
+    assert b"one&#13;\ntwo&#13;three" in native_model(text)
+    assert model(text)[0][0].text == "one\r\ntwo\rthree"
+
+
 def test_characters_xml_cannot_hold_are_replaced():
     assert model({"00104000": {"vr": "LT", "Value": ["a\x00\x1b\ud800b"]}})[0][0].text == "a\ufffd\ufffd\ufffdb"
 

@@ -1,0 +1,33 @@
+"""`pacsd purge`: an administrator deletes for good what DICOMweb and DIMSE can at most hide."""
+
+import argparse
+import sys
+
+from config.settings import Settings
+from pacsd.commands.wiring import Wiring
+from pacsd.faults import Fault, PacsdError
+
+NOT_DONE = 1
+
+
+def purge(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int:
+    """Delete, beside a running server if there is one, after somebody has said yes."""
+    code = options.organisation or settings.organisations[0].code
+    if code not in [one.code for one in settings.organisations]:
+        raise PacsdError(Fault.NOT_FOUND, f"there is no organisation {code}")
+    what = f"{options.study}" + (f", series {options.series}" if options.series else "")
+    what += f", {len(options.instances)} instances" if options.instances else ""
+    if not options.yes and not _confirmed(f"Delete {what} of {code} for good? Type yes: "):
+        print("pacsd: nothing was deleted", file=sys.stderr)
+        return NOT_DONE
+    with wiring.archive(settings, alone=False) as archive:
+        deleted = archive.purge(code, options.study, options.series, options.instances)
+    print(f"purged: {deleted} instances")
+    return 0
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return input(question).strip().lower() == "yes"
+    except EOFError:                     # nobody is there to answer
+        return False
