@@ -36,6 +36,7 @@ class Representation:
     """One form in which a resource can be given.
 
     `by_name_only`: not a form to fall into; a client must name its transfer syntax, or accept any (`*`).
+    `exact_only`: nor is any of use; it must be named itself.
     `transcoded`: made when it is asked for, by those who can say whether it can be.
     """
 
@@ -44,6 +45,7 @@ class Representation:
     transfer_syntax_uid: str | None = None
     by_name_only: bool = False
     transcoded: bool = False
+    exact_only: bool = False
 
     @property
     def part_type(self) -> str:
@@ -190,6 +192,8 @@ def _specificity(accepted: MediaRange, offer: Representation) -> int:
     else:
         return -1
     if offer.by_name_only and syntax is None:
+        return -1
+    if offer.exact_only and syntax != offer.transfer_syntax_uid:
         return -1
     return named + (syntax is not None)
 

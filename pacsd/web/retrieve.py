@@ -14,7 +14,7 @@ from pacsd.web.multipart import MultipartWriter
 from pacsd.web.ranges import single_part
 from pacsd.web.services import InstanceRef, Retrieve, Services
 from pacsd.web.streaming import StreamedResponse, abandon
-from pacsd.web.transcoding import CANNOT_BE_TRANSCODED, NOT_FOR_THE_WEB, ChosenForm, Opened, chosen_forms, opened
+from pacsd.web.transcoding import CANNOT_BE_TRANSCODED, ChosenForm, Opened, chosen_forms, opened
 
 PARTS = (Representation(DICOM, multipart=True),)
 PARTS_OR_ALONE = (*PARTS, Representation(DICOM))
@@ -80,8 +80,7 @@ def _first(retrieve: Retrieve, one: ChosenForm) -> Opened:
     except PacsdError as error:
         if not one.form.transcoded or error.fault not in CANNOT_BE_TRANSCODED:
             raise
-        possible = [] if one.ref.transfer_syntax_uid in NOT_FOR_THE_WEB else [one.as_stored]
-        raise not_acceptable(possible) from error
+        raise not_acceptable([one.as_stored]) from error
 
 
 def _multipart(

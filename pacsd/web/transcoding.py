@@ -18,7 +18,8 @@ from pacsd.web.media_types import DICOM, Representation, negotiate, negotiate_po
 from pacsd.web.problem import HttpError
 from pacsd.web.services import InstanceRef, Part10, Retrieve
 
-# Shall not be used (PS3.18 8.7.3): what is stored so comes in Explicit VR Little Endian, unless it is too damaged.
+# Shall not be used (PS3.18 8.7.3): what is stored so comes in Explicit VR Little Endian, unless it is too damaged, or
+# a client names the stored syntax itself: then it wants the very bytes, as archives that move in or out do.
 NOT_FOR_THE_WEB = frozenset((IMPLICIT_VR_LITTLE_ENDIAN, EXPLICIT_VR_BIG_ENDIAN))
 # Not a fault of the request: what is stored cannot be decoded, or does not fit.
 CANNOT_BE_TRANSCODED = (Fault.MALFORMED, Fault.UNSUPPORTED, Fault.TOO_MUCH)
@@ -121,17 +122,23 @@ def _stored(transfer_syntax_uid: str, forms: Sequence[Representation]) -> list[R
 
 @lru_cache(maxsize=128)
 def _offers(transfer_syntax_uid: str, forms: tuple[Representation, ...]) -> tuple[Representation, ...]:
-    """Every form that an object stored so may be given in, the stored one first if it is for the web at all."""
+    """Every form that an object stored so may be given in, the stored one first."""
     stored = transfer_syntax(transfer_syntax_uid)
-    given = transfer_syntax_uid not in NOT_FOR_THE_WEB
+    banned = transfer_syntax_uid in NOT_FOR_THE_WEB
     others = [uid for uid in TARGETS if is_transcodable(transfer_syntax_uid, uid) and uid != transfer_syntax_uid]
-    default = not given or (EXPLICIT_VR_LITTLE_ENDIAN in others and not stored.lossy and forms[0].media_type == DICOM)
-    kinds = [
-        *([(transfer_syntax_uid, default, False)] if given else []),
-        *((uid, not default or uid != EXPLICIT_VR_LITTLE_ENDIAN, True) for uid in others),
-    ]
-    return tuple(
-        replace(form, transfer_syntax_uid=uid, by_name_only=named, transcoded=made)
+    default = banned or (EXPLICIT_VR_LITTLE_ENDIAN in others and not stored.lossy and forms[0].media_type == DICOM)
+    as_stored = [
+        replace(form, transfer_syntax_uid=transfer_syntax_uid, by_name_only=default, exact_only=banned)
         for form in forms
-        for uid, named, made in kinds
-    )
+    ]
+    made = [
+        replace(
+            form,
+            transfer_syntax_uid=uid,
+            by_name_only=not default or uid != EXPLICIT_VR_LITTLE_ENDIAN,
+            transcoded=True,
+        )
+        for form in forms
+        for uid in others
+    ]
+    return tuple(sorted((*as_stored, *made), key=lambda one: not one.multipart))

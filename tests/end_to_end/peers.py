@@ -19,7 +19,11 @@ from tests.end_to_end.samples import Sample, dataset_bytes
 PATIENCE_S = 30.0
 STUDY_ROOT_GET, STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.3", "1.2.840.10008.5.1.4.1.2.2.2"
 STUDY_ROOT_FIND, PATIENT_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.1.1"
-STORED_SYNTAX = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+# Implicit VR and big endian come only to those who name them (PS3.18 8.7.3).
+STORED_SYNTAX = ", ".join(
+    f'multipart/related; type="application/dicom"; transfer-syntax={one}'
+    for one in ("1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "*; q=0.9")
+)
 
 Objects = dict[str, bytes]               # SOP Instance UID -> data set
 
