@@ -23,7 +23,7 @@ EVENT_TYPE, AFFECTED_UID = "00001002", "00001000"
 
 
 def _subscriber(data: Prepared, letter: str) -> str:
-    return f"{data.tag}{letter}"
+    return data.word(letter)
 
 
 def _path(resource: str, subscriber: str) -> str:
@@ -68,8 +68,9 @@ def content_location(server: Server, data: Prepared) -> None:
 @SUBSCRIPTION.optional("worklist", "11.10, Table 11.10.1-1", "A subscription to the whole worklist, with deletion lock")
 def to_worklist(server: Server, data: Prepared) -> None:
     workitems.supported(server, data)
-    _subscribe(server, GLOBAL, _subscriber(data, "G"), "?deletionlock=true")
-    _unsubscribe(server, GLOBAL, _subscriber(data, "G"))
+    subscriber = _subscriber(data, "G")
+    _subscribe(server, GLOBAL, subscriber, "?deletionlock=true")
+    _unsubscribe(server, GLOBAL, subscriber)
 
 
 @SUBSCRIPTION.optional("filtered", "11.10, Table 11.10.3-1", "A filtered subscription: 201, or 403 with Warning 299")

@@ -43,6 +43,10 @@ class Prepared:
         """All that was stored."""
         return [*self.study, self.multiframe, self.color, self.chinese, self.compressed, *self.others]
 
+    def word(self, letter: str) -> str:
+        """A label or AE title that nothing else bears, however often a check runs."""
+        return f"{self.tag}{letter}{secrets.token_hex(2).upper()}"
+
     def fresh(self, *, study: str | None = None) -> Instance:
         """A CT slice that is not stored, in a study of its own or in this one."""
         subject = _subject(self.tag, f"N{secrets.token_hex(2)}", "Not^Stored", **({"study": study} if study else {}))

@@ -268,9 +268,9 @@ def cancels_unknown(server: Server, data: Prepared) -> None:
 
 @WORKLIST.required("search", "11.9", "Workitems are found by state, label, station and start")
 def searches(server: Server, data: Prepared) -> None:
-    label = f"{data.tag}-S"
+    label = data.word("S")
     uid = create(server, data, WorklistLabel=label)
-    create(server, data, WorklistLabel=f"{data.tag}-T")
+    create(server, data, WorklistLabel=data.word("T"))
     for key, value in {
         "ProcedureStepState": "SCHEDULED", "WorklistLabel": label, "ScheduledProcedureStepPriority": "MEDIUM",
         "ScheduledStationNameCodeSequence.CodeValue": "STATION", "PatientID": f"{data.tag}-A",
@@ -282,7 +282,7 @@ def searches(server: Server, data: Prepared) -> None:
 
 @WORKLIST.required("search.return", "11.9.2, PS3.4 Table CC.2.5-3", "Return keys of type 1 are in each result")
 def search_returns(server: Server, data: Prepared) -> None:
-    label = f"{data.tag}-R"
+    label = data.word("R")
     create(server, data, WorklistLabel=label)
     (found,) = results(server.get(query("/workitems", WorklistLabel=label)))
     for tag in ("00080016", "00080018", "00741200", "00741204", "00741202", "00404005", "00404041", "00741000"):
@@ -297,7 +297,7 @@ def searches_in_vain(server: Server, data: Prepared) -> None:
 
 @WORKLIST.required("search.paging", "11.9.1.2, 8.3.4.4", "limit and offset page through workitems")
 def pages(server: Server, data: Prepared) -> None:
-    label = f"{data.tag}-P"
+    label = data.word("P")
     made = sorted(create(server, data, WorklistLabel=label) for _ in range(3))
     came = [results(server.get(query("/workitems", WorklistLabel=label, limit=2, offset=at))) for at in (0, 2)]
     expect.same([2, 1], [len(page) for page in came], "sizes of pages")

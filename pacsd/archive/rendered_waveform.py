@@ -9,7 +9,6 @@ from pacsd.codec.documents.fonts import is_printable
 from pacsd.codec.documents.sop_classes import WAVEFORMS
 from pacsd.codec.documents.waveform_pages import pages
 from pacsd.codec.render.parameters import Parameters
-from pacsd.codec.transfer_syntaxes import transfer_syntax
 from pacsd.faults import Fault, PacsdError
 
 SOP_CLASS_UIDS = frozenset(WAVEFORMS)
@@ -25,7 +24,6 @@ def render(instance: Instance, media_type: str, parameters: Parameters) -> Itera
         instance.attributes(base_url=parameters.base_url),
         _Values(instance),
         sop_class_uid=instance.ref.sop_class_uid,
-        big_endian=transfer_syntax(instance.ref.transfer_syntax_uid).big_endian,
     )
     if media_type == pdf.MEDIA_TYPE and not all(map(is_printable, drawing.texts())):
         raise PacsdError(Fault.UNSUPPORTED, "the waveform has labels that no standard PDF font can show")

@@ -235,6 +235,17 @@ def test_language_and_study(ct: Page, served: Served) -> None:
     assert ct.evaluate("document.documentElement.lang") == "en"
 
 
+def rests(page: Page) -> None:
+    """The image on show stays, once the one that was on its way has come."""
+    shown = ""
+    for _ in range(10):
+        before, shown = shown, state(page, "index")
+        if shown == before:
+            return
+        page.wait_for_timeout(400)
+    raise AssertionError("the images go on")
+
+
 def test_ultrasound_plays(handy: Watched, served: Served) -> None:
     page = opened(handy.page, served, served.studies.us)
     assert state(page, "count") == "30"
@@ -246,9 +257,7 @@ def test_ultrasound_plays(handy: Watched, served: Served) -> None:
         "start => Number(document.querySelector('.pane').dataset.index) > start + 3", arg=start
     )
     press(page, "cine")
-    stopped = state(page, "index")
-    page.wait_for_timeout(300)
-    assert state(page, "index") == stopped
+    rests(page)
 
 
 def test_compressed_images_are_shown(handy: Watched, served: Served) -> None:

@@ -105,6 +105,13 @@ SEEN_THROUGH: Mapping[str, tuple[str, ...]] = {
 }
 
 
+def test_the_truth_passes_through_the_same_transport(
+    running_server: Ours, honest: tuple[prepared.Prepared, list[Check]]
+) -> None:
+    data, checks = honest
+    assert caught(running_server.base_url, liars.Lying(liars.nothing), checks, data) == set()
+
+
 def test_each_lie_is_seen_through_and_each_check_sees_through_one(
     running_server: Ours, honest: tuple[prepared.Prepared, list[Check]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -126,10 +133,3 @@ def test_each_lie_is_seen_through_and_each_check_sees_through_one(
 ONLY_A_BROKEN_SERVER_FAILS = {
     "http.cors", "retrieve.single-part.study", "search.fuzzy-invalid", "thumbnail.viewport.region",
 }  # fmt: skip
-
-
-def test_the_truth_passes_through_the_same_transport(
-    running_server: Ours, honest: tuple[prepared.Prepared, list[Check]]
-) -> None:
-    data, checks = honest
-    assert caught(running_server.base_url, liars.Lying(liars.nothing), checks, data) == set()

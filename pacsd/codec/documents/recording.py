@@ -49,7 +49,7 @@ def is_electrical(channel: Channel) -> bool:
 
 
 def drawn(
-    group: Group, read: ReadBytes, *, big_endian: bool, row_s: float, max_rows: int, mm_per_s: float
+    group: Group, read: ReadBytes, *, row_s: float, max_rows: int, mm_per_s: float
 ) -> list[Drawn]:
     """Every channel of a group, as many rows as there are and `max_rows` allows; memory holds one row of samples.
 
@@ -59,7 +59,7 @@ def drawn(
     count = min(max_rows, -(-group.sample_count // per_row))
     rows: list[list[Row]] = [[] for _ in group.channels]
     for number in range(count):
-        samples = group.read(number * per_row, per_row + 1, read, big_endian=big_endian)
+        samples = group.read(number * per_row, per_row + 1, read)
         missing = group.is_padding(samples)
         for place, channel in enumerate(group.channels):
             with numpy.errstate(over="ignore", invalid="ignore"):

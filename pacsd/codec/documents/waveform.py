@@ -83,10 +83,10 @@ class Group:
         """From the first sample to the end of the last."""
         return self.sample_count / self.frequency_hz
 
-    def read(self, first: int, count: int, read: ReadBytes, *, big_endian: bool = False) -> NDArray[Any]:
+    def read(self, first: int, count: int, read: ReadBytes) -> NDArray[Any]:
         """Samples of all channels as they are coded, expanded if companded: [sample, channel].
 
-        `big_endian` speaks of the bytes that `read` returns. Raises PacsdError MALFORMED where there are fewer
+        `read` gives words in little endian. Raises PacsdError MALFORMED where there are fewer bytes
         than the counts promise, TOO_MUCH for more than MAX_VALUES.
         """
         kind, expansion = SAMPLES[self.interpretation]
@@ -95,7 +95,7 @@ class Group:
             raise PacsdError(Fault.TOO_MUCH, f"more than {MAX_VALUES} samples in one stretch of the waveform")
         row = numpy.dtype(kind).itemsize * len(self.channels)
         start, length = first * row, count * row
-        raw = self._bytes(start, length, read, big_endian)
+        raw = self._bytes(start, length, read)
         if len(raw) < length:
             raise PacsdError(Fault.MALFORMED, "the waveform data is shorter than its counts say")
         samples = numpy.frombuffer(raw, kind, count * len(self.channels))
@@ -103,15 +103,10 @@ class Group:
             samples = expansion[samples]
         return samples.reshape(count, len(self.channels))
 
-    def _bytes(self, start: int, length: int, read: ReadBytes, big_endian: bool) -> bytes:
+    def _bytes(self, start: int, length: int, read: ReadBytes) -> bytes:
         if self.inline is not None:
             return self.inline[start : start + length]
-        if not big_endian or self.vr != "OW":
-            return read(self.path, start, length)
-        begin = start & ~1               # whole words, which big endian turns around
-        words = read(self.path, begin, start - begin + length + (start - begin + length & 1))
-        turned = numpy.frombuffer(words, ">u2", len(words) // 2).astype("<u2").tobytes()
-        return turned[start - begin : start - begin + length]
+        return read(self.path, start, length)
 
     def is_padding(self, samples: NDArray[Any]) -> NDArray[numpy.bool_]:
         """Where there is no sample (Waveform Padding Value)."""

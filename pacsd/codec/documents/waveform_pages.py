@@ -36,10 +36,10 @@ class Sheet:
     legend: str
 
 
-def pages(attributes: Attributes, read: ReadBytes, *, sop_class_uid: str, big_endian: bool = False) -> Drawing:
+def pages(attributes: Attributes, read: ReadBytes, *, sop_class_uid: str) -> Drawing:
     """The instance as at most MAX_PAGES landscape A4 pages; a note tells what is left out.
 
-    `read` gives bytes of a bulk value as they are stored, `big_endian` how they are. Raises PacsdError MALFORMED
+    `read` gives bytes of a bulk value, words in little endian. Raises PacsdError MALFORMED
     when counts and data contradict each other, TOO_MUCH.
     """
     paper = Paper(sop_class_uid in ECG, _SPEEDS_MM_PER_S.get(WAVEFORMS.get(sop_class_uid, ""), 25.0))
@@ -50,7 +50,7 @@ def pages(attributes: Attributes, read: ReadBytes, *, sop_class_uid: str, big_en
         if room <= 0:
             left_out = f"{MAX_PAGES} pages are shown; there is more in the instance"
             break
-        made, missing = paper.sheets(group, read, big_endian=big_endian, max_sheets=room)
+        made, missing = paper.sheets(group, read, max_sheets=room)
         sheets += made
         left_out = left_out or missing
     top = list(heading(attributes, WAVEFORMS.get(sop_class_uid, "")))
@@ -83,14 +83,14 @@ class Paper:
         return TRACE_WIDTH / self.mm_per_s
 
     def sheets(
-        self, group: Group, read: ReadBytes, *, big_endian: bool, max_sheets: int
+        self, group: Group, read: ReadBytes, *, max_sheets: int
     ) -> tuple[list[Sheet], str]:
         """The pages of one group, and what of it they do not show."""
         twelve = twelve_leads(group.channels) if self.is_ecg else {}
         per_sheet = 1.0 if twelve else STRIPS / len(group.channels)
         max_rows = max(1, int(max_sheets * per_sheet))
         channels = drawn(
-            group, read, big_endian=big_endian, row_s=self.row_s, max_rows=max_rows, mm_per_s=self.mm_per_s
+            group, read, row_s=self.row_s, max_rows=max_rows, mm_per_s=self.mm_per_s
         )
         gain = _gain(channels) if self.is_ecg else None
         shown_s = max_rows * self.row_s

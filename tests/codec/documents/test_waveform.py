@@ -44,14 +44,6 @@ def test_companded_samples_are_expanded(interpretation, codes, linear):
     assert one(samples, interpretation, channels=1).read(0, 9, Bulk(samples)).ravel().tolist() == linear
 
 
-def test_big_endian_words_are_turned_and_bytes_are_words_too():
-    words = COUNTS.astype("<i2")
-    assert one(words).read(1, 2, Bulk(words.astype(">i2")), big_endian=True).tolist() == COUNTS[1:3].tolist()
-    octets = COUNTS.astype("i1")             # an OW of bytes: PS3.5 A.2 turns its 16-bit words
-    turned = numpy.frombuffer(octets.tobytes(), "<u2").astype(">u2")
-    assert one(octets, "SB").read(1, 2, Bulk(turned), big_endian=True).tolist() == COUNTS[1:3].tolist()
-
-
 def test_values_are_sample_times_sensitivity_times_correction_plus_baseline():
     described = channel("I", MICROVOLT, sensitivity=1.25, t003A0212=value("DS", 2), t003A0213=value("DS", -10))
     samples = numpy.array([[100], [0]], "<i2")
