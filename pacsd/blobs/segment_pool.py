@@ -195,10 +195,11 @@ class SegmentPool:
         return roomy and len(self._ready_names()) < self._ready_target
 
     def _wait_for_quiet(self) -> bool:
-        while not self._closed.wait(_QUIET_S):
-            if self._lent == 0 and time.monotonic() - self._used_at >= _QUIET_S:
-                return True
-        return False
+        """Return once nobody has received for a moment; False when the pool is closed."""
+        while self._lent or time.monotonic() - self._used_at < _QUIET_S:
+            if self._closed.wait(_QUIET_S):
+                return False
+        return not self._closed.is_set()
 
     def _write_ahead(self) -> None:
         """One more ready segment, unless another process is at it."""

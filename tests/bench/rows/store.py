@@ -13,11 +13,14 @@ from tests.bench.dcmtk import findscu, movescu, storescu, timed, write_query
 from tests.bench.measures import Bench, Row, Samples, alternate
 from tests.bench.peers import NODELAY, Server, storescp
 
+REST_S = 3.0
+
 
 def send(bench: Bench, side: str, folders: Sequence[Path], *, nodelay: bool = True) -> float:
-    """Seconds to send folders, an association for each, to a fresh server that has been touched once."""
+    """Seconds to send folders, an association for each, to a fresh server that has been touched once and has rested."""
     with bench.fresh(side) as server:
         timed(storescu(server, bench.corpora.warm()))
+        time.sleep(REST_S)  # servers run for months: what they do at their start is over
         os.sync()  # what another side left unwritten is not this one's burden
         return timed(*(storescu(server, folder) for folder in folders), nodelay=nodelay)
 
