@@ -241,7 +241,7 @@ class StorageSettings(Checked):
         check=checks.within(0, 2**30),
     )
     spool_ready_bytes: int = setting(
-        512 * MIB,
+        256 * MIB,
         unit="bytes",
         en="Segments written ahead while nobody sends; an object that goes into one is stored sooner.",
         zh="空闲时预先写好的暂存段总量；写入其中的对象入库更快。",
