@@ -23,6 +23,7 @@ from pacsd.codec.structure import (
     Bytes,
     MalformedDataset,
     NeedMoreData,
+    element_head,
     looks_implicit,
     odd_explicit_head,
     skip_undefined,
@@ -96,8 +97,8 @@ def scan(
     """The wanted elements of the data set that `data` begins (PS3.5 section 7), up to Pixel Data.
 
     The scan ends early behind the last wanted group once the three UIDs of a composite instance are seen;
-    out-of-order elements are looked for only until then; with `to_pixels` it goes on to Pixel Data or a late and huge
-    value, so that `reaches` tells how long the data set has to be. With `complete=False` the data may be a prefix.
+    out-of-order elements are looked for only until then. With `to_pixels`, `reaches` tells how long the data set has
+    to be, as far as the data shows it. With `complete=False` the data may be a prefix.
     Raises NeedMoreData when a prefix ends too early, MalformedDataset when the whole does, PacsdError
     TOO_MUCH when the wanted elements do not end within `max_header_bytes` or are nested too deeply.
     """
@@ -105,10 +106,27 @@ def scan(
     if syntax.deflated:
         return _scan_deflated(data, tags, complete, max_header_bytes, max_depth)
     view = memoryview(data)
-    last_group = _PIXEL_GROUP - 1 if to_pixels else _last_group(tags)
-    return _scan(
-        view, syntax.implicit, syntax.big_endian, tags, last_group, complete, max_header_bytes, max_depth
-    )
+    header = _scan(view, syntax.implicit, syntax.big_endian, tags, complete, max_header_bytes, max_depth)
+    if to_pixels and header.reaches:
+        header.reaches = _reached(view, header)
+    return header
+
+
+def _reached(view: memoryview, header: Header) -> int:
+    """Where the last value ends to which one can leap by told lengths from where the scan stopped.
+
+    Never into a sequence, never for want of data, and only while tags ascend: what trails behind may be anything.
+    """
+    at, before = header.end_offset, -1
+    while at + 12 <= len(view):
+        try:
+            found = element_head(view, at, len(view), implicit=header.implicit, big_endian=header.big_endian)
+        except (MalformedDataset, NeedMoreData):
+            return at
+        if found.length == UNDEFINED or found.tag <= before:
+            return at
+        at, before = found.value_at + found.length, found.tag
+    return at
 
 
 def _scan(
@@ -116,7 +134,6 @@ def _scan(
     implicit: bool,
     big_endian: bool,
     tags: frozenset[int],
-    last_group: int,
     complete: bool,
     max_header_bytes: int,
     max_depth: int,
@@ -125,7 +142,7 @@ def _scan(
     end = min(len(view), max_header_bytes)
     loop = _scan_implicit if header.implicit else _scan_explicit
     try:
-        finished = loop(view, end, header, tags, last_group, max_depth)
+        finished = loop(view, end, header, tags, max_depth)
     except NeedMoreData as short:
         if end < len(view) or (short.wanted_bytes > max_header_bytes and not complete):
             raise _too_much(max_header_bytes) from short
@@ -149,11 +166,12 @@ def _last_group(tags: frozenset[int]) -> int:
 
 
 def _scan_explicit(
-    view: memoryview, end: int, header: Header, wanted: frozenset[int], last_group: int, max_depth: int
+    view: memoryview, end: int, header: Header, wanted: frozenset[int], max_depth: int
 ) -> bool:
     elements, big = header.elements, header.big_endian
     unpack, unpack32 = EXPLICIT[big], LENGTH32[big]
     short_vrs, long_vrs = SHORT_VRS, LONG_VRS
+    last_group = _last_group(wanted)
     late_group = min(_LATE_GROUP, last_group + 1)
     uids = _UIDS & wanted
     at, last = 0, end - 8
@@ -192,10 +210,11 @@ def _scan_explicit(
 
 
 def _scan_implicit(
-    view: memoryview, end: int, header: Header, wanted: frozenset[int], last_group: int, max_depth: int
+    view: memoryview, end: int, header: Header, wanted: frozenset[int], max_depth: int
 ) -> bool:
     elements, big = header.elements, header.big_endian
     unpack = IMPLICIT[big]
+    last_group = _last_group(wanted)
     late_group = min(_LATE_GROUP, last_group + 1)
     uids = _UIDS & wanted
     at, last = 0, end - 8
@@ -236,9 +255,7 @@ def _scan_deflated(
         front, whole = inflate_front(data, size)
         try:
             view = memoryview(front)
-            header = _scan(
-                view, False, False, tags, _last_group(tags), whole and complete, max_header_bytes, max_depth
-            )
+            header = _scan(view, False, False, tags, whole and complete, max_header_bytes, max_depth)
             header.reaches = 0               # of the inflated bytes, which nobody counts
             return header
         except NeedMoreData as short:

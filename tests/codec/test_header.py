@@ -21,6 +21,7 @@ from pacsd.codec.part10 import read_meta
 from pacsd.codec.splice import spliced
 from pacsd.codec.walk import BytesReader
 from pacsd.faults import Fault, PacsdError
+from tests.synthetic import ct_series, study
 
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -248,3 +249,15 @@ def test_agrees_with_pydicom_on_every_real_file(data_folder: Path) -> None:
 
 
 TOO_SHORT = "emri_small_jpeg_2k_lossless_too_short.dcm"
+
+
+def test_reaching_for_the_pixels_waits_for_no_sequence_and_minds_no_trailing_bytes() -> None:
+    file = next(iter(ct_series(study(9), count=1, rows=16, columns=16)))
+    data = file[read_meta(file).dataset_offset :]
+    whole = scan(data, EXPLICIT, to_pixels=True)
+    assert whole.reaches == len(data)
+    at = whole.reaches - 512 - 12                                # the head of Pixel Data
+    groups = b"\x00\x52\x30\x92SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    begun = scan(data[:at] + groups, EXPLICIT, complete=False, to_pixels=True)
+    assert begun.reaches == at and begun.elements == whole.elements
+    assert scan(data + b"\x08\0\x05\0CS\xff\xff????", EXPLICIT, to_pixels=True).reaches == len(data)
