@@ -15,15 +15,18 @@ from pacsd.blobs.local import FILE_MODE, FOLDER_MODE, make_durable_folder, sync_
 from pacsd.blobs.segment_writer import Segment, SegmentWriter
 from pacsd.blobs.segments import LIVE, SUFFIX, aligned, open_if_spent, open_shared, record_at, records, segment_of
 from pacsd.blobs.ulid import Ulids
-from pacsd.faults import PacsdError
+from pacsd.faults import Fault, PacsdError
 
 log = logging.getLogger("pacsd.blobs")
 
 SPOOL = "spool"
 READY = ".ready"                 # beside the keys, which never begin with a dot
+_NEW = ".new"
 _LEAST_ROOM_BYTES = 64 << 10
 _QUIET_S = 0.25                  # without a receiver at work, before a segment is written ahead
 _WRITE_BYTES = 1 << 20
+_MOST_OPEN = 32                  # of one process: more senders at one time get files, not 16 MiB each
+_UNFINISHED_S = 3600.0
 
 
 class SegmentPool:
@@ -51,15 +54,23 @@ class SegmentPool:
         self._closed = threading.Event()
         self._refilling = False
 
-    def create(self, organisation: str) -> SegmentWriter:
-        """Begin an object. Raises PacsdError FULL, UNAVAILABLE, MALFORMED."""
+    def create(self, organisation: str) -> SegmentWriter | None:
+        """Begin an object; None where as many segments are open as may be, or there is no room for one more.
+
+        Raises PacsdError UNAVAILABLE, MALFORMED.
+        """
         segment = self._lend(organisation)
         if segment is None:
             try:
-                segment = self._new(organisation)
-            except BaseException:
+                segment = self._new(organisation) if self._may_open() else None
+            except BaseException as error:
                 self._returned()
+                if isinstance(error, PacsdError) and error.fault is Fault.FULL:
+                    return None
                 raise
+            if segment is None:
+                self._returned()
+                return None
         return SegmentWriter(self, segment, self._space)
 
     def give_back(self, segment: Segment, length_bytes: int | None) -> None:
@@ -98,7 +109,16 @@ class SegmentPool:
 
     def reuse(self) -> int:
         """Take back segments in which nothing is alive; how many. Safe beside everybody else."""
+        self._clear_unfinished()
         return sum(self._reused(path) for path in self._segment_paths() if not self._is_alive(path))
+
+    def _clear_unfinished(self) -> None:
+        """Remove what processes left that were killed while they made a segment."""
+        for name in os.listdir(self._ready):
+            path = f"{self._ready}/{name}"
+            with contextlib.suppress(FileNotFoundError):
+                if name.endswith(_NEW) and os.stat(path).st_mtime < time.time() - _UNFINISHED_S:
+                    os.unlink(path)
 
     # Lending
 
@@ -112,6 +132,10 @@ class SegmentPool:
                     return segment
                 os.close(segment.descriptor)
         return None
+
+    def _may_open(self) -> bool:
+        with self._lock:
+            return self._lent + sum(map(len, self._free.values())) <= _MOST_OPEN
 
     def _has_room(self, segment: Segment) -> bool:
         """Whether an object somewhat larger than the last one fits."""
@@ -161,7 +185,7 @@ class SegmentPool:
     def _make(self, path: str) -> int:
         """A segment whose blocks are there, but not written yet."""
         self._space.take(self._segment_bytes)
-        new = f"{self._ready}/{self._ulids()}.new"
+        new = f"{self._ready}/{self._ulids()}{_NEW}"
         descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH)

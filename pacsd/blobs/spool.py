@@ -48,9 +48,8 @@ class Spool:
     def create(self, organisation: str) -> "SpoolWriter":
         """Begin an object of this organisation code. Raises PacsdError FULL, UNAVAILABLE, MALFORMED."""
         self.space.take(0)
-        if self._segments is None:
-            return SpoolWriter(self._files, organisation, self._files.create(organisation))
-        return SpoolWriter(self._files, organisation, self._segments.create(organisation))
+        writer = None if self._segments is None else self._segments.create(organisation)
+        return SpoolWriter(self._files, organisation, writer or self._files.create(organisation))
 
     def scratch(self) -> Scratch:
         """Room for the parts of objects that are put together later. Raises PacsdError FULL, UNAVAILABLE."""

@@ -1,5 +1,6 @@
 """Segments of the spool."""
 
+import errno
 import fcntl
 import os
 import random
@@ -328,3 +329,30 @@ def test_a_writer_outlives_the_closing_of_the_spool(spool: Spool, tmp_path: Path
     key = writer.commit().key
     assert blobs(tmp_path).read(key) == b"meta"
     assert len(os.listdir("/proc/self/fd")) < descriptors
+
+
+def test_more_senders_than_segments_may_be_open_get_files(spool: Spool, tmp_path: Path) -> None:
+    writers = [writer_of(spool) for _ in range(40)]
+    keys = [writer.commit().key for writer in writers]
+    assert sum(split_key(key) is not None for key in keys) == 32 == len(segments(tmp_path))
+    assert sorted(info.key for info in listed(tmp_path) if info.size_bytes) == sorted(keys)
+
+
+def test_an_object_finds_room_where_a_segment_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    spool = Spool(tmp_path, reserve_bytes=0, segment_bytes=SEGMENT_BYTES)
+    key = received(spool, b"small")
+    assert split_key(key) is None and blobs(tmp_path).read(key) == b"small"
+    spool.close()
+
+
+def test_what_a_killed_process_was_making_is_removed(spool: Spool, tmp_path: Path) -> None:
+    old, new = (tmp_path / ".ready" / name for name in ("old.new", "young.new"))
+    old.write_bytes(b"x")
+    new.write_bytes(b"x")
+    os.utime(old, (1.0, 1.0))
+    spool.reuse_segments()
+    assert not old.exists() and new.exists()
