@@ -14,12 +14,12 @@ from pacsd.blobs.keys import checked
 from pacsd.blobs.local import FILE_MODE, FOLDER_MODE, make_durable_folder, sync_folder
 from pacsd.blobs.segment_writer import Segment, SegmentWriter
 from pacsd.blobs.segments import LIVE, SUFFIX, aligned, open_if_spent, open_shared, record_at, records, segment_of
+from pacsd.blobs.spool_files import SPOOL
 from pacsd.blobs.ulid import Ulids
 from pacsd.faults import Fault, PacsdError
 
 log = logging.getLogger("pacsd.blobs")
 
-SPOOL = "spool"
 READY = ".ready"                 # beside the keys, which never begin with a dot
 _NEW = ".new"
 _LEAST_ROOM_BYTES = 64 << 10

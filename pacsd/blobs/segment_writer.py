@@ -10,9 +10,7 @@ from pacsd.blobs.errors import translated
 from pacsd.blobs.free_space import FreeSpace
 from pacsd.blobs.port import BlobInfo
 from pacsd.blobs.segments import DEAD, HEAD_BYTES, STATE_AT, aligned, head, record_name
-from pacsd.blobs.write_back import start_writing_back
-
-EARLY_BYTES = 128 * 1024         # so much at once begins its way to the disk before `commit` waits for it
+from pacsd.blobs.write_back import EARLY_BYTES, start_writing_back
 
 
 class Segment:

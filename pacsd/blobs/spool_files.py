@@ -18,7 +18,7 @@ from pacsd.blobs.local import (
 )
 from pacsd.blobs.port import BlobInfo
 from pacsd.blobs.ulid import Ulids
-from pacsd.blobs.write_back import start_writing_back
+from pacsd.blobs.write_back import EARLY_BYTES, start_writing_back
 
 log = logging.getLogger("pacsd.blobs")
 
@@ -26,7 +26,6 @@ SPOOL = "spool"
 BUCKET_FILES = 1_000
 BUCKET_S = 60.0
 NAMES_AHEAD = 32
-EARLY_BYTES = 128 * 1024         # so much at once begins its way to the disk before `commit` waits for it
 
 
 class SpoolFiles:

@@ -4,6 +4,8 @@ import ctypes
 
 _SYNC_FILE_RANGE_WRITE = 2               # sync_file_range(2): start, do not wait; promises nothing about durability
 
+EARLY_BYTES = 128 * 1024         # so much at once begins its way to the disk before `commit` waits for it
+
 _libc = ctypes.CDLL(None, use_errno=True)
 _sync_file_range = getattr(_libc, "sync_file_range", None)       # Linux only
 if _sync_file_range is not None:
@@ -16,4 +18,4 @@ def start_writing_back(descriptor: int, offset_bytes: int, length_bytes: int) ->
         _sync_file_range(descriptor, offset_bytes, length_bytes, _SYNC_FILE_RANGE_WRITE)
 
 
-__all__ = ["start_writing_back"]
+__all__ = ["EARLY_BYTES", "start_writing_back"]
