@@ -36,6 +36,12 @@ def code(value: object) -> str | None:
     return "a code has 1 to 32 letters, digits, - and _, and begins with a letter or digit"
 
 
+def modality(value: object) -> str | None:
+    """VR CS, or empty."""
+    fits = re.fullmatch(r"[A-Z0-9_ ]{0,16}", str(value))
+    return None if fits else "has at most 16 capital letters, digits, _ and spaces"
+
+
 def uid(value: object) -> str | None:
     """PS3.5 9.1."""
     text = str(value)

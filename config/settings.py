@@ -10,6 +10,7 @@ from config.reading import Checked, SettingsError, read, setting
 
 __all__ = [
     "DimseSettings",
+    "Htj2kSettings",
     "LogSettings",
     "OrganisationSettings",
     "OwnAESettings",
@@ -277,6 +278,19 @@ class StorageSettings(Checked):
 
 
 @dataclass(frozen=True)
+class Htj2kSettings(Checked):
+    """Series of which a second copy is kept, coded losslessly in HTJ2K (1.2.840.10008.1.2.4.202)."""
+
+    organisation: str = setting("", en="Whose series; everybody's when empty.", zh="所属机构；为空表示全部机构。")
+    modality: str = setting(
+        "",
+        en="Of which Modality (0008,0060); all when empty.",
+        zh="检查设备类型 (0008,0060)；为空表示全部。",
+        check=checks.modality,
+    )
+
+
+@dataclass(frozen=True)
 class WorklistSettings(Checked):
     """Unified procedure steps (PS3.4 CC, PS3.18 11)."""
 
@@ -394,6 +408,9 @@ class Settings(Checked):
     dimse: DimseSettings = setting(DimseSettings, en="DICOM associations.", zh="DICOM 关联。")
     web: WebSettings = setting(WebSettings, en="DICOMweb.", zh="DICOMweb。")
     storage: StorageSettings = setting(StorageSettings, en="Blobs and packs.", zh="存储。")
+    htj2k: tuple[Htj2kSettings, ...] = setting(
+        (), en="Series of which an HTJ2K copy is kept beside the original.", zh="除原始影像外另存 HTJ2K 副本的序列。"
+    )
     worklist: WorklistSettings = setting(WorklistSettings, en="Workitems.", zh="工作项。")
     supervise: SuperviseSettings = setting(SuperviseSettings, en="Processes.", zh="进程。")
     postgres: PostgresSettings = setting(PostgresSettings, en="Embedded PostgreSQL.", zh="内嵌 PostgreSQL。")
@@ -466,6 +483,7 @@ def _check_references(settings: Settings) -> None:
     named += [(f"own_aes[{n}].organisation", one.organisation) for n, one in enumerate(settings.own_aes)]
     named += [(f"remote_aes[{n}].organisation", one.organisation) for n, one in enumerate(settings.remote_aes)]
     named += [("web.organisation", settings.web.organisation)]
+    named += [(f"htj2k[{n}].organisation", one.organisation or codes[0]) for n, one in enumerate(settings.htj2k)]
     for key, code in named:
         if code not in codes:
             raise SettingsError(key, f"unknown organisation {code!r}; there is {', '.join(codes)}")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import orjson
 
+from pacsd.archive.alternate import PREFIX as ALTERNATES_PREFIX
 from pacsd.archive.inventory import compared
 from pacsd.archive.journal import PREFIX as JOURNAL_PREFIX
 from pacsd.archive.pack_file import PREFIX as PACKS_PREFIX
@@ -140,8 +141,9 @@ class _Copying:
 
 
 def _objects(blobs: BlobStore) -> Iterator[BlobInfo]:
-    """Everything but packs and journal."""
-    return (info for info in blobs.list("") if not info.key.startswith((*CHANGING_PREFIXES, JOURNAL_PREFIX)))
+    """Everything but packs and journal, and alternates: these are made again from the packs."""
+    others = (*CHANGING_PREFIXES, JOURNAL_PREFIX, ALTERNATES_PREFIX)
+    return (info for info in blobs.list("") if not info.key.startswith(others))
 
 
 def _is_complete(key: str, reader: BlobReader) -> bool:

@@ -76,6 +76,8 @@ class Check:
             progress(loose.extent.length_bytes)
         for pack in self._index.packs():
             yield from self._pack(pack, progress)
+            if pack.alternate is not None:
+                yield from self._pack(pack.alternate, progress)
         yield from self._unknown_packs()
         yield from self._unknown_spool()
         yield from self._facts()

@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from pacsd.codec.frames import BulkExtent, FrameTable, bulk, frame_extents, unpa
 from pacsd.codec.pixel_module import PixelModule, read_pixel_module
 from pacsd.codec.pixels import decode_cells, decoded_description, encode_frame
 from pacsd.codec.transcode import is_transcodable
-from pacsd.codec.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
+from pacsd.codec.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, satisfies, transfer_syntax
 from pacsd.codec.walk import Dataset
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Extent, PackRow
@@ -40,10 +40,13 @@ class FrameSet:
     frames: Iterator[tuple[int, Iterator[bytes]]]
     module: Callable[[], PixelModule | None]
     digest: bytes = b""                  # of the data set they are in
+    # the same frames out of an alternate, where that is in the transfer syntax or is made into it sooner
+    alternate: Callable[[str], "FrameSet | None"] = lambda uid: None
+    untouched: bool = True               # byte for byte as a blob has them
 
     def fits(self, transfer_syntax_uid: str) -> bool:
         """Whether the frames can be given in that transfer syntax, as far as their description tells."""
-        if transfer_syntax_uid == self.transfer_syntax_uid:
+        if satisfies(self.transfer_syntax_uid, transfer_syntax_uid):
             return True
         if not is_transcodable(self.transfer_syntax_uid, transfer_syntax_uid):
             return False
@@ -57,15 +60,22 @@ class FrameSet:
         return module is not None
 
     def transcoded(self, transfer_syntax_uid: str) -> "FrameSet":
-        """The frames in another transfer syntax, each coded when its turn comes (PS3.18 8.7.3).
+        """The frames in another transfer syntax, each coded when its turn comes (PS3.18 8.7.3); `untouched` where a
+        blob has them so. Takes the place of this set, which is closed when it is not needed.
 
         Raises PacsdError UNSUPPORTED, and MALFORMED when a frame that cannot be decoded is taken.
         """
+        other = self.alternate(transfer_syntax_uid)
+        if other is not None:
+            close(self.frames)
+            return other.transcoded(transfer_syntax_uid)
+        if satisfies(self.transfer_syntax_uid, transfer_syntax_uid):
+            return replace(self, transfer_syntax_uid=transfer_syntax_uid)
         module = self.module()
         if module is None:
             raise PacsdError(Fault.NOT_FOUND, "the instance has no frames")
         frames = _coded(self.frames, module, self.transfer_syntax_uid, transfer_syntax_uid)
-        return FrameSet(transfer_syntax_uid, frames, self.module, self.digest)
+        return FrameSet(transfer_syntax_uid, frames, self.module, self.digest, untouched=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +137,11 @@ class Frames:
         except PacsdError:
             blob.close()
             raise
-        return FrameSet(_given_syntax(ref), frames, module, ref.digest)
+        return FrameSet(_given_syntax(ref), frames, module, ref.digest, partial(self._alternate, ref, numbers))
+
+    def _alternate(self, ref: InstanceRef, numbers: Sequence[int], transfer_syntax_uid: str) -> FrameSet | None:
+        other = self._retrieve.best(ref, transfer_syntax_uid)
+        return None if other.extent == ref.extent else self.of(other, numbers)
 
     def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> BulkValue:
         """The value that the path of a Bulk Data URI names. Raises PacsdError NOT_FOUND."""
@@ -290,8 +304,13 @@ def _coded(
             frame = encode_frame(cells, target, decoded)
             yield len(frame), iter((frame,))
     finally:
-        if isinstance(frames, Generator):
-            frames.close()
+        close(frames)
+
+
+def close(frames: Iterator[object]) -> None:
+    """Give back what frames are read from."""
+    if isinstance(frames, Generator):
+        frames.close()
 
 
 def _unpacked(table: FrameTable, reader: _Ranged, index: int) -> tuple[int, Iterator[bytes]]:

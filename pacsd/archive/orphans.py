@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any, Protocol
 
+from pacsd.archive.alternate import PREFIX as ALTERNATES_PREFIX
 from pacsd.archive.inventory import compared
 from pacsd.archive.journal import FactKind, Journal
 from pacsd.archive.pack_file import PACK_SUFFIX, PREFIX, SIDECAR_SUFFIX, PieceReader
@@ -72,9 +74,12 @@ class Orphans:
         self._journal = journal
 
     def __iter__(self) -> Iterator[Orphan]:
+        return chain(self._under(PREFIX), self._under(ALTERNATES_PREFIX))
+
+    def _under(self, prefix: str) -> Iterator[Orphan]:
         return _stems(
             pair.blob
-            for pair in compared(self._blobs.list(PREFIX), self._index.known_keys(PREFIX))
+            for pair in compared(self._blobs.list(prefix), self._index.known_keys(prefix))
             if pair.blob is not None and not pair.known
         )
 
@@ -85,6 +90,8 @@ class Orphans:
         """
         if orphan.pack is None:
             return True                  # without its pack a sidecar holds nothing
+        if orphan.pack.key.startswith(ALTERNATES_PREFIX):
+            return True                  # what it holds was never anything but a copy
         try:
             held = list(self._held(orphan))
         except PacsdError as error:

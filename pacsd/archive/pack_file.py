@@ -10,12 +10,13 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 import xxhash
 
 from pacsd.archive.sidecar import PackedInstance, PackHead, build_sidecar
 from pacsd.archive.zip64 import StoredZip
-from pacsd.blobs.port import BlobInfo, BlobReader, BlobStore, BlobWriter
+from pacsd.blobs.port import BlobInfo, BlobReader, BlobWriter
 from pacsd.blobs.ulid import Ulids, ulid_time
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Extent
@@ -120,14 +121,30 @@ def checksums(reader: PieceReader, dataset_offset_bytes: int) -> Sums:
     return Sums(crc, sha.digest(), xxh.digest())
 
 
+class PackStore(Protocol):
+    """Of a blob store, what packs are written to and read from."""
+
+    def create(self, key: str) -> BlobWriter:
+        """Begin a blob."""
+
+    def put(self, key: str, data: bytes) -> BlobInfo:
+        """A whole small blob, durable on return."""
+
+    def open(self, key: str) -> BlobReader:
+        """A reader of a piece's blob. Raises PacsdError NOT_FOUND."""
+
+
 class PackWriter:
     """Writes the pieces of one series into as many packs as they need, none above `max_pack_bytes` unless alone.
 
     Use as a context manager: what is unfinished at the end is forgotten.
     """
 
-    def __init__(self, blobs: BlobStore, head: "SeriesHead", *, max_pack_bytes: int, ulids: Ulids) -> None:
+    def __init__(
+        self, blobs: "PackStore", head: "SeriesHead", *, max_pack_bytes: int, ulids: Ulids, prefix: str = PREFIX
+    ) -> None:
         self._blobs = blobs
+        self._prefix = prefix
         self._head = head
         self._max_pack_bytes = max_pack_bytes
         self._ulids = ulids
@@ -169,7 +186,7 @@ class PackWriter:
                 self._leave_out(piece, "digest")
                 return
             if self._open is None:
-                self._open = _OpenPack(self._blobs, f"{PREFIX}{self._head.organisation}/", self._ulids)
+                self._open = _OpenPack(self._blobs, f"{self._prefix}{self._head.organisation}/", self._ulids)
             self._open.add(piece, reader, sums)
 
     def _leave_out(self, piece: Piece, reason: str) -> None:
@@ -188,7 +205,7 @@ class PackWriter:
         sidecar_key = pack.key.removesuffix(PACK_SUFFIX) + SIDECAR_SUFFIX
         head = PackHead(
             pack.key, self._head.organisation, self._head.study_instance_uid, self._head.series_instance_uid,
-            self._head.generation, replaces, pack.created_at,
+            self._head.generation, replaces, pack.created_at, self._head.of,
         )
         self._blobs.put(sidecar_key, build_sidecar(head, pack.instances))
         return WrittenPack(pack.key, sidecar_key, info.size_bytes, tuple(pack.instances))
@@ -203,12 +220,13 @@ class SeriesHead:
     series_instance_uid: str
     generation: int
     replaces: tuple[str, ...] = ()
+    of: str = ""                         # of an alternate: the pack whose instances it holds
 
 
 class _OpenPack:
     """A pack being written."""
 
-    def __init__(self, blobs: BlobStore, prefix: str, ulids: Ulids) -> None:
+    def __init__(self, blobs: "PackStore", prefix: str, ulids: Ulids) -> None:
         ulid = ulids()
         self.created_at = ulid_time(ulid)
         self.key = f"{prefix}{self.created_at:%Y/%m/%d}/{ulid}{PACK_SUFFIX}"

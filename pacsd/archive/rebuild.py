@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Protocol
 
+from pacsd.archive.alternate import unadopted
 from pacsd.archive.journal import Fact, FactKind, Journal
 from pacsd.archive.pack_file import PREFIX, SIDECAR_SUFFIX, PieceReader, WrittenPack
 from pacsd.archive.pack_members import members_of
@@ -41,6 +42,9 @@ class RebuildIndex(Protocol):
 
     def adopt_pack(self, content: SeriesContent, pack: WrittenPack, *, generation: int) -> None:
         """As committing a pack whose loose rows already point into it: nothing becomes garbage."""
+
+    def adopt_alternate(self, pack_key: str, alternate: WrittenPack) -> bool:
+        """Show an alternate again; False if the pack it was made of is not there."""
 
     def add_garbage(self, keys: Sequence[str], *, grace_s: float) -> None:
         """Delete these blobs after a while."""
@@ -118,9 +122,15 @@ class Rebuild:
         for whose, study in self._studies().items():
             self._study(whose, study, said)
             progress(self._done)
+        self._alternates()
         for fact in self._journal.replay():
             self._replay(fact)
         return self._done
+
+    def _alternates(self) -> None:
+        """Those of packs that are there; what else was made besides is of no use any more, and made again."""
+        if spare := unadopted(self._blobs, self._index.adopt_alternate):
+            self._index.add_garbage(spare, grace_s=self._grace_s)
 
     def _replay(self, fact: Fact) -> None:
         try:

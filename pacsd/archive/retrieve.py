@@ -1,7 +1,7 @@
 """Giving objects back: which instances a reader sees, and their bytes with overlays applied."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -11,11 +11,13 @@ from pacsd.blobs.port import BlobReader, BlobStore
 from pacsd.codec.part10 import build_meta
 from pacsd.codec.splice import spliced
 from pacsd.codec.transcode import check, is_transcodable, result_uid, transcoded
+from pacsd.codec.transfer_syntaxes import satisfies
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Extent, PackRow, SeriesContent
 
 CHUNK_BYTES = 1 << 20
 _LOOK_BYTES = 1 << 16                    # at headers
+_SLOW = frozenset(("1.2.840.10008.1.2.4.90",))          # to decode: tens of milliseconds where HTJ2K takes a few
 _CANNOT = frozenset((Fault.UNSUPPORTED, Fault.MALFORMED, Fault.TOO_MUCH))
 
 
@@ -183,7 +185,7 @@ class Retrieve:
 
     def fits(self, ref: InstanceRef, transfer_syntax_uid: str) -> bool:
         """Whether the instance can be given in that transfer syntax, as far as its header tells."""
-        if transfer_syntax_uid == ref.transfer_syntax_uid:
+        if satisfies(self.best(ref, transfer_syntax_uid).transfer_syntax_uid, transfer_syntax_uid):
             return True
         if not is_transcodable(ref.transfer_syntax_uid, transfer_syntax_uid):
             return False
@@ -201,6 +203,48 @@ class Retrieve:
                 raise
         return True
 
+    def alternate(self, ref: InstanceRef) -> InstanceRef | None:
+        """The same instance in another lossless coding, if one is kept beside it."""
+        pack = None if ref.pack is None else ref.pack.alternate
+        if pack is None:
+            return None
+        try:
+            entry = self._sidecar(pack).get(ref.sop_instance_uid)
+        except PacsdError as error:
+            if error.fault not in (Fault.NOT_FOUND, Fault.UNAVAILABLE, Fault.UNSUPPORTED):
+                raise
+            return None                          # lost or damaged: `check` tells, and the pack has all that is needed
+        if entry is None:
+            return None
+        return replace(
+            ref,
+            transfer_syntax_uid=entry.transfer_syntax_uid,
+            extent=Extent(pack.key, entry.offset_bytes, entry.length_bytes),
+            dataset_offset_bytes=entry.dataset_offset_bytes,
+            pack=pack,
+            digest=entry.digest,
+        )
+
+    def best(self, ref: InstanceRef, transfer_syntax_uid: str) -> InstanceRef:
+        """Of an instance and its alternate, that which is in a transfer syntax already, or is made into it sooner."""
+        if satisfies(ref.transfer_syntax_uid, transfer_syntax_uid):
+            return ref
+        other = self.alternate(ref)
+        if other is None:
+            return ref
+        if satisfies(other.transfer_syntax_uid, transfer_syntax_uid) or ref.transfer_syntax_uid in _SLOW:
+            return other if self._is_there(other) else ref
+        return ref
+
+    def _is_there(self, ref: InstanceRef) -> bool:
+        try:
+            self._blobs.size(ref.extent.key)
+        except PacsdError as error:
+            if error.fault is not Fault.NOT_FOUND:
+                raise
+            return False
+        return True
+
     def part10(self, ref: InstanceRef, transfer_syntax_uid: str | None = None) -> Part10:
         """The instance as a Part 10 file: group 2 written afresh, without what only this archive needs to know.
 
@@ -208,6 +252,7 @@ class Retrieve:
         first frame show to be impossible is raised here. Raises PacsdError MALFORMED, UNSUPPORTED, TOO_MUCH.
         """
         wanted = transfer_syntax_uid or ref.transfer_syntax_uid
+        ref = self.best(ref, wanted)
         reader = self.open(ref)
         meta = build_meta(
             sop_class_uid=ref.sop_class_uid,
@@ -217,7 +262,7 @@ class Retrieve:
             receiving_ae="",
             receipt=None,
         ).data
-        if wanted != ref.transfer_syntax_uid:
+        if not satisfies(ref.transfer_syntax_uid, wanted):
             return Part10(None, _begun(_transcoded(meta, reader, ref.transfer_syntax_uid, wanted)))
         size = reader.size_bytes
         return Part10(None if size is None else len(meta) + size, _with_meta(meta, reader))

@@ -18,6 +18,10 @@ sections (4), then the compressed size of each section as u64, all little-endian
     attributes  a line for each instance: the DICOM JSON members of the instance level that the index keeps
     metadata    see pacsd.archive.sidecar_metadata
 
+The sidecar of an alternate, a pack of instances coded otherwise, has in its keys: "of" (key of the pack they were read
+from), and the lists "original" (xxh3_128 of the data set as it was received), "header" and "pixels" (its identity: see
+pacsd.codec.transcode.Identity), all hex. There "digest" is of the data set as it is coded.
+
 Each section can be read without the others. gzip's CRC-32 tells a damaged section.
 """
 
@@ -43,11 +47,21 @@ _FIELD = struct.Struct("<2sHHH")
 _SIZES = struct.Struct(f"<{len(SECTIONS)}Q")
 _NAMED = ("class", "syntax", "source", "authority")
 _PLAIN = ("offset", "length", "dataset", "digest", "sha256", "received_us")
+_PROVEN = ("original", "header", "pixels")
 _HEAD_BYTES = _GZIP.size + _FIELD.size + _SIZES.size
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _DAMAGED = cast("type[Exception]", isal_zlib.error)      # its stub declares an instance
 
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What an instance that was coded otherwise was proven to be."""
+
+    original: bytes                      # xxh3_128 of the data set as it was received
+    header: bytes                        # pacsd.codec.transcode.Identity, of both
+    pixels: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +82,7 @@ class PackedInstance:
     attributes: str
     frames: FrameTable | None
     members: Sequence[Member]
+    proof: Proof | None = None           # in an alternate
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +96,7 @@ class PackHead:
     generation: int
     replaces: tuple[str, ...]
     created_at: datetime
+    of: str = ""                         # of an alternate: the pack whose instances it holds
 
 
 class SidecarEntry(NamedTuple):
@@ -135,7 +151,7 @@ class SidecarIndex:
         try:
             return PackHead(
                 keys["pack"], keys["organisation"], keys["study"], keys["series"], keys["generation"],
-                tuple(keys["replaces"]), _EPOCH + keys["created_us"] * _MICROSECOND,
+                tuple(keys["replaces"]), _EPOCH + keys["created_us"] * _MICROSECOND, keys.get("of", ""),
             )
         except (KeyError, TypeError) as error:
             raise _unreadable() from error
@@ -160,6 +176,13 @@ class SidecarIndex:
     def frames(self, entry: SidecarEntry) -> FrameTable | None:
         """Where each frame stands in the instance's file; None without pixel data, or if that cannot be told."""
         return _decode_frames(self._frames[entry.position])
+
+    def proof(self, entry: SidecarEntry) -> Proof:
+        """What the instance of an alternate was proven to be. Raises PacsdError UNAVAILABLE."""
+        try:
+            return Proof(*(bytes.fromhex(self._keys[column][entry.position]) for column in _PROVEN))
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise _unreadable() from error
 
     def attributes(self) -> list[str]:
         """The instance-level members that the index keeps, in pack order."""
@@ -270,7 +293,15 @@ def _key_table(head: PackHead, instances: Sequence[PackedInstance]) -> dict[str,
         "sha256": [one.sha256.hex() for one in instances],
         "received_us": [(one.received_at - _EPOCH) // _MICROSECOND for one in instances],
         "texts": list(texts),            # last: the columns above fill it
+        **_alternate(head, instances),
     }
+
+
+def _alternate(head: PackHead, instances: Sequence[PackedInstance]) -> dict[str, object]:
+    proofs = [one.proof for one in instances if one.proof is not None]
+    if not head.of:
+        return {}
+    return {"of": head.of, **{column: [getattr(proof, column).hex() for proof in proofs] for column in _PROVEN}}
 
 
 def _encode_frames(table: FrameTable | None) -> object:

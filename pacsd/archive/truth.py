@@ -10,6 +10,7 @@ from pacsd.archive.reject import Named
 from pacsd.archive.sidecar import SidecarIndex
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import overlays, rejections
+from pacsd.index.alternates import Alternates
 from pacsd.index.connect import Pool
 from pacsd.index.ingest import Ingest
 from pacsd.index.inventory import Inventory
@@ -91,6 +92,10 @@ class Truth:
     def adopt_pack(self, content: SeriesContent, pack: WrittenPack, *, generation: int) -> None:
         """As committing a pack whose loose rows already point into it: nothing becomes garbage."""
         self._packs.adopt_pack(content, pack, generation=generation)
+
+    def adopt_alternate(self, pack_key: str, alternate: WrittenPack) -> bool:
+        """Show an alternate again; False if the pack it was made of is not there."""
+        return Alternates(self._pool).adopt(pack_key, alternate)
 
     def add_garbage(self, keys: Sequence[str], *, grace_s: float) -> None:
         """Delete these blobs after a while."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from config.settings import Settings
 from pacsd.access.directory import Directory
 from pacsd.archive import backup as backups
+from pacsd.archive.alternate import Recoder, forget_lost
 from pacsd.archive.catch_up import CatchUp
 from pacsd.archive.check import Check
 from pacsd.archive.collect import Collector
@@ -26,6 +27,7 @@ from pacsd.archive.services import Archive, character_sets
 from pacsd.archive.truth import Truth
 from pacsd.archive.worker import Chore
 from pacsd.faults import Fault, PacsdError
+from pacsd.index.alternates import Alternates, Rule
 from pacsd.index.completion import complete_studies
 from pacsd.index.inventory import Inventory
 from pacsd.index.packs import Packs
@@ -99,6 +101,18 @@ def chores(settings: Settings, archive: Archive, *, worker: str = "") -> tuple[C
         max_pack_bytes=storage.max_pack_bytes,
         grace_s=storage.grace_s,
     )
+    alternates = Alternates(archive.pool, worker=worker)
+    recoder = Recoder(
+        archive.blobs,
+        alternates,
+        archive.sidecars,
+        archive.spool.scratch,
+        rules=[
+            Rule(archive.directory.organisation_key(one.organisation) if one.organisation else None, one.modality)
+            for one in settings.htj2k
+        ],
+        owners=owners,
+    )
     collector = Collector(
         archive.blobs,
         inventory,
@@ -113,6 +127,8 @@ def chores(settings: Settings, archive: Archive, *, worker: str = "") -> tuple[C
         Chore("repair after a restart", 2.0, _Restarts(inventory, repair).run),
         Chore("pack", often_s, packer.run),
         Chore("merge", often_s, merger.run),
+        Chore("recode", often_s * 4, recoder.run),
+        Chore("lost alternates", 86_400.0, lambda: _lost_forgotten(archive, inventory, alternates, storage.grace_s)),
         Chore("collect", max(0.2, min(10.0, storage.grace_s / 4)), collector.run),
         Chore("reuse segments", often_s, lambda: archive.spool.reuse_segments() > 0),
         Chore("sweep", 600.0, collector.sweep),
@@ -234,6 +250,11 @@ def _catch_up(settings: Settings, archive: Archive, back: timedelta) -> bool:
 
 def _repaired(repair: Repair) -> bool:
     repair.run()
+    return False
+
+
+def _lost_forgotten(archive: Archive, inventory: Inventory, alternates: Alternates, grace_s: float) -> bool:
+    forget_lost(archive.blobs, inventory.packs(), partial(alternates.forget, grace_s=grace_s))
     return False
 
 

@@ -183,7 +183,7 @@ def _dataset(view: memoryview, at: int, end: int, context: _Context) -> tuple[di
                 break
             raise
         at = following
-        if tag & 0xFFFF == 0 or tag >> 16 in (0, 2):
+        if tag & 0xFFFF == 0 or tag >> 16 in (0, 2, 0xFFFE):            # a delimiter too many is no attribute
             continue
         if (length > MAX_INLINE_BYTES or tag in _PIXEL_DATA) and (uri := _bulk_uri(tag, vr, length, context)):
             found[tag] = uri

@@ -5,6 +5,7 @@ What does not depend on how pixels are coded is passed on byte for byte.
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -40,7 +41,7 @@ from pacsd.codec.transfer_syntaxes import (
 )
 from pacsd.faults import Fault, PacsdError
 
-__all__ = ["TARGETS", "Loss", "check", "is_transcodable", "result_uid", "transcoded"]
+__all__ = ["TARGETS", "Identity", "Loss", "check", "identity", "is_transcodable", "result_uid", "transcoded"]
 
 TARGETS = tuple(dict.fromkeys((          # what an object may be transcoded into for the web (PS3.18 8.7.3.5)
     EXPLICIT_VR_LITTLE_ENDIAN, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, *encoders.ENCODERS,
@@ -50,6 +51,7 @@ _PIXEL_GROUP = 0x7FE0
 _PIXEL_DATA: Mapping[int, ValueType] = {0x7FE00008: "float", 0x7FE00009: "double", 0x7FE00010: "integer"}
 _EXTENDED_OFFSETS = 0x7FE00001
 _OFFSET_TABLES = frozenset((0x7FE00001, 0x7FE00002, 0x7FE00003))
+_OF_CODING = _OFFSET_TABLES | {0x00280004, 0x00280006}
 _AHEAD_BYTES = 1 << 16
 _WORDS = {
     0x00280002: "samples_per_pixel", 0x00280006: "planar_configuration", 0x00280010: "rows", 0x00280011: "columns",
@@ -108,6 +110,26 @@ def check(chunks: Iterable[bytes], *, source: str, target: str, length_bytes: in
         _begun(chunks, source, through, length_bytes, None).check()
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What stays the same in every lossless coding of an object; both SHA-256.
+
+    `header` is of all that is not pixels, but for what says how these are coded: Photometric Interpretation, Planar
+    Configuration, group lengths and offset tables. `pixels` is of the decoded cells, and of their colours.
+    """
+
+    header: bytes
+    pixels: bytes
+
+
+def identity(chunks: Iterable[bytes], *, source: str, length_bytes: int | None = None) -> Identity:
+    """The identity of a data set with pixels; equal ones differ in nothing but their coding.
+
+    Raises PacsdError UNSUPPORTED, also where there are no pixels; MALFORMED, TOO_MUCH.
+    """
+    return _begun(chunks, source, EXPLICIT_VR_LITTLE_ENDIAN, length_bytes, None).identity()
+
+
 def _begun(
     chunks: Iterable[bytes], source: str, target: str, length_bytes: int | None, loss: Loss | None
 ) -> _Transcoding:
@@ -164,6 +186,26 @@ class _Transcoding:
         yield self._edited(changed) + head
         yield from body
         yield from map(bytes, self._data.rest())
+
+    def identity(self) -> Identity:
+        """Read all of it."""
+        pixel_data = self._read_header()
+        if pixel_data is None:
+            raise _nothing_to_compress()
+        header, pixels = hashlib.sha256(), hashlib.sha256()
+        for element in self._elements:
+            if element.tag not in _OF_CODING and element.tag & 0xFFFF:
+                header.update(self._header[element.start : element.end])
+        stored = self._description(_PIXEL_DATA[pixel_data.tag])
+        decoded = decoded_description(self._source, stored)
+        pixels.update(f"{pixel_data.tag} {decoded.photometric_interpretation}".encode())
+        for frame in self._frames(pixel_data, stored):
+            cells = decode_cells(frame, self._source, stored)
+            pixels.update(f"{cells.shape} {cells.dtype.str}".encode())
+            pixels.update(cells.tobytes())
+        for chunk in self._data.rest():
+            header.update(chunk)
+        return Identity(header.digest(), pixels.digest())
 
     def _without_pixels(self) -> Iterator[bytes]:
         """Some objects lie about being compressed; that is mended, not imitated (PS3.5 A.4)."""

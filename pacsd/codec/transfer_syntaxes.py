@@ -166,6 +166,11 @@ _DECODED = _ENCODED | {_JPEG + end for end in ("52", "53", "54", "55", "56")}
 TRANSFER_SYNTAXES: tuple[TransferSyntax, ...] = tuple(
     replace(syntax, decoded=syntax.uid in _DECODED, encoded=syntax.uid in _ENCODED) for syntax in _DECLARED
 )
+HTJ2K_LOSSLESS_RPCL = _JPEG + "202"
+_ALSO = {
+    HTJ2K_LOSSLESS_RPCL: (_JPEG + "201", _JPEG + "203"),
+    _JPEG + "201": (_JPEG + "203",),
+}
 _BY_UID: dict[str, TransferSyntax] = {syntax.uid: syntax for syntax in TRANSFER_SYNTAXES}
 _RANK: dict[str, tuple[int, int]] = {s.uid: (s.preference, n) for n, s in enumerate(_DECLARED)}
 
@@ -176,6 +181,14 @@ def transfer_syntax(uid: str) -> TransferSyntax:
     That is what every syntax since 1993 but the three uncompressed ones has been (PS3.5 A.4).
     """
     return _BY_UID.get(uid) or TransferSyntax(uid, "Unknown", encapsulated=True, lossy=True, known=False)
+
+
+def satisfies(stored: str, wanted: str) -> bool:
+    """Whether what is stored in one syntax is what another asks for, byte for byte (PS3.5 8.2.14, 10.17, 10.18).
+
+    An HTJ2K code stream that is lossless and in RPCL order is one that is lossless, and either is one that need not be.
+    """
+    return stored == wanted or wanted in _ALSO.get(stored, ())
 
 
 def preferred(uids: Iterable[str]) -> str:

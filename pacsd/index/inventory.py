@@ -17,6 +17,8 @@ _KEYS = """
 select key from instance where key >= %(first)s and key < %(end)s
 union select key from pack where key >= %(first)s and key < %(end)s
 union select sidecar_key from pack where sidecar_key >= %(first)s and sidecar_key < %(end)s
+union select key from alternate where key >= %(first)s and key < %(end)s
+union select sidecar_key from alternate where sidecar_key >= %(first)s and sidecar_key < %(end)s
 union select key from garbage where key >= %(first)s and key < %(end)s
 order by 1
 """
@@ -24,7 +26,11 @@ _LOOSE = """
 select sop_instance_uid, sop_class_uid, transfer_syntax_uid, key, offset_bytes, length_bytes, dataset_offset_bytes,
     digest, received_at, attributes from instance
 """
-_PACKS = "select pk, key, sidecar_key, generation, instances, size_bytes from pack"
+_PACKS = """
+select k.pk, k.key, k.sidecar_key, k.generation, k.instances, k.size_bytes, k.examined, coalesce(a.key, ''),
+    coalesce(a.sidecar_key, ''), coalesce(a.instances, 0), coalesce(a.size_bytes, 0)
+from pack k left join alternate a on a.pack = k.pk
+"""
 _MISSING = """
 select k from unnest(%s::text[]) as u(k)
 where not exists (select from instance where key = k) and not exists (select from garbage where key = k)
@@ -60,7 +66,7 @@ class Inventory:
     def packs_of(self, series: int) -> tuple[PackRow, ...]:
         """The packs of one series, oldest first."""
         with lent(self._pool) as connection:
-            rows = connection.execute(f"{_PACKS} where series = %s order by generation, pk", (series,)).fetchall()
+            rows = connection.execute(f"{_PACKS} where k.series = %s order by k.generation, k.pk", (series,)).fetchall()
         return tuple(PackRow(*row) for row in rows)
 
     def content(
@@ -111,6 +117,7 @@ class Inventory:
             rows = connection.execute(
                 """select key from garbage g where delete_after <= now()
                     and not exists (select from pack where key = g.key or sidecar_key = g.key)
+                    and not exists (select from alternate where key = g.key or sidecar_key = g.key)
                 order by delete_after limit %s""", (limit,),
             ).fetchall()
         return [row[0] for row in rows]

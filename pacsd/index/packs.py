@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, LiteralString, Protocol
 
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Connection, Pool, lent, retried
@@ -184,6 +184,7 @@ class Packs:
         with self._changing(content) as connection:
             if packs and _is_known(connection, packs[0]):
                 return
+            thrown = keys_of(connection, "pack.pk = any(%s)", [p.pack for p in old])
             gone = connection.execute("delete from pack where pk = any(%s) returning pk", ([p.pack for p in old],))
             if len(gone.fetchall()) != len(old):
                 raise PacsdError(Fault.CONFLICT, "a pack to be merged is no longer there")
@@ -193,7 +194,7 @@ class Packs:
                 "delete from replaced where series = %s and sop_instance_uid = any(%s::text[])",
                 (content.series, sorted(content.replaced)),
             )
-            connection.execute(THROW, (grace_s, sorted(key for p in old for key in (p.key, p.sidecar_key))))
+            connection.execute(THROW, (grace_s, thrown))
             connection.execute(_COUNT, {"series": content.series, "generation": generation})
 
     def _claim(self, statement: str, values: dict[str, Any]) -> list[SeriesContent]:
@@ -215,6 +216,16 @@ class Packs:
 def throw_taken(connection: Connection, series: int, keys: Iterable[str], *, grace_s: float) -> None:
     """Blobs from which loose instances of a locked series were read become garbage, unless others still are."""
     connection.execute(_THROW_TAKEN, (grace_s, sorted(set(keys)), series))
+
+
+def keys_of(connection: Connection, where: LiteralString, value: Sequence[int]) -> list[str]:
+    """The keys of all blobs of some packs: theirs, and those of their alternates."""
+    rows = connection.execute(
+        f"""select u.key from pack left join alternate a on a.pack = pack.pk
+            cross join lateral unnest(array[pack.key, pack.sidecar_key, a.key, a.sidecar_key]) as u(key)
+        where {where} and u.key is not null order by 1""", (list(value),),
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def _is_known(connection: Connection, pack: NewPack) -> bool:

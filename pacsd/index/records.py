@@ -87,6 +87,21 @@ class PackRow:
     generation: int
     instances: int
     size_bytes: int
+    examined: bool = False               # whether an alternate was made of it, or found to be of no use
+    alternate_key: str = ""              # of its instances coded otherwise, where there are any
+    alternate_sidecar_key: str = ""
+    alternate_instances: int = 0
+    alternate_bytes: int = 0
+
+    @property
+    def alternate(self) -> "PackRow | None":
+        """The pack of the same series that holds some of its instances in another coding."""
+        if not self.alternate_key:
+            return None
+        return PackRow(
+            self.pack, self.alternate_key, self.alternate_sidecar_key, self.generation, self.alternate_instances,
+            self.alternate_bytes,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pacsd.access.scope import Scope
 from pacsd.index import outbox
 from pacsd.index.connect import Connection, Pool, retried
 from pacsd.index.loose import sop_hash
-from pacsd.index.packs import THROW, throw_taken
+from pacsd.index.packs import THROW, keys_of, throw_taken
 from pacsd.index.predicate import Params, within
 from pacsd.index.summary import lock_series, summarise
 
@@ -174,8 +174,7 @@ def _change(connection: Connection, series: Sequence[int], sign: int) -> list[in
 
 
 def _bury(connection: Connection, series: list[int], grace_s: float) -> None:
-    rows = connection.execute("select key, sidecar_key from pack where series = any(%s)", (series,)).fetchall()
-    connection.execute(THROW, (grace_s, sorted(key for row in rows for key in row)))
+    connection.execute(THROW, (grace_s, keys_of(connection, "pack.series = any(%s)", series)))
     connection.execute("delete from series where pk = any(%s)", (series,))
 
 

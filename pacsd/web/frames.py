@@ -1,7 +1,7 @@
 """Retrieve frames (PS3.18 10.4.1.1.6): byte for byte as they are stored, or transcoded."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 from starlette.requests import Request
@@ -92,6 +92,10 @@ async def frames(services: Services, request: Request) -> Response:
         unchanged = conditional.answered(request, tag)
         if unchanged is None and form.transcoded:
             found = await services.threads.run(found.transcoded, form.transfer_syntax_uid or EXPLICIT_VR_LITTLE_ENDIAN)
+            if found.untouched:          # kept so beside what was received
+                form = replace(form, transcoded=False)
+                tag = conditional.entity_tag(form, (found.digest, request.path_params["frames"], base_url))
+                unchanged = conditional.answered(request, tag)
     except (HttpError, PacsdError):
         await services.threads.run(abandon, found.frames)
         raise

@@ -103,6 +103,10 @@ class FrameSet(Protocol):
     def digest(self) -> bytes:
         """Of the data set the frames are in."""
 
+    @property
+    def untouched(self) -> bool:
+        """Whether they come byte for byte as a blob has them."""
+
     def fits(self, transfer_syntax_uid: str) -> bool: ...
     def transcoded(self, transfer_syntax_uid: str) -> "FrameSet": ...
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
+from pacsd.archive.alternate import Recoder
 from pacsd.archive.arrivals import Arrivals
 from pacsd.archive.collect import Collector
 from pacsd.archive.ingest import Accepted, Ingest
@@ -20,6 +21,7 @@ from pacsd.archive.sidecars import Sidecars
 from pacsd.blobs import LocalBlobs, Spool
 from pacsd.index import ingest as index_ingest
 from pacsd.index import locate, organisations
+from pacsd.index.alternates import Alternates, Rule
 from pacsd.index.connect import pool
 from pacsd.index.inventory import Inventory
 from pacsd.index.packs import Packs
@@ -67,6 +69,15 @@ class House:
         return Merger(
             blobs or self.blobs, index or self.packs, self.sidecars, owners=self.owners,  # type: ignore[arg-type]
             quiet_s=0.0, max_pack_bytes=max_pack_bytes, grace_s=self.grace_s,
+        )
+
+    def make_recoder(
+        self, *, blobs: object = None, index: object = None, rules: Sequence[Rule] = (Rule(None, ""),)
+    ) -> Recoder:
+        """What makes alternates of everything, with other parts where given."""
+        return Recoder(
+            blobs or self.blobs, index or Alternates(self.pool), self.sidecars,  # type: ignore[arg-type]
+            self.spool.scratch, rules=rules, owners=self.owners,
         )
 
     def make_collector(self, *, blobs: object = None, index: object = None) -> Collector:
@@ -119,6 +130,12 @@ class House:
     def pack_all(self) -> None:
         """Pack until nothing is due."""
         while self.packer.run():
+            pass
+
+    def recode_all(self) -> None:
+        """Make alternates until none is due."""
+        recoder = self.make_recoder()
+        while recoder.run():
             pass
 
     def merge_all(self) -> None:

@@ -72,6 +72,7 @@ class FakeFrames:
     transfer_syntax_uid: str
     frames: Iterator[tuple[int, Iterator[bytes]]]
     digest: bytes = b"of the object"
+    untouched: bool = False
     impossible: Sequence[str] = ()
 
     def fits(self, transfer_syntax_uid: str) -> bool:

@@ -1,0 +1,97 @@
+"""Packs to be coded otherwise, and the transactions that show or forget what came of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.connect import Connection, Pool, lent, retried
+from pacsd.index.locate import by_series
+from pacsd.index.packs import THROW, NewPack
+from pacsd.index.records import PackRow, SeriesContent
+from pacsd.index.summary import lock_series
+
+# What is to be merged soon is left alone: the merge would take its alternates away again.
+_CLAIM = """
+update series set claimed_until = now() + make_interval(secs => %(lease)s), claimed_by = %(worker)s, merging = false
+where pk in (
+    select pk from series r
+    where pk in (select series from pack where not examined) and not fragmented
+        and (claimed_until is null or claimed_until < now())
+        and exists (select from unnest(%(organisations)s::integer[], %(modalities)s::text[]) as u(o, m)
+            where (o is null or o = r.organisation) and (m = '' or m = r.modality))
+    order by pk limit %(limit)s for no key update skip locked)
+returning pk
+"""
+_ADD = """
+insert into alternate (pack, instances, size_bytes, key, sidecar_key) values (%s, %s, %s, %s, %s)
+on conflict do nothing
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Of whose series, and of which modality, alternates are made; None and "" are all."""
+
+    organisation: int | None
+    modality: str
+
+
+class Alternates:
+    """Alternates as the index sees them. Series are claimed as they are for packing, by one worker for either."""
+
+    def __init__(self, pool: Pool, *, worker: str = "") -> None:
+        self._pool = pool
+        self._worker = worker
+
+    def claim_unexamined(self, rules: Sequence[Rule], *, lease_s: float, limit: int) -> list[SeriesContent]:
+        """Series that a rule names, with packs of which no alternate was made."""
+        values = {
+            "lease": lease_s, "worker": self._worker, "limit": limit,
+            "organisations": [rule.organisation for rule in rules], "modalities": [rule.modality for rule in rules],
+        }  # fmt: skip
+
+        def work(connection: Connection) -> list[int]:
+            return [row[0] for row in connection.execute(_CLAIM, values).fetchall()]
+
+        claimed = retried(self._pool, work)
+        return by_series(self._pool, claimed) if claimed else []
+
+    def release(self, series: int) -> None:
+        """End a claim."""
+        with lent(self._pool) as connection:
+            connection.execute("update series set claimed_until = null, claimed_by = null where pk = %s", (series,))
+
+    def commit_alternate(self, series: int, pack: PackRow, alternate: NewPack | None) -> None:
+        """In one transaction, on disk on return: the pack was examined, and this came of it.
+
+        Repeating it changes nothing. Raises PacsdError CONFLICT if the pack is gone: then the alternate's blobs
+        belong to nobody.
+        """
+        with lent(self._pool) as connection, connection.transaction():
+            connection.execute("set local synchronous_commit = on")
+            lock_series(connection, [series])
+            found = connection.execute(
+                "update pack set examined = true where key = %s and series = %s returning pk", (pack.key, series)
+            ).fetchone()
+            if found is None:
+                raise PacsdError(Fault.CONFLICT, "the pack of an alternate is no longer there")
+            if alternate is not None:
+                values = (len(alternate.instances), alternate.size_bytes, alternate.key, alternate.sidecar_key)
+                connection.execute(_ADD, (found[0], *values))
+
+    def adopt(self, pack_key: str, alternate: NewPack) -> bool:
+        """Show an alternate that was found again; False if the pack it was made of is not there."""
+        with lent(self._pool) as connection:
+            row = connection.execute("select series, pk from pack where key = %s", (pack_key,)).fetchone()
+        if row is None:
+            return False
+        self.commit_alternate(row[0], PackRow(row[1], pack_key, "", 0, 0, 0), alternate)
+        return True
+
+    def forget(self, alternate: PackRow, *, grace_s: float) -> None:
+        """Its blobs become garbage, and another one is made where a rule still says so."""
+        with lent(self._pool) as connection, connection.transaction():
+            connection.execute("set local synchronous_commit = on")
+            connection.execute("delete from alternate where key = %s", (alternate.key,))
+            connection.execute("update pack set examined = false where pk = %s", (alternate.pack,))
+            connection.execute(THROW, (grace_s, [alternate.key, alternate.sidecar_key]))
