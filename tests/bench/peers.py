@@ -16,6 +16,7 @@ from tests.server import Server as ServeCommand
 
 ORTHANC_WEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 ORTHANC_FOLDERS = ORTHANC_WEB.with_name("libServeFolders.so")
+ORTHANC_GDCM = Path(os.environ.get("ORTHANC_GDCM", ORTHANC_WEB.with_name("libOrthancGdcm.so")))
 PAGES = ("viewer", "film")  # folders whose files Orthanc serves below these names, beside its DICOMweb
 MOVE_DESTINATION = "BENCHDEST"
 NODELAY = {"TCP_NODELAY": "1"}  # DCMTK reads it, and Orthanc uses DCMTK's network code
@@ -108,7 +109,7 @@ def orthanc_settings(folder: Path, *, http: int, dicom: int, move: int) -> dict[
     return {
         "StorageDirectory": str(folder / "data"),
         "IndexDirectory": str(folder / "data"),
-        "Plugins": [str(ORTHANC_WEB), str(ORTHANC_FOLDERS)],
+        "Plugins": [str(plug) for plug in (ORTHANC_WEB, ORTHANC_FOLDERS, ORTHANC_GDCM) if plug.exists()],
         "ServeFolders": {"AllowCache": True, "Folders": {f"/{name}": str(folder / name) for name in PAGES}},
         "HttpPort": http,
         "DicomPort": dicom,

@@ -33,7 +33,7 @@ def line(result: Result) -> list[str]:
         return [row.title, "failed", "", "", result.failure[:60]]
     ours = f"{cell(middle['pacsd'])} {row.unit}" if "pacsd" in middle else "-"
     others = ", ".join(
-        f"{side} {cell(middle[side])} {row.unit}" if side in middle else f"{side} not measured"
+        f"{side} {cell(middle[side])} {row.unit}" if side in middle else f"{side} {_without(result, side)}"
         for side in dict.fromkeys([*row.sides, *middle])
         if side != "pacsd"
     )
@@ -41,6 +41,11 @@ def line(result: Result) -> list[str]:
     missed = misses(row, middle)
     verdict = "MISSED " + "; ".join(missed) if missed else "ok" if row.targets and "pacsd" in middle else ""
     return [row.title, ours, others, ratio, verdict]
+
+
+def _without(result: Result, side: str) -> str:
+    """Why a side has no figure: one that was asked and cannot do it has an empty list."""
+    return "not supported" if side in result.samples else "not measured"
 
 
 def table(results: Sequence[Result]) -> str:
