@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import xxhash
 
@@ -74,8 +74,11 @@ class Ingest:
 
         With `study_instance_uid`, an object of another study fails with MISMATCH at commit.
         """
-        reception = Reception(self._spool, self._arrivals, peer, receiving_ae="", received_at=self._now())
-        return Part10Reception(reception, study_instance_uid)
+        return Part10Reception(self.reception(peer), study_instance_uid)
+
+    def reception(self, peer: Peer) -> "Reception":
+        """A reception that is told by its `expect` what comes."""
+        return Reception(self._spool, self._arrivals, peer, receiving_ae="", received_at=self._now())
 
     def scratch(self) -> Scratch:
         """Room on the disk for what comes before its object is known (PS3.18 10.5.2). Raises PacsdError FULL."""
@@ -283,10 +286,28 @@ class _Told:
     attributes: str
 
 
+class Expecting(Protocol):
+    """A reception that is told what comes before it comes: a Reception, or one of another kind of object."""
+
+    @property
+    def sop_class_uid(self) -> str: ...
+    @property
+    def sop_instance_uid(self) -> str: ...
+
+    def expect(
+        self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, *, source_ae: str | None = None,
+        study_instance_uid: str | None = None,
+    ) -> None: ...  # fmt: skip
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+    def commit(self) -> Any: ...
+    def abort(self) -> None: ...
+    def fail(self, error: PacsdError) -> None: ...
+
+
 class Part10Reception:
     """A Part 10 file on its way in; once its group 2 is known, what follows is a plain Reception."""
 
-    def __init__(self, reception: Reception, study_instance_uid: str | None) -> None:
+    def __init__(self, reception: Expecting, study_instance_uid: str | None) -> None:
         self._reception = reception
         self._study_instance_uid = study_instance_uid
         self._head = bytearray()
@@ -315,7 +336,8 @@ class Part10Reception:
         """As Reception.commit; MALFORMED also when this is no Part 10 file."""
         if not self._begun:
             self._begin(whole=True)
-        return self._reception.commit()
+        accepted: Accepted = self._reception.commit()
+        return accepted
 
     def abort(self) -> None:
         """Forget the file."""

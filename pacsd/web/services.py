@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
+from pacsd.archive.non_patient.models import InformationModel
+from pacsd.archive.non_patient.search import Search as NonPatientSearch
 from pacsd.archive.search import Query
 from pacsd.codec.render.parameters import Parameters
 from pacsd.faults import Fault, PacsdError
@@ -212,6 +214,24 @@ class Rendered(Protocol):
     def representatives(self, scope: Scope, *uids: str) -> Sequence[Renderable]: ...
 
 
+class NonPatientIngest(Ingest, Protocol):
+    """archive.non_patient's ingest, as a whole and for one resource."""
+
+    def narrowed(self, models: tuple[InformationModel, ...], sop_instance_uid: str | None) -> Ingest: ...
+
+
+class NonPatient(Protocol):
+    """archive.non_patient. Raises PacsdError NOT_FOUND."""
+
+    @property
+    def ingest(self) -> NonPatientIngest: ...
+    @property
+    def search(self) -> NonPatientSearch: ...
+
+    def instance(self, scope: Scope, models: tuple[InformationModel, ...], sop_instance_uid: str) -> Any: ...
+    def metadata(self, ref: Any) -> list[bytes]: ...
+
+
 class Archive(Protocol):
     """The archive's services as this edge uses them."""
 
@@ -227,6 +247,8 @@ class Archive(Protocol):
     def rendered(self) -> Rendered: ...
     @property
     def ingest(self) -> Ingest: ...
+    @property
+    def non_patient(self) -> NonPatient: ...
 
 
 class Readers(Protocol):
