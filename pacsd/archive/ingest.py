@@ -11,6 +11,7 @@ import xxhash
 from pacsd.access.directory import Peer
 from pacsd.blobs.scratch import Scratch
 from pacsd.blobs.spool import Spool, SpoolWriter
+from pacsd.codec.fragments import FragmentLeaps
 from pacsd.codec.header import Header, NeedMoreData, fingerprint, scan
 from pacsd.codec.part10 import FileMeta, Meta, Receipt, build_meta, read_meta, seal
 from pacsd.faults import Fault, PacsdError
@@ -99,6 +100,7 @@ class Reception:
         self._head = bytearray()
         self._look_again_bytes = 0
         self._told: _Told | None = None
+        self._leaps: FragmentLeaps | None = None
         self._writer: SpoolWriter | None = None
         self._meta: Meta | None = None
         self._length_bytes = 0
@@ -135,6 +137,8 @@ class Reception:
             if self._writer is None:
                 self._writer = self._open()
             self._writer.write(view)
+            if self._leaps is not None:
+                self._leaps.feed(view, self._length_bytes)
         except PacsdError as error:
             self._fail(error)
             return
@@ -156,6 +160,8 @@ class Reception:
             told = self._told or self._scan_whole()
             if self._length_bytes + _MISSING_PAD_BYTES < told.header.reaches:
                 raise PacsdError(Fault.MALFORMED, "the data set ends inside its last value")
+            if self._leaps is not None and self._length_bytes + _MISSING_PAD_BYTES < self._leaps.reaches:
+                raise PacsdError(Fault.MALFORMED, "the data set ends inside a fragment of its pixels")
             digest = self._digest.digest()
             writer.patch(meta.patch_offset, seal(self._length_bytes, digest))
             arrival = self._arrival(writer.key, len(meta.data), told, digest)
@@ -210,10 +216,20 @@ class Reception:
                 self._look(view[room:])
             return
         self._told = self._understood(header)
+        self._leap(header)
         self._head.clear()
 
     def _scan_whole(self) -> "_Told":
-        return self._understood(scan(bytes(self._head), self._transfer_syntax_uid, to_pixels=True))
+        header = scan(bytes(self._head), self._transfer_syntax_uid, to_pixels=True)
+        self._leap(header)
+        return self._understood(header)
+
+    def _leap(self, header: Header) -> None:
+        """Begin to look how far the fragments reach, where the pixels come in fragments."""
+        if header.fragments_at:
+            self._leaps = FragmentLeaps(header.fragments_at)
+            with memoryview(self._head) as head:
+                self._leaps.feed(head, 0)
 
     def _understood(self, header: Header) -> "_Told":
         """What the index will be told, made while the sender still sends the pixels."""
