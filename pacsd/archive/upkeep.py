@@ -127,12 +127,14 @@ class Upkeep:
     """The archive opened for one command."""
 
     def __init__(
-        self, settings: Settings, archive: Archive, *, also_rebuild: Iterable[Callable[[], object]] = ()
-    ) -> None:
+        self, settings: Settings, archive: Archive, *, also_rebuild: Iterable[Callable[[], object]] = (),
+        also_check: Iterable[Callable[[], Iterator[tuple[str, str]]]] = (),
+    ) -> None:  # fmt: skip
         self._settings = settings
         self._archive = archive
         self._inventory = Inventory(archive.pool)
         self._also_rebuild = tuple(also_rebuild)             # what other rooms have on record among the blobs
+        self._also_check = tuple(also_check)                 # the same: keys, and what is wrong with them
 
     @property
     def ingest(self) -> AnyIngest:
@@ -160,6 +162,8 @@ class Upkeep:
             if not found.harmless:
                 what = f"{found.trouble.value}: {found.detail}" if found.detail else found.trouble.value
                 yield Finding(found.key, f"{found.sop_instance_uid} {what}".strip())
+        for also in self._also_check:
+            yield from (Finding(key, problem) for key, problem in also())
 
     def rebuild(self, progress: Progress) -> Iterator[Finding]:
         """Make the index anew from blobs and journal; the database must be empty. What could not be read is found."""

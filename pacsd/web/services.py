@@ -14,7 +14,7 @@ from pacsd.archive.search import Query
 from pacsd.codec.render.parameters import Parameters
 from pacsd.faults import Fault, PacsdError
 from pacsd.web.addresses import Addresses
-from pacsd.web.metering import Counted, uncounted
+from pacsd.web.metering import Counted, Unmeasured
 from pacsd.web.multipart import Limits
 from pacsd.web.threads import Threads, codec_threads
 from pacsd.workflow.services import Workflow
@@ -251,6 +251,13 @@ class Archive(Protocol):
     def non_patient(self) -> NonPatient: ...
 
 
+class Counting(Protocol):
+    """web.metering.Meter"""
+
+    def __call__(self, transaction: str, answer: Counted) -> None: ...
+    def channel(self, opened: float) -> None: ...
+
+
 class Readers(Protocol):
     """access.Directory, as far as this edge asks it."""
 
@@ -282,7 +289,7 @@ class Services:
     workflow: Workflow | None = None
     ready: Callable[[], Mapping[str, bool]] = dict
     metrics: Callable[[], bytes | str] = bytes
-    count: Callable[[str, Counted], None] = uncounted
+    count: Counting = field(default_factory=Unmeasured)
     limits: WebLimits = field(default_factory=WebLimits)
     threads: Threads = field(default_factory=Threads)
     codec_threads: Threads = field(default_factory=codec_threads)
