@@ -71,6 +71,12 @@ def kept(connection: Connection, organisation: int, sop_instance_uid: str) -> No
     return None if row is None else NonPatientRow(*row)
 
 
+def is_kept(pool: Pool, row: NonPatientRow) -> bool:
+    """Whether the index still says so."""
+    with lent(pool) as connection:
+        return kept(connection, row.organisation, row.sop_instance_uid) == row
+
+
 def insert(connection: Connection, row: NonPatientRow) -> bool:
     """Make it visible; False where its organisation has one of this UID."""
     values = tuple(getattr(row, name) for name in _FIELDS)

@@ -97,6 +97,7 @@ COLOR_PALETTE = InformationModel(
         "R1 ContentLabel", "-2 ContentDescription", "-2 ContentCreatorName", "-3 AlternateContentDescriptionSequence",
         "-1 >ContentDescription", "-1 >LanguageCodeSequence",
     ),
+    find_name="Query/Retrieve Information Model - FIND",
 )  # fmt: skip
 HANGING_PROTOCOL = InformationModel(
     "Hanging Protocol", "PS3.4 U", "hanging-protocols",

@@ -10,6 +10,7 @@ from pacsd.codec.part10 import read_meta
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import non_patient as rows
 from pacsd.index.connect import Pool
+from pacsd.index.non_patient import NonPatientRow
 
 CharacterSetOf = Callable[[str, str], str | None]        # organisation code, source AE
 _META_BYTES = 1 << 16
@@ -18,17 +19,23 @@ _META_BYTES = 1 << 16
 def check(blobs: BlobStore, pool: Pool) -> Iterator[Finding]:
     """Every row against its blob, and blobs that no row names."""
     for row in rows.every(pool):
-        try:
-            found = row_of(blobs, row.key, row.organisation, None)
-        except PacsdError as error:
-            kind = Trouble.MISSING if error.fault is Fault.NOT_FOUND else Trouble.CORRUPT
-            yield Finding(kind, row.key, row.sop_instance_uid, error.message)
-            continue
-        if found.digest != row.digest:
-            yield Finding(Trouble.CORRUPT, row.key, row.sop_instance_uid, "the data set has another digest")
+        found = _compared(blobs, row)
+        if found is not None and rows.is_kept(pool, row):        # and not purged meanwhile
+            yield found
     for pair in compared(blobs.list(PREFIX), (row.key for row in rows.every(pool))):
         if pair.blob is not None and not pair.known:
             yield Finding(Trouble.UNINDEXED, pair.key)
+
+
+def _compared(blobs: BlobStore, row: NonPatientRow) -> Finding | None:
+    try:
+        found = row_of(blobs, row.key, row.organisation, None)
+    except PacsdError as error:
+        kind = Trouble.MISSING if error.fault is Fault.NOT_FOUND else Trouble.CORRUPT
+        return Finding(kind, row.key, row.sop_instance_uid, error.message)
+    if found.digest != row.digest:
+        return Finding(Trouble.CORRUPT, row.key, row.sop_instance_uid, "the data set has another digest")
+    return None
 
 
 class Rebuild:
