@@ -270,3 +270,18 @@ def test_every_declared_class_is_of_one_model_and_web_resources_are_those_of_the
     assert set(RESOURCES) == {
         "color-palettes", "defined-procedure-protocols", "hanging-protocols", "implant-templates", "inventories",
     }  # fmt: skip
+
+
+def test_what_is_too_large_to_be_read_as_a_whole_is_refused(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = made.part10(made.color_palette("LARGE", entries=4096))
+    monkeypatch.setattr("pacsd.archive.non_patient.reception.MAX_BYTES", len(file) // 2)
+    assert refused(archive, file) is Fault.TOO_MUCH
+    assert list(archive.blobs.list(PREFIX)) == []
+
+
+def test_text_in_another_character_set_is_told_in_utf_8_and_found(archive: Archive) -> None:
+    palette = made.color_palette("GB")
+    palette.SpecificCharacterSet = "GB18030"
+    keep(archive, made.part10(palette))
+    [told] = find(archive, "east", (COLOR_PALETTE,), ("00700080", "GB"))
+    assert told["00700081"]["Value"] == ["测试调色板"]
