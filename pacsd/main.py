@@ -62,7 +62,10 @@ class Wiring:
             migrate(dsn)
             archive = open_archive(settings, dsn)
             try:
-                yield Upkeep(settings, archive, also_rebuild=(_workflow(settings, archive).rebuild.run,))
+                workflow = _workflow(settings, archive)
+                yield Upkeep(
+                    settings, archive, also_rebuild=(workflow.rebuild.run,), also_check=(workflow.check.run,)
+                )
             finally:
                 archive.close()
 

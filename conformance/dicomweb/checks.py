@@ -7,6 +7,7 @@ from conformance.dicomweb.frames import FRAMES
 from conformance.dicomweb.hostile import HOSTILE
 from conformance.dicomweb.http_semantics import HTTP
 from conformance.dicomweb.metadata import METADATA
+from conformance.dicomweb.non_patient import NON_PATIENT
 from conformance.dicomweb.notifications import SUBSCRIPTION
 from conformance.dicomweb.rendered import RENDERED
 from conformance.dicomweb.retrieve import RETRIEVE
@@ -21,8 +22,8 @@ from conformance.dicomweb.worklist import WORKLIST
 ADDED = (rendering, search_keys, store_metadata, transfer_syntax)
 
 TRANSACTIONS: tuple[Transaction, ...] = (
-    STORE, RETRIEVE, METADATA, FRAMES, BULKDATA, RENDERED, THUMBNAIL, SEARCH, WORKLIST, SUBSCRIPTION, URI,
-    CAPABILITIES, HTTP, HOSTILE,
+    STORE, RETRIEVE, METADATA, FRAMES, BULKDATA, RENDERED, THUMBNAIL, SEARCH, WORKLIST, SUBSCRIPTION,
+    NON_PATIENT, URI, CAPABILITIES, HTTP, HOSTILE,
 )  # fmt: skip
 
 CHECKS: tuple[Check, ...] = tuple(check for transaction in TRANSACTIONS for check in transaction.checks)

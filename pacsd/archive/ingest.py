@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import xxhash
 
 from pacsd.access.directory import Peer
 from pacsd.blobs.scratch import Scratch
 from pacsd.blobs.spool import Spool, SpoolWriter
+from pacsd.codec.fragments import FragmentLeaps
 from pacsd.codec.header import Header, NeedMoreData, fingerprint, scan
 from pacsd.codec.part10 import FileMeta, Meta, Receipt, build_meta, read_meta, seal
 from pacsd.faults import Fault, PacsdError
@@ -74,8 +75,11 @@ class Ingest:
 
         With `study_instance_uid`, an object of another study fails with MISMATCH at commit.
         """
-        reception = Reception(self._spool, self._arrivals, peer, receiving_ae="", received_at=self._now())
-        return Part10Reception(reception, study_instance_uid)
+        return Part10Reception(self.reception(peer), study_instance_uid)
+
+    def reception(self, peer: Peer) -> "Reception":
+        """A reception that is told by its `expect` what comes."""
+        return Reception(self._spool, self._arrivals, peer, receiving_ae="", received_at=self._now())
 
     def scratch(self) -> Scratch:
         """Room on the disk for what comes before its object is known (PS3.18 10.5.2). Raises PacsdError FULL."""
@@ -96,6 +100,7 @@ class Reception:
         self._head = bytearray()
         self._look_again_bytes = 0
         self._told: _Told | None = None
+        self._leaps: FragmentLeaps | None = None
         self._writer: SpoolWriter | None = None
         self._meta: Meta | None = None
         self._length_bytes = 0
@@ -132,6 +137,8 @@ class Reception:
             if self._writer is None:
                 self._writer = self._open()
             self._writer.write(view)
+            if self._leaps is not None:
+                self._leaps.feed(view, self._length_bytes)
         except PacsdError as error:
             self._fail(error)
             return
@@ -153,6 +160,8 @@ class Reception:
             told = self._told or self._scan_whole()
             if self._length_bytes + _MISSING_PAD_BYTES < told.header.reaches:
                 raise PacsdError(Fault.MALFORMED, "the data set ends inside its last value")
+            if self._leaps is not None and self._length_bytes + _MISSING_PAD_BYTES < self._leaps.reaches:
+                raise PacsdError(Fault.MALFORMED, "the data set ends inside a fragment of its pixels")
             digest = self._digest.digest()
             writer.patch(meta.patch_offset, seal(self._length_bytes, digest))
             arrival = self._arrival(writer.key, len(meta.data), told, digest)
@@ -207,10 +216,20 @@ class Reception:
                 self._look(view[room:])
             return
         self._told = self._understood(header)
+        self._leap(header)
         self._head.clear()
 
     def _scan_whole(self) -> "_Told":
-        return self._understood(scan(bytes(self._head), self._transfer_syntax_uid, to_pixels=True))
+        header = scan(bytes(self._head), self._transfer_syntax_uid, to_pixels=True)
+        self._leap(header)
+        return self._understood(header)
+
+    def _leap(self, header: Header) -> None:
+        """Begin to look how far the fragments reach, where the pixels come in fragments."""
+        if header.fragments_at:
+            self._leaps = FragmentLeaps(header.fragments_at)
+            with memoryview(self._head) as head:
+                self._leaps.feed(head, 0)
 
     def _understood(self, header: Header) -> "_Told":
         """What the index will be told, made while the sender still sends the pixels."""
@@ -283,10 +302,28 @@ class _Told:
     attributes: str
 
 
+class Expecting(Protocol):
+    """A reception that is told what comes before it comes: a Reception, or one of another kind of object."""
+
+    @property
+    def sop_class_uid(self) -> str: ...
+    @property
+    def sop_instance_uid(self) -> str: ...
+
+    def expect(
+        self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, *, source_ae: str | None = None,
+        study_instance_uid: str | None = None,
+    ) -> None: ...  # fmt: skip
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+    def commit(self) -> Any: ...
+    def abort(self) -> None: ...
+    def fail(self, error: PacsdError) -> None: ...
+
+
 class Part10Reception:
     """A Part 10 file on its way in; once its group 2 is known, what follows is a plain Reception."""
 
-    def __init__(self, reception: Reception, study_instance_uid: str | None) -> None:
+    def __init__(self, reception: Expecting, study_instance_uid: str | None) -> None:
         self._reception = reception
         self._study_instance_uid = study_instance_uid
         self._head = bytearray()
@@ -315,7 +352,8 @@ class Part10Reception:
         """As Reception.commit; MALFORMED also when this is no Part 10 file."""
         if not self._begun:
             self._begin(whole=True)
-        return self._reception.commit()
+        accepted: Accepted = self._reception.commit()
+        return accepted
 
     def abort(self) -> None:
         """Forget the file."""

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from pacsd.archive.pack import LEASE_S, Owner, Packed, disowned, instance_order, log_failure
+from pacsd.archive.claimed import LEASE_S, ClaimedSeries
+from pacsd.archive.pack import Owner, Packed, disowned, instance_order
 from pacsd.archive.pack_file import PackWriter, Piece, PieceReader, SeriesHead, WrittenPack
 from pacsd.archive.sidecar import PackedInstance, SidecarIndex
-from pacsd.archive.worker import Backoff
 from pacsd.blobs.port import BlobStore
 from pacsd.blobs.ulid import Ulids
 from pacsd.index.records import Extent, PackRow, SeriesContent
@@ -58,29 +58,16 @@ class Merger:
         self._max_pack_bytes = max_pack_bytes
         self._grace_s = grace_s
         self._ulids = Ulids()
-        self._backoff = Backoff()
+        self._claimed = ClaimedSeries(self._merge, index.release, failed="a series was not merged")
 
     def run(self, *, limit: int = 4) -> bool:
         """Claim and merge some series; whether there were any."""
-        claimed = self._index.claim_fragmented(
-            quiet_s=self._quiet_s, packs=MANY_PACKS, lease_s=LEASE_S, limit=limit
+        return self._claimed.run(
+            self._index.claim_fragmented(quiet_s=self._quiet_s, packs=MANY_PACKS, lease_s=LEASE_S, limit=limit)
         )
-        for content in claimed:
-            if not self._backoff.resting(content.series):
-                self._try(content)
-        return bool(claimed)
 
-    def _try(self, content: SeriesContent) -> None:
-        try:
-            merged = self.merge_series(content)
-        except Exception as error:       # whatever it is, the series claimed with this one must not wait for it
-            log_failure("a series was not merged", content, error, pause_s=self._backoff.failed(content.series))
-            return
-        if merged.damaged:
-            self._backoff.failed(content.series)         # the claim stays until its lease ends
-            return
-        self._backoff.worked(content.series)
-        self._index.release(content.series)
+    def _merge(self, content: SeriesContent) -> bool:
+        return not self.merge_series(content).damaged
 
     def merge_series(self, content: SeriesContent) -> Packed:
         """Merge what is worth it in one series, in one index transaction.

@@ -5,7 +5,6 @@ grace period later, so that a reader who looked before still finds what it was t
 either the old truth and blobs nobody knows, or the new one.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,17 +12,14 @@ from typing import Protocol
 
 import orjson
 
+from pacsd.archive.claimed import LEASE_S, ClaimedSeries
 from pacsd.archive.describe import describer
 from pacsd.archive.pack_file import Damaged, PackWriter, Piece, SeriesHead, WrittenPack
 from pacsd.archive.sidecar import PackedInstance
-from pacsd.archive.worker import Backoff
 from pacsd.blobs.port import BlobStore
 from pacsd.blobs.ulid import Ulids
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import LooseInstance, SeriesContent
-
-LEASE_S = 900.0
-log = logging.getLogger("pacsd.archive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +73,16 @@ class Packer:
         self._max_pack_bytes = max_pack_bytes
         self._grace_s = grace_s
         self._ulids = Ulids()
-        self._backoff = Backoff()
+        self._claimed = ClaimedSeries(self._pack, index.release, failed="a series was not packed")
 
     def run(self, *, limit: int = 4) -> bool:
         """Claim and pack some series; whether there were any. What fails in one series is logged and waits its turn."""
-        claimed = self._index.claim_quiet(quiet_s=self._quiet_s, lease_s=LEASE_S, limit=limit)
-        for content in claimed:
-            if not self._backoff.resting(content.series):
-                self._try(content)
-        return bool(claimed)
+        return self._claimed.run(
+            self._index.claim_quiet(quiet_s=self._quiet_s, lease_s=LEASE_S, limit=limit)
+        )
 
-    def _try(self, content: SeriesContent) -> None:
-        try:
-            packed = self.pack_series(content)
-        except Exception as error:       # whatever it is, the series claimed with this one must not wait for it
-            log_failure("a series was not packed", content, error, pause_s=self._backoff.failed(content.series))
-            return
-        if packed.damaged:
-            self._backoff.failed(content.series)         # the claim stays until its lease ends
-            return
-        self._backoff.worked(content.series)
-        self._index.release(content.series)
+    def _pack(self, content: SeriesContent) -> bool:
+        return not self.pack_series(content).damaged
 
     def pack_series(self, content: SeriesContent) -> Packed:
         """Pack the loose instances of one series; each pack is committed to the index once it is durable.
@@ -124,16 +109,6 @@ class Packer:
             loose.sop_instance_uid, loose.extent, loose.dataset_offset_bytes, loose.digest, loose.received_at,
             describer(loose, study, owner.assigning_authority, character_set),
         )
-
-
-def log_failure(what: str, content: SeriesContent, error: Exception, *, pause_s: float) -> None:
-    """One line for what may pass; with its trace what should not have happened."""
-    fault = error.fault.value if isinstance(error, PacsdError) else type(error).__name__
-    known = isinstance(error, PacsdError)
-    log.log(
-        logging.WARNING if known else logging.ERROR, what,
-        extra={"series": content.series_instance_uid, "fault": fault, "pause_s": pause_s}, exc_info=not known,
-    )
 
 
 @contextmanager

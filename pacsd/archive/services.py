@@ -13,6 +13,7 @@ from pacsd.archive.image_headers import ImageHeaders
 from pacsd.archive.ingest import Ingest
 from pacsd.archive.journal import Journal
 from pacsd.archive.metadata import Metadata
+from pacsd.archive.non_patient.service import NonPatient
 from pacsd.archive.rendered import Rendered
 from pacsd.archive.retrieve import Retrieve, Selection
 from pacsd.archive.search import Search
@@ -35,6 +36,7 @@ class Archive:
     metadata: Metadata
     frames: Frames
     rendered: Rendered
+    non_patient: NonPatient
     directory: Directory
     blobs: LocalBlobs
     spool: Spool
@@ -94,6 +96,7 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4) -> Archive:
         metadata=metadata,
         frames=frames,
         rendered=Rendered(retrieve, frames, ImageHeaders(blobs), metadata),
+        non_patient=NonPatient(blobs, read_pool, spool.scratch, character_sets(settings)),
         directory=directory,
         blobs=blobs,
         spool=spool,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from config.settings import Settings
@@ -14,9 +15,10 @@ from pacsd.archive.alternate import Recoder, forget_lost
 from pacsd.archive.catch_up import CatchUp
 from pacsd.archive.check import Check
 from pacsd.archive.collect import Collector
-from pacsd.archive.ingest import Ingest
 from pacsd.archive.journal import Fact, FactKind
 from pacsd.archive.merge import Merger
+from pacsd.archive.non_patient import upkeep as non_patient
+from pacsd.archive.non_patient.any_ingest import AnyIngest
 from pacsd.archive.orphans import Orphans
 from pacsd.archive.overlay import Overlays
 from pacsd.archive.pack import Owner, Packer
@@ -141,17 +143,19 @@ class Upkeep:
     """The archive opened for one command."""
 
     def __init__(
-        self, settings: Settings, archive: Archive, *, also_rebuild: Iterable[Callable[[], object]] = ()
-    ) -> None:
+        self, settings: Settings, archive: Archive, *, also_rebuild: Iterable[Callable[[], object]] = (),
+        also_check: Iterable[Callable[[], Iterator[tuple[str, str]]]] = (),
+    ) -> None:  # fmt: skip
         self._settings = settings
         self._archive = archive
         self._inventory = Inventory(archive.pool)
         self._also_rebuild = tuple(also_rebuild)             # what other rooms have on record among the blobs
+        self._also_check = tuple(also_check)                 # the same: keys, and what is wrong with them
 
     @property
-    def ingest(self) -> Ingest:
+    def ingest(self) -> AnyIngest:
         """Where imported files go."""
-        return self._archive.ingest
+        return AnyIngest(self._archive.ingest, self._archive.non_patient.ingest)
 
     @property
     def directory(self) -> Directory:
@@ -169,10 +173,13 @@ class Upkeep:
 
         archive = self._archive
         orphans = Orphans(archive.blobs, self._inventory, archive.sidecars, archive.journal)
-        for found in Check(archive.blobs, self._inventory, archive.journal, orphans).run(said):
+        checked = Check(archive.blobs, self._inventory, archive.journal, orphans).run(said)
+        for found in chain(checked, non_patient.check(archive.blobs, archive.pool)):
             if not found.harmless:
                 what = f"{found.trouble.value}: {found.detail}" if found.detail else found.trouble.value
                 yield Finding(found.key, f"{found.sop_instance_uid} {what}".strip())
+        for also in self._also_check:
+            yield from (Finding(key, problem) for key, problem in also())
 
     def rebuild(self, progress: Progress) -> Iterator[Finding]:
         """Make the index anew from blobs and journal; the database must be empty. What could not be read is found."""
@@ -190,6 +197,10 @@ class Upkeep:
             grace_s=settings.storage.grace_s,
         ).run(lambda so_far: progress(so_far.instances, None))
         progress(done.instances, done.instances)
+        for found in non_patient.Rebuild(
+            archive.blobs, archive.pool, _organisations(settings, archive), character_sets(settings)
+        ).run():
+            yield Finding(found.key, found.detail)
         for rebuild in self._also_rebuild:
             rebuild()
         yield from _refused(done)
@@ -202,6 +213,11 @@ class Upkeep:
         The journal remembers it, so neither a rebuild nor a restart brings them back. Raises PacsdError NOT_FOUND.
         """
         return rejections(self._settings, self._archive).purge(organisation, study_instance_uid, series, sops)
+
+    def purge_non_patient(self, organisation: str, sop_instance_uid: str) -> None:
+        """Delete an instance that belongs to no patient for good. Raises PacsdError NOT_FOUND."""
+        archive = self._archive
+        archive.non_patient.purge(archive.directory.organisation_key(organisation), sop_instance_uid)
 
     def backup(self, folder: Path, progress: Progress) -> Iterator[Finding]:
         """Copy blobs and journal there; a second time only what is new."""

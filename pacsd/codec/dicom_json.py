@@ -56,6 +56,7 @@ class _Context:
     signed: bool = False
     path: bytes = b""
     depth: int = 0
+    by_uri: bool = True                  # whether large values are told as Bulk Data URIs
 
 
 def members(
@@ -64,14 +65,15 @@ def members(
     *,
     override: str | None = None,
     max_inflated_bytes: int = 4 * MAX_HEADER_BYTES,
+    by_uri: bool = True,
 ) -> list[Member]:
     """The members of a whole data set, in tag order, without group lengths and group 2.
 
     Binary values above 1 KiB, other values above 1 MiB and all Pixel Data are Bulk Data URIs of the form NUL
     + `/bulkdata/<path>`, the NUL to be replaced by the instance's URL; the path to a nested value is
     `54000100/1/54001010`, item numbers from 1. `data` may end inside Pixel Data or be truncated: what
-    is complete before is told. Specific Character Set says ISO_IR 192, which is what the text is in now.
-    Raises PacsdError MALFORMED or TOO_MUCH.
+    is complete before is told. Without `by_uri` every value stands in its place. Specific Character Set says
+    ISO_IR 192, which is what the text is in now. Raises PacsdError MALFORMED or TOO_MUCH.
     """
     syntax = transfer_syntax(transfer_syntax_uid)
     if syntax.deflated:
@@ -79,7 +81,7 @@ def members(
         if not whole:
             raise PacsdError(Fault.TOO_MUCH, f"a deflated data set of more than {max_inflated_bytes} bytes")
     view = memoryview(data)
-    context = _Context(looks_implicit(view, implicit=syntax.implicit), syntax.big_endian, override)
+    context = _Context(looks_implicit(view, implicit=syntax.implicit), syntax.big_endian, override, by_uri=by_uri)
     found, _ = _dataset(view, 0, len(view), context)
     return sorted((f"{tag:08X}", text) for tag, text in found.items())
 
@@ -223,6 +225,8 @@ def _end_of_fragments(view: memoryview, at: int, end: int, context: _Context, ta
 
 
 def _bulk_uri(tag: int, vr: str, length: int, context: _Context) -> bytes | None:
+    if not context.by_uri:
+        return None
     if tag not in _PIXEL_DATA and vr not in _BINARY and (length <= MAX_VALUE_BYTES or vr not in _BULK_BY_URI):
         return None
     return b'{"vr":"%b","BulkDataURI":"\0/bulkdata/%b%08X"}' % (vr.encode(), context.path, tag)
@@ -281,7 +285,7 @@ def _sequence_in_unknown(view: memoryview, at: int, end: int, context: _Context,
     try:
         return _sequence(view, at, end, context, tag, stop_at_end=True)[0]
     except (MalformedDataset, NeedMoreData):
-        if end - at > MAX_INLINE_BYTES:
+        if end - at > MAX_INLINE_BYTES and context.by_uri:
             return b'{"vr":"UN","BulkDataURI":"\0/bulkdata/%b%08X"}' % (context.path, tag)
         return FORMATTERS["UN"](bytes(view[at:end]), (), None, False)
 

@@ -42,6 +42,7 @@ _INFLATE_STEP = 256 * 1024
 _LATE_GROUP = 0x0042
 _LATE_VALUE_BYTES = 1024 * 1024
 _PIXEL_GROUP = 0x7FE0
+_PIXEL_DATA = 0x7FE00010
 _UIDS = frozenset((0x00080018, 0x0020000D, 0x0020000E))
 _ABOVE_INSTANCE = (SPECIFIC_CHARACTER_SET, *sorted(key.tag for key in KEYS if key.level != "instance"))
 
@@ -60,7 +61,8 @@ class Header:
 
     `implicit` and `big_endian` say how the bytes really are written (nested values need it), `end_offset` how
     far the scan went, in bytes from the (inflated) data set's start, and `reaches` where the value that ended it ends,
-    by its own length: a data set that ends before is not all there. 0 where that is not told.
+    by its own length: a data set that ends before is not all there. 0 where that is not told. `fragments_at` is where
+    the fragments of encapsulated Pixel Data begin, 0 where there are none or the scan did not come to them.
     """
 
     elements: dict[int, Element] = field(default_factory=dict)
@@ -68,6 +70,7 @@ class Header:
     big_endian: bool = False
     end_offset: int = 0
     reaches: int = 0
+    fragments_at: int = 0
 
     @property
     def character_set(self) -> tuple[str, ...]:
@@ -107,7 +110,7 @@ def scan(
         return _scan_deflated(data, tags, complete, max_header_bytes, max_depth)
     view = memoryview(data)
     header = _scan(view, syntax.implicit, syntax.big_endian, tags, complete, max_header_bytes, max_depth)
-    if to_pixels and header.reaches:
+    if to_pixels and (header.reaches or syntax.encapsulated):
         header.reaches = _reached(view, header)
     return header
 
@@ -124,6 +127,8 @@ def _reached(view: memoryview, header: Header) -> int:
         except (MalformedDataset, NeedMoreData):
             return at
         if found.length == UNDEFINED or found.tag <= before:
+            if found.tag == _PIXEL_DATA and found.length == UNDEFINED and found.tag > before:
+                header.fragments_at = found.value_at
             return at
         at, before = found.value_at + found.length, found.tag
     return at

@@ -21,6 +21,10 @@ def purge(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> in
         print("pacsd: nothing was deleted", file=sys.stderr)
         return NOT_DONE
     with wiring.archive(settings, alone=False) as archive:
+        if options.non_patient:
+            archive.purge_non_patient(code, options.study)
+            print("purged: 1 instance")
+            return 0
         deleted = archive.purge(code, options.study, options.series, options.instances)
     print(f"purged: {deleted} instances")
     return 0

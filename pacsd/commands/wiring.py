@@ -61,6 +61,9 @@ class Archive(Protocol):
     ) -> int:
         """Delete for good; how many instances. Raises PacsdError NOT_FOUND."""
 
+    def purge_non_patient(self, organisation: str, sop_instance_uid: str) -> None:
+        """Delete an instance that belongs to no patient for good. Raises PacsdError NOT_FOUND."""
+
     def backup(self, folder: Path, progress: Progress) -> Iterator[Finding]:
         """Copy blobs and journal there, of which the index can be made; a second time only what is new."""
 

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from pacsd.codec.keys import KEY_BY_TAG, Level
+from pacsd.dimse import non_patient
 from pacsd.dimse.association import Association, Message
 from pacsd.dimse.cancel import cancelled
 from pacsd.dimse.identifier import Identifier, Key, check_find, read_identifier
@@ -15,7 +16,7 @@ from pacsd.dimse.identifier_answer import INSTANCE_AVAILABILITY, RETRIEVE_AE_TIT
 from pacsd.dimse.negotiation import QueryOptions
 from pacsd.dimse.pdu import Data
 from pacsd.dimse.services import Match, Services
-from pacsd.dimse.sop_classes import Model, Service, sop_class
+from pacsd.dimse.sop_classes import Model, Service, SOPClass, sop_class
 from pacsd.dimse.statuses import (
     CANCEL,
     FIND_STATUS,
@@ -26,7 +27,7 @@ from pacsd.dimse.statuses import (
     failure,
     response,
 )
-from pacsd.faults import PacsdError
+from pacsd.faults import Fault, PacsdError
 
 LEVELS: dict[str, Level] = {"PATIENT": "patient", "STUDY": "study", "SERIES": "series", "IMAGE": "instance"}
 COMPUTED_KEYS = frozenset(
@@ -55,15 +56,22 @@ class Criteria:
 
 def answer(association: Association, message: Message, services: Services) -> None:
     """Stream the matches as pending responses, then the final one."""
-    model = find_model(message, Service.FIND)
-    if model is None:
+    declared = served(message, Service.FIND)
+    if declared is None:
         association.discard_dataset()
         association.send(message.context, response(message.command, SOP_CLASS_NOT_SUPPORTED))
         return
     try:
-        identifier, matches = _search(association, message, services, model)
+        matches: Iterator[Match]
+        if declared.non_patient is not None:
+            identifier, matches = non_patient.search(association, message, services, declared.non_patient)
+            supported = non_patient.supported(identifier, declared.non_patient)
+        else:
+            identifier, matches = _search(association, message, services, declared.model)
+            supported = all(tag in KEY_BY_TAG or tag in COMPUTED_KEYS for tag in identifier.keys)
         try:
-            status = _stream(association, message, services, identifier, matches)
+            pending = PENDING if supported else PENDING_UNSUPPORTED_OPTIONAL_KEYS      # PS3.4 C.4.1.1.4
+            status = _stream(association, message, services, identifier, matches, pending)
         finally:
             if isinstance(matches, Generator):
                 matches.close()                  # a cancelled query ends in the index too
@@ -73,15 +81,17 @@ def answer(association: Association, message: Message, services: Services) -> No
     association.send(message.context, response(message.command, status))
 
 
-def find_model(message: Message, service: Service) -> Model | None:
-    """The information model of the context, if it is one of `service` and that of the command."""
+def served(message: Message, service: Service) -> SOPClass | None:
+    """The class of the context, if it is one of `service`."""
     declared = sop_class(message.context.abstract_syntax)
-    return declared.model if declared is not None and declared.service is service else None
+    return declared if declared is not None and declared.service is service else None
 
 
 def _search(
-    association: Association, message: Message, services: Services, model: Model
+    association: Association, message: Message, services: Services, model: Model | None
 ) -> tuple[Identifier, Iterator[Match]]:
+    if model is None:
+        raise PacsdError(Fault.INTERNAL, "a query class without a model")
     peer = association.require_peer()
     data = association.read_identifier(message)
     identifier = read_identifier(data, message.context.transfer_syntax, character_set=peer.character_set)
@@ -93,8 +103,9 @@ def _search(
 
 
 def _stream(
-    association: Association, message: Message, services: Services, identifier: Identifier, matches: Iterator[Match]
-) -> int:
+    association: Association, message: Message, services: Services, identifier: Identifier, matches: Iterator[Match],
+    status: int,
+) -> int:  # fmt: skip
     """Send the pending responses, several a call when they come fast. Returns the final status."""
     writer = AnswerWriter(
         identifier,
@@ -102,7 +113,7 @@ def _stream(
         retrieve_ae_title=association.called,
         character_set=association.require_peer().character_set,
     )
-    pending = response(message.command, _pending(identifier))
+    pending = response(message.command, status)
     batch: list[Data] = []
     size, since, worked_since = 0, time.monotonic(), services.pace.now()
     for match in matches:
@@ -118,9 +129,3 @@ def _stream(
     if batch:
         association.write([b"".join(batch)])
     return SUCCESS
-
-
-def _pending(identifier: Identifier) -> int:
-    """0xFF01 when a key was asked for that this archive does not keep (PS3.4 C.4.1.1.4)."""
-    supported = all(tag in KEY_BY_TAG or tag in COMPUTED_KEYS for tag in identifier.keys)
-    return PENDING if supported else PENDING_UNSUPPORTED_OPTIONAL_KEYS

@@ -7,7 +7,7 @@ import logging
 from pacsd.archive.retrieve import InstanceRef
 from pacsd.dimse.association import Association, Message
 from pacsd.dimse.command import C_CANCEL_RQ, C_STORE_RSP, MESSAGE_ID_BEING_RESPONDED_TO
-from pacsd.dimse.find import find_model
+from pacsd.dimse.find import served
 from pacsd.dimse.requestor import store_request
 from pacsd.dimse.sending import context_for, in_syntax
 from pacsd.dimse.services import Services
@@ -24,13 +24,13 @@ _MAX_IDS = 0xFFFF
 
 def answer(association: Association, message: Message, services: Services) -> None:
     """Send every chosen instance back over the contexts the peer is SCP of, then the final response."""
-    model = find_model(message, Service.GET)
-    if model is None:
+    declared = served(message, Service.GET)
+    if declared is None:
         association.discard_dataset()
         association.send(message.context, response(message.command, SOP_CLASS_NOT_SUPPORTED))
         return
     try:
-        instances = chosen_instances(association, message, services, model)
+        instances = chosen_instances(association, message, services, declared)
     except PacsdError as error:
         association.send(message.context, failure(message.command, error, RETRIEVE_STATUS))
         return

@@ -52,7 +52,7 @@ class Key:
 class Identifier:
     """A request's keys by tag, without Query/Retrieve Level and Specific Character Set."""
 
-    level: str                           # PATIENT, STUDY, SERIES or IMAGE
+    level: str                           # PATIENT, STUDY, SERIES or IMAGE; "" where a model has no levels
     keys: Mapping[int, Key] = field(default_factory=dict)
 
     def uids(self, tag: int) -> tuple[str, ...]:
@@ -61,8 +61,12 @@ class Identifier:
         return tuple(value for value in key.values if value != "*") if key else ()
 
 
-def read_identifier(data: bytes, transfer_syntax_uid: str, *, character_set: str | None = None) -> Identifier:
+def read_identifier(
+    data: bytes, transfer_syntax_uid: str, *, character_set: str | None = None, has_levels: bool = True
+) -> Identifier:
     """Decode a request identifier; `character_set` overrides what it declares.
+
+    Without `has_levels` the information model is a single entity: the level is "", whatever is said of one.
 
     Raises IdentifierError: MALFORMED, or MISMATCH when there is no Query/Retrieve Level.
     """
@@ -76,6 +80,8 @@ def read_identifier(data: bytes, transfer_syntax_uid: str, *, character_set: str
         raise IdentifierError(Fault.MALFORMED, "the identifier ends inside an element") from error
     keys.pop(SPECIFIC_CHARACTER_SET, None)
     level = keys.pop(QUERY_RETRIEVE_LEVEL, None)
+    if not has_levels:
+        return Identifier("", keys)
     if level is None or len(level.values) != 1:
         raise IdentifierError(Fault.MISMATCH, "Query/Retrieve Level is missing", QUERY_RETRIEVE_LEVEL)
     return Identifier(level.values[0], keys)

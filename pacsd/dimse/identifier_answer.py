@@ -40,13 +40,15 @@ class AnswerWriter:
         self._order = ">" if syntax.big_endian else "<"
         self._keys = identifier.keys
         self._character_set = character_set or UTF_8
-        self._always: dict[str, Attribute] = {
-            f"{QUERY_RETRIEVE_LEVEL:08X}": {"vr": "CS", "Value": [identifier.level]},
-            f"{RETRIEVE_AE_TITLE:08X}": {"vr": "AE", "Value": [retrieve_ae_title]},
-        }
+        self._always: dict[str, Attribute] = {}
+        if identifier.level:
+            self._always = {
+                f"{QUERY_RETRIEVE_LEVEL:08X}": {"vr": "CS", "Value": [identifier.level]},
+                f"{RETRIEVE_AE_TITLE:08X}": {"vr": "AE", "Value": [retrieve_ae_title]},
+            }
         self._needs_character_set = False
         self._otherwise: dict[int, Attribute] = {INSTANCE_AVAILABILITY: {"vr": "CS", "Value": [ONLINE]}}
-        wanted = set(self._keys) | {QUERY_RETRIEVE_LEVEL, RETRIEVE_AE_TITLE}
+        wanted = set(self._keys) | {int(name, 16) for name in self._always}
         self._wanted = [(tag, f"{tag:08X}", self._keys.get(tag)) for tag in sorted(wanted)]
 
     def write(self, attributes: Mapping[str, Attribute]) -> bytes:

@@ -13,7 +13,7 @@ from pacsd.archive.retrieve import InstanceRef
 from pacsd.dimse.association import Association, Message, Timeouts
 from pacsd.dimse.cancel import cancelled
 from pacsd.dimse.command import MOVE_DESTINATION
-from pacsd.dimse.find import find_model
+from pacsd.dimse.find import served
 from pacsd.dimse.requestor import MAX_CONTEXTS, Originator, Outgoing, Proposal, Remote, Requestor
 from pacsd.dimse.sending import proposed_syntaxes
 from pacsd.dimse.services import Retrieve, Services
@@ -37,15 +37,15 @@ _LOOK_EVERY_S = 0.05                     # at the requestor's C-CANCEL, while su
 
 def answer(association: Association, message: Message, services: Services) -> None:
     """Send every chosen instance to the destination, tell the requestor how it goes and how it ended."""
-    model = find_model(message, Service.MOVE)
-    if model is None:
+    declared = served(message, Service.MOVE)
+    if declared is None:
         association.discard_dataset()
         association.send(message.context, response(message.command, SOP_CLASS_NOT_SUPPORTED))
         return
     destination = message.command.text(MOVE_DESTINATION)
     remote = services.directory.remote(destination, association.require_peer())
     try:
-        instances = chosen_instances(association, message, services, model)
+        instances = chosen_instances(association, message, services, declared)
     except PacsdError as error:
         association.send(message.context, failure(message.command, error, RETRIEVE_STATUS))
         return

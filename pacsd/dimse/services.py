@@ -1,12 +1,14 @@
 """What the DIMSE services need from the rest of the house, as small ports."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from config.settings import RemoteAESettings
 from pacsd.access.directory import Peer, Refusal
 from pacsd.access.scope import Scope
+from pacsd.archive.non_patient.models import InformationModel
+from pacsd.archive.non_patient.search import NonPatientQuery
 from pacsd.archive.retrieve import DatasetReader, InstanceRef, Selection
 from pacsd.dimse.metering import Meters
 from pacsd.dimse.occupancy import Alone
@@ -64,6 +66,26 @@ class Retrieve(Protocol):
         """The data set as it is given out."""
 
 
+class NonPatientSearch(Protocol):
+    """Answers their queries as a stream."""
+
+    def compile(self, query: NonPatientQuery) -> Any: ...
+    def __call__(self, compiled: Any, scope: Scope) -> Iterator[Mapping[str, Mapping[str, Any]]]: ...
+
+
+class NonPatient(Protocol):
+    """Instances that belong to no patient."""
+
+    @property
+    def ingest(self) -> Ingest: ...
+    @property
+    def search(self) -> NonPatientSearch: ...
+
+    def select(
+        self, scope: Scope, models: tuple[InformationModel, ...], sop_instance_uids: Collection[str]
+    ) -> list[InstanceRef]: ...
+
+
 class Archive(Protocol):
     """The archive as this edge sees it."""
 
@@ -73,6 +95,8 @@ class Archive(Protocol):
     def search(self) -> Search: ...
     @property
     def retrieve(self) -> Retrieve: ...
+    @property
+    def non_patient(self) -> NonPatient: ...
 
 
 class Directory(Protocol):

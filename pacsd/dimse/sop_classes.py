@@ -1,11 +1,13 @@
 """Every SOP class the DIMSE edge answers to, as one table; README and Conformance Statement are rendered from it.
 
-Storage: the standard classes of PS3.4 Table B.5-1 (2026a) and the retired ones that old devices still send. The
-non-patient objects of PS3.4 GG belong to no study and are not here.
+Storage: the standard classes of PS3.4 Table B.5-1 (2026a) and the retired ones that old devices still send, and the
+non-patient objects of PS3.4 Table GG.3-1 with the models they are queried by.
 """
 
 from dataclasses import dataclass
 from enum import Enum
+
+from pacsd.archive.non_patient.models import MODELS, InformationModel
 
 
 class Service(Enum):
@@ -35,6 +37,7 @@ class SOPClass:
     service: Service
     model: Model | None = None
     retired: bool = False
+    non_patient: InformationModel | None = None
 
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -318,7 +321,23 @@ STORAGE_CLASSES = (  # PS3.4 Table B.5-1
     _storage("1.2.840.10008.5.1.4.1.1.129", "Standalone PET Curve Storage", retired=True),
 )
 
-SOP_CLASSES: tuple[SOPClass, ...] = (*VERIFICATION_CLASSES, *QUERY_RETRIEVE_CLASSES, *STORAGE_CLASSES)
+
+
+def _non_patient(model: InformationModel) -> tuple[SOPClass, ...]:
+    retrieve = model.find_name.removesuffix("FIND")
+    return (
+        *(SOPClass(uid, name, Service.STORE, non_patient=model) for uid, name in model.storage),
+        SOPClass(model.find, f"{model.name} {model.find_name}", Service.FIND, non_patient=model),
+        SOPClass(model.move, f"{model.name} {retrieve}MOVE", Service.MOVE, non_patient=model),
+        SOPClass(model.get, f"{model.name} {retrieve}GET", Service.GET, non_patient=model),
+    )
+
+
+NON_PATIENT_CLASSES = tuple(one for model in MODELS for one in _non_patient(model))     # PS3.4 GG, U, X, BB, HH, II, JJ
+
+SOP_CLASSES: tuple[SOPClass, ...] = (
+    *VERIFICATION_CLASSES, *QUERY_RETRIEVE_CLASSES, *STORAGE_CLASSES, *NON_PATIENT_CLASSES
+)
 _BY_UID: dict[str, SOPClass] = {one.uid: one for one in SOP_CLASSES}
 
 

@@ -83,7 +83,10 @@ def answer(association: Association, message: Message, services: Services) -> No
         status, comment = refused
         association.send(message.context, response(message.command, status, comment=comment))
         return
-    intake = _Intake(services.archive.ingest, association.require_peer(), association, message)
+    declared = sop_class(message.context.abstract_syntax)
+    archive = services.archive
+    ingest = archive.non_patient.ingest if declared is not None and declared.non_patient else archive.ingest
+    intake = _Intake(ingest, association.require_peer(), association, message)
     try:
         association.read_dataset(message, intake.write)
     except BaseException:

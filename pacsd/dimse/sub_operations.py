@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from pacsd.archive.retrieve import InstanceRef, Selection
 from pacsd.codec.transfer_syntaxes import transfer_syntax
+from pacsd.dimse import non_patient
 from pacsd.dimse.association import Association, Message
 from pacsd.dimse.command import (
     ERROR_COMMENT,
@@ -29,7 +30,7 @@ from pacsd.dimse.identifier import (
     read_identifier,
 )
 from pacsd.dimse.services import Services
-from pacsd.dimse.sop_classes import Model
+from pacsd.dimse.sop_classes import SOPClass
 from pacsd.dimse.statuses import (
     CANCEL,
     PENDING,
@@ -38,6 +39,7 @@ from pacsd.dimse.statuses import (
     SUCCESS,
     response,
 )
+from pacsd.faults import Fault, PacsdError
 
 FAILED_SOP_INSTANCE_UID_LIST = 0x00080058
 _COUNT_MAX = 0xFFFF                      # US
@@ -52,13 +54,18 @@ def is_warning(status: int) -> bool:
 
 
 def chosen_instances(
-    association: Association, message: Message, services: Services, model: Model
+    association: Association, message: Message, services: Services, declared: SOPClass
 ) -> list[InstanceRef]:
     """The instances an identifier selects and the peer may see; each unique key narrows. Raises PacsdError.
 
     A Patient ID narrows too where the model begins with patients: a study of somebody else is not given out by its
     UID alone (PS3.4 C.4.2.2.1), which costs one look at the index.
     """
+    if declared.non_patient is not None:
+        return non_patient.chosen(association, message, services, declared.non_patient)
+    model = declared.model
+    if model is None:
+        raise PacsdError(Fault.INTERNAL, "a retrieve class without a model")
     peer = association.require_peer()
     data = association.read_identifier(message)
     identifier = read_identifier(data, message.context.transfer_syntax, character_set=peer.character_set)

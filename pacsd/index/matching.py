@@ -25,7 +25,7 @@ from pacsd.index.values import (
 LEVELS: tuple[Level, ...] = ("patient", "study", "series", "instance")
 
 _EMPTY = '""'                            # PS3.4 C.2.2.2.7
-_ALIAS = {"study": "s", "series": "r", "workitem": "w"}
+_ALIAS = {"study": "s", "series": "r", "workitem": "w", "non_patient_instance": "o"}
 
 # No wildcards here (PS3.4 C.2.2.2.4); a value that holds one is compared as it stands.
 _NUMERIC_VRS = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "SV", "UV"))

@@ -43,11 +43,21 @@ def visible(scope: Scope, params: Params, alias: str = "s") -> str:
 
 def visible_workitem(scope: Scope, params: Params, alias: str = "w") -> str:
     """Workitems the asker sees: of the scope's organisations, one copy per UID, as of studies."""
+    return _one_per_uid("workitem", ("pk",), scope, params, alias)
+
+
+def visible_non_patient(scope: Scope, params: Params, alias: str = "o") -> str:
+    """Instances of no patient that the asker sees: of the scope's organisations, one copy per UID, as of studies."""
+    return _one_per_uid("non_patient_instance", ("received_at", "pk"), scope, params, alias)
+
+
+def _one_per_uid(table: str, oldest: tuple[str, ...], scope: Scope, params: Params, alias: str) -> str:
     text = within(scope, params, alias)
     if len(scope.organisations) <= 1:
         return text
     own = params.add(scope.own)
+    copy, this = (", ".join(f"{one}.{name}" for name in oldest) for one in ("copy", alias))
     return f"""{text} and not exists (
-        select from workitem copy where copy.sop_instance_uid = {alias}.sop_instance_uid
+        select from {table} copy where copy.sop_instance_uid = {alias}.sop_instance_uid
         and copy.pk <> {alias}.pk and {within(scope, params, "copy")}
-        and (copy.organisation <> {own}, copy.pk) < ({alias}.organisation <> {own}, {alias}.pk))"""
+        and (copy.organisation <> {own}, {copy}) < ({alias}.organisation <> {own}, {this}))"""

@@ -209,6 +209,37 @@ def unknown_records(pool: Pool, records: Sequence[str]) -> list[str]:
     return retried(pool, lambda connection: [row[0] for row in connection.execute(statement, (list(records),))])
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A workitem or subscriber and the key of its record. `revision` is None where a rebuild counts anew."""
+
+    kind: str
+    organisation: int
+    name: str
+    record: str
+    revision: int | None
+
+
+def recorded(pool: Pool) -> Iterator[Recorded]:
+    """All that has a record, for upkeep."""
+    statement = """
+        select 'workitem', organisation, sop_instance_uid, record, revision from workitem
+        union all
+        select 'subscriber', organisation, ae_title, record, null from subscriber where record is not null"""
+    with lent(pool) as connection, connection.transaction():
+        with connection.cursor(name="pacsd_recorded") as cursor:
+            cursor.execute(statement)
+            for row in cursor:
+                yield Recorded(*row)
+
+
+def is_recorded(pool: Pool, record: str) -> bool:
+    """Whether a workitem or subscriber still names the record."""
+    statement = """
+        select exists (select from workitem where record = %s) or exists (select from subscriber where record = %s)"""
+    return retried(pool, lambda connection: bool((connection.execute(statement, (record,) * 2).fetchone() or (0,))[0]))
+
+
 def _item(row: tuple[Any, ...]) -> Workitem:
     organisation, uid, state, attributes, *rest = row
     return Workitem(organisation, uid, state, orjson.loads(attributes), *rest)

@@ -1,7 +1,7 @@
 """The ASGI application: one declared table of routes, and what stands around every handler."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -22,6 +22,7 @@ from pacsd.web import (
     health,
     metadata,
     metrics,
+    non_patient,
     rendered,
     retrieve,
     search,
@@ -61,6 +62,19 @@ _WORKITEM = "/workitems/{workitem}"
 _SUBSCRIBER = _WORKITEM + "/subscribers/{aetitle}"
 _CHANNEL = "/ws/subscribers/{aetitle}"
 
+
+
+def non_patient_transactions() -> Iterator[Transaction]:
+    """Those of every resource of PS3.18 Table 12.1.1-1."""
+    for resource in non_patient.RESOURCES:
+        one = f"/{resource}/{{instance}}"
+        name = resource.replace("-", " ").title()
+        yield Transaction("GET", f"/{resource}", non_patient.search, f"Search for {name}", "12.6")
+        yield Transaction("POST", f"/{resource}", non_patient.store, f"Store {name}", "12.5")
+        yield Transaction("GET", one, non_patient.retrieve, f"Retrieve one of {name}", "12.4")
+        yield Transaction("POST", one, non_patient.store, f"Store one of {name}", "12.5")
+
+
 TRANSACTIONS: tuple[Transaction, ...] = (
     Transaction("GET", "/studies", search.studies, "Search for Studies", "10.6"),
     Transaction("GET", "/series", search.series, "Search for Series", "10.6"),
@@ -99,6 +113,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
     Transaction("DELETE", _SUBSCRIBER, subscribe.unsubscribe, "Unsubscribe", "11.11"),
     Transaction("POST", _SUBSCRIBER + "/suspend", subscribe.suspend, "Suspend Global Subscription", "11.12"),
     Transaction("GET", _CHANNEL, event_channel.not_upgraded, "Open Event Channel", "8.10.4"),
+    *non_patient_transactions(),
     Transaction("OPTIONS", "/", capabilities.capabilities, "Retrieve Capabilities", "8.9"),
 )
 OPERATIONS: tuple[Transaction, ...] = (

@@ -12,7 +12,19 @@ from starlette.responses import Response
 from pacsd.archive.rendered import CATEGORIES, IMAGE
 from pacsd.codec.keys import KEYS
 from pacsd.codec.render.parameters import NAMES
-from pacsd.web import bulkdata, frames, metadata, rendered, retrieve, search, store, store_response, thumbnail, wado_uri
+from pacsd.web import (
+    bulkdata,
+    frames,
+    metadata,
+    non_patient,
+    rendered,
+    retrieve,
+    search,
+    store,
+    store_response,
+    thumbnail,
+    wado_uri,
+)
 from pacsd.web.charset import require_utf8
 from pacsd.web.media_types import (
     DICOM,
@@ -105,6 +117,8 @@ def offers_of(one: Transaction) -> Sequence[Representation]:
     offers = MEDIA_TYPES.get(one.handler.__module__, ())         # some answer without a body
     if one.handler in (rendered.study, rendered.series):
         return [offer for offer in offers if offer.multipart]
+    if one.handler in non_patient.MEDIA_TYPES:
+        return non_patient.MEDIA_TYPES[one.handler]
     return (*offers, Representation(DICOM)) if one.handler is retrieve.instance else offers
 
 
@@ -124,6 +138,9 @@ def _queries(one: Transaction) -> Iterator[str]:
     """The query parameters of a transaction (PS3.18 8.3.4)."""
     if one.handler.__module__ in (rendered.__name__, thumbnail.__name__):
         yield from NAMES
+    if one.handler is non_patient.search:
+        yield from sorted(OPTIONS)
+        yield from non_patient.matching_keys(one.path)
     if one.handler.__module__ != search.__name__:
         return
     yield from sorted(OPTIONS)
@@ -133,7 +150,7 @@ def _queries(one: Transaction) -> Iterator[str]:
 
 def _requests(one: Transaction) -> list[str]:
     """What may be sent with it."""
-    if one.handler.__module__ != store.__name__:
+    if one.handler.__module__ != store.__name__ and one.handler is not non_patient.store:
         return []
     return [*(f'{MULTIPART_RELATED}; type="{kind}"' for kind in store.ACCEPTED), *store.ACCEPTED]
 

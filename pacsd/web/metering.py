@@ -23,6 +23,7 @@ class Metrics(Protocol):
     """Where a process counts; the same name and labels give the same number."""
 
     def counter(self, name: str, help_text: str, **labels: str) -> Number: ...
+    def gauge(self, name: str, help_text: str, **labels: str) -> Number: ...
     def histogram(self, name: str, help_text: str, *, transaction: str) -> Distribution: ...
 
 
@@ -48,8 +49,14 @@ class Counted:
         return time.monotonic() - self._started_at
 
 
-def uncounted(transaction: str, answer: Counted) -> None:
-    """Forget it."""
+class Unmeasured:
+    """Where nobody counts."""
+
+    def __call__(self, transaction: str, answer: Counted) -> None:
+        """Forget a request."""
+
+    def channel(self, opened: float) -> None:
+        """Forget an event channel."""
 
 
 class Meter:
@@ -67,6 +74,10 @@ class Meter:
         requests.add()
         sent.add(answer.size_bytes)
         took.observe_all((answer.seconds,))
+
+    def channel(self, opened: float) -> None:
+        """An event channel was opened (1), or has ended (-1)."""
+        self._metrics.gauge("pacsd_web_event_channels_open", "Event channels being served now.").add(opened)
 
     def _made(self, name: str, status: int) -> tuple[Number, Number, Distribution]:
         count, distribution = self._metrics.counter, self._metrics.histogram

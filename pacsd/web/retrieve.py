@@ -1,6 +1,7 @@
 """Retrieve: studies, series and instances as Part 10 files (PS3.18 10.4), transcoded where it is asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 
 from starlette.requests import Request
@@ -51,6 +52,15 @@ async def _answer(services: Services, request: Request, *uids: str) -> Response:
     if zipped.is_wanted(request):
         return await zipped.answer(services, request, refs)
     forms = PARTS_OR_ALONE if len(uids) == 3 else PARTS
+    return await given(services, request, refs, forms, partial(instance_url, base_url))
+
+
+async def given(
+    services: Services, request: Request, refs: Sequence[InstanceRef], forms: tuple[Representation, ...],
+    url_of: Callable[[InstanceRef], str],
+) -> Response:  # fmt: skip
+    """The files in the forms that are wanted. Raises HttpError 406."""
+    base_url = services.addresses.dicom_web(request)
     chosen = await services.threads.run(chosen_forms, services.archive.retrieve, request, refs, forms)
     tag = conditional.instances_tag(chosen[0].form, [one.given for one in chosen], base_url)
     unchanged = conditional.answered(request, tag)
@@ -64,7 +74,7 @@ async def _answer(services: Services, request: Request, *uids: str) -> Response:
         return single_part(services, request, part10.chunks, first.part_type, part10.size_bytes, tag, threads=threads)
     writer = MultipartWriter(DICOM)
     return StreamedResponse(
-        _multipart(services.archive.retrieve, chosen, first, writer, base_url),
+        _multipart(services.archive.retrieve, chosen, first, writer, url_of),
         threads=threads,
         media_type=writer.content_type,
         status_code=200 if len(chosen) == len(refs) else 206,   # PS3.18 10.4.3: some, but not all, can be given so
@@ -84,15 +94,15 @@ def _first(retrieve: Retrieve, one: ChosenForm) -> Opened:
 
 
 def _multipart(
-    retrieve: Retrieve, chosen: Sequence[ChosenForm], first: Opened, writer: MultipartWriter, base_url: str
+    retrieve: Retrieve, chosen: Sequence[ChosenForm], first: Opened, writer: MultipartWriter,
+    url_of: Callable[[InstanceRef], str],
 ) -> Iterator[bytes]:
     """The whole body. One file is open at a time; closing the generator closes it."""
     files = chain((first,), (opened(retrieve, one) for one in chosen[1:]))
     for one, file in zip(chosen, files, strict=True):
         part10 = file.part10
         try:
-            location = instance_url(base_url, one.ref)
-            yield writer.head(file.part_type, location=location, size_bytes=part10.size_bytes)
+            yield writer.head(file.part_type, location=url_of(one.ref), size_bytes=part10.size_bytes)
             yield from part10.chunks
         finally:
             abandon(part10.chunks)

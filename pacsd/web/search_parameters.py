@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
+from pacsd.archive.non_patient.models import InformationModel
+from pacsd.archive.non_patient.search import NonPatientQuery
 from pacsd.archive.search import Criterion, Query
 from pacsd.web.problem import HttpError, bad_request
 from pacsd.workflow.search import WorklistQuery
@@ -101,6 +103,25 @@ def parse_worklist(query_string: bytes) -> WorklistParameters:
         offset=reading.offset,
     )
     return WorklistParameters(query, _unknown(reading.unknown))
+
+
+def parse_non_patient(
+    query_string: bytes, models: tuple[InformationModel, ...]
+) -> tuple[NonPatientQuery, tuple[str, ...]]:
+    """The query string of PS3.18 12.6, read like any other, and warnings. Raises HttpError 400."""
+    reading = _read(query_string)
+    query = NonPatientQuery(
+        models,
+        tuple(Criterion(path, value) for path, value in reading.keys.items()),
+        fuzzy=reading.fuzzy,
+        empty_value_matching=reading.empty_value_matching,
+        multiple_value_matching=reading.multiple_value_matching,
+        include=frozenset(reading.include),
+        include_all=reading.include_all,
+        limit=reading.limit,
+        offset=reading.offset,
+    )
+    return query, _unknown(reading.unknown)
 
 
 def _read(query_string: bytes) -> _Reading:

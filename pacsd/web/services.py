@@ -8,11 +8,13 @@ from typing import Any, Protocol
 
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
+from pacsd.archive.non_patient.models import InformationModel
+from pacsd.archive.non_patient.search import Search as NonPatientSearch
 from pacsd.archive.search import Query
 from pacsd.codec.render.parameters import Parameters
 from pacsd.faults import Fault, PacsdError
 from pacsd.web.addresses import Addresses
-from pacsd.web.metering import Counted, uncounted
+from pacsd.web.metering import Counted, Unmeasured
 from pacsd.web.multipart import Limits
 from pacsd.web.threads import Threads, codec_threads
 from pacsd.workflow.services import Workflow
@@ -216,6 +218,24 @@ class Rendered(Protocol):
     def representatives(self, scope: Scope, *uids: str) -> Sequence[Renderable]: ...
 
 
+class NonPatientIngest(Ingest, Protocol):
+    """archive.non_patient's ingest, as a whole and for one resource."""
+
+    def narrowed(self, models: tuple[InformationModel, ...], sop_instance_uid: str | None) -> Ingest: ...
+
+
+class NonPatient(Protocol):
+    """archive.non_patient. Raises PacsdError NOT_FOUND."""
+
+    @property
+    def ingest(self) -> NonPatientIngest: ...
+    @property
+    def search(self) -> NonPatientSearch: ...
+
+    def instance(self, scope: Scope, models: tuple[InformationModel, ...], sop_instance_uid: str) -> Any: ...
+    def metadata(self, ref: Any) -> list[bytes]: ...
+
+
 class Archive(Protocol):
     """The archive's services as this edge uses them."""
 
@@ -231,6 +251,15 @@ class Archive(Protocol):
     def rendered(self) -> Rendered: ...
     @property
     def ingest(self) -> Ingest: ...
+    @property
+    def non_patient(self) -> NonPatient: ...
+
+
+class Counting(Protocol):
+    """web.metering.Meter"""
+
+    def __call__(self, transaction: str, answer: Counted) -> None: ...
+    def channel(self, opened: float) -> None: ...
 
 
 class Readers(Protocol):
@@ -264,7 +293,7 @@ class Services:
     workflow: Workflow | None = None
     ready: Callable[[], Mapping[str, bool]] = dict
     metrics: Callable[[], bytes | str] = bytes
-    count: Callable[[str, Counted], None] = uncounted
+    count: Counting = field(default_factory=Unmeasured)
     limits: WebLimits = field(default_factory=WebLimits)
     threads: Threads = field(default_factory=Threads)
     codec_threads: Threads = field(default_factory=codec_threads)

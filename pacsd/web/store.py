@@ -19,7 +19,7 @@ from pacsd.web.charset import require_utf8
 from pacsd.web.media_types import DICOM, DICOM_JSON, DICOM_XML, MULTIPART_RELATED, media_type, negotiate
 from pacsd.web.multipart import Event, MultipartReader, PartData, PartEnd, PartStart, boundary_of
 from pacsd.web.problem import HttpError
-from pacsd.web.services import Reception, Services
+from pacsd.web.services import Ingest, Reception, Services
 from pacsd.web.store_commits import Commits, named
 from pacsd.web.store_metadata import Assembly
 from pacsd.web.store_response import OFFERS, Outcome, failed, response
@@ -33,12 +33,22 @@ ACCEPTED = (DICOM, DICOM_JSON, DICOM_XML)        # alone, or as the root type of
 async def store(services: Services, request: Request) -> Response:
     """POST /studies and /studies/{study}: 200 all stored, 202 some, 409 none (PS3.18 Table 10.5.3-1)."""
     study = uid(request, "study") if "study" in request.path_params else None
+    return await store_in(services, request, services.archive.ingest, study=study)
+
+
+async def store_in(
+    services: Services, request: Request, ingest: Ingest, *, study: str | None = None, resource: str = ""
+) -> Response:
+    """What the request holds goes to `ingest`; without `resource` its instances have a study, which may be named."""
     form = negotiate(request, OFFERS)
     base_url = services.addresses.dicom_web(request)
     require_utf8(request)
     parts, kind = _parts(services, request)
     peer = services.directory.web_reader()
-    upload = _Files(services, peer, study) if kind == DICOM else _Metadata(services, peer, study, base_url)
+    if kind == DICOM:
+        upload: _Upload = _Files(services, ingest, peer, study)
+    else:
+        upload = _Metadata(services, ingest, peer, study, base_url)
     try:
         async for chunk in _body(services, request):
             await upload.take(parts.feed(chunk))
@@ -52,7 +62,7 @@ async def store(services: Services, request: Request) -> Response:
     except BaseException:
         await upload.give_up()
         raise
-    return response(outcomes, base_url=base_url, form=form, notes=upload.notes)
+    return response(outcomes, base_url=base_url, form=form, notes=upload.notes, resource=resource)
 
 
 class _MultipartBody:
@@ -209,9 +219,9 @@ class _Upload(ABC):
 class _Files(_Upload):
     """Parts that are Part 10 files: to the spool at once, and committed while others still arrive."""
 
-    def __init__(self, services: Services, peer: Peer, study: str | None) -> None:
+    def __init__(self, services: Services, ingest: Ingest, peer: Peer, study: str | None) -> None:
         super().__init__(services)
-        self._writer = _Writer(services, peer, study)
+        self._writer = _Writer(ingest, peer, study)
 
     async def give_up(self) -> list[Outcome]:
         try:
@@ -227,9 +237,9 @@ class _Files(_Upload):
 class _Metadata(_Upload):
     """Parts that are metadata and bulk data: put together when all of them are there."""
 
-    def __init__(self, services: Services, peer: Peer, study: str | None, base_url: str) -> None:
+    def __init__(self, services: Services, ingest: Ingest, peer: Peer, study: str | None, base_url: str) -> None:
         super().__init__(services)
-        self._assembly = Assembly(services, peer, study, base_url)
+        self._assembly = Assembly(ingest, peer, study, base_url, max_objects=services.limits.multipart.max_parts)
 
     async def finish(self) -> list[Outcome]:
         await self._turn()
@@ -256,8 +266,8 @@ class _Metadata(_Upload):
 class _Writer:
     """Applies events to receptions; synchronous, one call at a time."""
 
-    def __init__(self, services: Services, peer: Peer, study: str | None) -> None:
-        self._receive = services.archive.ingest.receive_part10
+    def __init__(self, ingest: Ingest, peer: Peer, study: str | None) -> None:
+        self._receive = ingest.receive_part10
         self._peer = peer
         self._study = study
         self._current: Reception | None = None

@@ -19,7 +19,7 @@ from pacsd.web.json_objects import json_objects
 from pacsd.web.media_types import DICOM_JSON, DICOM_XML, JSON, media_type
 from pacsd.web.multipart import Event, PartData, PartStart
 from pacsd.web.native_model_reader import MAX_DOCUMENT_BYTES, read_native_model
-from pacsd.web.services import Reception, Scratch, Services
+from pacsd.web.services import Ingest, Reception, Scratch
 from pacsd.web.store_bulk import BulkPart, BulkParts, pixel_syntax
 from pacsd.web.store_response import Outcome, failed
 
@@ -41,9 +41,9 @@ class Assembled:
 class Assembly:
     """The parts of one request. Synchronous, one call at a time; close it in any case."""
 
-    def __init__(self, services: Services, peer: Peer, study: str | None, base_url: str) -> None:
-        self._ingest = services.archive.ingest
-        self._max_objects = services.limits.multipart.max_parts
+    def __init__(self, ingest: Ingest, peer: Peer, study: str | None, base_url: str, *, max_objects: int) -> None:
+        self._ingest = ingest
+        self._max_objects = max_objects
         self._peer = peer
         self._study = study
         self._scratch: Scratch | None = None

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from pacsd.archive.non_patient.models import MODEL_OF_CLASS, RESOURCES, classes_of
 from pacsd.faults import Fault, PacsdError
 from pacsd.web.media_types import DICOM_JSON, DICOM_XML, JSON, Representation
 from pacsd.web.problem import STATUS, HttpError
@@ -29,11 +30,6 @@ FAILURE_REASON: Mapping[Fault, int] = {      # PS3.18 Table I.2-2, PS3.7 Annex C
     Fault.INTERNAL: 0x0110,                  # processing failure
 }
 SOP_CLASS_NOT_SUPPORTED = 0x0122
-NON_PATIENT_CLASSES = frozenset((            # PS3.4 Table GG.3-1: they have no study, and are not kept
-    "1.2.840.10008.5.1.4.38.1", "1.2.840.10008.5.1.4.39.1", "1.2.840.10008.5.1.4.43.1", "1.2.840.10008.5.1.4.44.1",
-    "1.2.840.10008.5.1.4.45.1", "1.2.840.10008.5.1.4.1.1.200.1", "1.2.840.10008.5.1.4.1.1.200.3",
-    "1.2.840.10008.5.1.4.1.1.200.7", "1.2.840.10008.5.1.4.1.1.201.1",
-))  # fmt: skip
 _STATUS_OF_ALL = (Fault.FULL, Fault.UNAVAILABLE)     # when nothing else went wrong, HTTP has its own word for it
 _MAX_REASONS = 5                                     # told in words, in the Warning header
 
@@ -65,56 +61,60 @@ def failed(error: PacsdError, sop_class_uid: str = "", sop_instance_uid: str = "
 
 
 def response(
-    outcomes: Sequence[Outcome], *, base_url: str, form: Representation, notes: Sequence[str] = ()
+    outcomes: Sequence[Outcome], *, base_url: str, form: Representation, notes: Sequence[str] = (), resource: str = ""
 ) -> Response:
     """The answer to a store request; `notes` go with it as warnings. Raises HttpError 400 if it held nothing."""
     if not outcomes:
         raise HttpError(400, "Bad Request", "the request holds no object to store")
-    dataset = response_dataset(outcomes, base_url)
+    dataset = response_dataset(outcomes, base_url, resource)
     body = native_model(dataset) if form.media_type == DICOM_XML else orjson.dumps(dataset)
     headers = {"Content-Type": form.media_type, **_warning(outcomes, base_url, notes)}
-    return Response(body, status(outcomes), headers=headers)
+    return Response(body, status(outcomes, some=200 if resource else 202), headers=headers)
 
 
-def status(outcomes: Sequence[Outcome]) -> int:
-    """200 when all are stored, 202 when some are, else 409, or 507 and 503 for what only these say."""
+def status(outcomes: Sequence[Outcome], *, some: int = 202) -> int:
+    """200 when all are stored, `some` when some are, else 409, or 507 and 503 for what only these say.
+
+    To have stored some is 202 for instances of studies (Table 10.5.3-1), and 200 for others (Table 12.5.3-1).
+    """
     faults = {outcome.failure.fault for outcome in outcomes if outcome.failure}
     if not faults:
         return 200
     if any(outcome.failure is None for outcome in outcomes):
-        return 202
+        return some
     for fault in _STATUS_OF_ALL:
         if faults == {fault}:
             return STATUS[fault][0]
     return 409
 
 
-def response_dataset(outcomes: Sequence[Outcome], base_url: str) -> dict[str, Any]:
-    """The attributes of Table 10.5.3-1 in the DICOM JSON Model."""
+def response_dataset(outcomes: Sequence[Outcome], base_url: str, resource: str = "") -> dict[str, Any]:
+    """The attributes of Table 10.5.3-1 in the DICOM JSON Model; instances without a study are below `resource`."""
     kept = [outcome for outcome in outcomes if outcome.failure is None]
     refused = [outcome for outcome in outcomes if outcome.failure is not None]
     dataset = {}
-    studies = {outcome.study_instance_uid for outcome in kept}
+    studies = {outcome.study_instance_uid for outcome in kept if outcome.study_instance_uid}
     if len(studies) == 1:
         dataset["00081190"] = _attribute("UR", f"{base_url}/studies/{studies.pop()}")
+    named = [one for one in refused if one.sop_instance_uid]
     sequences = {
-        "00081198": [_failed_item(one) for one in refused if one.sop_instance_uid],    # Failed SOP Sequence
-        "00081199": [_stored_item(one, base_url) for one in kept],                     # Referenced SOP Sequence
-        "0008119A": [_reason(one) for one in refused if not one.sop_instance_uid],     # Other Failures Sequence
+        "00081198": [_failed_item(one, resource) for one in named],                    # Failed SOP Sequence
+        "00081199": [_stored_item(one, base_url, resource) for one in kept],           # Referenced SOP Sequence
+        "0008119A": [_reason(one, resource) for one in refused if one not in named],   # Other Failures Sequence
     }
     return dataset | {tag: {"vr": "SQ", "Value": items} for tag, items in sequences.items() if items}
 
 
-def _stored_item(outcome: Outcome, base_url: str) -> dict[str, Any]:
-    url = (
+def _stored_item(outcome: Outcome, base_url: str, resource: str) -> dict[str, Any]:
+    url = f"{base_url}/{resource}/{outcome.sop_instance_uid}" if resource else (
         f"{base_url}/studies/{outcome.study_instance_uid}/series/{outcome.series_instance_uid}"
         f"/instances/{outcome.sop_instance_uid}"
     )
     return _reference(outcome) | {"00081190": _attribute("UR", url)}
 
 
-def _failed_item(outcome: Outcome) -> dict[str, Any]:
-    return _reference(outcome) | _reason(outcome)
+def _failed_item(outcome: Outcome, resource: str) -> dict[str, Any]:
+    return _reference(outcome) | _reason(outcome, resource)
 
 
 def _reference(outcome: Outcome) -> dict[str, Any]:
@@ -124,10 +124,17 @@ def _reference(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _reason(outcome: Outcome) -> dict[str, Any]:
+def _reason(outcome: Outcome, resource: str) -> dict[str, Any]:
     fault = outcome.failure.fault if outcome.failure else Fault.INTERNAL
-    unknown = fault is Fault.MALFORMED and outcome.sop_class_uid in NON_PATIENT_CLASSES
-    return {"00081197": _attribute("US", SOP_CLASS_NOT_SUPPORTED if unknown else FAILURE_REASON[fault])}
+    elsewhere = _is_elsewhere(outcome.sop_class_uid, fault, resource)
+    return {"00081197": _attribute("US", SOP_CLASS_NOT_SUPPORTED if elsewhere else FAILURE_REASON[fault])}
+
+
+def _is_elsewhere(sop_class_uid: str, fault: Fault, resource: str) -> bool:
+    """Whether instances of the class are not those of the resource: what has no study, or only what has none."""
+    if not resource:
+        return fault is Fault.MALFORMED and sop_class_uid in MODEL_OF_CLASS
+    return fault is Fault.UNSUPPORTED and sop_class_uid not in classes_of(RESOURCES[resource])
 
 
 def _attribute(vr: str, value: str | int) -> dict[str, Any]:

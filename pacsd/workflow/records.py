@@ -78,6 +78,15 @@ class Records:
         for _, (_, key) in sorted(best.items(), reverse=True):
             yield key, self._read(key)
 
+    def says(self, key: str) -> tuple[str, str, str, int]:
+        """What a record is of: its kind, organisation, name and revision. Raises PacsdError NOT_FOUND, UNAVAILABLE."""
+        (kind, organisation, name), revision = _subject(self._read(key))
+        return kind, organisation, name, revision
+
+    def code(self, organisation: int) -> str:
+        """The organisation as records name it."""
+        return self._codes[organisation]
+
     def old_keys(self, *, older_than_s: float) -> Iterator[list[str]]:
         """Keys that are no longer young, in batches."""
         limit = datetime.now(UTC) - timedelta(seconds=older_than_s)
@@ -98,7 +107,7 @@ class Records:
         return body
 
 
-def _subject(body: Mapping[str, Any]) -> tuple[tuple[str, ...], int]:
+def _subject(body: Mapping[str, Any]) -> tuple[tuple[str, str, str], int]:
     kind = "workitem" if "workitem" in body else "subscriber"
     return (kind, body["organisation"], body[kind]), body["revision"]
 

@@ -12,6 +12,7 @@ from pacsd.index import workitems as rows
 from pacsd.index.connect import Pool, pool
 from pacsd.workflow import reports
 from pacsd.workflow.channels import Channels
+from pacsd.workflow.check import Check
 from pacsd.workflow.rebuild import Rebuild
 from pacsd.workflow.records import Records
 from pacsd.workflow.search import Search
@@ -31,6 +32,7 @@ class Workflow:
     subscriptions: Subscriptions
     channels: Channels
     rebuild: Rebuild
+    check: Check
     chores: tuple[tuple[str, float, Callable[[], bool]], ...]
 
 
@@ -45,6 +47,7 @@ def open_workflow(settings: Settings, index: Pool, blobs: BlobStore, directory: 
         search=Search(index),
         subscriptions=Subscriptions(index, records, grace_s=grace_s),
         channels=Channels(index),
+        check=Check(index, records),
         rebuild=Rebuild(index, records, keys, directory.scope),
         chores=(
             ("delete finished workitems", 60.0, partial(_delete_finished, settings, index)),

@@ -18,7 +18,7 @@ from pacsd.blobs.spool import Spool
 from pacsd.codec.part10 import read_meta
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Arrival, Outcome, Stored
-from tests.synthetic import ct_series, small_object, study
+from tests.synthetic import compressed_object, ct_series, small_object, study
 
 PEER = Peer(
     title="CT1", organisation=1, organisation_code="east", assigning_authority="east", scope=Scope((1,), 1)
@@ -158,3 +158,37 @@ def test_a_data_set_that_ends_inside_its_pixels_is_refused(tmp_path: Path, missi
         reception.commit()
     assert refused.value.fault is Fault.MALFORMED
     assert not spool_files(tmp_path) and not admitted.seen
+
+
+def received(tmp_path: Path, file: bytes, *, lost: int, piece: int) -> Fault | None:
+    """How a compressed object that loses its end on the way is answered, sent in pieces of this size."""
+    ingest, admitted = opened(tmp_path)
+    data = data_set(file)
+    reception = ingest.receive(PEER, **{**uids(file), "transfer_syntax_uid": "1.2.840.10008.1.2.4.50"})
+    for at in range(0, len(data) - lost, piece):
+        reception.write(memoryview(data)[at : min(at + piece, len(data) - lost)])
+    try:
+        reception.commit()
+    except PacsdError as error:
+        assert admitted.seen == [] and spool_files(tmp_path) == []
+        return error.fault
+    return None
+
+
+@pytest.mark.parametrize("piece", [37, 4096, 1 << 20])
+@pytest.mark.parametrize(
+    ("lost", "fault"),
+    [
+        (0, None),
+        (16, None),                      # its last fragment is whole: only the delimitation is missing
+        (20, Fault.MALFORMED),
+        (3000, Fault.MALFORMED),
+        (70_000, Fault.MALFORMED),
+        (90_000 + 24, None),             # between two fragments: which ones should follow is not told
+    ],
+)
+def test_a_compressed_object_that_ends_inside_a_fragment_is_refused(
+    tmp_path: Path, lost: int, fault: Fault | None, piece: int
+) -> None:
+    file = compressed_object(study(8), fragments=(b"a" * 70_000, b"b" * 500, b"c" * 90_000))
+    assert received(tmp_path, file, lost=lost, piece=piece) is fault

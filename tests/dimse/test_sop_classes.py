@@ -16,6 +16,7 @@ def test_no_uid_stands_twice() -> None:
 
 def test_query_retrieve_classes_have_a_model() -> None:
     for one in SOP_CLASSES:
-        assert (one.model is not None) == (one.service in (Service.FIND, Service.MOVE, Service.GET))
+        queried = one.service in (Service.FIND, Service.MOVE, Service.GET)
+        assert (one.model is not None) == (queried and one.non_patient is None)
     found = sop_class("1.2.840.10008.5.1.4.1.2.2.1")
     assert found is not None and found.model is Model.STUDY_ROOT and found.service is Service.FIND

@@ -30,3 +30,10 @@ def test_requests_bytes_and_durations_are_counted_by_transaction_and_status(tmp_
     assert 'pacsd_web_requests_total{transaction="Retrieve Study",status="none"} 1\n' in text
     assert 'pacsd_web_sent_bytes_total{transaction="Retrieve Frames"} 9\n' in text
     assert 'pacsd_web_request_seconds_count{transaction="Retrieve Frames"} 3\n' in text
+
+
+def test_open_event_channels_come_and_go(tmp_path: Path) -> None:
+    meter = Meter(Metrics(tmp_path / "one"))
+    for opened in (1, 1, -1):
+        meter.channel(opened)
+    assert "pacsd_web_event_channels_open 1\n" in render(tmp_path)

@@ -106,3 +106,17 @@ def test_a_record_that_cannot_be_read_stops_the_rebuild(office):
         office.workflow.rebuild.run()
     assert error.value.fault is Fault.UNAVAILABLE
     assert refused(lambda: office.workitems.create(office.peer, "1.2", step(t00741000=attribute("CS", "COMPLETED"))))
+
+
+def test_check_tells_records_that_are_missing_or_say_something_else(office):
+    fine, lost, other = (made(office) for _ in range(3))
+    office.subscriptions.subscribe(office.peer, "ONE", fine, lock=True)
+    assert list(office.workflow.check.run()) == []
+    keys = dict(office.rows("select sop_instance_uid, record from workitem"))
+    office.blobs.delete([keys[lost]])
+    office.rows("update workitem set record = 'worklist/none.json' where sop_instance_uid = %s returning 1", lost)
+    office.rows("update workitem set revision = 7 where sop_instance_uid = %s returning 1", other)
+    assert dict(office.workflow.check.run()) == {
+        "worklist/none.json": "missing",
+        keys[other]: f"corrupt: it is revision 1 of {other}, not 7",
+    }

@@ -74,6 +74,7 @@ class EventChannels:
         switchboard = self._board(channels)
         await websocket.accept()
         event = switchboard.connect(channel)
+        self._services.count.channel(1)
         gone = asyncio.ensure_future(_gone(websocket))
         sending = asyncio.ensure_future(self._send(websocket, channels, channel, event))
         try:
@@ -86,6 +87,7 @@ class EventChannels:
             await _close(websocket, _TRY_AGAIN)
         finally:
             switchboard.disconnect(channel)
+            self._services.count.channel(-1)
             await _end(gone, sending)
             await self._closed(channels, channel)
 

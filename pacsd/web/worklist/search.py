@@ -1,27 +1,18 @@
 """Search the Worklist (PS3.18 11.9). No match is 200 with an empty array, as in searches for studies."""
 
-from collections.abc import Generator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain, islice
-from typing import Any
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pacsd.web.media_types import DICOM_JSON, DICOM_XML, JSON, Representation, negotiate
-from pacsd.web.multipart import MultipartWriter
+from pacsd.web import results
+from pacsd.web.media_types import negotiate
+from pacsd.web.results import Found
 from pacsd.web.search_parameters import WorklistParameters, parse_worklist
 from pacsd.web.services import Services
-from pacsd.web.streaming import StreamedResponse
-from pacsd.web.xml_model import native_model
 
-OFFERS = (Representation(DICOM_JSON), Representation(DICOM_XML, multipart=True), Representation(JSON))
-_ONE_BODY_RESULTS = 500                  # up to here an answer is read at once; above it is streamed
-_UTF8 = {"00080005": {"vr": "CS", "Value": ["ISO_IR 192"]}}
-
-Found = Generator[dict[str, Any], None, None]
+OFFERS = results.OFFERS
 
 
 async def search(services: Services, request: Request) -> Response:
@@ -29,62 +20,21 @@ async def search(services: Services, request: Request) -> Response:
     form = negotiate(request, OFFERS)
     parameters = parse_worklist(request.scope["query_string"])
     base_url = services.addresses.dicom_web(request)
-    return await services.threads.run(_answer, services, parameters, form, base_url)
+    query = parameters.query
+
+    def found(limit: int, offset: int) -> tuple[Sequence[str], Found]:
+        return _found(services, parameters, limit, offset)
+
+    return await services.threads.run(
+        lambda: results.answer(
+            services, found, form, base_url, limit=query.limit, offset=query.offset, warnings=parameters.warnings
+        )
+    )
 
 
-def _answer(services: Services, parameters: WorklistParameters, form: Representation, base_url: str) -> Response:
-    limit = min(one for one in (parameters.query.limit, services.limits.max_results, 1 << 31) if one is not None)
-    unsupported, found = _search(services, parameters, limit)
-    first = list(islice(found, _ONE_BODY_RESULTS))
-    more = len(first) == min(limit, _ONE_BODY_RESULTS) and _beyond(services, parameters, limit)
-    headers = {"Cache-Control": "no-store", **_warnings(base_url, parameters.warnings, unsupported, more)}
-    writer = MultipartWriter(DICOM_XML) if form.media_type == DICOM_XML else None
-    content_type = form.media_type if writer is None else writer.content_type
-    pieces = _json(first, found) if writer is None else _xml(first, found, writer)
-    if len(first) < _ONE_BODY_RESULTS:
-        with closing(pieces):
-            body = b"" if writer is not None and not first else b"".join(pieces)
-        return Response(body, headers={"Content-Type": content_type, **headers})
-    return StreamedResponse(
-        pieces, threads=services.threads, media_type=content_type, headers=headers,
-        stall_s=services.limits.download_stall_s,
-    )  # fmt: skip
-
-
-def _search(services: Services, parameters: WorklistParameters, limit: int) -> tuple[Sequence[str], Found]:
+def _found(
+    services: Services, parameters: WorklistParameters, limit: int, offset: int
+) -> tuple[Sequence[str], Found]:
     search = services.worklist().search
-    compiled = search.compile(replace(parameters.query, limit=limit))
+    compiled = search.compile(replace(parameters.query, limit=limit, offset=offset))
     return compiled.unsupported, search(compiled, services.scope())
-
-
-def _beyond(services: Services, parameters: WorklistParameters, limit: int) -> bool:
-    """Whether the answer leaves results out."""
-    following = replace(parameters.query, offset=parameters.query.offset + limit)
-    _, found = _search(services, replace(parameters, query=following), 1)
-    with closing(found):
-        return next(found, None) is not None
-
-
-def _warnings(base_url: str, texts: Sequence[str], unsupported: Sequence[str], more: bool) -> dict[str, str]:
-    said = [*texts, *(f"The matching key {path} is not supported. It has been ignored." for path in unsupported)]
-    if more:
-        said.append("There are additional results that can be requested")
-    return {"Warning": ", ".join(f"299 {base_url}: {text}" for text in said)} if said else {}
-
-
-def _json(first: Sequence[dict[str, Any]], rest: Found) -> Generator[bytes, None, None]:
-    with closing(rest):
-        yield b"["
-        for number, one in enumerate(chain(first, rest)):
-            yield (b"," if number else b"") + orjson.dumps({**_UTF8, **one})
-        yield b"]"
-
-
-def _xml(first: Sequence[dict[str, Any]], rest: Found, writer: MultipartWriter) -> Generator[bytes, None, None]:
-    with closing(rest):
-        for one in chain(first, rest):
-            yield writer.head(DICOM_XML)
-            yield native_model({**_UTF8, **one})
-        yield writer.close()
-
-

@@ -13,6 +13,8 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from pacsd.supervise.metrics import Metrics, render
+from pacsd.web.metering import Meter
 from pacsd.web.server import ServerLimits
 from pacsd.web.services import WebLimits
 from tests.web.worklist.conftest import Desk, Served, served
@@ -169,6 +171,18 @@ def test_a_channel_opened_when_all_were_closed_hears_at_once(server: Served, off
             office.workitems.update(office.peer, ONE, progress(percent), transaction_uid=None)
             assert next_report(channel)[1] == 3
             wait_until(lambda: office.rows("select count(*) from report") == [(0,)])
+
+
+def test_open_channels_are_counted(office, tmp_path):
+    meter = Meter(Metrics(tmp_path / "one"))
+
+    def is_told(number: int) -> bool:
+        return f"pacsd_web_event_channels_open {number}\n" in render(tmp_path)
+
+    with served(office, count=meter) as one:
+        with connect(one.channel("WATCH")), connect(one.channel("LOOK")):
+            wait_until(lambda: is_told(2))
+        wait_until(lambda: is_told(0))
 
 
 def test_who_speaks_is_let_go(server: Served):
