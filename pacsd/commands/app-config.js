@@ -30,7 +30,7 @@ window.config = {
         wadoRoot: dicomWeb,
         qidoSupportsIncludeField: true,
         imageRendering: 'wadors',
-        thumbnailRendering: 'thumbnail',     // the server's: else the page loads and draws a whole image for each
+        thumbnailRendering: 'wadors',
         enableStudyLazyLoad: true,
         supportsFuzzyMatching: true,
         supportsWildcard: true,

@@ -11,23 +11,13 @@ from urllib.request import urlopen
 from tests.bench.peers import Server
 from tests.synthetic import Study
 
-OWN_THUMBNAILS = ("thumbnailRendering: 'thumbnail'", "thumbnailRendering: 'wadors'")
-
 
 def put_beside(orthanc: Server, ours: Server, studies: Iterable[Study]) -> None:
-    """Fill the folders that Orthanc serves below /viewer and /film. Its DICOMweb has the path of ours.
-
-    This version of it gives no thumbnails: there the viewer makes its own, which is OHIF's default.
-    """
+    """Fill the folders that Orthanc serves below /viewer and /film. Its DICOMweb has the path of ours."""
     viewer = ours.folder / "data" / "viewer"
     shutil.copytree(
         viewer, orthanc.folder / "viewer", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.gz")
     )
-    config = orthanc.folder / "viewer" / "app-config.js"
-    told = config.read_text()
-    if OWN_THUMBNAILS[0] not in told:
-        raise RuntimeError("the viewer's configuration names its thumbnails otherwise")
-    write(config, told.replace(*OWN_THUMBNAILS).encode())
     for one in studies:
         page = fetched(ours, f"/film/{one.study_instance_uid}")
         write(orthanc.folder / "film" / f"{one.study_instance_uid}.html", page)
