@@ -157,6 +157,19 @@ def static_files(folder: Path) -> Iterator[Server]:
         stop(process)
 
 
+@contextmanager
+def replaying(upstream: Server) -> Iterator[Server]:
+    """The answers of another server, given again from memory: the floor of the pages."""
+    http = free_port()
+    command = [sys.executable, "-m", "tests.bench.replay", f"127.0.0.1:{upstream.http_port}", str(http)]
+    process = start(command, log=upstream.folder / "replay.log", env={"PYTHONPATH": os.getcwd()})
+    try:
+        wait_until("replaying server", lambda: listens(http), process=process)
+        yield Server("floor", "", 0, http, upstream.folder, process.pid, 0)
+    finally:
+        stop(process)
+
+
 PEERS: dict[str, Callable[[Path], AbstractContextManager[Server]]] = {
     "pacsd": pacsd,
     "orthanc": orthanc,

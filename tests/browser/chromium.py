@@ -48,13 +48,31 @@ def desk(browser: Browser) -> BrowserContext:
     return browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
 
 
+@contextmanager
+def kept_desk(profile: Path, *arguments: str) -> Iterator[BrowserContext]:
+    """A monitor whose browser keeps in a folder what it loads, and what it compiles of it, as a reader's does."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile,
+            executable_path=program,
+            args=[*ARGUMENTS, *arguments],
+            viewport={"width": 1280, "height": 800},
+            locale="en-GB",
+        )
+        try:
+            yield context
+        finally:
+            context.close()
+
+
 class Watched:
     """A page whose errors are remembered: what it throws, what its policy forbids, whom else it asks."""
 
     def __init__(self, context: BrowserContext, origin: str, *, expected: tuple[str, ...] = ()) -> None:
         self.page = context.new_page()
         self.wrong: list[str] = []
-        self._expected = expected
+        self.expected = expected
         self.page.on("pageerror", lambda error: self._wrong(f"threw {error.message}"))
         self.page.on("console", lambda message: self._said(message.type, message.text))
         self.page.on("request", lambda request: self._asked(request.url, origin))
@@ -68,7 +86,7 @@ class Watched:
             self._wrong(f"asked {url}")
 
     def _wrong(self, text: str) -> None:
-        if not any(one in text for one in self._expected):
+        if not any(one in text for one in self.expected):
             self.wrong.append(text[:300])
 
 

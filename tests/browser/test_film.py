@@ -4,13 +4,14 @@ import math
 import re
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy
 import pytest
 
 pytest.importorskip("playwright.sync_api")
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.chromium import Fingers, Point, Watched, artefact
 from tests.browser.conftest import Served
@@ -295,6 +296,102 @@ def test_pdf_report_is_handed_out(handy: Watched, served: Served) -> None:
 def test_study_that_is_not_there(handy: Watched, served: Served) -> None:
     handy.page.goto(f"{served.origin}/film/1.2.3.4.5")
     expect(handy.page.locator(".pane .message")).to_have_text("没有找到此检查，或无权查看。")
+
+
+HOSTILE = """<img src=x onerror="window.hacked=1">"""
+
+
+def answered(page: Page, pattern: str, changed: Callable[[list[dict[str, Any]]], None]) -> None:
+    """Let answers in JSON reach the page only as `changed` makes them."""
+
+    def handle(route: Route) -> None:
+        answer = route.fetch()
+        found = answer.json()
+        changed(found)
+        route.fulfill(response=answer, json=found)
+
+    page.route(re.compile(pattern), handle)
+
+
+def test_hostile_texts_stay_texts(handy: Watched, served: Served) -> None:
+    def study(found: list[dict[str, Any]]) -> None:
+        found[0]["00100010"] = {"vr": "PN", "Value": [{"Alphabetic": HOSTILE}]}
+        found[0]["00081030"] = {"vr": "LO", "Value": [HOSTILE]}
+
+    def report(found: list[dict[str, Any]]) -> None:
+        found[0]["0040A730"]["Value"][0] = {
+            "0040A040": {"vr": "CS", "Value": ["TEXT"]}, "0040A160": {"vr": "UT", "Value": [HOSTILE]}
+        }  # fmt: skip
+
+    page = handy.page
+    answered(page, r"/studies\?", study)
+    answered(page, r"/metadata$", report)
+    page.goto(f"{served.origin}/film/{served.studies.tree.study}")
+    page.locator("dialog .report").wait_for()
+    assert HOSTILE in page.inner_text("dialog .report")
+    assert page.inner_text("#patient") == HOSTILE
+    assert page.inner_text("#description").endswith(HOSTILE)
+    assert page.evaluate("[window.hacked, document.images.length]") == [None, 0]
+
+
+def test_a_data_set_that_claims_countless_frames_does_not_stop_the_page(handy: Watched, served: Served) -> None:
+    def lie(found: list[dict[str, Any]]) -> None:
+        found[0]["00280008"] = {"vr": "IS", "Value": [2_000_000_000]}
+
+    answered(handy.page, r"/metadata$", lie)
+    page = handy.page
+    page.goto(f"{served.origin}/film/{served.studies.us.study}")
+    page.wait_for_selector(".pane[data-count='20000']")
+    assert "20000" in page.inner_text("#status")
+
+
+def down(page: Page, pattern: str) -> Callable[[Route], None]:
+    """Let no answer of these addresses come, until it is unrouted."""
+
+    def handle(route: Route) -> None:
+        route.abort("connectionrefused")
+
+    page.route(pattern, handle)
+    return handle
+
+
+def test_a_server_that_is_down_is_said_and_asked_again(monitor: Watched, served: Served) -> None:
+    monitor.expected += ("Failed to load resource",)
+    page = monitor.page
+    handle = down(page, "**/dicom-web/**")
+    page.goto(f"{served.origin}/film/{served.studies.ct.study}")
+    message = page.locator(".pane .message")
+    expect(message).to_contain_text("网络不通")
+    page.unroute("**/dicom-web/**", handle)
+    message.get_by_text("重试").click()
+    page.wait_for_selector(".pane[data-shown*='/']")
+
+
+def test_a_report_that_cannot_be_had_is_not_called_missing(monitor: Watched, served: Served) -> None:
+    monitor.expected += ("Failed to load resource",)
+    page = monitor.page
+    down(page, "**/metadata")
+    page.goto(f"{served.origin}/film/{served.studies.tree.study}")
+    expect(page.locator("dialog .body")).to_have_text("网络不通")
+
+
+def test_study_without_images_says_so(handy: Watched, served: Served) -> None:
+    def presentation(found: list[dict[str, Any]]) -> None:
+        found[0]["00080060"] = {"vr": "CS", "Value": ["PR"]}
+
+    answered(handy.page, r"/series\?", presentation)
+    handy.page.goto(f"{served.origin}/film/{served.studies.us.study}")
+    expect(handy.page.locator(".pane .message")).to_have_text("此检查没有可显示的影像。")
+
+
+def test_other_panes_end_what_plays(handy: Watched, served: Served) -> None:
+    page = opened(handy.page, served, served.studies.us)
+    press(page, "cine")
+    press(page, "layout")
+    page.locator("dialog li").nth(1).locator("button").tap()
+    expect(page.locator(PANE)).to_have_count(2)
+    expect(page.locator("button[data-name=cine]")).to_have_attribute("aria-pressed", "false")
+    rests(page)
 
 
 def test_mouse_and_keyboard_do_the_same(monitor: Watched, served: Served) -> None:

@@ -7,7 +7,7 @@ import { noteOf } from './sheets.js';
 import * as sheets from './sheets.js';
 import { words } from './measurements.js';
 import { Pane } from './pane.js';
-import { describe, first, isDocument, isImage, ordered, stackOf } from './series.js';
+import { MOST_IMAGES, describe, first, isDocument, isImage, ordered, stackOf } from './series.js';
 import { choose as chooseLanguage, current, say } from './text.js';
 import { TOOLS, build } from './toolbar.js';
 import { CT_PRESETS, paint, defaultWindow } from './windowing.js';
@@ -65,7 +65,8 @@ class Film {
       const { images } = await this.#stack(series);
       if (pane.wanted !== series) return;
       pane.open(series, images);
-      if (!images.length) pane.say(series.kind === 'report' ? '' : say('cannotShow'));
+      if (!images.length) pane.say(say('cannotShow'));
+      if (images.length === MOST_IMAGES) this.#say(say('tooMany', { n: MOST_IMAGES }));
       this.moved(pane);
     } catch (error) {
       this.#failed(pane, error, () => this.open(pane, series));
@@ -74,6 +75,7 @@ class Film {
 
   /** So many panes; further ones take the series that come next. */
   arrange(count) {
+    this.#stop();
     while (this.panes.length > count) this.panes.pop().close();
     const shown = new Set(this.panes.map(pane => pane.series));
     while (this.panes.length < count) {
@@ -190,7 +192,7 @@ class Film {
   }
 
   async #ownThumbnail(series, place) {
-    const { images } = await this.#stack(series);
+    const { images } = await this.#stack(series).catch(() => ({ images: [] }));
     const image = images[Math.floor((images.length - 1) / 2)];
     if (!image) return;
     const owner = {};
@@ -206,8 +208,10 @@ class Film {
 
   async #showReport() {
     const candidates = this.series.filter(one => one.kind === 'report' || one.modality === 'OT');
-    const found = await Promise.all(candidates.map(one => this.#stack(one).catch(() => ({ documents: [] }))));
-    sheets.report(this, found.flatMap(one => one.documents));
+    const found = await Promise.allSettled(candidates.map(one => this.#stack(one)));
+    if (this.#signal.aborted) return;
+    const failed = found.find(one => one.status === 'rejected')?.reason;
+    sheets.report(this, found.flatMap(one => one.value?.documents ?? []), failed && reasonOf(failed));
   }
 
   #play() {
@@ -238,7 +242,7 @@ class Film {
   #failed(pane, error, again) {
     if (error.name === 'AbortError') return;
     const button = Object.assign(this.retryButton(), { onclick: again });
-    pane.say(error.status === 404 ? say('notFound') : error.status === 0 ? say('offline') : `${say('failed')} (${error.status ?? error.message})`, button);
+    pane.say(reasonOf(error), button);
   }
 
   #say(message) {
@@ -304,6 +308,10 @@ class Film {
     else return;
     event.preventDefault();
   }
+}
+
+function reasonOf({ status, message }) {
+  return status === 404 ? say('notFound') : status === 0 ? say('offline') : `${say('failed')} (${status ?? message})`;
 }
 
 /** How much memory and how many requests at once this device and its line are good for. */

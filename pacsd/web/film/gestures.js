@@ -17,6 +17,7 @@ export function listen(element, handlers) {
   };
 
   element.addEventListener('pointerdown', event => {
+    if (event.target.closest('button')) return;          // a captured pointer would take its click away
     element.setPointerCapture?.(event.pointerId);
     pointers.set(event.pointerId, pointOf(event));
     if (pointers.size === 1) {

@@ -123,7 +123,7 @@ async function table(descriptor, element, signed, dicomWeb, signal) {
   const bytes = element.BulkDataURI ? await dicomWeb.bulk(element.BulkDataURI, signal) : inlineBytes(element);
   const wide = bits > 8 && (!bytes || bytes.byteLength >= entries * 2);
   const data = element.Value?.map(Number) ?? (wide ? new Uint16Array(aligned(bytes, entries * 2)) : bytes);
-  return { start: signed && start > 32767 ? start - 65536 : start, bits, data };
+  return { start: signed && start > 32767 ? start - 65536 : start, bits: bytes && !wide && !element.Value ? 8 : bits, data };
 }
 
 async function tables(dataset, dicomWeb, signal) {

@@ -5,6 +5,7 @@ import { calibration } from './calibration.js';
 
 const REPORTS = ['SR', 'DOC', 'KO'];
 const WITHOUT_IMAGES = ['PR', 'RTSTRUCT', 'RTPLAN', 'RTRECORD', 'REG', 'FID', 'ANN', 'AU', 'ECG', 'EPS', 'HD', 'RESP', 'EEG', 'RWV', 'PLAN', 'SEG', 'ASMT', 'TEXTUREMAP'];
+export const MOST_IMAGES = 20_000;
 const PDF = '1.2.840.10008.5.1.4.1.1.104.1';
 
 /** A series of the study as QIDO-RS tells it. */
@@ -30,14 +31,15 @@ export const isImage = dataset => number(dataset, '00280010') > 0 && number(data
 export const isDocument = dataset =>
   Boolean(dataset['0040A730'] || dataset['0040A043'] && text(dataset, '0040A040') || text(dataset, '00080016') === PDF);
 
-/** Every frame of every image of a series. */
+/** Every frame of every image of a series, up to a number beyond which a data set lies or a phone gives up. */
 export function stackOf(datasets) {
-  const images = datasets.filter(isImage).flatMap(frames);
+  const images = [];
+  for (const dataset of datasets.filter(isImage)) images.push(...frames(dataset, MOST_IMAGES - images.length));
   return inOrder(images).map((image, index) => Object.assign(image, { index }));
 }
 
-function frames(dataset) {
-  const count = Math.max(1, number(dataset, '00280008') ?? 1);
+function frames(dataset, most) {
+  const count = Math.min(Math.max(1, number(dataset, '00280008') ?? 1), most);
   return Array.from({ length: count }, (_, position) => imageOf(dataset, position + 1));
 }
 

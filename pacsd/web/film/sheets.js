@@ -84,8 +84,11 @@ function whenSeen(target, action) {
   observer.observe(target);
 }
 
-export function report(app, documents) {
-  const content = documents.length ? documents.map(one => render(one, app.openPdf)) : element('p', say('noReport'));
+/** The reports of the study; `failed` says why one could not be had, which is not the same as there being none. */
+export function report(app, documents, failed) {
+  const content = documents.map(one => render(one, app.openPdf));
+  if (failed) content.push(element('p', failed, { className: 'state' }));
+  else if (!documents.length) content.push(element('p', say('noReport')));
   sheet(say('report'), content);
 }
 
