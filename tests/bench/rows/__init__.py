@@ -1,6 +1,14 @@
 """The rows of the table, in the order they are run and shown."""
 
 from tests.bench.measures import Row
-from tests.bench.rows import big_index, memory, query, retrieve, store, viewer
+from tests.bench.rows import big_index, memory, query, retrieve, store, stow, viewer
 
-ROWS: tuple[Row, ...] = (*store.ROWS, *query.ROWS, *retrieve.ROWS, *viewer.ROWS, *memory.ROWS, *big_index.ROWS)
+ROWS: tuple[Row, ...] = (
+    *store.ROWS,
+    *stow.ROWS,
+    *query.ROWS,
+    *retrieve.ROWS,
+    *viewer.ROWS,
+    *memory.ROWS,
+    *big_index.ROWS,
+)
