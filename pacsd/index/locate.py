@@ -103,12 +103,14 @@ def _read(pool: Pool, where: Sequence[str], params: Params, sop: str | None) -> 
 
 def _attempt(connection: Connection, statement: str, params: Params, sop: str | None) -> list[SeriesContent] | None:
     """One look; None if packing moved instances between its statements."""
-    rows = connection.execute(statement, params.values, prepare=False).fetchall()
+    rows = connection.execute(statement, params.values, prepare=True).fetchall()
     with_loose = [row[0] for row in rows if row[6] > 0]
     if not with_loose:
         return [_content(row, ()) for row in rows]
     loose = _loose(connection, with_loose, sop)
-    revisions: dict[int, int] = dict(connection.execute(_REVISIONS, (with_loose,)).fetchall())
+    revisions: dict[int, int] = dict(
+        connection.execute(_REVISIONS, (with_loose,), prepare=True).fetchall()
+    )
     if any(revisions.get(row[0]) != row[5] for row in rows if row[6] > 0):
         return None
     return [_content(row, loose.get(row[0], ())) for row in rows]
@@ -118,7 +120,7 @@ def _loose(connection: Connection, series: list[int], sop: str | None) -> dict[i
     only = "" if sop is None else "and i.sop_instance_uid = %s"
     values = (series,) if sop is None else (series, sop)
     found: dict[int, list[LooseInstance]] = {}
-    for row in connection.execute(_LOOSE.format(only=only), values, prepare=False):
+    for row in connection.execute(_LOOSE.format(only=only), values, prepare=True):
         found.setdefault(row[0], []).append(_instance(*row[1:]))
     return found
 

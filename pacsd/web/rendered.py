@@ -1,6 +1,7 @@
 """Retrieve rendered resources (PS3.18 10.4.1.1.3): pictures of images, pages of documents, single or in parts."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 
 from starlette.requests import Request
@@ -70,6 +71,22 @@ async def answer(
 ) -> Response:
     """The renditions as one body or in parts; the first is made before the answer begins, so that it may still fail."""
     first, pieces = await services.threads.run(_begun, made, read=not form.multipart)
+    return _answered(services, request, _Begun(first, pieces, made, form, partial))
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """An answer whose first rendition is made."""
+
+    first: Rendition
+    pieces: list[bytes]                  # of the first, so far as they are read
+    rest: Iterator[Rendition]
+    form: Representation
+    partial: bool
+
+
+def _answered(services: Services, request: Request, begun: _Begun) -> Response:
+    first, pieces, made, form = begun.first, begun.pieces, begun.rest, begun.form
     headers = guards(form.media_type)
     if first.warning:
         headers["Warning"] = f'299 - "{first.warning}"'
@@ -85,7 +102,7 @@ async def answer(
         body,
         threads=services.threads,
         media_type=media_type,
-        status_code=206 if partial else 200,
+        status_code=206 if begun.partial else 200,
         headers=headers,
         stall_s=services.limits.download_stall_s,
     )
@@ -99,9 +116,16 @@ def guards(media_type: str) -> dict[str, str]:
 
 async def _instances(services: Services, request: Request, *uids: str) -> Response:
     asked = parameters_of(request)
-    by_types, single = await services.threads.run(_found, services, uids)
+    return _answered(services, request, await services.threads.run(_opened, services, request, uids, asked))
+
+
+def _opened(services: Services, request: Request, uids: Sequence[str], asked: Parameters) -> _Begun:
+    """Found, negotiated and begun in one turn of a thread: each hop costs as much as the search."""
+    by_types, single = _found(services, uids)
     wanted = _acceptable(request, by_types, single=single)
-    return await answer(services, request, _each(wanted, asked), wanted[0][1], partial=len(wanted) < len(by_types))
+    form, made = wanted[0][1], _each(wanted, asked)
+    first, pieces = _begun(made, read=not form.multipart)
+    return _Begun(first, pieces, made, form, partial=len(wanted) < len(by_types))
 
 
 def _found(services: Services, uids: Sequence[str]) -> tuple[list[tuple[Renderable, tuple[str, ...]]], bool]:

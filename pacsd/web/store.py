@@ -175,13 +175,17 @@ def _too_large(most: int) -> HttpError:
 
 
 class _Upload(ABC):
-    """The parts of one request on their way in, gathered until it is worth a thread's while."""
+    """The parts of one request on their way in, gathered until it is worth a thread's while.
+
+    One turn is with a thread while the next one is gathered: the network and the disk do not wait for each other.
+    """
 
     def __init__(self, services: Services) -> None:
         self._threads = services.threads
         self._commits = Commits(services)
         self._waiting: list[Event] = []
         self._waiting_bytes = 0
+        self._running: asyncio.Task[None] | None = None
 
     async def take(self, events: Iterable[Event]) -> None:
         """Parts, as the reader finds them."""
@@ -195,6 +199,7 @@ class _Upload(ABC):
     async def finish(self) -> list[Outcome]:
         """One outcome for each object, in their order."""
         await self._turn()
+        await self._settled()
         return await self._commits.finish()
 
     @abstractmethod
@@ -209,7 +214,15 @@ class _Upload(ABC):
     async def _turn(self) -> None:
         events, self._waiting, self._waiting_bytes = self._waiting, [], 0
         if events:
-            await self._apply(events)
+            await self._settled()
+            self._running = asyncio.ensure_future(self._apply(events))
+
+    async def _settled(self) -> None:
+        """Wait for the turn that a thread has. Raises what it raised; a cancelled request leaves it running."""
+        if self._running is not None:
+            await asyncio.wait((self._running,))
+            done, self._running = self._running, None
+            done.result()
 
     @abstractmethod
     async def _apply(self, events: list[Event]) -> None:
@@ -243,6 +256,7 @@ class _Metadata(_Upload):
 
     async def finish(self) -> list[Outcome]:
         await self._turn()
+        await self._settled()
         while (assembled := await self._threads.commit(self._assembly.next)) is not None:
             await self._commits.add(assembled.reception, assembled.outcome)
         outcomes = await self._commits.finish()
@@ -251,6 +265,7 @@ class _Metadata(_Upload):
 
     async def give_up(self) -> list[Outcome]:
         try:
+            await self._settled()
             return await self._commits.finish()
         finally:
             await self._threads.commit(self._assembly.close)

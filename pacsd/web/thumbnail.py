@@ -50,8 +50,7 @@ async def frames(services: Services, request: Request) -> Response:
 async def _answer(services: Services, request: Request, frame: int | None, *uids: str) -> Response:
     asked = _sized(parameters_of(request))
     form = negotiate(request, representations(MEDIA_TYPES, single=True)[: len(MEDIA_TYPES)])
-    found = await services.threads.run(services.archive.rendered.representatives, services.scope(), *uids)
-    content = await services.threads.run(_first, found, frame, form.media_type, asked)
+    content = await services.threads.run(_drawn, services, uids, frame, form.media_type, asked)
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": f"private, max-age={_SECONDS}", "Vary": "Accept"}
     if tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
@@ -67,6 +66,11 @@ def _sized(asked: Parameters) -> Parameters:
     if max(viewport.width, viewport.height) > MAX_SIDE:
         raise bad_request(f"a thumbnail has at most {MAX_SIDE} pixels a side")
     return replace(asked, viewport=viewport)
+
+
+def _drawn(services: Services, uids: Sequence[str], frame: int | None, media_type: str, asked: Parameters) -> bytes:
+    """Found and drawn in one turn of a thread."""
+    return _first(services.archive.rendered.representatives(services.scope(), *uids), frame, media_type, asked)
 
 
 def _first(found: Sequence[Renderable], frame: int | None, media_type: str, asked: Parameters) -> bytes:

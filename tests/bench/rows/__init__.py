@@ -1,8 +1,15 @@
 """The rows of the table, in the order they are run and shown."""
 
 from tests.bench.measures import Row
-from tests.bench.rows import big_index, memory, query, retrieve, store, transcode, viewer
+from tests.bench.rows import big_index, memory, query, retrieve, store, stow, transcode, viewer
 
 ROWS: tuple[Row, ...] = (
-    *store.ROWS, *query.ROWS, *retrieve.ROWS, *transcode.ROWS, *viewer.ROWS, *memory.ROWS, *big_index.ROWS,
-)  # fmt: skip
+    *store.ROWS,
+    *stow.ROWS,
+    *query.ROWS,
+    *retrieve.ROWS,
+    *transcode.ROWS,
+    *viewer.ROWS,
+    *memory.ROWS,
+    *big_index.ROWS,
+)

@@ -131,6 +131,26 @@ def rendered(bench: Bench) -> Samples:
     return alternate(bench, bench.available(BOTH), once)
 
 
+def thumbnails(bench: Bench) -> Samples:
+    """Small JPEG pictures a second, eight connections, any instance of any of the series.
+
+    Orthanc's plug-in has no /thumbnail; the same picture is its /rendered with a viewport.
+    """
+    turn, count = random.Random(37), bench.corpora.scaled(500)
+    studies = bench.corpora.series_studies()
+    chosen = [(turn.choice(studies), turn.randint(1, count)) for _ in range(bench.corpora.scaled(1500))]
+    asked = {"pacsd": "thumbnail", "orthanc": "rendered?viewport=128,128"}
+
+    def once(side: str) -> float:
+        paths = [
+            f"{series_path(of)}/instances/{of.sop_instance_uid(1, n)}/{asked[side]}" for of, n in chosen
+        ]
+        job = Job(archive(bench, side).http_port, paths, accept="image/jpeg", least_bytes=1_000)
+        return measure(job).per_second
+
+    return alternate(bench, bench.available(BOTH), once)
+
+
 def whole_study(bench: Bench) -> Samples:
     """Seconds for all 500 Part 10 files of a study in one answer."""
     turn, whole = random.Random(35), bench.corpora.scaled(500) * FRAME
@@ -180,6 +200,13 @@ ROWS = (
         rendered,
         higher_is_better=True,
         targets=(("orthanc", 3.0),),
+    ),
+    Row(
+        "thumbnails",
+        "WADO-RS thumbnail of a slice (128 x 128 JPEG), 8 connections",
+        "1/s",
+        thumbnails,
+        higher_is_better=True,
     ),
     Row("study", "WADO-RS whole study, 262 MB", "s", whole_study, targets=(("orthanc", 1.0),)),
 )
