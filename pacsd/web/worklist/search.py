@@ -1,24 +1,23 @@
-"""Search the Worklist (PS3.18 11.9). No match is 200 with an empty array, as in searches for studies."""
+"""Search the Worklist (PS3.18 11.9)."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
-from itertools import chain, islice
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pacsd.web.media_types import DICOM_JSON, DICOM_XML, JSON, Representation, negotiate
-from pacsd.web.multipart import MultipartWriter
+from pacsd.web.charset import require_utf8
+from pacsd.web.content_coding import accepts_gzip
+from pacsd.web.media_types import negotiate
+from pacsd.web.search_answer import OFFERS, Asked, answered, limited, one_more, unsupported_keys
 from pacsd.web.search_parameters import WorklistParameters, parse_worklist
 from pacsd.web.services import Services
-from pacsd.web.streaming import StreamedResponse
-from pacsd.web.xml_model import native_model
 
-OFFERS = (Representation(DICOM_JSON), Representation(DICOM_XML, multipart=True), Representation(JSON))
-_ONE_BODY_RESULTS = 500                  # up to here an answer is read at once; above it is streamed
+__all__ = ["OFFERS", "search"]
+
 _UTF8 = {"00080005": {"vr": "CS", "Value": ["ISO_IR 192"]}}
 
 Found = Generator[dict[str, Any], None, None]
@@ -27,64 +26,24 @@ Found = Generator[dict[str, Any], None, None]
 async def search(services: Services, request: Request) -> Response:
     """GET /workitems?{&match*}{&includefield}{&fuzzymatching}{&offset}{&limit}"""
     form = negotiate(request, OFFERS)
+    require_utf8(request)
     parameters = parse_worklist(request.scope["query_string"])
-    base_url = services.addresses.dicom_web(request)
-    return await services.threads.run(_answer, services, parameters, form, base_url)
+    limit = limited(parameters.query.limit, services.limits.max_results)
+    asked = Asked(form, limit, services.addresses.dicom_web(request), parameters.warnings, accepts_gzip(request))
+    response = await services.threads.run(_found, services, parameters, asked)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
-def _answer(services: Services, parameters: WorklistParameters, form: Representation, base_url: str) -> Response:
-    limit = min(one for one in (parameters.query.limit, services.limits.max_results, 1 << 31) if one is not None)
-    unsupported, found = _search(services, parameters, limit)
-    first = list(islice(found, _ONE_BODY_RESULTS))
-    more = len(first) == min(limit, _ONE_BODY_RESULTS) and _beyond(services, parameters, limit)
-    headers = {"Cache-Control": "no-store", **_warnings(base_url, parameters.warnings, unsupported, more)}
-    writer = MultipartWriter(DICOM_XML) if form.media_type == DICOM_XML else None
-    content_type = form.media_type if writer is None else writer.content_type
-    pieces = _json(first, found) if writer is None else _xml(first, found, writer)
-    if len(first) < _ONE_BODY_RESULTS:
-        with closing(pieces):
-            body = b"" if writer is not None and not first else b"".join(pieces)
-        return Response(body, headers={"Content-Type": content_type, **headers})
-    return StreamedResponse(
-        pieces, threads=services.threads, media_type=content_type, headers=headers,
-        stall_s=services.limits.download_stall_s,
-    )  # fmt: skip
+def _found(services: Services, parameters: WorklistParameters, asked: Asked) -> Response:
+    worklist = services.worklist().search
+    compiled = worklist.compile(replace(parameters.query, limit=one_more(asked.limit)))
+    asked = replace(asked, warnings=(*asked.warnings, *unsupported_keys(compiled.unsupported)))
+    with closing(_data_sets(worklist(compiled, services.scope()))) as results:
+        return answered(services, asked, results)
 
 
-def _search(services: Services, parameters: WorklistParameters, limit: int) -> tuple[Sequence[str], Found]:
-    search = services.worklist().search
-    compiled = search.compile(replace(parameters.query, limit=limit))
-    return compiled.unsupported, search(compiled, services.scope())
-
-
-def _beyond(services: Services, parameters: WorklistParameters, limit: int) -> bool:
-    """Whether the answer leaves results out."""
-    following = replace(parameters.query, offset=parameters.query.offset + limit)
-    _, found = _search(services, replace(parameters, query=following), 1)
+def _data_sets(found: Found) -> Generator[bytes, None, None]:
     with closing(found):
-        return next(found, None) is not None
-
-
-def _warnings(base_url: str, texts: Sequence[str], unsupported: Sequence[str], more: bool) -> dict[str, str]:
-    said = [*texts, *(f"The matching key {path} is not supported. It has been ignored." for path in unsupported)]
-    if more:
-        said.append("There are additional results that can be requested")
-    return {"Warning": ", ".join(f"299 {base_url}: {text}" for text in said)} if said else {}
-
-
-def _json(first: Sequence[dict[str, Any]], rest: Found) -> Generator[bytes, None, None]:
-    with closing(rest):
-        yield b"["
-        for number, one in enumerate(chain(first, rest)):
-            yield (b"," if number else b"") + orjson.dumps({**_UTF8, **one})
-        yield b"]"
-
-
-def _xml(first: Sequence[dict[str, Any]], rest: Found, writer: MultipartWriter) -> Generator[bytes, None, None]:
-    with closing(rest):
-        for one in chain(first, rest):
-            yield writer.head(DICOM_XML)
-            yield native_model({**_UTF8, **one})
-        yield writer.close()
-
-
+        for one in found:
+            yield orjson.dumps({**_UTF8, **one})
