@@ -1,7 +1,7 @@
 """The answer to a search, of studies as of workitems (PS3.18 8.3.4, 10.6.3, 11.9.3).
 
-A long answer is read to its end, onto the disk, before its first byte is sent: while it is read it holds a connection to
-the index, and those are few, while clients that take it slowly may be many.
+A long answer is read to its end, onto the disk, before its first byte is sent: while it is read it holds a connection
+to the index, and those are few, while clients that take it slowly may be many.
 
 No match is 200 with an empty array: the current edition dropped the 204 of earlier ones (10.6.3.1), and clients that
 know only the 204 still read an empty array as what it is.

@@ -119,6 +119,13 @@ def test_nonsense_is_a_bad_request(running):
     assert running.get("/health/live")[0] == 200
 
 
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"])
+def test_a_request_that_does_not_name_one_host_is_a_bad_request(running, hosts):
+    answer = running.raw(b"GET /health/live HTTP/1.1\r\n" + hosts + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert running.raw(b"GET /health/live HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_large_body_is_not_taken_for_headers(running):
     content = b"x" * 1_000_000
     with closing(http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)) as connection:
