@@ -213,6 +213,19 @@ def test_a_slow_reader_does_not_fill_the_memory():
         assert len(taken) < 32
 
 
+def test_a_slow_client_that_goes_on_taking_a_large_frame_gets_all_of_it():
+    with serving(ServerLimits(), limits=WebLimits(download_stall_s=0.3)) as one:
+        one.web.archive.refs = [FakeRef("1.2", "1.3", "1.4", EXPLICIT, b"")]
+        one.web.archive.part10 = lambda ref: FakePart10(48 << 20, iter([bytes(16 << 20)] * 3))
+        with one.connect() as connection:
+            connection.sendall(f"GET {INSTANCE} HTTP/1.1\r\nHost: x\r\nAccept: application/dicom\r\n\r\n".encode())
+            taken = 0
+            while taken < 48 << 20 and (chunk := connection.recv(1 << 20, socket.MSG_WAITALL)):
+                taken += len(chunk)
+                threading.Event().wait(0.04)             # all of it in 2 s, a chunk in more than it may stall
+        assert taken >= 48 << 20
+
+
 def test_a_large_value_arrives_whole(running):
     value = bytes(range(256)) * 40_000
     running.web.archive.bulk_value = FakeBulk(value)
