@@ -6,7 +6,9 @@ import re
 import pytest
 
 from pacsd.faults import Fault, PacsdError
+from pacsd.index.matching import Criterion
 from pacsd.index.patterns import FuzzyName, Pattern
+from pacsd.workflow.search import WorklistQuery, compile_query
 
 
 def test_a_pattern_of_many_stars_is_decided_at_once():
@@ -31,4 +33,14 @@ def test_a_fuzzy_name_of_thousands_of_words_is_refused():
     assert FuzzyName.of("wang^wang xiao").words == ("wang", "xiao")
     with pytest.raises(PacsdError) as refused:
         FuzzyName.of("^".join(map(str, range(3_000))))
+    assert refused.value.fault is Fault.MALFORMED
+
+
+def test_a_list_of_many_wildcards_is_refused():
+    def query(value: str) -> WorklistQuery:
+        return WorklistQuery((Criterion("00741204", value),))
+
+    compile_query(query("\\".join(["exact"] * 10_000)))
+    with pytest.raises(PacsdError) as refused:
+        compile_query(query("\\".join(["*a"] * 101)))
     assert refused.value.fault is Fault.MALFORMED
