@@ -1,6 +1,8 @@
 """Retrieve of instances, WADO-RS (PS3.18 10.4): resources, statuses, media types."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import attrgetter
 
 from conformance.dicomweb import data_sets, expect
 from conformance.dicomweb.prepared import Prepared
@@ -30,29 +32,24 @@ def series(server: Server, data: Prepared) -> None:
     complete(server, f"/studies/{data.ct.study}/series/{data.ct.series}", data.slices)
 
 
-@RETRIEVE.required("instance", "10.4.1.1.1, Table 10.4.1-1", "An instance as multipart with one part")
-def instance(server: Server, data: Prepared) -> None:
-    complete(server, data.ct.path, [data.ct])
+INSTANCES = (
+    ("instance", "10.4.1.1.1, Table 10.4.1-1", "An instance as multipart with one part", attrgetter("ct")),
+    ("report", "10.4.1.1.1", "A structured report, like any other instance", attrgetter("report")),
+    ("multi-frame", "10.4.1.1.1", "A multi-frame instance with all of its frames", attrgetter("multiframe")),
+    ("color", "10.4.1.1.1", "A color instance", attrgetter("color")),
+    ("character-set", "8.7.3.1, PS3.5 6.1.2.3", "Names in GB18030 come back as the same characters",
+     attrgetter("chinese")),
+)  # fmt: skip
 
 
-@RETRIEVE.required("report", "10.4.1.1.1", "A structured report, like any other instance")
-def report(server: Server, data: Prepared) -> None:
-    complete(server, data.report.path, [data.report])
+def whole(chosen: Callable[[Prepared], Instance], server: Server, data: Prepared) -> None:
+    """The chosen instance alone, unchanged."""
+    instance = chosen(data)
+    complete(server, instance.path, [instance])
 
 
-@RETRIEVE.required("multi-frame", "10.4.1.1.1", "A multi-frame instance with all of its frames")
-def multi_frame(server: Server, data: Prepared) -> None:
-    complete(server, data.multiframe.path, [data.multiframe])
-
-
-@RETRIEVE.required("color", "10.4.1.1.1", "A color instance")
-def color(server: Server, data: Prepared) -> None:
-    complete(server, data.color.path, [data.color])
-
-
-@RETRIEVE.required("character-set", "8.7.3.1, PS3.5 6.1.2.3", "Names in GB18030 come back as the same characters")
-def character_set(server: Server, data: Prepared) -> None:
-    complete(server, data.chinese.path, [data.chinese])
+for _name, _clause, _title, _chosen in INSTANCES:
+    RETRIEVE.required(_name, _clause, _title)(partial(whole, _chosen))
 
 
 @RETRIEVE.optional("single-part", "10.4.4", "An instance as a single part of type application/dicom")

@@ -13,7 +13,8 @@ from typing import Protocol
 
 import xxhash
 
-from pacsd.archive.pack import LEASE_S, Owner, disowned, log_failure
+from pacsd.archive.claimed import LEASE_S, ClaimedSeries
+from pacsd.archive.pack import Owner, disowned
 from pacsd.archive.pack_file import (
     SIDECAR_SUFFIX,
     PackWriter,
@@ -24,7 +25,6 @@ from pacsd.archive.pack_file import (
     checksums,
 )
 from pacsd.archive.sidecar import PackedInstance, Proof, SidecarIndex
-from pacsd.archive.worker import Backoff
 from pacsd.blobs.port import BlobInfo, BlobReader, BlobStore, BlobWriter
 from pacsd.blobs.scratch import Scratch
 from pacsd.blobs.ulid import Ulids
@@ -80,28 +80,21 @@ class Recoder:
         self._rules = tuple(rules)
         self._owners = owners
         self._ulids = Ulids()
-        self._backoff = Backoff()
+        self._claimed = ClaimedSeries(self._recode_unexamined, index.release, failed="a series was not coded")
 
     def run(self, *, limit: int = 4) -> bool:
         """Claim some series and code them; whether there were any. What fails in one is logged and waits its turn."""
         if not self._rules:
             return False
-        claimed = self._index.claim_unexamined(self._rules, lease_s=LEASE_S, limit=limit)
-        for content in claimed:
-            if not self._backoff.resting(content.series):
-                self._try(content)
-        return bool(claimed)
+        return self._claimed.run(
+            self._index.claim_unexamined(self._rules, lease_s=LEASE_S, limit=limit)
+        )
 
-    def _try(self, content: SeriesContent) -> None:
-        try:
-            for pack in content.packs:
-                if not pack.examined:
-                    self.recode(content, pack)
-        except Exception as error:       # whatever it is, the series claimed with this one must not wait for it
-            log_failure("a series was not coded", content, error, pause_s=self._backoff.failed(content.series))
-            return
-        self._backoff.worked(content.series)
-        self._index.release(content.series)
+    def _recode_unexamined(self, content: SeriesContent) -> bool:
+        for pack in content.packs:
+            if not pack.examined:
+                self.recode(content, pack)
+        return True
 
     def recode(self, content: SeriesContent, pack: PackRow) -> WrittenPack | None:
         """Make the alternate of a pack; None if nothing in it can be coded so. Raises PacsdError FULL, UNAVAILABLE."""

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 from pydicom.datadict import dictionary_VM, dictionary_VR
 
 from pacsd.codec.keys import Level
+from pacsd.faults import Fault, PacsdError
 from pacsd.index.keys import COLUMN_BY_PATH, COMPUTED, TIME_OF_DATE, Column, Kind, key_of
 from pacsd.index.names import name_columns
 from pacsd.index.patterns import DateRange, DateTimeRange, FuzzyName, NamePattern, Pattern, TimeRange
@@ -30,6 +31,7 @@ _ALIAS = {"study": "s", "series": "r", "workitem": "w", "non_patient_instance": 
 # No wildcards here (PS3.4 C.2.2.2.4); a value that holds one is compared as it stands.
 _NUMERIC_VRS = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "SV", "UV"))
 
+_MAX_WILDCARDS = 100                     # values with wildcards in a list: each is a condition that reads everything
 _MULTIPLE_VRS = frozenset(("AE", "AS", "AT", "CS", "LO", "PN", "SH", "UC"))      # PS3.4 C.2.2.2.8
 
 
@@ -335,7 +337,12 @@ def _combined(given: Mapping[str, str], options: Options, model: Model) -> list[
 
 
 def _reading(vr: str, values: Sequence[str], options: Options) -> tuple[tuple[Any, ...], Callable[[str], Any]]:
-    """Patterns for values of a VR, and how stored text is read to be compared with them."""
+    """Patterns for values of a VR, and how stored text is read to be compared with them.
+
+    Raises PacsdError MALFORMED.
+    """
+    if sum("*" in value or "?" in value for value in values) > _MAX_WILDCARDS:
+        raise PacsdError(Fault.MALFORMED, f"more than {_MAX_WILDCARDS} values with wildcards in one list")
     if vr == "PN":
         name = FuzzyName.of if options.fuzzy else NamePattern.of
         return tuple(name(value) for value in values), name_columns

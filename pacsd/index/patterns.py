@@ -12,6 +12,7 @@ from pacsd.index.predicate import Params
 from pacsd.index.values import bounded, date_of, time_parts
 
 _OFFSET = r"[+-](?:0\d|1[0-4])\d\d"       # -1200 to +1400 (PS3.5 6.2); above it a year follows the hyphen
+_MAX_WORDS = 32                          # of a fuzzy name; three groups of five components, and some have two words
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,15 @@ class Pattern:
             return False
         if self.literal:
             return value == self.text
-        parts = re.split(r"([*?])", self.text)
-        known = {"*": ".*", "?": "."}
-        return re.fullmatch("".join(known.get(p) or re.escape(p) for p in parts), value, re.DOTALL) is not None
+        return re.fullmatch(self._regex(), value, re.DOTALL) is not None
+
+    def _regex(self) -> str:
+        """Each piece between two `*` where it first occurs, for good: trying all ways takes for ever."""
+        first, *middle = [re.escape(piece).replace(r"\?", ".") for piece in self.text.split("*")]
+        if not middle:
+            return first
+        last = middle.pop()
+        return first + "".join(f"(?>.*?{piece})" for piece in middle) + f".*{last}"
 
     def _like(self) -> str:
         escaped = re.sub(r"([\\%_])", r"\\\1", self.text)
@@ -127,8 +134,14 @@ class FuzzyName:
 
     @classmethod
     def of(cls, text: str) -> "FuzzyName":
-        """Read a PN matching value; wildcards add nothing here."""
-        return cls(tuple(normalise(re.sub(r"[*?=]", " ", text)).split()))
+        """Read a PN matching value; wildcards add nothing here.
+
+        Raises PacsdError MALFORMED for more words than names have: each is a condition of its own.
+        """
+        words = tuple(dict.fromkeys(normalise(re.sub(r"[*?=]", " ", text)).split()))
+        if len(words) > _MAX_WORDS:
+            raise PacsdError(Fault.MALFORMED, f"more than {_MAX_WORDS} words in a name to match fuzzily")
+        return cls(words)
 
     @property
     def universal(self) -> bool:

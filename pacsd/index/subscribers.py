@@ -261,25 +261,30 @@ def stirred(pool: Pool, channels: Sequence[tuple[int, str]]) -> set[int]:
     return retried(pool, lambda connection: {row[0] for row in connection.execute(statement, columns)})
 
 
+_IDLE = """
+worklist is null and channel is null and not exists (select from subscription where subscriber = s.pk)
+and not exists (select from report where subscriber = s.pk)
+"""
+
+
 def forget(pool: Pool, *, keep_reports_s: float, grace_s: float, limit: int = 10_000) -> int:
     """Delete reports nobody took for so long, and subscribers of nothing who are not to hear of anything."""
     late = """
         delete from report where (subscriber, pk) in (
             select subscriber, pk from report where created_at < now() - make_interval(secs => %s)
             order by created_at limit %s)"""
-    idle = """
-        with gone as (
-            delete from subscriber s where worklist is null and channel is null
-                and not exists (select from subscription where subscriber = s.pk)
-                and not exists (select from report where subscriber = s.pk) returning record
-        )
+    idle = f"select pk from subscriber s where {_IDLE} for update skip locked"
+    # asked again, for a subscription may have been made between the look and the lock
+    gone = f"""
+        with gone as (delete from subscriber s where pk = any(%s) and {_IDLE} returning record)
         insert into garbage (key, delete_after) select record, now() + make_interval(secs => %s) from gone
         where record is not null on conflict do nothing"""
 
     def work(connection: Connection) -> int:
         with connection.transaction():
             lapsed = connection.execute(late, (keep_reports_s, limit)).rowcount
-            connection.execute(idle, (grace_s,))
+            locked = [pk for (pk,) in connection.execute(idle)]
+            connection.execute(gone, (locked, grace_s))
         return lapsed
 
     return retried(pool, work)

@@ -156,11 +156,14 @@ def _search(conditions: Conditions, page: Page, scope: Scope) -> Statement[Attri
     )
 
 
-_LAPSED = """
-select pk, organisation, sop_instance_uid, record from workitem w
-where finished_at < now() - make_interval(secs => %s)
-    and not exists (select from subscription where workitem = w.pk and deletion_lock)
+_HELD = "exists (select from subscription where workitem = w.pk and deletion_lock)"
+_LAPSED = f"""
+select pk from workitem w where finished_at < now() - make_interval(secs => %s) and not {_HELD}
 order by finished_at limit %s for update skip locked
+"""
+# asked again, for a deletion lock may have been granted between the look and the lock of the row
+_DELETE = f"""
+delete from workitem w where pk = any(%s) and not {_HELD} returning organisation, sop_instance_uid, record
 """
 _BURY = """
 insert into workitem_gone (organisation, sop_instance_uid) select * from unnest(%s::integer[], %s::text[])
@@ -173,10 +176,10 @@ def delete_finished(pool: Pool, *, keep_s: float, grace_s: float, limit: int = 2
 
     def work(connection: Connection) -> int:
         with connection.transaction():
-            rows = connection.execute(_LAPSED, (keep_s, limit)).fetchall()
-            keys, organisations, uids, records = [list(column) for column in zip(*rows, strict=True)] or [[]] * 4
+            keys = [pk for (pk,) in connection.execute(_LAPSED, (keep_s, limit))]
+            rows = connection.execute(_DELETE, (keys,)).fetchall()
+            organisations, uids, records = [list(column) for column in zip(*rows, strict=True)] or [[]] * 3
             connection.execute(_BURY, (organisations, uids))
-            connection.execute("delete from workitem where pk = any(%s)", (keys,))
             connection.execute(THROW, (grace_s, records))
         return len(rows)
 

@@ -188,24 +188,18 @@ class _Resource:
         method = "GET" if request.method == "HEAD" else request.method
         transaction = self._transactions.get(method)
         if transaction is None and method == "OPTIONS":
-            return await self._options(request)
+            return await self._guarded(self._options, request)
         if transaction is None:
             detail = "this resource does not know the method"
             return problem(405, "Method Not Allowed", detail, headers={"Allow": self._allow})
         return await self._guarded(transaction.handler, request)
 
-    async def _options(self, request: Request) -> Response | None:
+    async def _options(self, services: Services, request: Request) -> Response:
         """What may be asked of the resource: its methods, or a description where one is asked for."""
-        if self._path and capabilities.is_wanted(request):
-            answer = await self._guarded(self._described, request)
-        else:
-            answer = Response(status_code=204)
-        if answer is not None:
-            answer.headers["Allow"] = self._allow
+        wanted = self._path and capabilities.is_wanted(request)
+        answer = capabilities.described(services, request, self._path) if wanted else Response(status_code=204)
+        answer.headers["Allow"] = self._allow
         return answer
-
-    async def _described(self, services: Services, request: Request) -> Response:
-        return capabilities.described(services, request, self._path)
 
     async def _guarded(self, handler: Handler, request: Request) -> Response | None:
         """The handler's answer, or that to its failure; None where nobody is left to be answered."""

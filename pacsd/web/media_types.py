@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from starlette.requests import Request
 
-from pacsd.web.problem import HttpError
+from pacsd.web.problem import HttpError, bad_request
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
@@ -19,6 +19,8 @@ OCTET_STREAM = "application/octet-stream"
 MULTIPART_RELATED = "multipart/related"
 ANY_SYNTAX = "*"
 
+_MAX_ACCEPT = 16_384
+_MAX_REMEMBERED = 1_024                      # longer ones are rare, and many of them would fill the memory
 _PIECE = re.compile(r'(?:[^",;]|"(?:[^"\\]|\\.)*"?)*')
 
 
@@ -75,9 +77,17 @@ def media_type(value: str) -> tuple[str, dict[str, str]]:
     return _essence(first), parameters
 
 
-@lru_cache(maxsize=256)
 def parse_accept(value: str) -> tuple[MediaRange, ...]:
-    """The ranges of an Accept value in their order; elements that are no media ranges are passed over."""
+    """The ranges of an Accept value in their order; elements that are no media ranges are passed over.
+
+    Raises HttpError 400 for one that is longer than any list of all there is.
+    """
+    if len(value) > _MAX_ACCEPT:
+        raise bad_request(f"what is acceptable is said in more than {_MAX_ACCEPT} characters")
+    return _remembered(value) if len(value) <= _MAX_REMEMBERED else _parsed(value)
+
+
+def _parsed(value: str) -> tuple[MediaRange, ...]:
     ranges = []
     for element in _split(value, ","):
         essence, parameters = media_type(element)
@@ -85,6 +95,9 @@ def parse_accept(value: str) -> tuple[MediaRange, ...]:
             continue
         ranges.append(MediaRange(essence, _quality(parameters.pop("q", "1")), parameters))
     return tuple(ranges)
+
+
+_remembered = lru_cache(maxsize=256)(_parsed)
 
 
 def negotiate(request: Request, offers: Sequence[Representation]) -> Representation:
@@ -135,11 +148,8 @@ def negotiate_possible(
     """As `negotiate`, among the offers that `is_possible` confirms; it is asked no more than it must be. Maybe none."""
     left = list(offers)
     while True:
-        try:
-            form = negotiate(request, left)
-        except HttpError:
-            return None
-        if is_possible(form):
+        form = first_choice(accepted(request), left)
+        if form is None or is_possible(form):
             return form
         left = [offer for offer in left if offer.transfer_syntax_uid != form.transfer_syntax_uid]
 

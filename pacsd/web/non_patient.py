@@ -1,6 +1,7 @@
 """Non-Patient Instance Service (PS3.18 12): search, retrieve and store below each of its resources."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -9,42 +10,43 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacsd.archive.non_patient.models import RESOURCES, InformationModel
-from pacsd.web import conditional, results, store_response
+from pacsd.archive.non_patient.search import NonPatientQuery
+from pacsd.web import conditional, store_response
 from pacsd.web.addresses import DICOM_WEB, uid
 from pacsd.web.charset import require_utf8
+from pacsd.web.content_coding import accepts_gzip
 from pacsd.web.media_types import DICOM, DICOM_XML, Representation, accepted, choose, negotiate, parse_accept
 from pacsd.web.multipart import MultipartWriter
-from pacsd.web.results import Found
 from pacsd.web.retrieve import PARTS_OR_ALONE, given
+from pacsd.web.search_answer import OFFERS, Asked, answered, data_sets, limited, one_more, unsupported_keys
 from pacsd.web.search_parameters import parse_non_patient
 from pacsd.web.services import InstanceRef, Services
 from pacsd.web.store import store_in
 from pacsd.web.streaming import PiecesResponse
 from pacsd.web.xml_model import native_model
 
-METADATA = results.OFFERS
-
 __all__ = ["MEDIA_TYPES", "RESOURCES", "matching_keys", "retrieve", "search", "store"]
 
 
 async def search(services: Services, request: Request) -> Response:
     """GET /{npi-name}?{&match*}{&includefield}{&fuzzymatching}{&offset}{&limit} (PS3.18 12.6)"""
-    form = negotiate(request, results.OFFERS)
+    form = negotiate(request, OFFERS)
     require_utf8(request)
     _, models = _resource(request)
     query, warnings = parse_non_patient(request.scope["query_string"], models)
-    base_url = services.addresses.dicom_web(request)
-    searching, scope = services.archive.non_patient.search, services.scope()
+    limit = limited(query.limit, services.limits.max_results)
+    asked = Asked(form, limit, services.addresses.dicom_web(request), warnings, accepts_gzip(request))
+    response = await services.threads.run(_found, services, query, asked)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
-    def found(limit: int, offset: int) -> tuple[Sequence[str], Found]:
-        compiled = searching.compile(replace(query, limit=limit, offset=offset))
-        return compiled.unsupported, searching(compiled, scope)
 
-    return await services.threads.run(
-        lambda: results.answer(
-            services, found, form, base_url, limit=query.limit, offset=query.offset, warnings=warnings
-        )
-    )
+def _found(services: Services, query: NonPatientQuery, asked: Asked) -> Response:
+    searching = services.archive.non_patient.search
+    compiled = searching.compile(replace(query, limit=one_more(asked.limit)))
+    asked = replace(asked, warnings=(*asked.warnings, *unsupported_keys(compiled.unsupported)))
+    with closing(data_sets(searching(compiled, services.scope()))) as results:
+        return answered(services, asked, results)
 
 
 async def retrieve(services: Services, request: Request) -> Response:
@@ -75,8 +77,8 @@ async def store(services: Services, request: Request) -> Response:
 
 
 MEDIA_TYPES: Mapping[Any, Sequence[Representation]] = {
-    search: results.OFFERS,
-    retrieve: (*METADATA, *PARTS_OR_ALONE),
+    search: OFFERS,
+    retrieve: (*OFFERS, *PARTS_OR_ALONE),
     store: store_response.OFFERS,
 }
 
@@ -94,7 +96,7 @@ def _resource(request: Request) -> tuple[str, tuple[InformationModel, ...]]:
 
 def _metadata_form(request: Request) -> Representation | None:
     """JSON (the default) or XML; None where the client would rather have a file, or nothing that metadata can be."""
-    offers = (*METADATA, *PARTS_OR_ALONE)
+    offers = (*OFFERS, *PARTS_OR_ALONE)
     for text in accepted(request):
         ranges = tuple(
             replace(one, parameters={k: v for k, v in one.parameters.items() if k != "transfer-syntax"})

@@ -24,6 +24,7 @@ _TAG = re.compile(r"[0-9A-Fa-f]{8}")
 _NEGOTIATION = frozenset(("accept", "charset"))
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9._-]")
 _MAX_FIELDS = 200
+_MAX_DEPTH = 16                          # sequences in sequences, as in data sets
 _SHOWN_NAMES = 10                        # in a warning
 _MAX_COUNT = 2**31 - 1
 
@@ -140,7 +141,10 @@ def attribute_path(text: str) -> str:
 
     Raises HttpError 400 if it is none.
     """
-    return ".".join(map(_tag, text.split(".")))
+    segments = text.split(".")
+    if len(segments) > _MAX_DEPTH:
+        raise bad_request(f"sequences nested deeper than {_MAX_DEPTH}")
+    return ".".join(map(_tag, segments))
 
 
 def _tag(text: str) -> str:

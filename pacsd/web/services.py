@@ -273,7 +273,7 @@ class WebLimits:
     """What one request may take."""
 
     max_upload_bytes: int | None = None       # of one store request; None: the free space decides
-    max_results: int | None = None            # of one search; None: all, streamed
+    max_results: int | None = None            # of one search; None: all
     upload_stall_s: float = 60.0              # without a byte from the client
     min_upload_bytes_per_s: float = 256.0     # on an average of upload_stall_s
     download_stall_s: float = 120.0           # without a byte taken by the client

@@ -5,9 +5,8 @@ that many share one sync and one transaction of the index.
 """
 
 import asyncio
-import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +18,7 @@ from pacsd.web.charset import require_utf8
 from pacsd.web.media_types import DICOM, DICOM_JSON, DICOM_XML, MULTIPART_RELATED, media_type, negotiate
 from pacsd.web.multipart import Event, MultipartReader, PartData, PartEnd, PartStart, boundary_of
 from pacsd.web.problem import HttpError
+from pacsd.web.request_body import arriving
 from pacsd.web.services import Ingest, Reception, Services
 from pacsd.web.store_commits import Commits, named
 from pacsd.web.store_metadata import Assembly
@@ -50,7 +50,7 @@ async def store_in(
     else:
         upload = _Metadata(services, ingest, peer, study, base_url)
     try:
-        async for chunk in _body(services, request):
+        async for chunk in arriving(services.limits, request, services.limits.max_upload_bytes):
             await upload.take(parts.feed(chunk))
         await upload.take(parts.finish())
         outcomes = await upload.finish()
@@ -114,64 +114,6 @@ def _parts(services: Services, request: Request) -> tuple[_MultipartBody | _Sing
         return _SingleBody(kind), kind
     boundary, _ = boundary_of(content_type)
     return _MultipartBody(MultipartReader(boundary, services.limits.multipart)), kind
-
-
-async def _body(services: Services, request: Request) -> AsyncIterator[bytes]:
-    """The body as it arrives. Raises HttpError 413 above the limit, 408 when the client stalls."""
-    most = services.limits.max_upload_bytes
-    declared = request.headers.get("content-length", "")
-    if most is not None and declared.isdigit() and int(declared) > most:
-        raise _too_large(most)
-    taken = 0
-    pace = _Pace(services.limits.upload_stall_s, services.limits.min_upload_bytes_per_s)
-    chunks = aiter(request.stream())
-    while True:
-        chunk = await pace.keep(anext(chunks, None))
-        if chunk is None:
-            return
-        taken += len(chunk)
-        if most is not None and taken > most:
-            raise _too_large(most)
-        if chunk:
-            yield chunk
-
-
-class _Pace:
-    """What a client owes while it is waited for: something within `stall_s`, and so much on an average of that time.
-
-    Only waiting for the client counts, not what our disks take. So one byte a minute holds no connection for ever.
-    """
-
-    def __init__(self, stall_s: float, min_bytes_per_s: float) -> None:
-        self._stall_s = stall_s
-        self._min_bytes_per_s = min_bytes_per_s
-        self._waited_s = 0.0
-        self._came_bytes = 0
-
-    async def keep(self, arriving: Awaitable[bytes | None]) -> bytes | None:
-        """The next bytes. Raises HttpError 408."""
-        began = time.monotonic()
-        try:
-            async with asyncio.timeout(self._stall_s):
-                chunk = await arriving
-        except TimeoutError as error:
-            raise _stalled() from error
-        self._waited_s += time.monotonic() - began
-        self._came_bytes += len(chunk or b"")
-        if self._waited_s >= self._stall_s and chunk is not None:
-            if self._came_bytes < self._min_bytes_per_s * self._waited_s:
-                raise _stalled()
-            self._waited_s, self._came_bytes = 0.0, 0
-        return chunk
-
-
-def _stalled() -> HttpError:
-    return HttpError(408, "Request Timeout", "the upload has stalled", headers={"Connection": "close"})
-
-
-def _too_large(most: int) -> HttpError:
-    detail = f"one request may hold {most} bytes"
-    return HttpError(413, "Content Too Large", detail, headers={"Connection": "close"})
 
 
 class _Upload(ABC):

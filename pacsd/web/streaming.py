@@ -100,7 +100,7 @@ class StreamedResponse(Response):
                 pieces, more = await ahead
                 if more:
                     ahead = asyncio.ensure_future(self._threads.run(self._take))
-                for piece in pieces:
+                for piece in _cut(pieces):
                     async with asyncio.timeout(self._stall_s):
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
         finally:
@@ -133,6 +133,15 @@ def abandon(source: Iterator[Any]) -> None:
             with contextlib.suppress(PacsdError):
                 next(source, None)
         source.close()
+
+
+def _cut(pieces: Iterable[bytes]) -> Iterator[bytes | memoryview]:
+    """Pieces small enough for a slow line to take one before it counts as stalled."""
+    for piece in pieces:
+        if len(piece) <= READ_BYTES:
+            yield piece
+        else:
+            yield from (memoryview(piece)[at : at + READ_BYTES] for at in range(0, len(piece), READ_BYTES))
 
 
 def _joined(chunks: Iterable[bytes]) -> list[bytes]:

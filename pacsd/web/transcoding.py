@@ -14,8 +14,7 @@ from pacsd.codec.transfer_syntaxes import (
     transfer_syntax,
 )
 from pacsd.faults import Fault, PacsdError
-from pacsd.web.media_types import DICOM, Representation, negotiate, negotiate_possible, not_acceptable
-from pacsd.web.problem import HttpError
+from pacsd.web.media_types import DICOM, Representation, accepted, first_choice, negotiate_possible, not_acceptable
 from pacsd.web.services import InstanceRef, Part10, Retrieve
 
 # Shall not be used (PS3.18 8.7.3): what is stored so comes in Explicit VR Little Endian, unless it is too damaged, or
@@ -105,15 +104,8 @@ def _wanted(
     request: Request, offers: Sequence[Representation], stored: Sequence[Representation]
 ) -> tuple[Representation | None, bool]:
     """The best offer before any object is looked at, and whether the stored form would do as well unnamed."""
-    try:
-        form = negotiate(request, offers)
-    except HttpError:
-        return None, False
-    try:
-        negotiate(request, stored)
-    except HttpError:
-        return form, False
-    return form, True
+    accept = accepted(request)
+    return first_choice(accept, offers), first_choice(accept, stored) is not None
 
 
 def _stored(transfer_syntax_uid: str, forms: Sequence[Representation]) -> list[Representation]:

@@ -119,7 +119,8 @@ class Workitems:
             checked = updated(item.attributes, changes, worklist_label=self._worklist_label)
             attributes = {tag: dict(one) for tag, one in checked.attributes.items()}
             told = reports.of_update(sop_instance_uid, item.attributes, attributes)
-            return _Change(replace(item, attributes=attributes), tuple(told))
+            reservation = Reservation.UPDATED_WITH_MODIFICATIONS if checked.modified else None
+            return _Change(replace(item, attributes=attributes), tuple(told), reservation=reservation)
 
         return self._change(peer, sop_instance_uid, decide)
 

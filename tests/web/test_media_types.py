@@ -1,9 +1,12 @@
+import tracemalloc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacsd.web import frames, metadata
 from pacsd.web.media_types import DICOM, Representation, choose, media_type, parse_accept
+from pacsd.web.problem import HttpError
 from tests.web.fakes import EXPLICIT, JPEG_LS, Web
 
 FRAME = frames.offers(JPEG_LS, single=True)
@@ -110,3 +113,22 @@ def test_not_acceptable_lists_what_is_possible():
 @given(st.text(alphabet='ab/*;,="\\ q.0159+', max_size=60))
 def test_any_accept_text_is_read_without_error(text):
     choose(parse_accept(text), (Representation(DICOM, multipart=True),))
+
+
+def test_a_flood_of_media_ranges_is_refused_and_not_remembered():
+    with pytest.raises(HttpError) as refused:
+        parse_accept("a/b," * 15_000)
+    assert refused.value.status == 400
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            assert parse_accept(f"x/{number}," + "a/b," * 4_000)[0].essence == f"x/{number}"
+        assert tracemalloc.get_traced_memory()[0] < 5 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_a_flood_of_media_ranges_is_a_bad_request(method):
+    answer = Web().request(method, "/dicom-web/studies", headers={"Accept": "a/b," * 15_000})
+    assert answer.status_code == 400

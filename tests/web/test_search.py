@@ -178,16 +178,18 @@ def test_a_limit_of_nothing_asks_for_nothing(web):
     assert web.archive.queries == []
 
 
-def test_a_long_answer_is_streamed_up_to_the_limit_of_the_server(web):
+def test_a_long_answer_goes_by_the_disk_up_to_the_limit_of_the_server(web):
     web.archive.matches = [FakeMatch(number) for number in range(7_000)]
     answer = web.get("/studies")
     assert numbers(answer) == list(range(5_000))
     assert "additional results" in answer.headers["warning"]
-    assert web.archive.closed == len(web.archive.queries)
+    assert web.archive.closed == len(web.archive.queries) == 1
+    assert int(answer.headers["content-length"]) == web.archive.scratches[0].size_bytes
+    assert web.archive.scratches[0].closed
     assert "warning" not in web.get("/studies?offset=2000").headers
 
 
-def test_without_a_limit_everything_is_streamed():
+def test_without_a_limit_everything_is_given():
     web = Web()
     web.archive.matches = [FakeMatch(number) for number in range(3_500)]
     answer = web.get("/studies")
@@ -212,3 +214,36 @@ def test_too_broad_is_413_with_a_reason(web):
 def test_head_answers_without_a_body(web):
     answer = web.request("HEAD", "/dicom-web/studies")
     assert answer.status_code == 200
+
+
+def test_a_long_answer_that_fails_has_a_status_and_leaves_nothing_behind(web, monkeypatch):
+    web.archive.matches = [FakeMatch(number) for number in range(2_000)]
+
+    def members(match, retrieve_base, *, upper):
+        if match.number == 1_500:
+            raise PacsdError(Fault.UNAVAILABLE, "the index is gone")
+        return '"00080005":{"vr":"CS"}'
+
+    monkeypatch.setattr(FakeMatch, "members", members)
+    assert web.get("/studies").status_code == 503
+    assert web.archive.scratches[0].closed and web.archive.closed == 1
+
+
+@pytest.mark.parametrize("accept", ["application/dicom+json", 'multipart/related; type="application/dicom+xml"'])
+def test_a_long_answer_is_compressed_for_who_takes_it(web, accept):
+    web.archive.matches = [FakeMatch(number) for number in range(1_200)]
+    plain = web.get("/studies", headers={"Accept": accept, "Accept-Encoding": "identity"})
+    coded = web.get("/studies", headers={"Accept": accept, "Accept-Encoding": "gzip"})
+    assert coded.headers["content-encoding"] == "gzip"
+    assert plain.content.count(b"1199") == coded.content.count(b"1199") == 1
+
+
+def test_the_warning_of_many_unsupported_keys_is_short(web):
+    web.archive.unsupported = tuple(f"0009{number:04X}" for number in range(150))
+    warning = web.get("/studies").headers["warning"]
+    assert "140 more matching keys are not supported" in warning and len(warning) < 2_000
+
+
+def test_a_path_of_thousands_of_sequences_is_no_key(web):
+    answer = web.get("/studies?" + "00081115." * 2_000 + "00081150=1")
+    assert answer.status_code == 200 and len(answer.headers["warning"]) < 200

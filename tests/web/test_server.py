@@ -119,6 +119,13 @@ def test_nonsense_is_a_bad_request(running):
     assert running.get("/health/live")[0] == 200
 
 
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"])
+def test_a_request_that_does_not_name_one_host_is_a_bad_request(running, hosts):
+    answer = running.raw(b"GET /health/live HTTP/1.1\r\n" + hosts + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert running.raw(b"GET /health/live HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_large_body_is_not_taken_for_headers(running):
     content = b"x" * 1_000_000
     with closing(http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)) as connection:
@@ -204,6 +211,19 @@ def test_a_slow_reader_does_not_fill_the_memory():
             connection.sendall(f"GET {INSTANCE} HTTP/1.1\r\nHost: x\r\nAccept: application/dicom\r\n\r\n".encode())
             assert left.wait(10)
         assert len(taken) < 32
+
+
+def test_a_slow_client_that_goes_on_taking_a_large_frame_gets_all_of_it():
+    with serving(ServerLimits(), limits=WebLimits(download_stall_s=0.3)) as one:
+        one.web.archive.refs = [FakeRef("1.2", "1.3", "1.4", EXPLICIT, b"")]
+        one.web.archive.part10 = lambda ref: FakePart10(48 << 20, iter([bytes(16 << 20)] * 3))
+        with one.connect() as connection:
+            connection.sendall(f"GET {INSTANCE} HTTP/1.1\r\nHost: x\r\nAccept: application/dicom\r\n\r\n".encode())
+            taken = 0
+            while taken < 48 << 20 and (chunk := connection.recv(1 << 20, socket.MSG_WAITALL)):
+                taken += len(chunk)
+                threading.Event().wait(0.04)             # all of it in 2 s, a chunk in more than it may stall
+        assert taken >= 48 << 20
 
 
 def test_a_large_value_arrives_whole(running):

@@ -1,7 +1,7 @@
 """Who hears what (PS3.4 Table CC.2.3-2, CC.2.4.3), in which order, and what waits for whom is away."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import orjson
 import pytest
@@ -243,3 +243,19 @@ def test_a_restart_is_told_to_every_subscriber(office):
     assert (first(report, "00001000"), first(report, "00001002")) == (reports.GLOBAL, 4)
     assert [first(report, tag) for tag in ("00741242", "00741244", "00741246")] == ["RESTARTED", *["WARM START"] * 2]
     assert office.heard("NOBODY") == []
+
+
+def test_a_subscription_made_while_idle_subscribers_are_forgotten_stays(office):
+    one = made(office)
+    office.subscriptions.subscribe(office.peer, AE, one, lock=False)
+    office.subscriptions.unsubscribe(office.peer, AE, one)
+    office.heard(AE)
+    with ThreadPoolExecutor(1) as pool, office.index.connection() as connection:
+        with connection.transaction():
+            subscriber = subscribers.known(connection, office.peer.organisation, AE)
+            [(item,)] = connection.execute("select pk from workitem").fetchall()
+            subscribers.subscribe(connection, subscriber.pk, item, lock=False)
+            forgetting = pool.submit(subscribers.forget, office.index, keep_reports_s=3600.0, grace_s=0.0)
+            wait([forgetting], timeout=0.3)
+        forgetting.result(10)
+    assert office.rows("select count(*) from subscription") == [(1,)]

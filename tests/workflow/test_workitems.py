@@ -214,3 +214,11 @@ def test_nothing_is_changed_when_its_record_cannot_be_kept(office, monkeypatch):
     assert error.value.fault is Fault.FULL
     assert office.rows("select * from workitem") == before
     assert topics(office, one) == ["workitem.scheduled"]
+
+
+def test_an_update_that_empties_the_worklist_label_is_told_of_its_modification(office):
+    one = made(office)
+    reservation = office.workitems.update(office.peer, one, {"00741202": attribute("LO")}, transaction_uid=None)
+    assert reservation is Reservation.UPDATED_WITH_MODIFICATIONS
+    assert office.workitems.retrieve(office.peer.scope, one)["00741202"] == attribute("LO", "WORKLIST")
+    assert office.workitems.update(office.peer, one, progress(1), transaction_uid=None) is None

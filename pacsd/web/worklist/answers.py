@@ -58,6 +58,7 @@ CANCEL_TEXTS: Texts = {                  # 11.8.3.2
 }
 RESERVATION_TEXTS: Mapping[Reservation, str] = {
     Reservation.CREATED_WITH_MODIFICATIONS: "The Workitem was created with modifications.",
+    Reservation.UPDATED_WITH_MODIFICATIONS: "The Workitem was updated with modifications.",
     Reservation.LOCK_NOT_GRANTED: "Deletion Lock not granted.",
     Reservation.ALREADY_CANCELED: "The UPS is already in the requested state of CANCELED.",
     Reservation.ALREADY_COMPLETED: "The UPS is already in the requested state of COMPLETED.",

@@ -8,7 +8,6 @@ Message ID.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -54,7 +53,12 @@ class EventChannels:
         except PacsdError as error:
             await websocket.send_denial_response(of_fault(error))
             return
-        await self._serve(websocket, channels, channel)
+        try:
+            await self._serve(websocket, channels, channel)
+        except (WebSocketDisconnect, TimeoutError):
+            _log.info("an event channel broke off")
+        finally:
+            await self._closed(channels, channel)
 
     def _refusal(self, websocket: WebSocket) -> Response | None:
         title = websocket.path_params["aetitle"].strip()
@@ -68,7 +72,8 @@ class EventChannels:
 
     def _is_of_us(self, origin: str | None, host: str) -> bool:
         """Browsers let any page open a WebSocket to anywhere; what CORS does for the rest has to be done here."""
-        return origin is None or urlsplit(origin).netloc == host or origin in self._services.allowed_origins
+        same = origin is not None and origin.partition("://")[2] == host
+        return origin is None or same or origin in self._services.allowed_origins
 
     async def _serve(self, websocket: WebSocket, channels: Channels, channel: Channel) -> None:
         switchboard = self._board(channels)
@@ -80,8 +85,6 @@ class EventChannels:
         try:
             await asyncio.wait((gone, sending), return_when=asyncio.FIRST_COMPLETED)
             await _close(websocket, sending.result() if sending.done() else gone.result())
-        except (WebSocketDisconnect, TimeoutError):
-            _log.info("an event channel broke off")
         except PacsdError as error:
             _log.warning("an event channel was closed", extra={"fault": error.fault.value})
             await _close(websocket, _TRY_AGAIN)
@@ -89,7 +92,6 @@ class EventChannels:
             switchboard.disconnect(channel)
             self._services.count.channel(-1)
             await _end(gone, sending)
-            await self._closed(channels, channel)
 
     async def _send(self, websocket: WebSocket, channels: Channels, channel: Channel, event: asyncio.Event) -> int:
         """Send what there is, whenever there is something; the code to close with."""

@@ -1,6 +1,5 @@
 """Workitems on their way in and out: data sets as JSON or XML (PS3.18 11.1, 8.7.3)."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from pacsd.web import json_dataset, xml_dataset
 from pacsd.web.json_dataset import Dataset
 from pacsd.web.media_types import DICOM_JSON, DICOM_XML, JSON, Representation, media_type
 from pacsd.web.problem import HttpError
+from pacsd.web.request_body import arriving
 from pacsd.web.services import Services
 from pacsd.web.xml_model import native_model
 
@@ -29,7 +29,8 @@ async def received(services: Services, request: Request, *, required: bool = Tru
 
     Raises HttpError 415, 413, 408, 400, PacsdError MALFORMED.
     """
-    text = await _body(request, services.limits.max_dataset_bytes, services.limits.upload_stall_s)
+    limits = services.limits
+    text = b"".join([chunk async for chunk in arriving(limits, request, limits.max_dataset_bytes)])
     if not text and not required:
         return {}
     content_type = request.headers.get("content-type", "")
@@ -47,31 +48,3 @@ def sent(dataset: Mapping[str, Any], form: Representation, headers: Mapping[str,
     whole = {**_UTF8, **dataset}
     body = native_model(whole) if form.media_type == DICOM_XML else orjson.dumps(whole)
     return Response(body, headers={"Content-Type": form.media_type, **headers})
-
-
-async def _body(request: Request, most: int, stall_s: float) -> bytes:
-    declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > most:
-        raise _too_large(most)
-    chunks: list[bytes] = []
-    taken = 0
-    stream = aiter(request.stream())
-    while True:
-        try:
-            async with asyncio.timeout(stall_s):
-                chunk = await anext(stream, None)
-        except TimeoutError as error:
-            raise HttpError(
-                408, "Request Timeout", "the upload has stalled", headers={"Connection": "close"}
-            ) from error
-        if chunk is None:
-            return b"".join(chunks)
-        taken += len(chunk)
-        if taken > most:
-            raise _too_large(most)
-        chunks.append(chunk)
-
-
-def _too_large(most: int) -> HttpError:
-    detail = f"one data set may hold {most} bytes"
-    return HttpError(413, "Content Too Large", detail, headers={"Connection": "close"})

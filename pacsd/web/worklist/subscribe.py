@@ -1,5 +1,7 @@
 """Subscribe, Unsubscribe and Suspend Global Subscription (PS3.18 11.10, 11.11, 11.12)."""
 
+from urllib.parse import quote
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,7 +26,7 @@ async def subscribe(services: Services, request: Request) -> Response:
             raise bad_request("matching keys belong to a subscription to the filtered worklist, and only there")
         reservation = await services.threads.commit(_subscribe, services, title, target, parameters)
         base_url = services.addresses.dicom_web(request)
-        channel = f"ws{base_url.removeprefix('http')}/ws/subscribers/{title.replace(' ', '%20')}"
+        channel = f"ws{base_url.removeprefix('http')}/ws/subscribers/{quote(title, safe='')}"
         return Response(status_code=201, headers={"Content-Location": channel, **reserved(base_url, reservation)})
 
     return await answered(services, request, work)

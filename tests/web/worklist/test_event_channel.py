@@ -1,7 +1,9 @@
 """Subscriptions over HTTP and event channels over real WebSockets (PS3.18 8.10, 11.10 to 11.12)."""
 
 import asyncio
+import logging
 import socket
+import struct
 import threading
 from collections.abc import Callable
 
@@ -17,6 +19,7 @@ from pacsd.supervise.metrics import Metrics, render
 from pacsd.web.metering import Meter
 from pacsd.web.server import ServerLimits
 from pacsd.web.services import WebLimits
+from pacsd.workflow.channels import Channels
 from tests.web.worklist.conftest import Desk, Served, served
 from tests.workflow.conftest import Office
 from tests.workflow.steps import attribute, first, performed, progress, step
@@ -43,11 +46,11 @@ def next_report(channel: ClientConnection, seen: set[object] | None = None) -> t
 
 def test_subscribing_tells_where_the_channel_is(desk: Desk, office):
     create(office)
-    answer = desk.post(f"/workitems/{ONE}/subscribers/AI%20BOX?deletionlock=true")
+    answer = desk.post(f"/workitems/{ONE}/subscribers/AI%20BOX%25%3F?deletionlock=true")
     assert answer.status_code == 201
-    assert answer.headers["content-location"] == "ws://pacs.test/dicom-web/ws/subscribers/AI%20BOX"
+    assert answer.headers["content-location"] == "ws://pacs.test/dicom-web/ws/subscribers/AI%20BOX%25%3F"
     assert office.rows("select ae_title, deletion_lock from subscription join subscriber on pk = subscriber") == [
-        ("AI BOX", True)
+        ("AI BOX%?", True)
     ]
 
 
@@ -129,13 +132,17 @@ def test_what_a_client_did_not_confirm_comes_again(server: Served, office):
         wait_until(lambda: office.rows("select count(*) from report") == [(0,)])
 
 
-def handshaken(server: Served, title: str) -> socket.socket:
-    one = socket.create_connection(("127.0.0.1", server.port), timeout=10)
-    one.sendall(
+def handshake(server: Served, title: str) -> bytes:
+    return (
         f"GET /dicom-web/ws/subscribers/{title} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         "Sec-WebSocket-Version: 13\r\n\r\n".encode()
     )
+
+
+def handshaken(server: Served, title: str) -> socket.socket:
+    one = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    one.sendall(handshake(server, title))
     head = b""
     while b"\r\n\r\n" not in head:
         head += one.recv(1)
@@ -203,11 +210,13 @@ def test_who_speaks_is_let_go(server: Served):
     [
         ("TITLE-OF-MORE-THAN-16", {}, 400),
         ("WATCH", {"Origin": "http://evil.example"}, 403),
+        ("WATCH", {"Origin": "http://["}, 403),
+        ("WATCH", {"Origin": "null"}, 403),
         ("WATCH", {"Origin": "http://viewer.example"}, None),
         ("WATCH", {"Origin": "http://127.0.0.1:{port}"}, None),
     ],
 )
-def test_who_may_open_a_channel(office, title, headers, status):
+def test_who_may_open_a_channel(office, caplog, title, headers, status):
     with served(office, allowed_origins=("http://viewer.example",)) as one:
         headers = {name: value.format(port=one.port) for name, value in headers.items()}
         if status is None:
@@ -216,6 +225,27 @@ def test_who_may_open_a_channel(office, title, headers, status):
         with pytest.raises(InvalidStatus) as refused, connect(one.channel(title), additional_headers=headers):
             pass
         assert refused.value.response.status_code == status
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_a_client_that_leaves_before_its_channel_is_open_leaves_nothing(server: Served, office, monkeypatch):
+    opened, left = threading.Event(), threading.Event()
+
+    def open_late(*arguments):
+        channel = open_channel(*arguments)
+        opened.set()
+        left.wait(10)
+        return channel
+
+    open_channel = Channels.open
+    monkeypatch.setattr(Channels, "open", open_late)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as one:
+        one.sendall(handshake(server, "WATCH"))
+        assert opened.wait(10)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))     # by a reset
+    threading.Event().wait(0.1)          # the server hears of it meanwhile
+    left.set()
+    wait_until(lambda: office.rows("select channel from subscriber") == [(None,)])
 
 
 def test_channels_are_counted(office):

@@ -1,9 +1,12 @@
 """Create, retrieve, update, change state and request cancellation, as PS3.18 11.4 to 11.8 have them."""
 
+import asyncio
+
 import orjson
 import pytest
 
 from pacsd.index.workitems import delete_finished
+from pacsd.web.services import WebLimits
 from pacsd.web.worklist.answers import RESERVATION_TEXTS, STATUS
 from pacsd.web.xml_model import native_model
 from pacsd.workflow.refusals import Reason, Reservation
@@ -232,3 +235,16 @@ def test_hostile_bodies(desk, content, content_type, status):
         )
         assert answer.status_code == status, answer.text
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("pause_s", [1.0, 0.01])
+def test_a_workitem_that_stalls_or_dribbles_in_is_refused(office, pause_s):
+    desk = Desk(office, limits=WebLimits(upload_stall_s=0.05, min_upload_bytes_per_s=10_000))
+
+    async def dribble():
+        for byte in orjson.dumps(step()):
+            yield bytes([byte])
+            await asyncio.sleep(pause_s)
+
+    answer = desk.post(f"/workitems?{ONE}", content=dribble(), headers=JSON)
+    assert answer.status_code == 408 and answer.headers["connection"] == "close"
