@@ -27,7 +27,8 @@ class OverlayPlane:
         """The picture with the plane's points in a grey."""
         rows, columns = picture.shape[:2]
         top, left = max(self.row, 0), max(self.column, 0)
-        points = self.points[top - self.row : rows - self.row, left - self.column : columns - self.column]
+        below, right = max(rows - self.row, 0), max(columns - self.column, 0)
+        points = self.points[top - self.row : below, left - self.column : right]
         shown = np.array(picture)
         shown[top : top + points.shape[0], left : left + points.shape[1]][points] = gray
         return shown

@@ -36,6 +36,12 @@ def test_the_origin_is_a_row_and_a_column_maybe_outside(origin, where):
     assert [tuple(map(int, one)) for one in np.argwhere(plane.on(BLACK, 9))] == where
 
 
+@pytest.mark.parametrize("origin", [(7, 1), (1, 7), (-30, 1), (1, -30), (32767, -32768)])
+def test_a_plane_larger_than_the_image_and_beside_it_changes_nothing(origin):
+    plane = overlay_plane(with_overlay([1] * 400, rows=20, columns=20, origin=origin), 0x6000, 1)
+    assert not plane.on(BLACK, 9).any()
+
+
 def test_overlays_of_several_frames():
     elements = [(0x15, "IS", "2"), (0x51, "US", 2)]
     header = with_overlay([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], elements=elements)
