@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from pacsd.codec import native
 from pacsd.codec.elements import encode_header
 from pacsd.codec.forward import Forward
-from pacsd.codec.frames import unpacked_bits
+from pacsd.codec.frames import MAX_FRAMES, unpacked_bits
 from pacsd.codec.image_pixel import PixelDescription
 from pacsd.codec.structure import ITEM, SEQUENCE_DELIMITATION, UNDEFINED, MalformedDataset
 from pacsd.faults import Fault, PacsdError
 
 MAX_FRAME_BYTES = 1 << 30                # of one coded frame
+MAX_TABLE_BYTES = 4 * MAX_FRAMES
 _STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")
 _ONE_FRAGMENT_EACH = frozenset(          # by definition (PS3.5 A.4.2, A.4.11, 8.2.16)
     ("1.2.840.10008.1.2.5", "1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.8.1")
@@ -30,7 +31,9 @@ def encapsulated_frames(
     table = next(_items(data), None)
     if table is None:
         raise MalformedDataset("encapsulated pixel data has no offset table")
-    offsets = list(extended_offsets) or list(struct.unpack_from(f"<{len(table) // 4}I", table))
+    offsets = extended_offsets
+    if not offsets and len(table) == 4 * number_of_frames <= MAX_TABLE_BYTES:
+        offsets = struct.unpack(f"<{number_of_frames}I", table)
     starts = frozenset(offsets) if len(offsets) == number_of_frames and offsets[0] == 0 else None
     frame: list[bytes] = []
     at = done = size = 0

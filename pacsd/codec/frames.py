@@ -2,6 +2,7 @@
 
 import itertools
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pacsd.codec.structure import ITEM, SEQUENCE_DELIMITATION, UNDEFINED, MalformedDataset
@@ -13,7 +14,7 @@ __all__ = ["BulkExtent", "BytesReader", "FrameTable", "Reader", "bulk", "frame_e
 Extent = tuple[int, int]                 # offset from the start of the reader, length; bytes
 Frames = tuple[tuple[Extent, ...], ...]
 
-MAX_FRAGMENTS = 4_000_000
+MAX_FRAMES = MAX_FRAGMENTS = 1_000_000     # a table of them takes some hundred bytes each
 _SAMPLES, _PHOTOMETRIC, _NUMBER_OF_FRAMES = 0x00280002, 0x00280004, 0x00280008
 _ROWS, _COLUMNS, _BITS_ALLOCATED = 0x00280010, 0x00280011, 0x00280100
 _OFFSETS, _LENGTHS = 0x7FE00001, 0x7FE00002      # Extended Offset Table (PS3.3 C.7.6.3.1.8)
@@ -61,7 +62,7 @@ def frame_extents(
     """The frames of the data set that stands at `offset_bytes`; None without pixel data (PS3.5 8.1, A.4).
 
     Raises PacsdError MALFORMED when Number of Frames and the bytes contradict each other or the pixel data is
-    truncated.
+    truncated, TOO_MUCH above MAX_FRAMES.
     """
     dataset = Dataset(
         reader, offset_bytes=offset_bytes, length_bytes=length_bytes, transfer_syntax_uid=transfer_syntax_uid
@@ -106,6 +107,8 @@ def _native(dataset: Dataset, element: Located, described: dict[int, bytes]) -> 
     have = min(element.length, element.end - element.value_at)
     if (bits * count + 7) // 8 > have:
         raise PacsdError(Fault.MALFORMED, f"pixel data is too short for {count} frames")
+    if count > MAX_FRAMES:
+        raise PacsdError(Fault.TOO_MUCH, f"more than {MAX_FRAMES} frames")
     if bits % 8 == 0:
         size = bits // 8
         frames = tuple(((element.value_at + n * size, size),) for n in range(count))
@@ -130,11 +133,11 @@ def _encapsulated(dataset: Dataset, element: Located, described: dict[int, bytes
         groups = [fragments]
     else:
         groups = (
-            _by_offsets(fragments, _extended_offsets(described), count)
-            or _by_offsets(fragments, _basic_offsets(table), count)
+            _by_offsets(fragments, _numbers("Q", described.get(_OFFSETS, b""), count), count)
+            or _by_offsets(fragments, _numbers("I", table, count), count)
             or _without_table(dataset, fragments, count)
         )
-    lengths = _extended_lengths(described, count)
+    lengths = _numbers("Q", described.get(_LENGTHS, b""), count) if _OFFSETS in described else ()
     frames = []
     for number, group in enumerate(groups):
         if lengths and len(group) == 1 and lengths[number] <= group[0][1]:
@@ -167,23 +170,13 @@ def _fragments(dataset: Dataset, element: Located) -> tuple[bytes, list[Extent]]
     return table or b"", fragments
 
 
-def _basic_offsets(table: bytes) -> list[int]:
-    return list(struct.unpack_from(f"<{len(table) // 4}I", table))
+def _numbers(code: str, raw: bytes, count: int) -> Sequence[int]:
+    """So many numbers; none where there are more or fewer, so that none are made of what no frame needs."""
+    form = struct.Struct(f"<{count}{code}")
+    return form.unpack(raw) if len(raw) == form.size else ()
 
 
-def _extended_offsets(described: dict[int, bytes]) -> list[int]:
-    raw = described.get(_OFFSETS, b"")
-    return list(struct.unpack_from(f"<{len(raw) // 8}Q", raw))
-
-
-def _extended_lengths(described: dict[int, bytes], count: int) -> list[int]:
-    raw = described.get(_LENGTHS, b"")
-    if len(raw) != 8 * count or _OFFSETS not in described:
-        return []
-    return list(struct.unpack(f"<{count}Q", raw))
-
-
-def _by_offsets(fragments: list[Extent], offsets: list[int], count: int) -> list[list[Extent]] | None:
+def _by_offsets(fragments: list[Extent], offsets: Sequence[int], count: int) -> list[list[Extent]] | None:
     """Fragments grouped at the offsets, which count from the first item tag; None if they do not fit."""
     if len(offsets) != count or not offsets or offsets[0] != 0:
         return None

@@ -1,6 +1,7 @@
 """Frames and bulk data found by ranged reads, in every way Pixel Data is written."""
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import pydicom
@@ -78,6 +79,26 @@ def test_no_table_and_one_frame_takes_all() -> None:
 def test_without_a_usable_table_code_streams_begin_frames(table: bytes) -> None:
     data = described(2) + encapsulated(table, SOI, b"bb", b"cc", SOI)
     assert frames_of(data, JPEG) == [SOI + b"bbcc", SOI]
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, JPEG])
+def test_more_frames_than_a_table_can_hold_are_refused(syntax: str) -> None:
+    """A frame of one pixel takes a byte of the object, and some hundred of a table."""
+    pixels = struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OB", 0, 1_000_002) + bytes(1_000_002)
+    fragments = encapsulated(b"", *[b""] * 1_000_001)
+    data = described(1_000_001, rows=1, columns=1) + (pixels if syntax == EXPLICIT else fragments)
+    with pytest.raises(PacsdError) as refused:
+        table_of(data, syntax)
+    assert refused.value.fault is Fault.TOO_MUCH
+
+
+def test_a_table_of_more_offsets_than_frames_is_not_looked_at() -> None:
+    data = described(2) + encapsulated(bytes(8 << 20), b"aa", b"bb")
+    tracemalloc.start()
+    assert frames_of(data, JPEG) == [b"aa", b"bb"]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60 << 20
 
 
 def test_a_video_is_one_frame() -> None:
