@@ -22,7 +22,17 @@ _TYPES = {                               # Bits Allocated and Pixel Representati
     (32, 0): np.uint32, (32, 1): np.int32,
 }  # fmt: skip
 _FLOATS: dict[str, type[np.floating[Any]]] = {"float": np.float32, "double": np.float64}
-_PIXEL_DATA: dict[str, ValueType] = {"7FE00008": "float", "7FE00009": "double"}
+_FLOAT_BITS = {"float": 32, "double": 64}
+VALUE_TYPES: Mapping[int, ValueType] = {     # what the pixels stand in -> what they are
+    0x7FE00008: "float", 0x7FE00009: "double", 0x7FE00010: "integer",
+}  # fmt: skip
+_WORDS = {
+    0x00280002: "samples_per_pixel", 0x00280006: "planar_configuration", 0x00280010: "rows", 0x00280011: "columns",
+    0x00280100: "bits_allocated", 0x00280101: "bits_stored", 0x00280102: "high_bit",
+    0x00280103: "pixel_representation",
+}  # fmt: skip
+_TEXTS = {0x00280004: "photometric_interpretation", 0x00280008: "number_of_frames"}
+DESCRIBING = frozenset((*_WORDS, *_TEXTS))
 SUBSAMPLED = ("YBR_FULL_422", "YBR_PARTIAL_422")
 
 
@@ -47,13 +57,16 @@ class PixelDescription:
     value_type: ValueType = "integer"
 
     @classmethod
-    def of_attributes(cls, attributes: Mapping[str, Mapping[str, Any]]) -> PixelDescription:
-        """From the top-level DICOM JSON attributes of an instance (PS3.18 F.2). Raises PacsdError MALFORMED."""
-        found = {
-            name: attributes[tag]["Value"][0] for name, tag in _TAGS.items() if attributes.get(tag, {}).get("Value")
-        }
-        kinds = [kind for tag, kind in _PIXEL_DATA.items() if tag in attributes]
-        return cls.of_values(found, value_type=kinds[0] if kinds else "integer")
+    def of_elements(
+        cls, values: Mapping[int, bytes], *, value_type: ValueType, big_endian: bool = False
+    ) -> PixelDescription:
+        """From raw values by tag, of the elements in DESCRIBING. Raises PacsdError as `of_values` does."""
+        order: Literal["big", "little"] = "big" if big_endian else "little"
+        words = {name: values.get(tag, b"")[:2] for tag, name in _WORDS.items()}
+        texts = {name: values.get(tag, b"").decode("latin_1").split("\\")[0].strip(" \0")
+                 for tag, name in _TEXTS.items()}
+        numbers = {name: int.from_bytes(raw, order) for name, raw in words.items() if len(raw) == 2}
+        return cls.of_values(numbers | {name: text for name, text in texts.items() if text}, value_type=value_type)
 
     @classmethod
     def of_values(cls, values: Mapping[str, Any], *, value_type: ValueType = "integer") -> PixelDescription:
@@ -74,7 +87,7 @@ class PixelDescription:
                 pixel_representation=int(values.get("pixel_representation", 0)) if value_type == "integer" else 0,
                 photometric_interpretation=str(values.get("photometric_interpretation") or "MONOCHROME2").strip(" \0"),
                 planar_configuration=int(values.get("planar_configuration") or 0),
-                number_of_frames=int(values.get("number_of_frames") or 1),
+                number_of_frames=int(values.get("number_of_frames") or 1) or 1,
                 value_type=value_type,
             )
         except (TypeError, ValueError) as error:
@@ -117,18 +130,3 @@ class PixelDescription:
     def subsampled(self) -> bool:
         """Whether native frames hold two chrominance samples for every two pixels (PS3.3 C.7.6.3.1.2)."""
         return self.samples_per_pixel == 3 and self.photometric_interpretation in SUBSAMPLED
-
-
-_FLOAT_BITS = {"float": 32, "double": 64}
-_TAGS = {
-    "samples_per_pixel": "00280002",
-    "photometric_interpretation": "00280004",
-    "planar_configuration": "00280006",
-    "number_of_frames": "00280008",
-    "rows": "00280010",
-    "columns": "00280011",
-    "bits_allocated": "00280100",
-    "bits_stored": "00280101",
-    "high_bit": "00280102",
-    "pixel_representation": "00280103",
-}

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pacsd.codec import decoders, encoders
 from pacsd.codec.encoders import coded_description
 from pacsd.codec.frames import BytesReader, frame_extents
+from pacsd.codec.pixel_module import read_pixel_module
 from pacsd.codec.pixels import (
     Loss,
     PixelDescription,
@@ -140,14 +141,10 @@ def test_the_same_slice_in_many_syntaxes_decodes_to_nearly_the_same(data_folder:
 
 
 def first_frame(image: Image) -> tuple[bytes, PixelDescription]:
-    table = frame_extents(
-        BytesReader(image.data), offset_bytes=0, length_bytes=len(image.data), transfer_syntax_uid=image.syntax
-    )
-    assert table is not None
-    described = image.read().to_json_dict(bulk_data_threshold=1, bulk_data_element_handler=lambda _: "x")
-    description = PixelDescription.of_attributes(described)
-    frame = b"".join(image.data[start : start + length] for start, length in table.frames[0])
-    return frame, description
+    where = {"offset_bytes": 0, "length_bytes": len(image.data), "transfer_syntax_uid": image.syntax}
+    table, module = frame_extents(BytesReader(image.data), **where), read_pixel_module(BytesReader(image.data), **where)
+    assert table is not None and module is not None
+    return b"".join(image.data[start : start + length] for start, length in table.frames[0]), module.description
 
 
 def test_bits_beside_bits_stored_are_no_value() -> None:

@@ -1,8 +1,8 @@
 """What rendering needs to know of an object, read once and kept: attributes, and functional groups by frame."""
 
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from io import BytesIO
-from typing import Any
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
@@ -12,24 +12,28 @@ from pydicom.tag import Tag
 
 from pacsd.codec import walk
 from pacsd.codec.charset import decode_text
-from pacsd.codec.image_pixel import PixelDescription
-from pacsd.codec.render.values import integer, items, text
+from pacsd.codec.convert import converted
+from pacsd.codec.frames import MAX_FRAMES
+from pacsd.codec.image_pixel import DESCRIBING, VALUE_TYPES, PixelDescription
+from pacsd.codec.render.values import LONG_VALUES, MAX_TEXT_BYTES, items
 from pacsd.codec.structure import (
     ITEM,
     ITEM_DELIMITATION,
     UNDEFINED,
     NeedMoreData,
     element_head,
-    items_are_big_endian,
     skip_undefined,
 )
+from pacsd.codec.transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN
 from pacsd.faults import Fault, PacsdError
 
-MAX_VALUE_BYTES = 64 << 20
 MAX_BYTES = 128 << 20                    # of all values
+MAX_VALUE_BYTES = 64 << 20               # of tables, profiles, overlays, functional groups
+MAX_SEQUENCE_BYTES = 8 << 20
+MAX_ITEMS = 50_000
 _CHARACTER_SET = 0x00080005
-_PER_FRAME = 0x52009230
-_DOUBLE_FLOAT = {32: "float", 64: "double"}
+_ROWS, _COLUMNS, _PER_FRAME = 0x00280010, 0x00280011, 0x52009230
+_ITEM = b"\xfe\xff\x00\xe0"
 
 _KEYWORDS = (
     # PS3.3 C.7.6.3, C.7.6.24, C.7.5.1.1.2 and the transformations of PS3.4 N.2
@@ -78,66 +82,61 @@ class ImageHeader:
     """
 
     def __init__(self, source: walk.Dataset) -> None:
-        self._implicit, self._big = source.implicit, source.big_endian
+        self._pixel_data = 0
         self._per_frame = b""
         self.dataset = Dataset()
         self._raw: dict[int, tuple[str, bytes]] = {}     # as they stand: pydicom forgets them when it converts
         self.size_bytes = 0
-        self._has_pixels = False
+        wanted = list(self._wanted(source))
+        if source.big_endian:            # retired; words that pydicom leaves as they are stand in tables and overlays
+            source, wanted = _in_little_endian(source, wanted)
+        self._implicit = source.implicit
+        for element in wanted:
+            self._keep(element.tag, element.vr, source.read(element.value_at, element.end - element.value_at))
+
+    def _wanted(self, source: walk.Dataset) -> Iterator[walk.Located]:
+        """The elements before the pixels that are kept: what is longer than any such value is none."""
         for element in source.elements():
-            if element.tag in walk.PIXEL_DATA:
-                self._has_pixels = True
-                break
+            if element.tag in VALUE_TYPES:
+                self._pixel_data = element.tag
+                return
             length = element.end - element.value_at
-            if element.tag in TAGS and length <= MAX_VALUE_BYTES:
+            if element.tag in TAGS and length <= (MAX_VALUE_BYTES if element.vr in LONG_VALUES else MAX_TEXT_BYTES):
                 self.size_bytes += length + 200
                 if self.size_bytes > MAX_BYTES:
                     raise PacsdError(Fault.TOO_MUCH, f"more than {MAX_BYTES} bytes of attributes to render with")
-                self._keep(element.tag, element.vr, source.read(element.value_at, length))
+                yield element
 
     def _keep(self, tag: int, vr: str, value: bytes) -> None:
         if tag == _PER_FRAME:
             self._per_frame = value
             return
+        if vr == "SQ":
+            check_parsable(value)
         self._raw[tag] = vr, value
-        raw = RawDataElement(Tag(tag), vr, len(value), value, 0, self._implicit, not self._big)
+        raw = RawDataElement(Tag(tag), vr, len(value), value, 0, self._implicit, True)
         self.dataset._dict[raw.tag] = raw      # as pydicom's own reader does: converted at first sight
 
     @cached_property
     def description(self) -> PixelDescription | None:
         """The Image Pixel Module, None where the object is no image. Raises PacsdError MALFORMED, UNSUPPORTED."""
-        dataset = self.dataset
-        if not self._has_pixels or not integer(dataset, "Rows", 0) or not integer(dataset, "Columns", 0):
+        values = {tag: value for tag, (_, value) in self._raw.items() if tag in DESCRIBING}
+        if not self._pixel_data or not any(values.get(_ROWS, b"")) or not any(values.get(_COLUMNS, b"")):
             return None
-        allocated = integer(dataset, "BitsAllocated", 16)
-        # Float pixel data has no Bits Stored (PS3.3 C.7.6.24).
-        kind = "integer" if integer(dataset, "BitsStored", 0) else _DOUBLE_FLOAT.get(allocated, "integer")
-        found: dict[str, Any] = {
-            "samples_per_pixel": integer(dataset, "SamplesPerPixel", 1),
-            "photometric_interpretation": text(dataset, "PhotometricInterpretation"),
-            "planar_configuration": integer(dataset, "PlanarConfiguration", 0),
-            "number_of_frames": integer(dataset, "NumberOfFrames", 1),
-            "rows": integer(dataset, "Rows", 0),
-            "columns": integer(dataset, "Columns", 0),
-            "bits_allocated": allocated,
-            "bits_stored": integer(dataset, "BitsStored", 0),
-            "pixel_representation": integer(dataset, "PixelRepresentation", 0),
-        }
-        if "HighBit" in dataset:
-            found["high_bit"] = integer(dataset, "HighBit", 0)
-        return PixelDescription.of_values(found, value_type=kind)  # type: ignore[arg-type]
+        return PixelDescription.of_elements(values, value_type=VALUE_TYPES[self._pixel_data])
 
     @cached_property
     def _frame_items(self) -> list[bytes]:
-        return split_items(self._per_frame, implicit=self._implicit, big_endian=self._big)
+        return split_items(self._per_frame, implicit=self._implicit)
 
     def frame_groups(self, number: int) -> Dataset:
         """The item of the Per-Frame Functional Groups Sequence of a frame, from 1; empty where there is none."""
         found = self._frame_items
         if not 0 < number <= len(found):
             return Dataset()
+        check_parsable(found[number - 1])
         try:
-            return read_dataset(BytesIO(found[number - 1]), self._implicit, not self._big)
+            return read_dataset(BytesIO(found[number - 1]), self._implicit, True)
         except Exception as error:  # pydicom's readers raise whatever the bytes make them
             raise PacsdError(Fault.MALFORMED, "a functional group cannot be read") from error
 
@@ -151,9 +150,7 @@ class ImageHeader:
 
     def raw(self, tag: int) -> bytes:
         """The bytes of a value, words little endian; empty where it is absent."""
-        vr, value = self._raw.get(tag, ("", b""))
-        swapped = self._big and vr in ("OW", "US", "SS")
-        return b"".join(value[at : at + 2][::-1] for at in range(0, len(value), 2)) if swapped else value
+        return self._raw.get(tag, ("", b""))[1]
 
     def numbers(self, tag: int) -> list[int]:
         """The values of a US or SS element, signed; none where it has another VR or is absent."""
@@ -169,32 +166,56 @@ class ImageHeader:
         return decode_text(value, vr, declared.split("\\") if declared else ()).strip(" \0")
 
 
-def split_items(sequence: bytes, *, implicit: bool, big_endian: bool) -> list[bytes]:
-    """The items of a sequence's value, each without its header; those of a broken sequence as far as they go."""
+def check_parsable(sequence: bytes) -> None:
+    """Raises PacsdError TOO_MUCH for more items or elements than pydicom may be asked to make objects of."""
+    if len(sequence) > MAX_SEQUENCE_BYTES or sequence.count(_ITEM) > MAX_ITEMS:
+        raise PacsdError(Fault.TOO_MUCH, f"a sequence of more than {MAX_SEQUENCE_BYTES} bytes or {MAX_ITEMS} items")
+
+
+def _in_little_endian(
+    source: walk.Dataset, elements: Iterable[walk.Located]
+) -> tuple[walk.Dataset, list[walk.Located]]:
+    """Those elements of a big endian data set as one of their own."""
+    pieces = [source.read(element.start, element.end - element.start) for element in elements]
+    data = b"".join(converted(pieces, source=EXPLICIT_VR_BIG_ENDIAN, target=EXPLICIT_VR_LITTLE_ENDIAN))
+    made = walk.Dataset(
+        walk.BytesReader(data), offset_bytes=0, length_bytes=len(data), transfer_syntax_uid=EXPLICIT_VR_LITTLE_ENDIAN
+    )
+    return made, list(made.elements())
+
+
+def split_items(sequence: bytes, *, implicit: bool) -> list[bytes]:
+    """The items of a sequence's value, each without its header; those of a broken sequence as far as they go.
+
+    Raises PacsdError TOO_MUCH for more than there may be frames.
+    """
     found: list[bytes] = []
-    big = items_are_big_endian(sequence, 0, big_endian=big_endian)
     at, end = 0, len(sequence)
     try:
         while end - at >= 8:
-            head = element_head(sequence, at, end, implicit=True, big_endian=big)
+            head = element_head(sequence, at, end, implicit=True, big_endian=False)
             if head.tag != ITEM:
                 break
             length = head.length
-            stop = head.value_at + length if length != UNDEFINED else _item_end(sequence, head.value_at, implicit, big)
+            stop = head.value_at + length if length != UNDEFINED else _item_end(sequence, head.value_at, implicit)
             found.append(sequence[head.value_at : stop])
             at = stop + (8 if length == UNDEFINED else 0)
+            if len(found) > MAX_FRAMES:
+                break
     except PacsdError:
         return found
+    if len(found) > MAX_FRAMES:
+        raise PacsdError(Fault.TOO_MUCH, f"functional groups of more than {MAX_FRAMES} frames")
     return found
 
 
-def _item_end(data: bytes, at: int, implicit: bool, big: bool) -> int:
+def _item_end(data: bytes, at: int, implicit: bool) -> int:
     while True:
-        head = element_head(data, at, len(data), implicit=implicit, big_endian=big)
+        head = element_head(data, at, len(data), implicit=implicit, big_endian=False)
         if head.tag == ITEM_DELIMITATION:
             return at
         if head.length == UNDEFINED:
-            at = skip_undefined(data, head.value_at, len(data), implicit=implicit, big_endian=big)
+            at = skip_undefined(data, head.value_at, len(data), implicit=implicit, big_endian=False)
         else:
             at = head.value_at + head.length
         if at > len(data):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from pacsd.codec.render.values import words
+from pacsd.codec.render.values import table_bytes, words
 from pacsd.faults import Fault, PacsdError
 
 
@@ -34,7 +34,7 @@ def lookup_table(holder: Dataset, *, signed: bool) -> LookupTable:
 
     `signed`: whether the first input is, as the pixels or the output of the Modality LUT are (PS3.3 C.11.2.1.1).
     """
-    return table_of(words(holder, "LUTDescriptor"), _data(holder, "LUTData"), signed=signed)
+    return table_of(words(holder, "LUTDescriptor"), table_bytes(holder, "LUTData"), signed=signed)
 
 
 def table_of(descriptor: list[int], data: bytes, *, signed: bool) -> LookupTable:
@@ -52,10 +52,3 @@ def table_of(descriptor: list[int], data: bytes, *, signed: bool) -> LookupTable
     if not len(entries) or len(entries) < count - 1:
         raise PacsdError(Fault.MALFORMED, "a lookup table is shorter than its descriptor says")
     return LookupTable(first, bits, entries[:count].astype(np.uint16))
-
-
-def _data(holder: Dataset, keyword: str) -> bytes:
-    value = holder.get(keyword)
-    if isinstance(value, bytes):
-        return value
-    return np.array(words(holder, keyword), "<u2").tobytes()

@@ -4,7 +4,13 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+
+from pacsd.codec.structure import vr_of
+
+MAX_TEXT_BYTES = 0xFFFE                  # no VR but those with long lengths can tell more (PS3.5 7.1.2)
+LONG_VALUES = frozenset(("OB", "OW", "SQ", "UN"))
 
 
 def text(holder: Dataset, keyword: str) -> str:
@@ -46,10 +52,16 @@ def integer(holder: Dataset, keyword: str, default: int) -> int:
 
 def words(holder: Dataset, keyword: str) -> list[int]:
     """Values of 16 bits, unsigned, whichever of US, SS and OW the writer chose."""
+    data = table_bytes(holder, keyword)
+    return [int.from_bytes(data[at : at + 2], "little") for at in range(0, len(data) - 1, 2)]
+
+
+def table_bytes(holder: Dataset, keyword: str) -> bytes:
+    """The same as bytes, words little endian: what tables stand in."""
     value = _value(holder, keyword)
     if isinstance(value, bytes):
-        return [int.from_bytes(value[at : at + 2], "little") for at in range(0, len(value) - 1, 2)]
-    return [round(one) & 0xFFFF for one in decimals(holder, keyword)]
+        return value
+    return b"".join((round(one) & 0xFFFF).to_bytes(2, "little") for one in decimals(holder, keyword))
 
 
 def items(holder: Dataset, keyword: str) -> list[Dataset]:
@@ -59,10 +71,19 @@ def items(holder: Dataset, keyword: str) -> list[Dataset]:
 
 
 def _value(holder: Dataset, keyword: str) -> Any:
+    """None also for a value that is longer than it can be: made objects of, it would fill the memory."""
+    if keyword not in holder:
+        return None
     try:
-        return holder.get(keyword)
+        return None if _is_endless(holder.get_item(keyword)) else holder.get(keyword)
     except Exception:  # pydicom's converters raise many things for values that are not of their VR
         return None
+
+
+def _is_endless(raw: Any) -> bool:
+    if not isinstance(raw, RawDataElement) or raw.length <= MAX_TEXT_BYTES:
+        return False
+    return (raw.VR or vr_of(raw.tag)) not in LONG_VALUES
 
 
 def _several(value: Any) -> list[Any]:

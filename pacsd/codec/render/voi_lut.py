@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from pacsd.codec.render.lookup_table import LookupTable, lookup_table
-from pacsd.codec.render.values import decimals, text
+from pacsd.codec.render.values import decimals, items, text
 
 Values = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ def voi_lut(holder: Dataset, *, signed: bool) -> Voi | None:
         window = Window(center, width, function if function in FUNCTIONS else "LINEAR")
         if window.is_legal:
             return window
-    for item in holder.get("VOILUTSequence") or ():
+    for item in items(holder, "VOILUTSequence"):
         return VoiTable(lookup_table(item, signed=signed))
     return None
 

@@ -69,7 +69,7 @@ def images_below(folder: Path) -> Iterator[tuple[Path, Loaded]]:
 
 def header_of(dataset: Dataset, *, implicit: bool = False) -> ImageHeader:
     """What rendering sees of a data set; where it has no pixels, it gets some."""
-    if "PixelData" not in dataset and "FloatPixelData" not in dataset:
+    if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         dataset.add_new(0x7FE00010, "OW", b"\0\0")
     out = DicomBytesIO()
     out.is_little_endian, out.is_implicit_VR = True, implicit

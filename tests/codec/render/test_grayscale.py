@@ -43,6 +43,7 @@ def test_values_of_32_bits(bits):
 def test_float_values(allocated, kind):
     made = gray_image(BitsAllocated=allocated, FloatPixelPaddingValue=-99.0, DoubleFloatPixelPaddingValue=-99.0)
     del made.BitsStored, made.HighBit, made.PixelRepresentation
+    setattr(made, "FloatPixelData" if allocated == 32 else "DoubleFloatPixelData", b"")
     header = header_of(made)
     values = np.array([[0.0, 0.5, 1.0, np.nan, np.inf, -99.0]], kind)
     assert list(picture(header, values, 1, EXPLICIT)[0][:3]) == [0, 128, 255]

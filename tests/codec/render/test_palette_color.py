@@ -51,6 +51,31 @@ def test_segments_of_the_standard():
     assert colors(header, [0, 1, 2, 3]) == [(0, 0, 0), (85, 85, 85), (170, 170, 170), (255, 255, 255)]
 
 
+def test_segments_of_eight_bits():
+    # discrete, linear, and an indirect one that repeats the first; its offset has four bytes
+    segments = [0, 1, 7, 1, 2, 9, 2, 1, 0, 0, 0, 0]
+    assert expanded(segments, unit_bytes=1) == [7, 8, 9, 7]
+    assert expanded([0, 1, 7, 1, 2, 9, 2, 1, 0, 0]) == [7, 8, 9, 7]
+    for written in (bytes(segments), np.array([0, 1, 7, 1, 2, 9, 2, 1, 0, 0], "<u2").tobytes()):
+        made = gray_image(PhotometricInterpretation="PALETTE COLOR", BitsAllocated=8, BitsStored=8, HighBit=7)
+        for color in ("Red", "Green", "Blue"):
+            setattr(made, f"{color}PaletteColorLookupTableDescriptor", [4, 0, 8])
+            setattr(made, f"Segmented{color}PaletteColorLookupTableData", written)
+        assert [one[0] for one in colors(header_of(made), [0, 1, 2, 3])] == [7, 8, 9, 7]
+
+
+def test_segments_that_stand_for_nothing_are_refused():
+    """65,535 of them stand behind each of 65,535 others: nobody would see the end."""
+    for segments in ([0, 0] * 10, [0, 1, 7, 1, 0, 9], [0, 1, 7, *[2, 65535, 6, 0] * 65535, *[0, 0] * 65535]):
+        with pytest.raises(PacsdError):
+            expanded(segments)
+
+
+def test_segments_longer_than_any_palette_are_refused():
+    with pytest.raises(PacsdError):
+        colors(with_palette(*[[0, 1, 7, *[1, 1, 1] * 100_000]] * 3, segmented=True), [0])
+
+
 @pytest.mark.parametrize("segments", [[9, 1, 1], [1, 3, 5], [2, 9, 0, 0], [0, 60000, *[1] * 60000, 1, 60000, 2]])
 def test_broken_segments_are_refused(segments):
     with pytest.raises(PacsdError):
