@@ -4,6 +4,7 @@ A decoder allocates what the code stream asks for; so it is asked first, and com
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pacsd.faults import Fault, PacsdError
@@ -13,9 +14,13 @@ _STANDALONE = frozenset((0x01, _SOI, *range(0xD0, 0xD8)))
 _FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0), 0xF7))
 _MAX_SEGMENTS = 1000
 _MAX_TILE_PARTS = 1 << 20
+_MAX_SCANS = 100                         # each goes over the whole picture, whatever its length; ten are usual
+_SCAN = b"\xff\xda"
 _JP2_SIGNATURE = b"\0\0\0\x0cjP  "
 _CODESTREAM = b"\xff\x4f\xff\x51"
-_PIXELS_PER_TILE = 4096
+_COD, _COC, _SOT, _SOD = b"\xff\x52", b"\xff\x53", b"\xff\x90", b"\xff\x93"
+_FEW_PRECINCTS, _SAMPLES_PER_PRECINCT = 256, 512         # a decoder keeps 1.6 KB of each
+_MANY_LAYERS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ def _frame(body: bytes, marker: int, jfif: bool, adobe: int | None, data: bytes)
     parts = [body[6 + 3 * n : 9 + 3 * n] for n in range(components)]
     if b"\xff\xd9" not in data[-_TAIL_BYTES:]:
         raise _malformed("a JPEG stream is truncated")
+    if data.count(_SCAN) > _MAX_SCANS:
+        raise PacsdError(Fault.TOO_MUCH, f"a JPEG stream of more than {_MAX_SCANS} scans")
     return Codestream(
         rows, columns, components, precision,
         process=marker, jfif=jfif, adobe_transform=adobe,
@@ -97,7 +104,8 @@ _TAIL_BYTES = 1024                       # padding behind the end of image is al
 def jpeg2000(data: bytes) -> tuple[Codestream, int]:
     """SIZ and COD of a JPEG 2000 or HTJ2K stream, and where it begins: some writers add the JP2 container.
 
-    Raises PacsdError MALFORMED, TOO_MUCH for a mosaic of tiny tiles, whose bookkeeping alone would fill the memory.
+    Raises PacsdError MALFORMED, also where the tile-parts do not lead to the end; TOO_MUCH for a mosaic of tiny tiles
+    or precincts, whose bookkeeping alone would fill the memory.
     """
     start = data.find(_CODESTREAM, 0, 1 << 16) if data[:8] == _JP2_SIGNATURE else 0
     if start < 0 or data[start : start + 4] != _CODESTREAM:
@@ -109,51 +117,112 @@ def jpeg2000(data: bytes) -> tuple[Codestream, int]:
     x1, y1, x0, y0, tile_w, tile_h, tile_x, tile_y, components = struct.unpack_from(">8IH", data, at + 4)
     if length != 38 + 3 * components or not tile_w or not tile_h or x1 <= x0 or y1 <= y0 or tile_x > x0 or tile_y > y0:
         raise _malformed("the image and tile sizes of a JPEG 2000 code stream are impossible")
-    tiles = -(-(x1 - tile_x) // tile_w) * -(-(y1 - tile_y) // tile_h)
-    if tiles > 1 + (x1 - x0) * (y1 - y0) // _PIXELS_PER_TILE:
-        raise PacsdError(Fault.TOO_MUCH, f"a JPEG 2000 code stream in {tiles} tiles")
     parts = [data[at + 38 + 3 * n : at + 41 + 3 * n] for n in range(components)]
     if len({part[0] for part in parts}) != 1:
         raise PacsdError(Fault.UNSUPPORTED, "components of different depths")
-    transform, reversible = _coding_style(data, at + length)
+    grid = _Grid(
+        tiles=-(-(x1 - tile_x) // tile_w) * -(-(y1 - tile_y) // tile_h) * components,
+        columns=min(tile_w, x1 - x0), rows=min(tile_h, y1 - y0),
+        samples=(x1 - x0) * (y1 - y0) * components,
+    )  # fmt: skip
+    style = _coding_style(data, at + length, components, grid)
     return Codestream(
         y1 - y0, x1 - x0, components, (parts[0][0] & 0x7F) + 1,
         signed=parts[0][0] > 0x7F,
-        colour_transform=transform,
-        reversible=reversible,
+        colour_transform=style.colour_transform,
+        reversible=style.reversible,
         subsampled=any(part[1:] != b"\x01\x01" for part in parts),
     ), start  # fmt: skip
 
 
-def _coding_style(data: bytes, at: int) -> tuple[bool, bool]:
-    for _ in range(_MAX_SEGMENTS):
-        marker, length = data[at : at + 2], int.from_bytes(data[at + 2 : at + 4], "big")
-        if marker == b"\xff\x52" and len(data) > at + 13:
-            return data[at + 8] != 0, data[at + 13] == 1
-        if len(marker) < 2 or marker == b"\xff\x90" or length < 2:
-            break
-        at += 2 + length
-    raise _malformed("a JPEG 2000 code stream has no coding style")
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """The tiles of all components, the size of one, and how many samples they hold together."""
+
+    tiles: int
+    columns: int
+    rows: int
+    samples: int
+
+    def check(self, style: "_CodingStyle") -> None:
+        """Raises PacsdError TOO_MUCH for more precincts, or packets of them, than such an image can use."""
+        precincts = sum(
+            _halved(_halved(self.columns, halvings), across) * _halved(_halved(self.rows, halvings), down)
+            for halvings, (across, down) in enumerate(reversed(style.precincts))
+        )
+        allowed = _FEW_PRECINCTS + self.samples // _SAMPLES_PER_PRECINCT
+        if self.tiles * precincts * max(1, style.layers / _MANY_LAYERS) > allowed:
+            raise PacsdError(Fault.TOO_MUCH, f"a JPEG 2000 code stream in more than {allowed} precincts")
 
 
-def check_tile_parts(data: bytes, start: int) -> None:
-    """Raises PacsdError MALFORMED where the tile-parts do not lead to the end of the code stream (T.800 A.4.2)."""
-    at = _first_tile_part(data, start + 2)
+def _halved(size: int, times: int) -> int:
+    return -(-size >> times)
+
+
+@dataclass(frozen=True, slots=True)
+class _CodingStyle:
+    """COD or COC (T.800 A.6.1, A.6.2); `precincts`: the exponents of their width and height by resolution."""
+
+    colour_transform: bool
+    reversible: bool
+    layers: int
+    precincts: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def read(cls, body: bytes, layers: int) -> "_CodingStyle":
+        """From SPcod or SPcoc behind Scod, multiple component transformation and number of layers."""
+        transform, levels = body[1], body[2]
+        sizes = body[7 : 8 + levels] if body[0] & 1 else b"\xff" * (levels + 1)
+        if levels > 32 or len(sizes) != levels + 1:
+            raise _malformed("the coding style of a JPEG 2000 code stream is impossible")
+        return cls(transform != 0, body[6] == 1, layers, tuple((size & 15, size >> 4) for size in sizes))
+
+
+def _coding_style(data: bytes, at: int, components: int, grid: _Grid) -> _CodingStyle:
+    """The main header's; those of components and tiles are checked too."""
+    first: _CodingStyle | None = None
+    for style, marker in _styles(data, at, components):
+        grid.check(style)
+        first = style if first is None and marker == _COD else first
+    if first is None:
+        raise _malformed("a JPEG 2000 code stream has no coding style")
+    return first
+
+
+def _styles(data: bytes, at: int, components: int) -> Iterator[tuple[_CodingStyle, bytes]]:
+    """The coding styles of the main header and of all tile-parts, which must lead to the end (T.800 A.4.2)."""
+    layers = 1
+    wide = 1 if components < 257 else 2
+    for marker, body in _segments(data, at):
+        if marker == _COD and len(body) >= 10:
+            layers = int.from_bytes(body[2:4], "big")
+            yield _CodingStyle.read(body[:1] + body[4:], layers), marker
+        elif marker == _COC and len(body) >= wide + 6:
+            yield _CodingStyle.read(body[wide : wide + 1] + b"\0" + body[wide + 1 :], layers), marker
+
+
+def _segments(data: bytes, at: int) -> Iterator[tuple[bytes, bytes]]:
+    """The marker segments of the main header and the headers of tile-parts; what is coded between them is leapt."""
+    following = 0                        # the tile-part behind the one whose header this is
     for _ in range(_MAX_TILE_PARTS):
-        if data[at : at + 2] != b"\xff\x90":
+        marker, length = data[at : at + 2], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == _SOT:
+            told = int.from_bytes(data[at + 6 : at + 10], "big")
+            following = max(at + told, at + 14) if told else data.rfind(_END)          # 0: up to the end
+            at += 12
+        elif marker == _SOD:
+            at = following
+        elif marker == _END and following:
+            return
+        elif len(marker) < 2 or marker[0] != 0xFF or length < 2:
             break
-        length = int.from_bytes(data[at + 6 : at + 10], "big")
-        at = max(at + length, at + 14) if length else data.rfind(b"\xff\xd9")      # 0: up to the end
-    if data[at : at + 2] != b"\xff\xd9":
-        raise _malformed("a JPEG 2000 code stream is truncated")
+        else:
+            yield marker, data[at + 4 : at + 2 + length]
+            at += 2 + length
+    raise _malformed("a JPEG 2000 code stream is truncated")
 
 
-def _first_tile_part(data: bytes, at: int) -> int:
-    for _ in range(_MAX_SEGMENTS):
-        if data[at : at + 2] == b"\xff\x90" or at >= len(data):
-            break
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return at
+_END = b"\xff\xd9"
 
 
 def _malformed(message: str) -> PacsdError:

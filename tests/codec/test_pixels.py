@@ -4,9 +4,11 @@ import struct
 import time
 from contextlib import suppress
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pydicom
 import pytest
 from hypothesis import given, settings
@@ -254,6 +256,58 @@ def test_a_mosaic_of_tiny_tiles_is_refused() -> None:
     frame[24:32] = struct.pack(">II", 1, 1)          # XTsiz, YTsiz
     with pytest.raises(PacsdError) as error:
         decode_frame(bytes(frame), JPEG + "90", description)
+    assert error.value.fault is Fault.TOO_MUCH
+
+
+def coding_styles(frame: bytes, *, layers: int, exponent: int) -> dict[str, bytes]:
+    """A JPEG 2000 frame with another coding style, in each of the places that one may stand in (T.800 A.6.1, A.6.2)."""
+    at, sot = frame.index(b"\xff\x52"), frame.index(b"\xff\x90")
+    end = at + 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
+    said = bytearray(frame[at + 4 : end])
+    said[0], said[2:4] = said[0] | 1, struct.pack(">H", layers)
+    said += bytes((exponent | exponent << 4,)) * (said[5] + 1)
+    style = b"\xff\x52" + struct.pack(">H", len(said) + 2) + said
+    component = b"\xff\x53" + struct.pack(">H", len(said) - 1) + b"\0\1" + said[5:]
+    tile = bytearray(frame[sot : sot + 12])
+    tile[6:10] = struct.pack(">I", int.from_bytes(tile[6:10], "big") + len(style))
+    return {
+        "main header": frame[:at] + style + frame[end:],
+        "component": frame[:end] + component + frame[end:],
+        "tile": frame[:sot] + tile + style + frame[sot + 12 :],
+    }
+
+
+@pytest.mark.parametrize("syntax", [JPEG + "90", JPEG + "201"])
+@pytest.mark.parametrize(
+    ("place", "layers", "exponent"),
+    [("main header", 1, 1), ("component", 1, 1), ("tile", 1, 1), ("main header", 65535, 7), ("tile", 65535, 7)],
+)
+def test_a_mosaic_of_tiny_precincts_is_refused(syntax: str, place: str, layers: int, exponent: int) -> None:
+    """160 bytes of which a decoder would make tables of 2 GB; so it would of more layers than anyone uses."""
+    description = PixelDescription(2048, 2048, 1, 8, 8, 7)
+    frame = encode_frame(np.zeros((2048, 2048), np.uint8), syntax, description)
+    with pytest.raises(PacsdError) as error:
+        decode_frame(coding_styles(frame, layers=layers, exponent=exponent)[place], syntax, description)
+    assert error.value.fault is Fault.TOO_MUCH
+
+
+def test_usual_precincts_and_layers_are_decoded() -> None:
+    description = PixelDescription(512, 512, 1, 8, 8, 7)
+    cells = np.zeros((512, 512), np.uint8)
+    frame = coding_styles(encode_frame(cells, JPEG + "90", description), layers=1, exponent=7)["main header"]
+    assert np.array_equal(decode_frame(frame, JPEG + "90", description), cells)
+
+
+def test_a_jpeg_stream_of_endless_scans_is_refused() -> None:
+    """Each scan goes over all pixels: a megabyte of them would keep a processor for an hour."""
+    description = PixelDescription(64, 64, 1, 8, 8, 7)
+    out = BytesIO()
+    PIL.Image.new("L", (64, 64)).save(out, "JPEG", progressive=True)
+    frame = out.getvalue()
+    assert (decode_frame(frame, JPEG + "55", description) == 0).all()
+    last = frame[frame.rindex(b"\xff\xda") : -2]
+    with pytest.raises(PacsdError) as error:
+        decode_frame(frame[:-2] + last * 200 + frame[-2:], JPEG + "55", description)
     assert error.value.fault is Fault.TOO_MUCH
 
 
