@@ -1,6 +1,6 @@
 """A data set as DICOM JSON Model members (PS3.18 F.2), from its bytes, without building a data set first."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from pydicom.datadict import private_dictionary_VR
@@ -26,8 +26,8 @@ from pacsd.codec.structure import (
     skip_undefined,
     vr_of,
 )
-from pacsd.codec.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, transfer_syntax
-from pacsd.codec.walk import Dataset, Reader
+from pacsd.codec.transfer_syntaxes import transfer_syntax
+from pacsd.codec.walk import PIXEL_DATA
 from pacsd.faults import Fault, PacsdError
 
 Member = tuple[str, bytes]               # eight upper-case hex digits, text of the attribute object
@@ -38,11 +38,24 @@ _BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _BULK_BY_URI = _BINARY | frozenset(          # PS3.18 F.2.2
     ("DS", "FL", "FD", "IS", "LT", "SL", "SS", "ST", "SV", "UC", "UL", "US", "UT", "UV")
 )
-_PIXEL_DATA = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 _CHARACTER_SET, _PIXEL_REPRESENTATION = 0x00080005, 0x00280103
 _UTF8 = b'{"vr":"CS","Value":["ISO_IR 192"]}'
 _NO_VALUE = b'{"vr":"CS"}'
-_MAX_READ_BYTES = 256 * 1024 * 1024
+MAX_TOLD_BYTES = 128 * 1024 * 1024       # of all values that stand in their place, each element counting as some more
+_ELEMENT_BYTES = 96
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What may still be told of one data set, however it is nested."""
+
+    left: int = field(default_factory=lambda: MAX_TOLD_BYTES)
+
+    def spend(self, size_bytes: int) -> None:
+        """Raises PacsdError TOO_MUCH."""
+        self.left -= size_bytes
+        if self.left < 0:
+            raise PacsdError(Fault.TOO_MUCH, f"more than {MAX_TOLD_BYTES} bytes of attributes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,7 @@ class _Context:
     path: bytes = b""
     depth: int = 0
     by_uri: bool = True                  # whether large values are told as Bulk Data URIs
+    budget: _Budget = field(default_factory=_Budget)
 
 
 def members(
@@ -73,7 +87,7 @@ def members(
     + `/bulkdata/<path>`, the NUL to be replaced by the instance's URL; the path to a nested value is
     `54000100/1/54001010`, item numbers from 1. `data` may end inside Pixel Data or be truncated: what
     is complete before is told. Without `by_uri` every value stands in its place. Specific Character Set says
-    ISO_IR 192, which is what the text is in now. Raises PacsdError MALFORMED or TOO_MUCH.
+    ISO_IR 192, which is what the text is in now. Raises PacsdError MALFORMED, or TOO_MUCH above MAX_TOLD_BYTES.
     """
     syntax = transfer_syntax(transfer_syntax_uid)
     if syntax.deflated:
@@ -84,39 +98,6 @@ def members(
     context = _Context(looks_implicit(view, implicit=syntax.implicit), syntax.big_endian, override, by_uri=by_uri)
     found, _ = _dataset(view, 0, len(view), context)
     return sorted((f"{tag:08X}", text) for tag, text in found.items())
-
-
-def read_members(
-    reader: Reader,
-    *,
-    offset_bytes: int,
-    length_bytes: int,
-    transfer_syntax_uid: str,
-    override: str | None = None,
-) -> list[Member]:
-    """`members` of a stored data set; values that become Bulk Data URIs at the top level are not read.
-
-    Raises PacsdError MALFORMED, or TOO_MUCH when more than 256 MiB would have to be.
-    """
-    place = Dataset(
-        reader, offset_bytes=offset_bytes, length_bytes=length_bytes, transfer_syntax_uid=transfer_syntax_uid
-    )
-    uid = EXPLICIT_VR_LITTLE_ENDIAN if place.inflated else transfer_syntax_uid
-    context = _Context(place.implicit, place.big_endian, override)
-    kept: list[bytes] = []
-    aside: list[Member] = []
-    size = 0
-    for element in place.elements():
-        long = element.vr != "SQ" and MAX_VALUE_BYTES < element.length < UNDEFINED
-        bulky = long or element.tag in _PIXEL_DATA
-        if bulky and (uri := _bulk_uri(element.tag, element.vr, element.length, context)):
-            aside.append((f"{element.tag:08X}", uri))
-            continue
-        size += element.end - element.start
-        if size > _MAX_READ_BYTES:
-            raise PacsdError(Fault.TOO_MUCH, f"more than {_MAX_READ_BYTES} bytes of attributes")
-        kept.append(place.read(element.start, element.end - element.start))
-    return sorted(members(b"".join(kept), uid, override=override) + aside)
 
 
 def attribute(
@@ -133,9 +114,8 @@ def attribute(
 
     Raises PacsdError TOO_MUCH when it is nested too deeply.
     """
-    context = _Context(implicit, big_endian, override, character_sets)
     if vr == "SQ":
-        view = memoryview(raw)
+        context, view = _Context(implicit, big_endian, override, character_sets), memoryview(raw)
         try:
             return _sequence(view, 0, len(view), context, tag, stop_at_end=True)[0]
         except (MalformedDataset, NeedMoreData):
@@ -153,7 +133,8 @@ def _dataset(view: memoryview, at: int, end: int, context: _Context) -> tuple[di
     implicit, big, top = context.implicit, context.big_endian, context.depth == 0
     long_vrs, unpack32 = LONG_VRS, LENGTH32[big]
     unpack, short_vrs, formatters, override = EXPLICIT[big], SHORT_VRS, FORMATTERS, context.override
-    sets = context.character_sets
+    sets, spend = context.character_sets, context.budget.spend
+    spend(_ELEMENT_BYTES)
     while at < end:
         try:
             vr = ""
@@ -177,7 +158,7 @@ def _dataset(view: memoryview, at: int, end: int, context: _Context) -> tuple[di
             if length == UNDEFINED:
                 following = _end_of_fragments(view, value_at, end, context, tag)
             elif following > end:
-                if tag not in _PIXEL_DATA:
+                if tag not in PIXEL_DATA:
                     raise NeedMoreData(following)
                 following = end
         except NeedMoreData:
@@ -187,9 +168,11 @@ def _dataset(view: memoryview, at: int, end: int, context: _Context) -> tuple[di
         at = following
         if tag & 0xFFFF == 0 or tag >> 16 in (0, 2, 0xFFFE):            # a delimiter too many is no attribute
             continue
-        if (length > MAX_INLINE_BYTES or tag in _PIXEL_DATA) and (uri := _bulk_uri(tag, vr, length, context)):
+        if (length > MAX_INLINE_BYTES or tag in PIXEL_DATA) and (uri := _bulk_uri(tag, vr, length, context)):
             found[tag] = uri
+            spend(_ELEMENT_BYTES)
             continue
+        spend(following - value_at + _ELEMENT_BYTES)
         raw = bytes(view[value_at:following])
         if vr == "UN" or vr == "US":
             vr = _better_vr(tag, vr, context)
@@ -211,7 +194,7 @@ def _dataset(view: memoryview, at: int, end: int, context: _Context) -> tuple[di
 
 def _holds_items(tag: int, vr: str, implicit: bool) -> bool:
     """Whether a value of undefined length is a sequence and no encapsulated Pixel Data (PS3.5 7.5, A.4)."""
-    return (vr == "UN" or implicit) and tag not in _PIXEL_DATA
+    return (vr == "UN" or implicit) and tag not in PIXEL_DATA
 
 
 def _end_of_fragments(view: memoryview, at: int, end: int, context: _Context, tag: int) -> int:
@@ -219,7 +202,7 @@ def _end_of_fragments(view: memoryview, at: int, end: int, context: _Context, ta
     try:
         return skip_undefined(view, at, end, implicit=context.implicit, big_endian=context.big_endian)
     except NeedMoreData:
-        if tag in _PIXEL_DATA:
+        if tag in PIXEL_DATA:
             return end
         raise
 
@@ -227,7 +210,7 @@ def _end_of_fragments(view: memoryview, at: int, end: int, context: _Context, ta
 def _bulk_uri(tag: int, vr: str, length: int, context: _Context) -> bytes | None:
     if not context.by_uri:
         return None
-    if tag not in _PIXEL_DATA and vr not in _BINARY and (length <= MAX_VALUE_BYTES or vr not in _BULK_BY_URI):
+    if tag not in PIXEL_DATA and vr not in _BINARY and (length <= MAX_VALUE_BYTES or vr not in _BULK_BY_URI):
         return None
     return b'{"vr":"%b","BulkDataURI":"\0/bulkdata/%b%08X"}' % (vr.encode(), context.path, tag)
 
@@ -309,14 +292,10 @@ def _sequence(
         item_end = end if length == UNDEFINED else at + length
         if item_end > end:
             raise NeedMoreData(item_end)
+        path = b"%b%08X/%d/" % (context.path, tag, number)
         inner = _Context(
-            context.implicit,
-            big,
-            context.override,
-            context.character_sets,
-            context.signed,
-            b"%b%08X/%d/" % (context.path, tag, number),
-            context.depth + 1,
+            context.implicit, big, context.override, context.character_sets, context.signed, path,
+            context.depth + 1, context.by_uri, context.budget,
         )
         found, stopped_at = _dataset(view, at, item_end, inner)
         at = stopped_at if length == UNDEFINED else item_end
@@ -331,5 +310,3 @@ def _item_head(view: memoryview, at: int, end: int, big: bool) -> tuple[int, int
         raise NeedMoreData(at + 8)
     tag, _, length, value_at = element_head(view, at, end, implicit=True, big_endian=big)
     return tag, length, value_at
-
-

@@ -5,9 +5,8 @@ from typing import Any
 
 from pydicom import dcmread
 
-from pacsd.codec.dicom_json import read_members
+from pacsd.codec.dicom_json import members
 from pacsd.codec.documents import json_model
-from pacsd.codec.walk import BytesReader
 
 Attributes = dict[str, Any]
 BASE = "http://pacs.test/dicom-web"
@@ -69,11 +68,6 @@ def attributes_of(path: Path) -> json_model.Attributes:
     content = path.read_bytes()
     found = dcmread(path, stop_before_pixels=True, force=True)
     start = 132 + 12 + found.file_meta.FileMetaInformationGroupLength if content[128:132] == b"DICM" else 0
-    members = read_members(
-        BytesReader(content),
-        offset_bytes=start,
-        length_bytes=len(content) - start,
-        transfer_syntax_uid=found.file_meta.TransferSyntaxUID,
-    )
-    text = b",".join(b'"%b":%b' % (tag.encode(), member) for tag, member in members)
+    found_members = members(content[start:], found.file_meta.TransferSyntaxUID)
+    text = b",".join(b'"%b":%b' % (tag.encode(), member) for tag, member in found_members)
     return json_model.parse(b"[{" + text.replace(b"\0", BASE.encode()) + b"}]")
