@@ -16,6 +16,7 @@ from pacsd.codec.encoders import coded_description
 from pacsd.codec.frames import BulkExtent, FrameTable, bulk, frame_extents, unpacked_bits
 from pacsd.codec.pixel_module import PixelModule, read_pixel_module
 from pacsd.codec.pixels import decode_cells, decoded_description, encode_frame
+from pacsd.codec.structure import WORD_BYTES, swapped
 from pacsd.codec.transcode import is_transcodable
 from pacsd.codec.transfer_syntaxes import EXPLICIT_VR_LITTLE_ENDIAN, satisfies, transfer_syntax
 from pacsd.codec.walk import Dataset
@@ -155,7 +156,7 @@ class Frames:
             transfer_syntax_uid=ref.transfer_syntax_uid,
         )
         reader: _Ranged = _inflated(piece, ref) if found.inflated else piece
-        if found.big_endian and len(found.extents) == 1 and (unit := _WORD_BYTES.get(found.vr)):
+        if found.big_endian and len(found.extents) == 1 and (unit := WORD_BYTES.get(found.vr)):
             reader = _Swapped(reader, found.extents[0][0], unit)
         size = sum(length for _, length in found.extents)
         return BulkValue(size, _bulk_media_type(ref, path, found), reader, found.extents, ref.digest)
@@ -164,7 +165,7 @@ class Frames:
     def _in_order(table: FrameTable, reader: _Ranged, module: Callable[[], PixelModule | None]) -> _Ranged:
         """The reader, with words in little endian (PS3.18 8.7.3: big endian is not for the web)."""
         found = module() if table.big_endian else None
-        unit = _WORD_BYTES.get(found.vr, 1) if found is not None else 1
+        unit = WORD_BYTES.get(found.vr, 1) if found is not None else 1
         return reader if unit == 1 else _Swapped(reader, table.frames[0][0][0], unit)
 
     def _module(self, ref: InstanceRef, piece: PieceReader) -> PixelModule | None:
@@ -226,13 +227,6 @@ class _Tables:
                 self._frames -= len(oldest.frames)
 
 
-_WORD_BYTES = {                          # that change places between byte orders (PS3.5 7.3)
-    "OW": 2, "US": 2, "SS": 2, "AT": 2,
-    "OF": 4, "OL": 4, "FL": 4, "UL": 4, "SL": 4,
-    "OD": 8, "OV": 8, "FD": 8, "UV": 8, "SV": 8,
-}  # fmt: skip
-
-
 class _Swapped:
     """Big endian words of `unit` bytes that begin at `start_bytes`, read as little endian ones."""
 
@@ -245,11 +239,7 @@ class _Swapped:
         before = (offset_bytes - self._start_bytes) % self._unit
         behind = -(before + length_bytes) % self._unit
         raw = self._reader.pread(before + length_bytes + behind, offset_bytes - before)
-        words = bytearray(raw)
-        whole = len(words) // self._unit * self._unit
-        for place in range(self._unit):
-            words[place:whole:self._unit] = raw[self._unit - 1 - place : whole : self._unit]
-        return bytes(words[before : before + length_bytes])
+        return swapped(raw, self._unit)[before : before + length_bytes]
 
 
 class _Reopening:

@@ -9,7 +9,6 @@ and is never swapped (PS3.5 6.2.2 notes, CP-246). In implicit VR a sequence that
 undefined length, so that the next reader still sees that it is one.
 """
 
-from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +26,7 @@ from pacsd.codec.structure import (
     SEQUENCE_DELIMITATION,
     SHORT_VRS,
     UNDEFINED,
+    WORD_BYTES,
     Bytes,
     ElementHead,
     MalformedDataset,
@@ -35,6 +35,7 @@ from pacsd.codec.structure import (
     items_are_big_endian,
     looks_implicit,
     show,
+    swapped,
     vr_of,
 )
 from pacsd.codec.transfer_syntaxes import (
@@ -57,9 +58,6 @@ _GATHERED_BYTES = 1 << 20                # a defined length up to this is comput
 _AHEAD_BYTES = 1 << 16
 _MAX_SHORT = 0xFFFE
 _SHORT = frozenset(SHORT_VRS.values())
-_UNITS = {"AT": 2, "OW": 2, "SS": 2, "US": 2, "FL": 4, "OF": 4, "OL": 4, "SL": 4, "UL": 4,
-          "FD": 8, "OD": 8, "OV": 8, "SV": 8, "UV": 8}  # fmt: skip
-_WORDS = {2: "H", 4: "I", 8: "Q"}
 
 _BITS_ALLOCATED, _PIXEL_REPRESENTATION, _PIXEL_DATA = 0x00280100, 0x00280103, 0x7FE00010
 _WAVEFORM_BITS_ALLOCATED, _WAVEFORM_PADDING_VALUE, _WAVEFORM_DATA = 0x54001004, 0x5400100A, 0x54001010
@@ -186,7 +184,7 @@ class _Conversion:
         if from_big == to_big:
             yield from self._data.take(length)
         else:
-            yield from _swapped(self._data.take(length), _UNITS.get(head.vr if vr == "UN" else vr, 1))
+            yield from _swapped(self._data.take(length), WORD_BYTES.get(head.vr if vr == "UN" else vr, 1))
 
     def _sequence(
         self, head: ElementHead, end: int, source: _Encoding, target: _Encoding, facts: Facts, depth: int
@@ -289,18 +287,15 @@ def _decided(tag: int, vr: str, facts: Facts) -> str:
     return "OW"
 
 
-def _swapped(pieces: Iterable[memoryview], unit_bytes: int) -> Iterator[Bytes]:
-    """Words in the other byte order; what is left of an incomplete last one stays as it is."""
-    if unit_bytes == 1:
+def _swapped(pieces: Iterable[memoryview], word_bytes: int) -> Iterator[Bytes]:
+    """Words in the other byte order, wherever the pieces part them."""
+    if word_bytes == 1:
         yield from pieces
         return
     rest = b""
     for piece in pieces:
         data = rest + piece if rest else piece
-        whole = len(data) // unit_bytes * unit_bytes
-        words = array(_WORDS[unit_bytes])
-        words.frombytes(data[:whole])
-        words.byteswap()
-        yield words.tobytes()
+        whole = len(data) // word_bytes * word_bytes
+        yield swapped(data[:whole], word_bytes)
         rest = bytes(data[whole:])
     yield rest

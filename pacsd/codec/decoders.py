@@ -136,7 +136,7 @@ DECODERS: dict[str, Decoder] = {
     "1.2.840.10008.1.2": native.decode,
     "1.2.840.10008.1.2.1": native.decode,
     "1.2.840.10008.1.2.1.99": native.decode,
-    "1.2.840.10008.1.2.2": native.decode_big_endian,
+    "1.2.840.10008.1.2.2": native.decode,             # its words put in order by who reads them, who knows the VR
     "1.2.840.10008.1.2.1.98": native.decode,
     "1.2.840.10008.1.2.8.1": _deflated_frame,
     "1.2.840.10008.1.2.5": rle.decode,

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pacsd.codec.charset import TEXT_VRS, encode
-from pacsd.codec.json_values import swapped
-from pacsd.codec.structure import ITEM, LONG_VRS, MAX_DEPTH, SHORT_VRS, show, vr_of
+from pacsd.codec.structure import ITEM, LONG_VRS, MAX_DEPTH, SHORT_VRS, WORD_BYTES, show, swapped, vr_of
 from pacsd.faults import Fault, PacsdError
 
 _CODES = {"SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q", "FL": "f", "FD": "d"}
@@ -93,7 +92,7 @@ def _value(tag: int, vr: str, attribute: Mapping[str, Any], big_endian: bool, se
     try:
         if vr in _BINARY:
             raw = b64decode(str(attribute.get("InlineBinary") or ""), validate=True)
-            return swapped(raw, vr) if big_endian else raw
+            return swapped(raw, WORD_BYTES.get(vr, 1)) if big_endian else raw
         if vr in _CODES:
             numbers = [float(value) if vr in ("FL", "FD") else int(value) for value in values]
             return struct.pack(f"{'>' if big_endian else '<'}{len(numbers)}{_CODES[vr]}", *numbers)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import orjson
 
 from pacsd.codec.charset import decode_text
+from pacsd.codec.structure import WORD_BYTES, swapped
 
 CharacterSets = Sequence[str]
 Formatter = Callable[[bytes, CharacterSets, str | None, bool], bytes]
@@ -21,7 +22,6 @@ _NUMBER = re.compile(rb"-?(?:0|[1-9]\d{0,15})(?:\.\d+)?(?:[eE][+-]?\d\d?)?").ful
 _INTEGER = re.compile(r"[+-]?\d{1,20}", re.ASCII).fullmatch
 _FLOAT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII).fullmatch
 _SAFE_INTEGER = 2**53
-_SWAP_BYTES = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 
 
 def quote(text: str) -> bytes:
@@ -158,22 +158,10 @@ def _binary(vr: str) -> Formatter:
         if not raw:
             return _attribute(vr, b"")
         if big:
-            raw = swapped(raw, vr)
+            raw = swapped(raw, WORD_BYTES.get(vr, 1))
         return b'{"vr":"%b","InlineBinary":"%b"}' % (vr.encode(), b64encode(raw))
 
     return format_binary
-
-
-def swapped(raw: bytes, vr: str) -> bytes:
-    """A binary value in the other byte order; what is left of an incomplete last word stays as it is."""
-    size = _SWAP_BYTES.get(vr, 1)
-    if size == 1:
-        return raw
-    whole = len(raw) // size * size
-    out = bytearray(raw)
-    for place in range(size):
-        out[place:whole:size] = raw[size - 1 - place : whole : size]
-    return bytes(out)
 
 
 FORMATTERS: dict[str, Formatter] = (

@@ -1,4 +1,4 @@
-"""Native frames (PS3.5 8.1): little or big endian cells, one-bit samples, planes, subsampled chrominance."""
+"""Native frames (PS3.5 8.1): little endian cells, one-bit samples, planes, subsampled chrominance."""
 
 import numpy as np
 
@@ -11,17 +11,6 @@ def frame_bytes(description: PixelDescription) -> int:
     if description.subsampled:
         return description.samples * 2 // 3 * description.bits_allocated // 8
     return (description.samples * description.bits_allocated + 7) // 8
-
-
-def decode_big_endian(encoded: bytes, description: PixelDescription) -> Pixels:
-    """The cells of a big endian frame whose VR is OW where cells have more than 8 bits, else OB.
-
-    OW is a stream of 16-bit words, whatever the cells are (PS3.5 7.3, 8.1.1); OF and OD are swapped as they are.
-    """
-    unit = description.dtype.itemsize if description.value_type != "integer" else min(description.dtype.itemsize, 2)
-    whole = len(encoded) // unit * unit
-    swapped = np.frombuffer(encoded, np.dtype(f"u{unit}"), whole // unit).byteswap().tobytes()
-    return decode(swapped, description)
 
 
 def decode(encoded: bytes, description: PixelDescription) -> Pixels:

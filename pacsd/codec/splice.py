@@ -12,7 +12,7 @@ from pacsd.codec.charset import is_supported
 from pacsd.codec.deflate import deflated
 from pacsd.codec.elements import NotRepresentableError, encode_element, encode_header, encode_item
 from pacsd.codec.keys import SPECIFIC_CHARACTER_SET
-from pacsd.codec.structure import SEQUENCE_DELIMITATION, UNDEFINED, MalformedDataset
+from pacsd.codec.structure import MAX_ELEMENTS, SEQUENCE_DELIMITATION, UNDEFINED, MalformedDataset
 from pacsd.codec.to_utf8 import to_utf8
 from pacsd.codec.transfer_syntaxes import transfer_syntax
 from pacsd.codec.walk import Dataset, Located, Reader
@@ -109,6 +109,8 @@ def _header_elements(place: Dataset) -> tuple[list[Located], int]:
         if element.tag >> 16 >= _PIXEL_GROUP:
             return elements, element.start
         elements.append(element)
+        if len(elements) > MAX_ELEMENTS:
+            raise PacsdError(Fault.TOO_MUCH, f"a header of more than {MAX_ELEMENTS} elements")
     return elements, elements[-1].end if elements else place.start
 
 

@@ -5,6 +5,7 @@ defined length is stepped over without looking inside.
 """
 
 import struct
+from array import array
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ ITEM = 0xFFFEE000
 ITEM_DELIMITATION = 0xFFFEE00D
 SEQUENCE_DELIMITATION = 0xFFFEE0DD
 MAX_DEPTH = 64
+MAX_ELEMENTS = 100_000                   # of a data set's top level, where each is noted
 
 # PS3.5 Table 7.1-1 (two reserved bytes and a 32-bit length) and Table 7.1-2 (16-bit length).
 LONG_VRS: dict[bytes, str] = {
@@ -32,6 +34,11 @@ SHORT_VRS: dict[bytes, str] = {
     )
 }
 VRS: dict[bytes, str] = LONG_VRS | SHORT_VRS
+WORD_BYTES = {                           # of what changes places between byte orders (PS3.5 7.3)
+    "AT": 2, "OW": 2, "SS": 2, "US": 2, "FL": 4, "OF": 4, "OL": 4, "SL": 4, "UL": 4,
+    "FD": 8, "OD": 8, "OV": 8, "SV": 8, "UV": 8,
+}  # fmt: skip
+_CODES = {2: "H", 4: "I", 8: "Q"}
 
 EXPLICIT = {False: struct.Struct("<HH2sH").unpack_from, True: struct.Struct(">HH2sH").unpack_from}
 IMPLICIT = {False: struct.Struct("<HHI").unpack_from, True: struct.Struct(">HHI").unpack_from}
@@ -176,6 +183,16 @@ def skip_undefined(
             big, in_item = outer.pop(), True
         else:
             raise MalformedDataset(f"{show(tag)} stands where an item should")
+
+
+def swapped(raw: Bytes, word_bytes: int) -> bytes:
+    """Words in the other byte order; what is left of an incomplete last one stays as it is."""
+    if word_bytes == 1:
+        return bytes(raw)
+    whole = len(raw) // word_bytes * word_bytes
+    words = array(_CODES[word_bytes], bytes(raw[:whole]))
+    words.byteswap()
+    return words.tobytes() + bytes(raw[whole:])
 
 
 def looks_implicit(data: Bytes, *, implicit: bool) -> bool:

@@ -23,9 +23,10 @@ from pacsd.codec.encapsulated import (
 )
 from pacsd.codec.forward import Forward
 from pacsd.codec.header import MAX_HEADER_BYTES
-from pacsd.codec.image_pixel import PixelDescription, ValueType
+from pacsd.codec.image_pixel import DESCRIBING, VALUE_TYPES, PixelDescription
 from pacsd.codec.pixels import Loss, decode_cells, decoded_description, encode_frame
 from pacsd.codec.structure import (
+    MAX_ELEMENTS,
     UNDEFINED,
     ElementHead,
     MalformedDataset,
@@ -48,21 +49,15 @@ TARGETS = tuple(dict.fromkeys((          # what an object may be transcoded into
 )))  # fmt: skip
 
 _PIXEL_GROUP = 0x7FE0
-_PIXEL_DATA: Mapping[int, ValueType] = {0x7FE00008: "float", 0x7FE00009: "double", 0x7FE00010: "integer"}
 _EXTENDED_OFFSETS = 0x7FE00001
 _OFFSET_TABLES = frozenset((0x7FE00001, 0x7FE00002, 0x7FE00003))
-_OF_CODING = _OFFSET_TABLES | {0x00280004, 0x00280006}
 _AHEAD_BYTES = 1 << 16
-_WORDS = {
-    0x00280002: "samples_per_pixel", 0x00280006: "planar_configuration", 0x00280010: "rows", 0x00280011: "columns",
-    0x00280100: "bits_allocated", 0x00280101: "bits_stored", 0x00280102: "high_bit",
-    0x00280103: "pixel_representation",
-}  # fmt: skip
-_PHOTOMETRIC, _PLANAR, _FRAMES = 0x00280004, 0x00280006, 0x00280008
+_PHOTOMETRIC, _PLANAR = 0x00280004, 0x00280006
 _IMAGE_TYPE, _SOP_CLASS, _SOP_INSTANCE = 0x00080008, 0x00080016, 0x00080018
-_TEXTS = frozenset((
-    _PHOTOMETRIC, _FRAMES, _IMAGE_TYPE, _SOP_CLASS, _SOP_INSTANCE,
-    derivation.LOSSY, derivation.RATIO, derivation.METHOD,
+_OF_CODING = _OFFSET_TABLES | {_PHOTOMETRIC, _PLANAR}
+_READ = DESCRIBING | frozenset((
+    _IMAGE_TYPE, _SOP_CLASS, _SOP_INSTANCE,
+    derivation.LOSSY, derivation.RATIO, derivation.METHOD, _EXTENDED_OFFSETS,
 ))  # fmt: skip
 
 
@@ -161,6 +156,7 @@ class _Transcoding:
         self._loss = Loss() if loss is None and encoders.is_always_lossy(target) else loss
         self._header = b""
         self._elements: list[_Element] = []
+        self._values: dict[int, bytes] = {}
 
     def check(self) -> None:
         """Read the header, no further. Raises PacsdError."""
@@ -196,7 +192,7 @@ class _Transcoding:
         for element in self._elements:
             if element.tag not in _OF_CODING and element.tag & 0xFFFF:
                 header.update(self._header[element.start : element.end])
-        stored = self._description(_PIXEL_DATA[pixel_data.tag])
+        stored = self._description(pixel_data)
         decoded = decoded_description(self._source, stored)
         pixels.update(f"{pixel_data.tag} {decoded.photometric_interpretation}".encode())
         for frame in self._frames(pixel_data, stored):
@@ -244,7 +240,7 @@ class _Transcoding:
         while end - at >= 8:
             try:
                 head = element_head(front, at, end, implicit=False, big_endian=False)
-                if head.tag in _PIXEL_DATA:
+                if head.tag in VALUE_TYPES:
                     return at, head
                 following = head.value_at + head.length
                 if head.length == UNDEFINED:
@@ -254,38 +250,29 @@ class _Transcoding:
             if following > end:
                 break
             self._elements.append(_Element(head.tag, at, following))
+            if len(self._elements) > MAX_ELEMENTS:
+                raise PacsdError(Fault.TOO_MUCH, f"a header of more than {MAX_ELEMENTS} elements")
+            if head.tag in _READ:
+                self._values[head.tag] = bytes(front[head.value_at : following])
             at = following
         raise _Short(at)
 
-    def _values(self) -> tuple[dict[str, Any], dict[int, list[str]]]:
-        """The numbers that describe pixels, and the texts that may have to change."""
-        numbers: dict[str, Any] = {}
-        texts: dict[int, list[str]] = {}
-        for element in self._elements:
-            if element.tag in _WORDS or element.tag in _TEXTS:
-                head = element_head(self._header, element.start, element.end, implicit=False, big_endian=False)
-                raw = self._header[head.value_at : element.end]
-                if element.tag in _WORDS and len(raw) >= 2:
-                    numbers[_WORDS[element.tag]] = int.from_bytes(raw[:2], "little")
-                elif element.tag in _TEXTS:
-                    values = (value.strip(" \0") for value in raw.decode("latin_1").split("\\"))
-                    texts[element.tag] = [value for value in values if value]
-        return numbers, texts
+    def _texts(self, tag: int) -> list[str]:
+        """The values of a text, those that are not empty."""
+        values = (value.strip(" \0") for value in self._values.get(tag, b"").decode("latin_1").split("\\"))
+        return [value for value in values if value]
 
     def _descriptions(self, pixel_data: ElementHead) -> tuple[PixelDescription, PixelDescription, PixelDescription]:
         """The image as it is stored, decoded, and coded."""
-        stored = self._description(_PIXEL_DATA[pixel_data.tag])
+        stored = self._description(pixel_data)
         decoded = decoded_description(self._source, stored)
         coded = encoders.coded_description(self._target, decoded, loss=self._loss)
         if not transfer_syntax(self._target).encapsulated:
             native_bytes(coded)
         return stored, decoded, coded
 
-    def _description(self, value_type: ValueType) -> PixelDescription:
-        numbers, self._texts = self._values()
-        numbers["photometric_interpretation"] = "".join(self._texts.get(_PHOTOMETRIC, [])[:1])
-        numbers["number_of_frames"] = (self._texts.get(_FRAMES) or ["1"])[0]
-        return PixelDescription.of_values(numbers, value_type=value_type)
+    def _description(self, pixel_data: ElementHead) -> PixelDescription:
+        return PixelDescription.of_elements(self._values, value_type=VALUE_TYPES[pixel_data.tag])
 
     def _frames(self, pixel_data: ElementHead, stored: PixelDescription) -> Iterator[bytes]:
         if pixel_data.length == UNDEFINED:
@@ -296,11 +283,8 @@ class _Transcoding:
         return native_frames(self._data, pixel_data.length, stored)
 
     def _extended_offsets(self) -> tuple[int, ...]:
-        for element in self._elements:
-            if element.tag == _EXTENDED_OFFSETS:
-                raw = self._header[element.start + 12 : element.end]
-                return struct.unpack_from(f"<{len(raw) // 8}Q", raw)
-        return ()
+        raw = self._values.get(_EXTENDED_OFFSETS, b"")
+        return struct.unpack_from(f"<{len(raw) // 8}Q", raw)
 
     def _coded(self, frame: bytes, stored: PixelDescription, decoded: PixelDescription) -> bytes:
         cells = decode_cells(frame, self._source, stored)
@@ -332,21 +316,20 @@ class _Transcoding:
             changed[_PLANAR] = {"vr": "US", "Value": [coded.planar_configuration]}
         if self._loss is not None:
             changed |= self._derived(coded, coded_frame)
-        elif codestream.loses(frame, self._source) and self._texts.get(derivation.LOSSY) != ["01"]:
+        elif codestream.loses(frame, self._source) and self._texts(derivation.LOSSY) != ["01"]:
             changed |= derivation.once_lossy()
         return changed
 
     def _derived(self, coded: PixelDescription, coded_frame: bytes) -> Mapping[int, Mapping[str, Any]]:
         one = replace(coded, number_of_frames=1)
-        texts = {tag: self._texts.get(tag, []) for tag in _TEXTS}
-        original = "".join(texts[_SOP_INSTANCE])
+        original = "".join(self._texts(_SOP_INSTANCE))
         return derivation.derived(
             new_uid=result_uid(original, self._source, self._target, loss=self._loss),
-            sop_class_uid="".join(texts[_SOP_CLASS]),
+            sop_class_uid="".join(self._texts(_SOP_CLASS)),
             sop_instance_uid=original,
-            image_type=texts[_IMAGE_TYPE],
-            ratios=texts[derivation.RATIO],
-            methods=texts[derivation.METHOD],
+            image_type=self._texts(_IMAGE_TYPE),
+            ratios=self._texts(derivation.RATIO),
+            methods=self._texts(derivation.METHOD),
             ratio=one.samples * one.bits_allocated / 8 / max(len(coded_frame), 1),
             method=encoders.ENCODERS[self._target].method,
         )

@@ -10,6 +10,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from pacsd.codec import walk
+from pacsd.codec.convert import converted
 from pacsd.codec.decoders import DECODERS
 from pacsd.codec.frames import BytesReader, FrameTable, frame_extents, unpacked_bits
 from pacsd.codec.part10 import read_meta
@@ -17,6 +18,7 @@ from pacsd.codec.pixels import decode_frame
 from pacsd.codec.render.image_header import ImageHeader
 from pacsd.codec.render.picture import Picture, picture
 from pacsd.codec.render.voi_lut import Window
+from pacsd.codec.transfer_syntaxes import transfer_syntax
 from pacsd.faults import PacsdError
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -28,17 +30,14 @@ class Loaded:
 
     def __init__(self, file: bytes) -> None:
         meta = read_meta(file[:65536])
-        where = {
-            "offset_bytes": meta.dataset_offset,
-            "length_bytes": len(file) - meta.dataset_offset,
-            "transfer_syntax_uid": meta.transfer_syntax_uid,
-        }
-        source = walk.Dataset(BytesReader(file), **where)
-        self._reader = source.reader
-        self.table: FrameTable | None = frame_extents(BytesReader(file), **where)
-        self.header = ImageHeader(source)
-        inflated = self.table is not None and self.table.inflated
-        self.transfer_syntax_uid = EXPLICIT if inflated else meta.transfer_syntax_uid
+        data, self.transfer_syntax_uid = file[meta.dataset_offset :], meta.transfer_syntax_uid
+        if transfer_syntax(self.transfer_syntax_uid).big_endian or transfer_syntax(self.transfer_syntax_uid).deflated:
+            data = b"".join(converted([data], source=self.transfer_syntax_uid, target=EXPLICIT))
+            self.transfer_syntax_uid = EXPLICIT
+        where = {"offset_bytes": 0, "length_bytes": len(data), "transfer_syntax_uid": self.transfer_syntax_uid}
+        self._reader = BytesReader(data)
+        self.table: FrameTable | None = frame_extents(self._reader, **where)
+        self.header = ImageHeader(walk.Dataset(self._reader, **where))
 
     def frame(self, number: int) -> Any:
         """The stored values of a frame, from 1."""
