@@ -179,7 +179,7 @@ class DimseSettings(Checked):
 class WebSettings(Checked):
     """DICOMweb (PS3.18)."""
 
-    processes: int = setting(1, en="Processes that answer HTTP.", zh="HTTP 进程数。", check=checks.within(1, 256))
+    processes: int = setting(2, en="Processes that answer HTTP.", zh="HTTP 进程数。", check=checks.within(1, 256))
     organisation: str = setting(
         "",
         en="For whom web clients read and store; the first organisation when empty.",
