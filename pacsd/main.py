@@ -30,6 +30,7 @@ from pacsd.web.metering import Meter
 from pacsd.web.server import ServerLimits, listening_socket
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
+from pacsd.web.threads import picture_threads
 from pacsd.workflow.claims import claims as worklist_claims
 from pacsd.workflow.services import Workflow, announce_restart, open_workflow
 
@@ -141,6 +142,7 @@ def _web(context: RoleContext) -> None:
             ready=partial(_readiness, context, archive),
             metrics=context.render_metrics,
             count=Meter(context.metrics()),
+            picture_threads=picture_threads(settings.web.processes),
             limits=WebLimits(
                 max_upload_bytes=settings.web.max_upload_bytes, max_results=settings.web.max_results
             ),

@@ -6,6 +6,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from pacsd.web.joined_writes import JoinedWrites
 from pacsd.web.server_limits import ServerLimits
 
 _log = logging.getLogger("pacsd.web")
@@ -27,6 +28,8 @@ class LimitedHttp(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """The client has so long for its first headers."""
         super().connection_made(transport)
+        self._joined = JoinedWrites(self.transport)
+        self.transport: Any = self._joined
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -42,6 +45,16 @@ class LimitedHttp(HttpToolsProtocol):
         super().data_received(data)
         self._silent_bytes = 0 if self._moved else self._silent_bytes + len(data)
         self._is_small(self._silent_bytes)
+
+    def handle_websocket_upgrade(self) -> None:
+        """The connection is a WebSocket's from here."""
+        self.transport = self._joined.transport
+        super().handle_websocket_upgrade()
+
+    def on_response_complete(self) -> None:
+        """An answer is over, with a body or without."""
+        self._joined.flush()
+        super().on_response_complete()
 
     def on_message_begin(self) -> None:
         """Another request."""

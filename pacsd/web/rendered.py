@@ -44,9 +44,9 @@ async def frames(services: Services, request: Request) -> Response:
     asked = parameters_of(request)
     numbers = frame_numbers(request.path_params["frames"])
     uids = uid(request, "study"), uid(request, "series"), uid(request, "instance")
-    [(found, offered)], _ = await services.threads.run(_found, services, uids)
+    [(found, offered)], _ = await services.picture_threads.run(_found, services, uids)
     form = negotiate(request, representations(offered, single=len(numbers) == 1))
-    made = await services.threads.run(found.frames, numbers, form.media_type, asked)
+    made = await services.picture_threads.run(found.frames, numbers, form.media_type, asked)
     return await answer(services, request, made, form)
 
 
@@ -70,7 +70,7 @@ async def answer(
     services: Services, request: Request, made: Iterator[Rendition], form: Representation, *, partial: bool = False
 ) -> Response:
     """The renditions as one body or in parts; the first is made before the answer begins, so that it may still fail."""
-    first, pieces = await services.threads.run(_begun, made, read=not form.multipart)
+    first, pieces = await services.picture_threads.run(_begun, made, read=not form.multipart)
     return _answered(services, request, _Begun(first, pieces, made, form, partial))
 
 
@@ -100,7 +100,7 @@ def _answered(services: Services, request: Request, begun: _Begun) -> Response:
         body, media_type = chain(pieces, first.content), first.media_type
     return StreamedResponse(
         body,
-        threads=services.threads,
+        threads=services.picture_threads,
         media_type=media_type,
         status_code=206 if begun.partial else 200,
         headers=headers,
@@ -116,7 +116,7 @@ def guards(media_type: str) -> dict[str, str]:
 
 async def _instances(services: Services, request: Request, *uids: str) -> Response:
     asked = parameters_of(request)
-    return _answered(services, request, await services.threads.run(_opened, services, request, uids, asked))
+    return _answered(services, request, await services.picture_threads.run(_opened, services, request, uids, asked))
 
 
 def _opened(services: Services, request: Request, uids: Sequence[str], asked: Parameters) -> _Begun:

@@ -16,7 +16,7 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.web.addresses import Addresses
 from pacsd.web.metering import Counted, Unmeasured
 from pacsd.web.multipart import Limits
-from pacsd.web.threads import Threads, codec_threads
+from pacsd.web.threads import Threads, codec_threads, picture_threads
 from pacsd.workflow.services import Workflow
 
 
@@ -297,6 +297,7 @@ class Services:
     limits: WebLimits = field(default_factory=WebLimits)
     threads: Threads = field(default_factory=Threads)
     codec_threads: Threads = field(default_factory=codec_threads)
+    picture_threads: Threads = field(default_factory=picture_threads)
     allowed_origins: Iterable[str] = ()
     viewer_dir: Path | None = None            # where the prebuilt viewer is, if it is installed
 

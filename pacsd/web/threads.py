@@ -39,5 +39,13 @@ def codec_threads() -> Threads:
     return Threads(reads=(os.cpu_count() or 1) + 1)
 
 
+def picture_threads(processes: int = 1) -> Threads:
+    """Threads that draw, in one of so many processes: as many as it has processors to itself.
+
+    A picture is many short calls that let go of the interpreter's lock; threads that contend for it cost an eighth.
+    """
+    return Threads(reads=max(1, (os.cpu_count() or 1) // processes))
+
+
 def _bound(call: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], R]:
     return partial(call, *args, **kwargs)

@@ -50,7 +50,7 @@ async def frames(services: Services, request: Request) -> Response:
 async def _answer(services: Services, request: Request, frame: int | None, *uids: str) -> Response:
     asked = _sized(parameters_of(request))
     form = negotiate(request, representations(MEDIA_TYPES, single=True)[: len(MEDIA_TYPES)])
-    content = await services.threads.run(_drawn, services, uids, frame, form.media_type, asked)
+    content = await services.picture_threads.run(_drawn, services, uids, frame, form.media_type, asked)
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": f"private, max-age={_SECONDS}", "Vary": "Accept"}
     if tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:

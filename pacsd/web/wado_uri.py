@@ -59,12 +59,12 @@ def _wants_dicom(ranges: Sequence[MediaRange]) -> bool:
 async def _rendered(
     services: Services, request: Request, asked: UriRequest, ranges: Sequence[MediaRange]
 ) -> Response:
-    [found] = await services.threads.run(services.archive.rendered.instances, services.scope(), *asked.uids)
-    offers = [Representation(one) for one in await services.threads.run(_media_types, found)]
+    [found] = await services.picture_threads.run(services.archive.rendered.instances, services.scope(), *asked.uids)
+    offers = [Representation(one) for one in await services.picture_threads.run(_media_types, found)]
     form = choose(ranges, offers)
     if form is None:
         raise not_acceptable([*offers, Representation(DICOM)])
-    made = await services.threads.run(_made, services, asked, found, form.media_type, request)
+    made = await services.picture_threads.run(_made, services, asked, found, form.media_type, request)
     return await answer(services, request, made, form)
 
 
