@@ -1,17 +1,14 @@
 """Whole data sets from one transfer syntax into another: every real file into everything it may be, and back.
 
-What our libraries have coded is decoded by others: DCMTK (libijg, its own CharLS and RLE), and OpenJPEG for what
-OpenJPH has coded.
+What our libraries have coded is decoded by others in tests/web/test_every_image.py.
 """
 
-import subprocess
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pydicom
 import pytest
 from hypothesis import given, settings
@@ -23,12 +20,10 @@ from pacsd.codec.image_pixel import PixelDescription
 from pacsd.codec.transcode import Loss, check, is_transcodable, result_uid, transcoded
 from pacsd.codec.transfer_syntaxes import TRANSFER_SYNTAXES
 from pacsd.faults import Fault, PacsdError
-from tests.clients import require
 from tests.codec.images import (
     EXPLICIT,
     JPEG,
     LOSSLESS,
-    LOSSY,
     Image,
     cells_of,
     descriptions,
@@ -38,10 +33,6 @@ from tests.codec.images import (
 )
 
 RLE = "1.2.840.10008.1.2.5"
-DCMTK = {
-    RLE: "dcmdrle", JPEG + "50": "dcmdjpeg", JPEG + "51": "dcmdjpeg", JPEG + "57": "dcmdjpeg", JPEG + "70": "dcmdjpeg",
-    JPEG + "80": "dcmdjpls", JPEG + "81": "dcmdjpls",
-}  # fmt: skip
 PIXEL_ATTRIBUTES = {"PhotometricInterpretation", "PlanarConfiguration", "LossyImageCompression", "PixelData"}
 
 
@@ -93,71 +84,6 @@ def fits(image: Image, target: str) -> bool:
         assert error.fault is Fault.UNSUPPORTED, (image.path, target)  # noqa: PT017
         return False
     return True
-
-
-@pytest.mark.slow
-def test_other_decoders_read_what_was_coded(data_folder: Path, tmp_path: Path) -> None:
-    """One image of each kind, from whatever syntax, into each that a decoder of somebody else is at hand for."""
-    require("dcmdjpeg", "dcmdjpls", "dcmdrle")
-    seen: set[object] = set()
-    read: dict[str, int] = {}
-    for image in real_images(data_folder / "dicom"):
-        what = kind(image)[1:]
-        if what in seen or "PixelData" not in image.read() or not is_transcodable(image.syntax, EXPLICIT):
-            continue
-        seen.add(what)
-        plain = image.into(EXPLICIT).read() if image.syntax != EXPLICIT else image.read()
-        for target in (*DCMTK, JPEG + "90", JPEG + "91", JPEG + "201", JPEG + "202", JPEG + "203"):
-            if target == image.syntax or not fits(image, target):
-                continue
-            coded = image.into(target)
-            theirs = by_another(coded, tmp_path)
-            if theirs is None:
-                continue
-            if target in LOSSY:          # rounded elsewhere, chrominance interpolated otherwise
-                ours = pixels(coded.into(EXPLICIT).read()).astype(int)
-                assert np.abs(ours - theirs).mean() < 2, (image.path, target)
-            else:
-                assert np.array_equal(theirs, pixels(plain)), (image.path, target)
-            read[target] = read.get(target, 0) + 1
-    assert set(read) == {*DCMTK, JPEG + "90", JPEG + "91", JPEG + "201", JPEG + "202", JPEG + "203"}
-
-
-def pixels(dataset: pydicom.Dataset) -> np.ndarray[Any, Any]:
-    """All frames by pydicom, interleaved by pixel."""
-    samples = pydicom.pixels.pixel_array(dataset, raw=True)
-    if dataset.PhotometricInterpretation == "YBR_FULL_422" and not dataset["PixelData"].is_undefined_length:
-        pairs = np.frombuffer(dataset.PixelData, np.uint8).reshape(dataset.Rows, -1, 4)
-        return np.stack([pairs[..., [0, 2, 3]], pairs[..., [1, 2, 3]]], axis=2).reshape(samples.shape)
-    return samples
-
-
-def by_another(image: Image, folder: Path) -> np.ndarray[Any, Any] | None:
-    """Decoded by DCMTK, or frame by frame by OpenJPEG; None for what DCMTK says it does not do."""
-    if program := DCMTK.get(image.syntax):
-        coded, decoded = folder / "coded.dcm", folder / "decoded.dcm"
-        coded.write_bytes(image.file())
-        how = ["+cn"] if image.syntax in (JPEG + "57", JPEG + "70") else []      # no colours converted
-        done = subprocess.run([program, *how, str(coded), str(decoded)], capture_output=True, text=True, check=False)
-        if done.returncode and image.read().BitsAllocated == 32:
-            return None
-        assert done.returncode == 0, (image.path, image.syntax, done.stderr)
-        return pixels(pydicom.dcmread(decoded))
-    return openjpeg(image)
-
-
-def openjpeg(image: Image) -> np.ndarray[Any, Any]:
-    import openjpeg as library
-
-    one = image.read()
-    frames = [library.decode(frame) for frame in generate_frames(one.PixelData, number_of_frames=number(one))]
-    depth = f"{'i' if one.PixelRepresentation else 'u'}{one.BitsAllocated // 8}"
-    decoded = np.stack([frame.astype(depth) for frame in frames])
-    return decoded if len(frames) > 1 else decoded[0]
-
-
-def number(dataset: pydicom.Dataset) -> int:
-    return int(dataset.get("NumberOfFrames") or 1)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
