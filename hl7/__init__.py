@@ -1,1 +1,1 @@
-"""HL7 v2: ER7 codec, MLLP and message builders (a later step; nothing here yet)."""
+"""HL7 v2: the ER7 codec, MLLP, acknowledgements. Knows no database: what it needs of one comes as a port."""

@@ -1,0 +1,235 @@
+"""A message in ER7, vertical-bar encoding (HL7 v2.5.1 2.6): text divided only as far as somebody asks.
+
+Nothing is normalised: the bytes that came are kept, and the text of all segments with their ends is the text of the
+message again.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from hl7.character_sets import CharacterSet, decode
+from hl7.conditions import Condition, Hl7Error, Location
+from hl7.delimiters import HEADERS, Delimiters, delimiters_of
+from hl7.escapes import EscapeError, unescape
+
+NULL = '""'                              # a value that is to be deleted (2.5.3), unlike one that is not sent
+DEFAULT_CHARACTER_SET = "UNICODE UTF-8"
+
+_PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.(\d+))?)?")
+_NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
+
+
+class Segment:
+    """One segment: its text without the end, and the end it had."""
+
+    __slots__ = ("_fields", "delimiters", "end", "text")
+
+    def __init__(self, text: str, end: str, delimiters: Delimiters) -> None:
+        self.text = text
+        self.end = end
+        self.delimiters = delimiters
+        self._fields: list[str] | None = None
+
+    @property
+    def name(self) -> str:
+        """The segment's three characters, or what stands in their place."""
+        return self.text[:3] if self.text[3:4] in ("", self.delimiters.field) else self.fields()[0]
+
+    @property
+    def is_header(self) -> bool:
+        """Whether the separator after its name is its first field."""
+        return self.name in HEADERS
+
+    def fields(self) -> list[str]:
+        """The text between separators, the name first: field n stands at n, in a header at n - 1."""
+        if self._fields is None:
+            self._fields = self.text.split(self.delimiters.field)
+        return self._fields
+
+    def field(self, number: int) -> str:
+        """Field `number` as it was sent, all its repetitions; empty beyond the last."""
+        if self.is_header:
+            if number == 1:
+                return self.text[3:4]
+            number -= 1
+        fields = self.fields()
+        return fields[number] if 0 < number < len(fields) else ""
+
+    def repetitions(self, number: int) -> list[str]:
+        """The repetitions of a field that say something, as they were sent; MSH-1 and MSH-2 never repeat."""
+        text, separator = self.field(number), self.delimiters.repetition
+        if not text:
+            return []
+        return [text] if not separator or (number <= 2 and self.is_header) else text.split(separator)
+
+    def component(self, text: str, number: int, subcomponent: int = 0) -> str:
+        """A component of a repetition, or a subcomponent of it, as it was sent; empty beyond the last."""
+        part = _part(text, self.delimiters.component, number)
+        return _part(part, self.delimiters.subcomponent, subcomponent) if subcomponent else part
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Where a value stands: PID-5.1, ZPI[2]-3[1].4.2. Numbers count from one; zero: not said."""
+
+    segment: str
+    sequence: int
+    field: int
+    repetition: int
+    component: int
+    subcomponent: int
+
+    @property
+    def location(self) -> Location:
+        """As ERR-2 has it."""
+        return Location(
+            self.segment, self.sequence, self.field, self.repetition, self.component, self.subcomponent
+        )
+
+
+@lru_cache(maxsize=1024)
+def path(text: str) -> Path:
+    """The path that a text names. Raises ValueError."""
+    found = _PATH.fullmatch(text)
+    if found is None or int(found[3]) == 0:
+        raise ValueError(f"{text!r} names no place such as PID-5.1")
+    segment, sequence, field, repetition, component, subcomponent = found.groups()
+    return Path(segment, int(sequence or 1), int(field), int(repetition or 0), int(component or 0),
+                int(subcomponent or 0))  # fmt: skip
+
+
+class Message:
+    """A message as it came."""
+
+    __slots__ = ("_segments", "character_set", "declared_character_set", "delimiters", "raw", "text")
+
+    def __init__(
+        self, raw: bytes, text: str, delimiters: Delimiters, character_set: CharacterSet, declared: str, *,
+        lenient_ends: bool = True,
+    ) -> None:  # fmt: skip
+        self.raw = raw
+        self.text = text
+        self.delimiters = delimiters
+        self.character_set = character_set
+        self.declared_character_set = declared
+        self._segments = tuple(_segments(text, delimiters, lenient=lenient_ends))
+
+    def __bytes__(self) -> bytes:
+        return self.raw
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """All segments, empty lines among them."""
+        return self._segments
+
+    @property
+    def header(self) -> Segment:
+        """MSH."""
+        return self._segments[0]
+
+    def all(self, name: str) -> list[Segment]:
+        """The segments of a name, in order."""
+        return [one for one in self._segments if one.text.startswith(name) and one.name == name]
+
+    def segment(self, name: str, sequence: int = 1) -> Segment | None:
+        """The n-th segment of a name."""
+        for one in self._segments:
+            if one.text.startswith(name) and one.name == name:
+                sequence -= 1
+                if not sequence:
+                    return one
+        return None
+
+    def sent(self, place: str) -> str:
+        """The text at a path, as it was sent; empty where nothing is."""
+        at = path(place)
+        segment = self.segment(at.segment, at.sequence)
+        if segment is None:
+            return ""
+        if not at.repetition and not at.component:
+            return segment.field(at.field)
+        repetitions = segment.repetitions(at.field)
+        number = max(at.repetition, 1)
+        text = repetitions[number - 1] if number <= len(repetitions) else ""
+        return segment.component(text, at.component, at.subcomponent) if at.component else text
+
+    def value(self, place: str) -> str:
+        """The one value at a path: of what is divided further, the first part. Without surrounding blanks.
+
+        HL7's null comes as `NULL`. Raises Hl7Error for an escape sequence that nobody here follows.
+        """
+        at = path(place)
+        segment = self.segment(at.segment, at.sequence)
+        if segment is None:
+            return ""
+        repetitions = segment.repetitions(at.field)
+        number = max(at.repetition, 1)
+        text = repetitions[number - 1] if number <= len(repetitions) else ""
+        if not (segment.is_header and at.field <= 2):
+            text = segment.component(text, max(at.component, 1), max(at.subcomponent, 1))
+        return self.meaning(text, at.location)
+
+    def meaning(self, text: str, location: Location) -> str:
+        """Sent text without its escape sequences and surrounding blanks. Raises Hl7Error, for that location."""
+        try:
+            return unescape(text, self.delimiters, codec=self.character_set.codec or "ascii").strip()
+        except EscapeError as error:
+            raise Hl7Error(Condition.DATA_TYPE, location, str(error)) from None
+
+
+def parse(
+    raw: bytes, *, default: str = DEFAULT_CHARACTER_SET, overrides: bool = False, lenient_ends: bool = True
+) -> Message:
+    """The message of these bytes, without framing.
+
+    Its character set is that of MSH-18; `default` where that is empty or, with `overrides`, in any case. Segments end
+    with CR; with `lenient_ends` also with CR LF and LF. Raises Hl7Error for what has no header, for separators that
+    are not distinct, and for text that is none of its character set.
+    """
+    decoded = decode(raw, default=default, overrides=overrides)
+    delimiters = _delimiters(decoded.text)
+    return Message(raw, decoded.text, delimiters, decoded.character_set, decoded.declared, lenient_ends=lenient_ends)
+
+
+def _delimiters(text: str) -> Delimiters:
+    if text[:3] != "MSH":
+        raise Hl7Error(Condition.SEGMENT_SEQUENCE, Location("MSH"), "a message begins with MSH")
+    if len(text) < 4:
+        raise Hl7Error(Condition.REQUIRED_FIELD, Location("MSH", 1, 1), "MSH without separators")
+    delimiters = delimiters_of(text)
+    if not delimiters.component:
+        raise Hl7Error(Condition.REQUIRED_FIELD, Location("MSH", 1, 2), "MSH-2 is empty")
+    if not delimiters.usable:
+        raise Hl7Error(Condition.DATA_TYPE, Location("MSH", 1, 2), "separators that are not distinct")
+    return delimiters
+
+
+def _part(text: str, separator: str, number: int) -> str:
+    if not separator or separator not in text:
+        return text if number == 1 else ""
+    parts = text.split(separator)
+    return parts[number - 1] if number <= len(parts) else ""
+
+
+def _segments(text: str, delimiters: Delimiters, *, lenient: bool) -> Iterator[Segment]:
+    if not lenient or "\n" not in text:
+        *whole, last = text.split("\r")
+        yield from (Segment(one, "\r", delimiters) for one in whole)
+        if last:
+            yield Segment(last, "", delimiters)
+        return
+    at = 0
+    for found in _ends(delimiters.field).finditer(text):
+        yield Segment(text[at : found.start()], found[0], delimiters)
+        at = found.end()
+    if at < len(text):
+        yield Segment(text[at:], "", delimiters)
+
+
+@lru_cache(maxsize=32)
+def _ends(field: str) -> re.Pattern[str]:
+    """CR, CR LF; and LF where a segment, another line end or nothing follows: one inside a text is part of it."""
+    after = rf"(?={_NAME.pattern}(?:{re.escape(field)}|[\r\n]|\Z)|[\r\n]|\Z)"
+    return re.compile(rf"\r\n|\r|\n{after}")
