@@ -4,12 +4,17 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from config import checks
+from config.hl7_mapping import message_type
 from config.reading import Checked, SettingsError, read, setting
 
 __all__ = [
     "DimseSettings",
+    "Hl7DestinationSettings",
+    "Hl7SenderSettings",
+    "Hl7Settings",
     "Htj2kSettings",
     "LogSettings",
     "OrganisationSettings",
@@ -25,7 +30,7 @@ __all__ = [
     "load_settings",
 ]
 
-ROLES = ("dimse", "web", "worker")
+ROLES = ("dimse", "web", "hl7", "worker")
 SERVICES = ("echo", "store", "find", "move", "get")
 MIB = 1024**2
 GIB = 1024**3
@@ -317,6 +322,99 @@ class WorklistSettings(Checked):
 
 
 @dataclass(frozen=True)
+class Hl7SenderSettings(Checked):
+    """A sending application we know."""
+
+    name: str = setting(en="Name, as the log shows it.", zh="日志中显示的名称。", check=checks.not_empty)
+    application: str = setting(en="Its MSH-3.", zh="其 MSH-3。", check=checks.not_empty)
+    organisation: str = setting(en="Whose patients it speaks of.", zh="其患者所属的机构。", check=checks.code)
+    facility: str = setting("", en="Its MSH-4; any when empty.", zh="其 MSH-4；为空表示不限。")
+    assigning_authority: str | None = setting(
+        None,
+        en="Of its patient ids that name none, if not the organisation's.",
+        zh="未注明时其患者标识的签发机构（若与机构默认不同）。",
+        check=checks.authority,
+    )
+    mapping: Path | None = setting(
+        None,
+        en="File that says how its messages differ from the standard, as config/hl7/example.toml shows.",
+        zh="说明其消息与标准差异的文件，示例见 config/hl7/example.toml。",
+    )
+    addresses: tuple[str, ...] = setting(
+        (),
+        en="Addresses and networks it may send from; any when empty.",
+        zh="允许的来源地址或网段；为空表示不限。",
+        check=checks.each(checks.network),
+    )
+
+
+@dataclass(frozen=True)
+class Hl7DestinationSettings(Checked):
+    """An application that messages go to, in order, each until it is acknowledged."""
+
+    name: str = setting(en="Name, for commands and the log.", zh="名称，用于命令和日志。", check=checks.not_empty)
+    host: str = setting(en="Name or address.", zh="主机名或地址。", check=checks.not_empty)
+    port: int = setting(en="Port.", zh="端口。", check=checks.within(1, 65535))
+    answer_timeout_s: float = setting(
+        30.0, unit="s", en="Wait for an acknowledgement.", zh="等待确认的时间。", check=checks.within(1, 60)
+    )
+    relays: tuple[str, ...] = setting(
+        (),
+        en="Message types, such as ADT^A40, that are passed on to it as they came once they took effect.",
+        zh="生效后原样转发给它的消息类型，如 ADT^A40。",
+        check=checks.each(message_type),
+    )
+
+
+@dataclass(frozen=True)
+class Hl7Settings(Checked):
+    """HL7 v2 over MLLP."""
+
+    processes: int = setting(1, en="Processes that receive.", zh="接收进程数。", check=checks.within(1, 32))
+    organisation: str = setting(
+        "",
+        en="Whose patients unknown senders speak of; the first organisation when empty.",
+        zh="未登记发送方的患者所属的机构；为空时取第一个。",
+    )
+    accept_unknown_senders: bool = setting(
+        True, en="Take messages of applications that are not listed.", zh="接收未登记应用的消息。"
+    )
+    processing_ids: tuple[str, ...] = setting(
+        ("P",),
+        en="MSH-11 of messages that are taken: P production, T training, D debugging.",
+        zh="接收的 MSH-11：P 生产、T 培训、D 调试。",
+        check=checks.each(checks.one_of("P", "T", "D")),
+    )
+    max_connections: int = setting(
+        200, en="Connections at once; further ones are closed.", zh="最大连接数，超出即关闭。",
+        check=checks.within(1, 10_000),
+    )  # fmt: skip
+    max_message_bytes: int = setting(
+        64 * MIB, unit="bytes", en="Largest message.", zh="最大消息。", check=checks.within(1024, GIB)
+    )
+    max_held_bytes: int = setting(
+        256 * MIB,
+        unit="bytes",
+        en="Unfinished messages of all connections together, beyond a MiB each.",
+        zh="所有连接未收完消息的总量（每个连接 1 MiB 以外）。",
+        check=checks.within(MIB, 64 * GIB),
+    )
+    message_timeout_s: float = setting(
+        60.0, unit="s", en="Silence inside a message that ends its connection.", zh="消息中途静默多久后断开。",
+        check=checks.within(1, 3600),
+    )  # fmt: skip
+    idle_timeout_s: float = setting(
+        0.0, unit="s", en="Silence between messages that ends a connection; 0 never.",
+        zh="消息之间静默多久后断开；0 为不断开。",
+        check=checks.within(0, 31_536_000),
+    )  # fmt: skip
+    keep_messages_s: float = setting(
+        7_776_000.0, unit="s", en="How long messages stay in the log; what waits to be sent stays.",
+        zh="消息日志保留多久；待发送的消息不删除。", check=checks.within(60, 3_153_600_000),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class SuperviseSettings(Checked):
     """Processes."""
 
@@ -396,6 +494,7 @@ class Settings(Checked):
         8080, en="Port of DICOMweb, health and metrics.", zh="HTTP 端口。", check=checks.within(0, 65535)
     )
     dicom_port: int = setting(11112, en="Port of DIMSE services.", zh="DICOM 端口。", check=checks.within(0, 65535))
+    mllp_port: int = setting(2575, en="Port of HL7 v2 over MLLP.", zh="MLLP 端口。", check=checks.within(0, 65535))
     ae_title: str = setting("PACSD", en="Our AE title.", zh="本机 AE 标题。", check=checks.ae_title)
     roles: tuple[str, ...] = setting(
         ROLES, en="What this machine does.", zh="本机运行的角色。", check=checks.each(checks.one_of(*ROLES))
@@ -405,8 +504,13 @@ class Settings(Checked):
     )
     own_aes: tuple[OwnAESettings, ...] = setting((), en="Further AE titles of ours.", zh="本机的其他 AE 标题。")
     remote_aes: tuple[RemoteAESettings, ...] = setting((), en="Peers we know.", zh="已登记的远端 AE。")
+    hl7_senders: tuple[Hl7SenderSettings, ...] = setting((), en="HL7 senders we know.", zh="已登记的 HL7 发送方。")
+    hl7_destinations: tuple[Hl7DestinationSettings, ...] = setting(
+        (), en="Where HL7 messages go.", zh="HL7 消息的目的地。"
+    )
     dimse: DimseSettings = setting(DimseSettings, en="DICOM associations.", zh="DICOM 关联。")
     web: WebSettings = setting(WebSettings, en="DICOMweb.", zh="DICOMweb。")
+    hl7: Hl7Settings = setting(Hl7Settings, en="HL7 v2.", zh="HL7 v2。")
     storage: StorageSettings = setting(StorageSettings, en="Blobs and packs.", zh="存储。")
     htj2k: tuple[Htj2kSettings, ...] = setting(
         (), en="Series of which an HTJ2K copy is kept beside the original.", zh="除原始影像外另存 HTJ2K 副本的序列。"
@@ -425,6 +529,8 @@ class Settings(Checked):
             object.__setattr__(self, "own_aes", (OwnAESettings(self.ae_title, first), *self.own_aes))
         if not self.web.organisation:
             object.__setattr__(self, "web", replace(self.web, organisation=first))
+        if not self.hl7.organisation:
+            object.__setattr__(self, "hl7", replace(self.hl7, organisation=first))
         _check_references(self)
 
     @property
@@ -447,6 +553,9 @@ def load_settings(file: Path | None, overrides: Mapping[str, object]) -> Setting
         web = tables.get("web")
         if isinstance(web, dict) and isinstance(web.get("viewer_dir"), str):
             web["viewer_dir"] = file.parent / Path(web["viewer_dir"]).expanduser()
+        for sender in _tables(tables.get("hl7_senders")):
+            if isinstance(sender.get("mapping"), str):
+                sender["mapping"] = file.parent / Path(sender["mapping"]).expanduser()
     for key, value in overrides.items():
         _put(tables, key, value)
     return read(Settings, tables, folder=Path())
@@ -459,6 +568,10 @@ def _parse(file: Path) -> dict[str, object]:
         raise SettingsError(str(file), f"cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(str(file), f"is not TOML: {error}") from error
+
+
+def _tables(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _put(tables: dict[str, object], key: str, value: object) -> None:
@@ -478,12 +591,15 @@ def _check_references(settings: Settings) -> None:
     codes = [one.code for one in settings.organisations]
     _refuse_repeats("organisations", "code", codes)
     _refuse_repeats("own_aes", "title", [one.title for one in settings.own_aes])
+    _refuse_repeats("hl7_senders", "name", [one.name for one in settings.hl7_senders])
+    _refuse_repeats("hl7_destinations", "name", [one.name for one in settings.hl7_destinations])
     _refuse_repeats("remote_aes", "title", [f"{one.title} of {one.organisation}" for one in settings.remote_aes])
     named = [(f"organisations[{n}].reads", code) for n, one in enumerate(settings.organisations) for code in one.reads]
     named += [(f"own_aes[{n}].organisation", one.organisation) for n, one in enumerate(settings.own_aes)]
     named += [(f"remote_aes[{n}].organisation", one.organisation) for n, one in enumerate(settings.remote_aes)]
-    named += [("web.organisation", settings.web.organisation)]
     named += [(f"htj2k[{n}].organisation", one.organisation or codes[0]) for n, one in enumerate(settings.htj2k)]
+    named += [(f"hl7_senders[{n}].organisation", one.organisation) for n, one in enumerate(settings.hl7_senders)]
+    named += [("web.organisation", settings.web.organisation), ("hl7.organisation", settings.hl7.organisation)]
     for key, code in named:
         if code not in codes:
             raise SettingsError(key, f"unknown organisation {code!r}; there is {', '.join(codes)}")

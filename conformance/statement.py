@@ -114,6 +114,11 @@ def _operations(claims: Claims, words: Words) -> Iterator[Sequence[str]]:
         yield f"`{one['method']} {one['path']}`", words[one["name"]]
 
 
+def _hl7_messages(claims: Claims, words: Words) -> Iterator[Sequence[str]]:
+    for one in claims["hl7"]["messages"]:
+        yield f"`{one['type']}`", f"`{one['structure']}`", ", ".join(one["transactions"]), words[one["effect"]]
+
+
 def _retired(one: Claims, words: Words) -> str:
     return words["retired name"].format(one["name"]) if one["retired"] else str(one["name"])
 
@@ -127,6 +132,7 @@ ROWS: Mapping[str, Rows] = {
     "dicomweb": _dicomweb,
     "worklist-keys": _worklist_keys,
     "operations": _operations,
+    "messages": _hl7_messages,
 }
 
 

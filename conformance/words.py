@@ -12,6 +12,7 @@ HEADS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "dicomweb": ("transaction", "request", "PS3.18", "media types of the answer"),
         "worklist-keys": ("required key", "matching", "remarks"),
         "operations": ("request", "what it is"),
+        "messages": ("message", "structure", "transactions", "effect"),
     },
     "zh": {
         "dimse-services": ("服务", "SCP", "SCU", "SOP 类"),
@@ -22,6 +23,7 @@ HEADS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "dicomweb": ("事务", "请求", "PS3.18", "应答的媒体类型"),
         "worklist-keys": ("必需键", "匹配方式", "备注"),
         "operations": ("请求", "说明"),
+        "messages": ("消息", "结构", "事务", "作用"),
     },
 }
 
@@ -59,6 +61,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "Liveness": "the process answers",
         "Readiness": "every role serves and the index answers; otherwise 503",
         "Metrics": "Prometheus text format",
+        "states": "what PID says of the patient is shown with all its studies, those still to come too",
+        "merges": "the same, and the studies of the patient of MRG become those of the patient of PID",
     },
     "zh": {
         "yes": "是",
@@ -93,5 +97,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "Liveness": "进程能够应答",
         "Readiness": "各角色均在服务且索引可用；否则返回 503",
         "Metrics": "Prometheus 文本格式",
+        "states": "PID 所述患者信息显示于该患者的全部检查，包括尚未到达的检查",
+        "merges": "同上，并将 MRG 所指患者的检查归入 PID 所指患者",
     },
 }

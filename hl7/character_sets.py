@@ -46,14 +46,14 @@ CHARACTER_SETS = (
     CharacterSet("UNICODE UTF-32", None, ("UTF-32",)),
     CharacterSet("CNS 11643-1992", None),
 )
-_BY_NAME = {name.upper(): one for one in CHARACTER_SETS for name in (one.name, *one.aliases)}
+BY_NAME = {name.upper(): one for one in CHARACTER_SETS for name in (one.name, *one.aliases)}
 # whose characters may hold a field separator, in the order in which a header is tried
 _HIDING = tuple(one for one in CHARACTER_SETS if one.codec in ("gb18030", "cp950", "iso2022_jp_2", "shift_jis"))
 
 
 def character_set(name: str) -> CharacterSet:
     """By the name of table 0211 or another that senders use. Raises Hl7Error for one nobody here reads."""
-    found = _BY_NAME.get(name.strip().upper())
+    found = BY_NAME.get(name.strip().upper())
     if found is None:
         raise Hl7Error(Condition.TABLE_VALUE, MSH_18, "MSH-18 is no character set of table 0211")
     if found.codec is None:
@@ -70,7 +70,7 @@ def declared(header: bytes) -> str:
         return _eighteenth(header.decode("ascii"))
     for one in _HIDING:
         name = _eighteenth(header.decode(one.codec or "", "replace"))
-        if _BY_NAME.get(name.upper()) is one:
+        if BY_NAME.get(name.upper()) is one:
             return name
     return _eighteenth(header.decode("latin-1"))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from hl7.character_sets import CharacterSet, decode
+from hl7.character_sets import CharacterSet, decode, encode
 from hl7.conditions import Condition, Hl7Error, Location
 from hl7.delimiters import HEADERS, Delimiters, delimiters_of
 from hl7.escapes import EscapeError, unescape
@@ -204,6 +204,12 @@ def _delimiters(text: str) -> Delimiters:
     if not delimiters.usable:
         raise Hl7Error(Condition.DATA_TYPE, Location("MSH", 1, 2), "separators that are not distinct")
     return delimiters
+
+
+def with_carriage_returns(message: Message) -> bytes:
+    """The message with the segment ends of the standard, as it may be sent (HL7 v2.5.1 2.5.2)."""
+    text = "".join(f"{one.text}\r" for one in message.segments if one.text.strip())
+    return encode(text, message.character_set)
 
 
 def _part(text: str, separator: str, number: int) -> str:

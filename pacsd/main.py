@@ -7,6 +7,13 @@ from contextlib import contextmanager
 from functools import partial
 
 from config.settings import LogSettings, Settings
+from hl7.client import Client
+from hl7.delivery import Delivery
+from hl7.metering import Meters as Hl7Meters
+from hl7.serving import serve as serve_hl7
+from ihe_profiles.exchange.claims import claims as hl7_claims
+from ihe_profiles.exchange.queues import DeliveryQueue
+from ihe_profiles.exchange.services import Exchange
 from pacsd.archive.services import Archive, open_archive
 from pacsd.archive.upkeep import Upkeep, chores, settle
 from pacsd.archive.worker import Chore, Worker
@@ -15,6 +22,7 @@ from pacsd.dimse.claims import claims as dimse_claims
 from pacsd.dimse.listener import serve_queries, serve_receiver
 from pacsd.dimse.occupancy import Occupancy
 from pacsd.dimse.query import as_query as dimse_query
+from pacsd.identity.patients import appliers as identity_appliers
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
@@ -35,7 +43,9 @@ from pacsd.workflow.claims import claims as worklist_claims
 from pacsd.workflow.services import Workflow, announce_restart, open_workflow
 
 HANDOVER_SOCKET = "queries.sock"         # through it receivers pass associations on to query processes
-PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.listener")
+PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.listener",
+             "ihe_profiles.exchange.services")  # fmt: skip
+HL7_CONNECTIONS = 12                     # to the database, for each HL7 process: so many messages at once
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +62,8 @@ class Wiring:
 
     def claims(self) -> Mapping[str, object]:
         """What the rooms say they support, each from the tables it works by."""
-        rooms = {"dimse": dimse_claims, "query": query_claims, "web": web_claims, "worklist": worklist_claims}
+        rooms = {"dimse": dimse_claims, "query": query_claims, "web": web_claims, "worklist": worklist_claims,
+                 "hl7": hl7_claims}  # fmt: skip
         return {name: claims() for name, claims in rooms.items()}
 
     @contextmanager
@@ -65,8 +76,24 @@ class Wiring:
             try:
                 workflow = _workflow(settings, archive)
                 yield Upkeep(
-                    settings, archive, also_rebuild=(workflow.rebuild.run,), also_check=(workflow.check.run,)
+                    settings,
+                    archive,
+                    also_rebuild=(workflow.rebuild.run,),
+                    also_check=(workflow.check.run,),
+                    also_apply=identity_appliers(archive.pool),
                 )
+            finally:
+                archive.close()
+
+    @contextmanager
+    def messages(self, settings: Settings) -> Iterator[Exchange]:
+        """HL7 messages for one command, beside a running server or without one."""
+        logs.configure(LogSettings(form="text", level="error"), role="command")
+        with database(settings, alone=False) as dsn:
+            migrate(dsn)
+            archive = open_archive(settings, dsn)
+            try:
+                yield _exchange(settings, archive)
             finally:
                 archive.close()
 
@@ -81,6 +108,7 @@ def roles(settings: Settings) -> tuple[Role, ...]:
             Role("dimse-query", dimse.query_processes, partial(_queries, occupancy)),
         ),
         "web": (Role("web", settings.web.processes, _web),),
+        "hl7": (Role("hl7", settings.hl7.processes, _hl7),),
         "worker": (Role("worker", settings.supervise.worker_processes, _worker),),
     }
     return tuple(role for name in settings.roles for role in every[name] if role.count)
@@ -93,6 +121,10 @@ def _prepare(dsn: str) -> None:
 
 def _workflow(settings: Settings, archive: Archive) -> Workflow:
     return open_workflow(settings, archive.pool, archive.blobs, archive.directory)
+
+
+def _exchange(settings: Settings, archive: Archive) -> Exchange:
+    return Exchange(settings, archive.pool, archive.journal, archive.directory)
 
 
 @contextmanager
@@ -153,12 +185,31 @@ def _web(context: RoleContext) -> None:
         run_web(create_app(services), listening, stop=context.stopping, limits=limits)
 
 
+def _hl7(context: RoleContext) -> None:
+    settings = context.settings
+    with _opened(context, readers=HL7_CONNECTIONS) as archive:
+        exchange = _exchange(settings, archive)
+        holder = f"{platform.node()} {settings.data_dir.absolute()} {context.index}"
+        deliveries = [
+            Delivery(
+                one.name,
+                DeliveryQueue(exchange.outbox.queue(one.name, holder=holder)),
+                Client(one.host, one.port, answer_timeout_s=one.answer_timeout_s),
+                stop=context.stopping,
+            )
+            for one in settings.hl7_destinations
+        ]
+        serve_hl7(context, exchange.reception(), deliveries, settings, counting=Hl7Meters(context.metrics()))
+
+
 def _worker(context: RoleContext) -> None:
     with _opened(context, readers=4) as archive:
-        settle(context.settings, archive)
+        also_apply = identity_appliers(archive.pool)
+        settle(context.settings, archive, also_apply=also_apply)
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
-        more = (Chore(*one) for one in _workflow(context.settings, archive).chores)
-        worker = Worker((*chores(context.settings, archive, worker=name), *more), stop=context.stopping)
+        others = (*_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores())
+        own = chores(context.settings, archive, worker=name, also_apply=also_apply)
+        worker = Worker((*own, *(Chore(*one) for one in others)), stop=context.stopping)
         context.ready()
         worker.run()
 

@@ -22,7 +22,7 @@ class Server:
         self, data: Path, *, arguments: Sequence[str] = (), config: str = "", environment: dict[str, str] | None = None
     ) -> None:
         self.data = data
-        self.http_port, self.dicom_port = free_port(), free_port()
+        self.http_port, self.dicom_port, self.mllp_port = free_port(), free_port(), free_port()
         self._arguments = list(arguments)
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
@@ -72,7 +72,8 @@ class Server:
     def start(self, *, within_s: float = 60.0) -> "Server":
         """Start, and return once /health/ready answers 200."""
         command = [sys.executable, "-m", "pacsd.main", "serve", "--config", str(self._config), "--data", str(self.data),
-                   "--http-port", str(self.http_port), "--dicom-port", str(self.dicom_port), *self._arguments]
+                   "--http-port", str(self.http_port), "--dicom-port", str(self.dicom_port),
+                   "--mllp-port", str(self.mllp_port), *self._arguments]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, stdout=log, stderr=log, env=self._environment, start_new_session=True

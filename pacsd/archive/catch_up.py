@@ -1,8 +1,8 @@
 """Facts that were said and did not take effect: a process ended between the journal and the index.
 
-Corrections, rejections and restorations are applied again, of each subject only the last word: where that is in effect
-already nothing changes and nobody is told. Purges are left to whoever asked (who got no answer) and to a rebuild: said
-again later, one might take what arrived since from a machine whose clock is behind.
+Corrections, rejections and restorations are applied again, of each subject only the last word, and every merge of
+patients: where that is in effect already nothing changes and nobody is told. Purges are left to whoever asked (who got
+no answer) and to a rebuild: said again later, one might take what arrived since from a machine whose clock is behind.
 """
 
 import logging
@@ -40,7 +40,8 @@ class CatchUp:
 
     def _again(self, fact: Fact) -> None:
         try:
-            self._apply[fact.kind](fact)
+            if fact.kind in self._apply:
+                self._apply[fact.kind](fact)
         except PacsdError as error:
             if error.fault is not Fault.NOT_FOUND:
                 raise
@@ -58,6 +59,8 @@ def last_words(facts: Iterable[Fact]) -> list[Fact]:
                 last.append(fact)
         elif fact.kind in _REJECTIONS and (series := dict(_untold(body, told))):
             last.append(replace(fact, body={**body, "series": series}))
+        elif fact.kind is FactKind.PATIENT_MERGE:
+            last.append(fact)
     return last[::-1]
 
 

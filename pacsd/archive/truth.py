@@ -49,8 +49,9 @@ class Truth:
     def set_patient_overlay(
         self, assigning_authority: str, patient_id: str, attributes: Attributes, *, at: datetime
     ) -> None:
-        """Every study of this patient of this authority shows these attributes. Raises PacsdError NOT_FOUND."""
-        overlays.set_patient_overlay(self._pool, assigning_authority, patient_id, _stated(attributes), at=at)
+        """Every study of this patient of this authority shows these attributes, those that are still to come too."""
+        stated = _stated(attributes)
+        overlays.set_patient_overlay(self._pool, assigning_authority, patient_id, stated, at=at, make=True)
 
     def set_study_overlay(
         self, organisation: str, study_instance_uid: str, attributes: Attributes, *, at: datetime

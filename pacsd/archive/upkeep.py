@@ -1,7 +1,7 @@
 """What keeps the archive in order: the worker's chores, and the commands check, rebuild, backup and restore."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -36,6 +36,8 @@ from pacsd.index.packs import Packs
 
 log = logging.getLogger("pacsd.archive")
 Progress = Callable[[int, int | None], None]             # done so far, and of how many where that is known
+Appliers = Mapping[FactKind, Callable[[Fact], None]]     # how facts of other rooms take effect
+_NONE: Appliers = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +69,18 @@ def rejections(settings: Settings, archive: Archive) -> Rejections:
     return Rejections(archive.journal, truth(settings, archive), archive.sidecars)
 
 
-def settle(settings: Settings, archive: Archive) -> None:
+def settle(settings: Settings, archive: Archive, *, also_apply: Appliers = _NONE) -> None:
     """Make true what was acknowledged or said before a crash; a worker does this before it counts as ready."""
     _repair(settings, archive, Inventory(archive.pool)).run()
     try:
-        _catch_up(settings, archive, timedelta(days=7))
+        _catch_up(settings, archive, timedelta(days=7), also_apply)
     except PacsdError as error:          # a fact that cannot be read: the chore goes on asking, the worker works
         log.error("the journal could not be caught up with", extra={"fault": error.fault.value})
 
 
-def chores(settings: Settings, archive: Archive, *, worker: str = "") -> tuple[Chore, ...]:
+def chores(
+    settings: Settings, archive: Archive, *, worker: str = "", also_apply: Appliers = _NONE
+) -> tuple[Chore, ...]:
     """What a worker does, each in its own rhythm. What a former worker of its name had claimed is free again."""
     storage = settings.storage
     owners = {
@@ -125,7 +129,7 @@ def chores(settings: Settings, archive: Archive, *, worker: str = "") -> tuple[C
     often_s = max(0.2, min(5.0, storage.quiet_s / 4))
     return (
         Chore("repair", 3600.0, lambda: _repaired(repair)),
-        Chore("catch up", 3600.0, lambda: _catch_up(settings, archive, timedelta(hours=3))),
+        Chore("catch up", 3600.0, lambda: _catch_up(settings, archive, timedelta(hours=3), also_apply)),
         Chore("repair after a restart", 2.0, _Restarts(inventory, repair).run),
         Chore("pack", often_s, packer.run),
         Chore("merge", often_s, merger.run),
@@ -143,14 +147,20 @@ class Upkeep:
     """The archive opened for one command."""
 
     def __init__(
-        self, settings: Settings, archive: Archive, *, also_rebuild: Iterable[Callable[[], object]] = (),
+        self,
+        settings: Settings,
+        archive: Archive,
+        *,
+        also_rebuild: Iterable[Callable[[], object]] = (),
         also_check: Iterable[Callable[[], Iterator[tuple[str, str]]]] = (),
-    ) -> None:  # fmt: skip
+        also_apply: Appliers = _NONE,
+    ) -> None:
         self._settings = settings
         self._archive = archive
         self._inventory = Inventory(archive.pool)
         self._also_rebuild = tuple(also_rebuild)             # what other rooms have on record among the blobs
         self._also_check = tuple(also_check)                 # the same: keys, and what is wrong with them
+        self._also_apply = also_apply
 
     @property
     def ingest(self) -> AnyIngest:
@@ -191,7 +201,7 @@ class Upkeep:
             archive.blobs,
             where,
             archive.journal,
-            _appliers(settings, archive),
+            _appliers(settings, archive, self._also_apply),
             organisations=_organisations(settings, archive),
             character_set_of=character_sets(settings),
             grace_s=settings.storage.grace_s,
@@ -259,8 +269,8 @@ def _repair(settings: Settings, archive: Archive, inventory: Inventory) -> Repai
     )
 
 
-def _catch_up(settings: Settings, archive: Archive, back: timedelta) -> bool:
-    CatchUp(archive.journal, _appliers(settings, archive)).run(datetime.now(UTC) - back)
+def _catch_up(settings: Settings, archive: Archive, back: timedelta, also_apply: Appliers) -> bool:
+    CatchUp(archive.journal, _appliers(settings, archive, also_apply)).run(datetime.now(UTC) - back)
     return False
 
 
@@ -283,7 +293,7 @@ def _organisations(settings: Settings, archive: Archive) -> dict[str, int]:
     return {one.code: archive.directory.organisation_key(one.code) for one in settings.organisations}
 
 
-def _appliers(settings: Settings, archive: Archive) -> dict[FactKind, Callable[[Fact], None]]:
+def _appliers(settings: Settings, archive: Archive, also: Appliers) -> Appliers:
     said, hidden = overlays(settings, archive), rejections(settings, archive)
     return {
         FactKind.PATIENT_OVERLAY: said.apply,
@@ -291,6 +301,7 @@ def _appliers(settings: Settings, archive: Archive) -> dict[FactKind, Callable[[
         FactKind.REJECT: hidden.apply,
         FactKind.RESTORE: hidden.apply,
         FactKind.PURGE: hidden.apply,
+        **also,
     }
 
 

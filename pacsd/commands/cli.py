@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pacsd
 from config.settings import ROLES, Settings, SettingsError, load_settings
-from pacsd.commands import upkeep, viewer
+from pacsd.commands import hl7, upkeep, viewer
 from pacsd.commands.echo import echo
 from pacsd.commands.find import find
 from pacsd.commands.import_files import import_files
@@ -33,6 +33,7 @@ OVERRIDES = {
     "host": "host",
     "http_port": "http_port",
     "dicom_port": "dicom_port",
+    "mllp_port": "mllp_port",
     "ae_title": "ae_title",
     "roles": "roles",
 }
@@ -46,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_archive_commands(commands)
     _add_peer_commands(commands)
+    _add_hl7(commands)
     _add_viewer(commands)
     _add_claims(commands)
     return parser
@@ -102,6 +104,7 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     serve.add_argument("--host", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
     serve.add_argument("--http-port", type=int, metavar="N", help="port of DICOMweb, health and metrics (8080)")
     serve.add_argument("--dicom-port", type=int, metavar="N", help="port of DIMSE (11112)")
+    serve.add_argument("--mllp-port", type=int, metavar="N", help="port of HL7 v2 over MLLP (2575)")
     serve.add_argument("--roles", type=_roles, metavar="ROLE,...", help=f"what to run ({','.join(ROLES)})")
     serve.set_defaults(handler=_serve)
 
@@ -157,6 +160,41 @@ def _add_peer_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPa
             help="a key to match or, without value, to return; PatientID=42",
         )  # fmt: skip
     moving.add_argument("--to", required=True, metavar="TITLE", help="AE title of the destination")
+
+
+def _add_hl7(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    actions = commands.add_parser("hl7", help="HL7 messages that came and that go out").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    listing = actions.add_parser("list", help="the newest messages")
+    listing.add_argument("--state", metavar="STATE", help="applied, ignored, refused, replaced; waiting, delivered")
+    listing.add_argument("--limit", type=int, default=50, metavar="N", help="how many (50)")
+    listing.set_defaults(handler=hl7.list_messages)
+    showing = actions.add_parser("show", help="a message and its answers")
+    showing.add_argument("number", type=int, metavar="N")
+    showing.add_argument("--raw", action="store_true", help="the message alone, byte for byte")
+    showing.set_defaults(handler=hl7.show)
+    replaying = actions.add_parser("replay", help="receive refused messages anew, or send settled ones again")
+    replaying.add_argument("numbers", type=int, nargs="+", metavar="N")
+    replaying.set_defaults(handler=hl7.replay)
+    repairing = actions.add_parser("repair", help="receive another message in place of a refused one")
+    repairing.add_argument("number", type=int, metavar="N")
+    repairing.add_argument("file", type=Path, metavar="FILE")
+    repairing.set_defaults(handler=hl7.repair)
+    trying = actions.add_parser("try", help="say what a message would do, and do nothing")
+    trying.add_argument("file", type=Path, metavar="FILE")
+    trying.add_argument("--address", default="127.0.0.1", metavar="ADDRESS", help="where it would come from")
+    trying.set_defaults(handler=hl7.attempt)
+    sending = actions.add_parser("send", help="queue a message for a destination")
+    sending.add_argument("destination", metavar="DESTINATION", help="a name of [[hl7_destinations]]")
+    sending.add_argument("file", type=Path, metavar="FILE")
+    sending.set_defaults(handler=hl7.send)
+    for action in (listing, showing, replaying):
+        action.add_argument("--outgoing", action="store_true", help="of the queues, not of what came")
+    for action in (listing, showing, replaying, repairing, sending):
+        action.add_argument("--organisation", metavar="CODE", help="whose (the first one)")
+    for action in (listing, showing, replaying, repairing, trying, sending):
+        _add_common(action)
 
 
 def _add_viewer(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -71,6 +71,66 @@ class Archive(Protocol):
         """Bring a backup back into an empty data directory."""
 
 
+class Condition(Protocol):
+    """What is wrong with a message (HL7 table 0357)."""
+
+    @property
+    def code(self) -> str: ...
+
+
+class Refusal(Protocol):
+    """Why a message was refused: hl7.conditions.Hl7Error."""
+
+    @property
+    def condition(self) -> Condition: ...
+    @property
+    def location(self) -> object: ...
+    @property
+    def text(self) -> str: ...
+
+
+class Tried(Protocol):
+    """What came, or would come, of a message."""
+
+    @property
+    def answers(self) -> Sequence[bytes]: ...
+    @property
+    def effects(self) -> Sequence[str]: ...
+    @property
+    def error(self) -> Refusal | None: ...
+
+
+class Messages(Protocol):
+    """HL7 messages, opened for one command; organisations by code. Raises PacsdError NOT_FOUND, CONFLICT."""
+
+    def list(self, organisation: str, *, state: str | None, limit: int) -> Sequence[Any]:
+        """The newest messages that came, as pacsd.messages.inbox.Logged."""
+
+    def message(self, organisation: str, number: int) -> Any:
+        """One of them with its body and answers."""
+
+    def list_outgoing(self, organisation: str, *, state: str | None, limit: int) -> Sequence[Any]:
+        """The newest messages of all queues, as pacsd.messages.outbox.Queued."""
+
+    def outgoing(self, organisation: str, number: int) -> Any:
+        """One of them."""
+
+    def replay(self, organisation: str, number: int) -> Tried:
+        """Receive a message of the log again."""
+
+    def replay_outgoing(self, organisation: str, number: int) -> int:
+        """Queue a settled message once more; its new number."""
+
+    def repair(self, organisation: str, number: int, body: bytes) -> Tried:
+        """Receive another message in place of a refused one."""
+
+    def attempt(self, body: bytes, *, address: str) -> Tried:
+        """What a message would do if it came from there, of which nothing stays."""
+
+    def send(self, destination: str, body: bytes, *, organisation: str) -> int:
+        """Queue a message for a destination; its number."""
+
+
 class Wiring(Protocol):
     """The composition root as the command line sees it."""
 
@@ -82,3 +142,6 @@ class Wiring(Protocol):
 
     def archive(self, settings: Settings, *, alone: bool) -> AbstractContextManager[Archive]:
         """The archive for one command. With `alone`, refused (CONFLICT) while a server runs on the data."""
+
+    def messages(self, settings: Settings) -> AbstractContextManager[Messages]:
+        """HL7 messages for one command."""

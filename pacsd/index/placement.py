@@ -38,23 +38,25 @@ _SERIES_COLUMNS = column_names("series")
 
 _PATIENT = """
 with asked as (select %s::text as patient_id, %s::text as assigning_authority, %s::text as unidentified),
-found as (select pk from patient join asked using (patient_id, assigning_authority, unidentified)),
+found as (select p.pk, p.overlay, p.survivor
+    from patient p join asked using (patient_id, assigning_authority, unidentified) for key share of p),
 made as (
     insert into patient (patient_id, assigning_authority, unidentified)
     select patient_id, assigning_authority, unidentified from asked where not exists (select from found)
-    on conflict do nothing returning pk
+    on conflict do nothing returning pk, overlay, survivor
 )
-select pk, false as made from found union all select pk, true from made
+select pk, false as made, overlay, survivor from found union all select pk, true, overlay, survivor from made
 """
+_SURVIVOR = "select pk, false, overlay, survivor from patient where pk = %s for key share"
 _STUDY_FIND = """
 select s.pk, s.patient, s.original, s.overlay, p.overlay
 from study s join patient p on p.pk = s.patient
 where s.study_instance_uid = %s and s.organisation = %s for no key update of s
 """
 _STUDY_MAKE = f"""
-insert into study (study_instance_uid, organisation, patient, received_at, last_received_at, patient_id,
-    assigning_authority, original, attributes, more, {", ".join(_STUDY_COLUMNS)})
-values ({", ".join(["%s"] * (10 + len(_STUDY_COLUMNS)))})
+insert into study (study_instance_uid, organisation, patient, named_patient, received_at, last_received_at,
+    patient_id, assigning_authority, original, attributes, more, {", ".join(_STUDY_COLUMNS)})
+values ({", ".join(["%s"] * (11 + len(_STUDY_COLUMNS)))})
 on conflict do nothing returning pk
 """
 _STUDY_UPDATE = f"""
@@ -95,6 +97,8 @@ class Placed:
 class _Patient:
     pk: int
     made: bool                           # just now: then its study hardly ever is there already
+    overlay: Attributes                  # what is stated of it
+    named: int | None = None             # whom the objects name, where that patient was merged into this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +149,16 @@ def _patients(
 
 
 def _patient(connection: Connection, key: tuple[str, str, str]) -> _Patient:
-    """The row that is there, or the one made; a row made by somebody else meanwhile is found the second time."""
+    """The row that is there, or the one made; a row made by somebody else meanwhile is found the second time.
+
+    Where that patient was merged, the one that survives. Both rows stay as they are until the transaction ends.
+    """
     while (row := connection.execute(_PATIENT, key, prepare=True).fetchone()) is None:
         pass
-    return _Patient(*row)
+    named, (pk, made, overlay, survivor) = row[0], row
+    while survivor is not None and (row := connection.execute(_SURVIVOR, (survivor,)).fetchone()) is not None:
+        pk, made, overlay, survivor = row
+    return _Patient(pk, made, overlay, named if named != pk else None)
 
 
 def _found_or_made(
@@ -165,7 +175,7 @@ def _found_or_made(
 def _study(connection: Connection, arrival: Arrival, above: Above, patient: _Patient) -> _Study:
     original = {**above.patient, **above.study}
     key = (arrival.study_instance_uid, arrival.organisation)
-    new = _new_study(arrival, above, original, patient.pk)
+    new = _new_study(arrival, above, original, patient)
     row = _found_or_made(connection, _STUDY_FIND, key, _STUDY_MAKE, new, make_first=patient.made)
     if len(row) == 1:
         subject = arrival.study_instance_uid
@@ -173,18 +183,19 @@ def _study(connection: Connection, arrival: Arrival, above: Above, patient: _Pat
             connection, organisation=arrival.organisation, topic=STUDY_RECEIVED, subject=subject,
             body={"study_instance_uid": subject},
         )
-        return _Study(row[0], False, _grams(original, patient.pk), made=True)
+        return _Study(row[0], False, _grams(overlaid(original, patient.overlay), patient.pk), made=True)
     return _known_study(connection, row, above)
 
 
 def _new_study(
-    arrival: Arrival, above: Above, original: Attributes, patient: int
+    arrival: Arrival, above: Above, original: Attributes, patient: _Patient
 ) -> list[Any]:
-    ready = answer("study", original)
+    effective = overlaid(original, patient.overlay)
+    ready = answer("study", effective)
     return [
-        arrival.study_instance_uid, arrival.organisation, patient, arrival.received_at, arrival.received_at,
-        above.patient_id, above.assigning_authority, _json(original), ready.attributes, ready.more,
-        *column_values("study", original),
+        arrival.study_instance_uid, arrival.organisation, patient.pk, patient.named, arrival.received_at,
+        arrival.received_at, text_at(effective, PATIENT_ID) or "", above.assigning_authority, _json(original),
+        ready.attributes, ready.more, *column_values("study", effective),
     ]  # fmt: skip
 
 

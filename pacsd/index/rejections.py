@@ -111,7 +111,8 @@ def purge(
     """Forget instances for good; how many were kept. Their tombstones stay, so what was rejected stays away.
 
     Spool files become garbage in `grace_s`; packed copies are hidden until a merge drops them. A series
-    without instances goes with all its packs, a study without series, a patient without studies.
+    without instances goes with all its packs, a study without series, a patient without studies of whom
+    nothing else was said.
     """
 
     def work(connection: Connection, given: dict[str, Any]) -> list[int]:
@@ -178,15 +179,20 @@ def _bury(connection: Connection, series: list[int], grace_s: float) -> None:
     connection.execute("delete from series where pk = any(%s)", (series,))
 
 
+# What somebody stated of a patient, or merged, outlives its images.
+_BURY_PATIENTS = """
+delete from patient p where pk = any(%s) and overlay = '{}' and survivor is null
+    and not exists (select from study where patient = p.pk or named_patient = p.pk)
+    and not exists (select from patient m where m.survivor = p.pk or m.merged_into = p.pk)
+"""
+
+
 def _bury_studies(connection: Connection, studies: list[int]) -> None:
     gone = connection.execute(
         """delete from study s where pk = any(%s) and not exists (select from series where study = s.pk)
         returning patient""", (studies,),
     ).fetchall()  # fmt: skip
-    connection.execute(
-        "delete from patient p where pk = any(%s) and not exists (select from study where patient = p.pk)",
-        (sorted({row[0] for row in gone}),),
-    )
+    connection.execute(_BURY_PATIENTS, (sorted({row[0] for row in gone}),))
 
 
 def is_rejected(pool: Pool, organisation: int, sop_instance_uid: str) -> bool:

@@ -27,7 +27,8 @@ def refuse_taken_ports(settings: Settings) -> None:
     Raises PacsdError CONFLICT where somebody listens, UNSUPPORTED where the address is none of this machine's
     or the port is not for us.
     """
-    for role, port in (("web", settings.http_port), ("dimse", settings.dicom_port)):
+    ports = (("web", settings.http_port), ("dimse", settings.dicom_port), ("hl7", settings.mllp_port))
+    for role, port in ports:
         if role in settings.roles and port != 0:
             _try(settings.host, port)
 

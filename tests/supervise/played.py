@@ -58,6 +58,7 @@ if __name__ == "__main__":
         data_dir=Path(sys.argv[1]),
         http_port=0,
         dicom_port=0,
+        mllp_port=0,
         database=sys.argv[2] if len(sys.argv) > 2 and sys.argv[2] else None,
         supervise=SuperviseSettings(grace_s=float(sys.argv[3]) if len(sys.argv) > 3 else 5.0),
     )

@@ -22,7 +22,7 @@ def test_port_of_another_program_is_refused_although_it_would_share() -> None:
     with listening() as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PacsdError) as refusal:
-            refuse_taken_ports(Settings(http_port=0, dicom_port=port))
+            refuse_taken_ports(Settings(http_port=0, dicom_port=port, mllp_port=0))
         assert refusal.value.fault is Fault.CONFLICT
         assert str(port) in refusal.value.message
 

@@ -1,0 +1,103 @@
+"""What the receiver and the deliverer need of the rest of the house."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from config.hl7_mapping import MessageMapping
+from hl7.conditions import Hl7Error
+from hl7.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A sending application as the platform knows it."""
+
+    name: str
+    organisation: str                    # code
+    assigning_authority: str             # of identifiers that name none
+    mapping: MessageMapping = field(default_factory=MessageMapping)
+    authorities: frozenset[str] | None = None        # for whose patients it speaks; None: for any it names
+
+    def speaks_for(self, assigning_authority: str) -> bool:
+        """Whether what it says of a patient of that authority counts."""
+        return self.authorities is None or assigning_authority in self.authorities
+
+
+class Senders(Protocol):
+    """Who is known."""
+
+    def sender(self, *, application: str, facility: str, address: str) -> Sender | None:
+        """The sender of MSH-3 and MSH-4 at an address; None for one that is not served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message as the log keeps it. `digest`: of the whole message, to tell a repeat from a reused control id."""
+
+    sender: str
+    organisation: str
+    address: str
+    application: str
+    facility: str
+    control_id: str
+    message_type: str
+    received_at: datetime
+    digest: bytes
+    body: bytes
+
+
+Action = Callable[[Any, Reading, Sender], Sequence[str]]
+"""Does what a message says within the unit of work it is given; says what it did. Raises Hl7Error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """One kind of message that is acted on, with the transaction of IHE that it is."""
+
+    code: str
+    event: str
+    act: Action
+    transactions: tuple[str, ...]
+    structure: str
+
+
+class Inbox(Protocol):
+    """Where messages are kept and take effect. Raises Hl7Error where that is not possible now."""
+
+    def take(
+        self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None
+    ) -> Sequence[bytes]:
+        """Keep a message and let it take effect, both or neither; durable on return.
+
+        The answers to give: those of the first time where the same message took effect before, and does not again.
+        """
+
+    def refuse(self, arrival: Arrival, answers: Sequence[bytes], error: Hl7Error) -> None:
+        """Keep a message that was not taken, for repair and replay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message on its way to a destination."""
+
+    key: int
+    body: bytes
+    attempts: int
+
+
+class Outbox(Protocol):
+    """One destination's durable queue, oldest first. Only one process at a time is given messages."""
+
+    def next(self) -> Outgoing | None:
+        """The message whose turn it is, None while there is none or its pause is not over."""
+
+    def delivered(self, outgoing: Outgoing, answer: bytes) -> None:
+        """The destination took it."""
+
+    def refused(self, outgoing: Outgoing, answer: bytes, problem: str) -> None:
+        """The destination will never take it as it is: set aside for repair and replay, the next one's turn."""
+
+    def failed(self, outgoing: Outgoing, problem: str) -> None:
+        """Not this time: the same again, after a pause that grows."""

@@ -1,0 +1,99 @@
+"""What a message says, by name and in the platform's terms, wherever its sender puts it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from config.hl7_mapping import MessageMapping
+from hl7.conditions import Condition, Hl7Error, Location
+from hl7.message import NULL, Message, Segment, path
+
+_DATE = re.compile(r"(\d{4})(\d{2})?(\d{2})?\d*(?:\.\d+)?(?:[+-]\d{4})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """An identifier (data type CX): the assigning authority's name here, empty where none is said."""
+
+    value: str
+    assigning_authority: str
+    location: Location
+
+
+class Reading:
+    """A message through the mapping of its sender."""
+
+    def __init__(self, message: Message, mapping: MessageMapping) -> None:
+        self.message = message
+        self.mapping = mapping
+
+    def value(self, name: str) -> str:
+        """A value of the mapping's table, `NULL` where it is to be deleted. Raises Hl7Error."""
+        return self.message.value(self.mapping.path(name))
+
+    def code(self, name: str) -> str:
+        """A coded value in the code of HL7's table."""
+        return self.mapping.code(name, self.value(name))
+
+    def location(self, name: str) -> Location:
+        """Where the value stands."""
+        return path(self.mapping.path(name)).location
+
+    def repetitions(self, name: str) -> list[tuple[Segment, str, Location]]:
+        """The repetitions of a field as they were sent, each with its segment and its place."""
+        at = path(self.mapping.path(name))
+        segment = self.message.segment(at.segment, at.sequence)
+        if segment is None:
+            return []
+        found = list(enumerate(segment.repetitions(at.field), 1))
+        return [
+            (segment, text, Location(at.segment, at.sequence, at.field, number))
+            for number, text in found
+            if not at.repetition or number == at.repetition
+        ]
+
+    def identifiers(self, name: str) -> Iterator[Identifier]:
+        """The patient ids of a field: neither null, nor of another type. Raises Hl7Error.
+
+        A mapping that names a component means a plain value, and no CX.
+        """
+        at = path(self.mapping.path(name))
+        if at.component:
+            plain = self.message.value(self.mapping.path(name))
+            if plain and plain != NULL:
+                yield Identifier(plain, "", at.location)
+            return
+        for segment, text, place in self.repetitions(name):
+            parts = [self.message.meaning(segment.component(text, n, 1), place) for n in (1, 4, 5)]
+            value, namespace, kind = parts
+            universal = self.message.meaning(segment.component(text, 4, 2), place)
+            if value and value != NULL and kind in self.mapping.identifier_types:
+                yield Identifier(value, self._authority(namespace, universal), place)
+
+    def date(self, name: str) -> str:
+        """A date as YYYYMMDD; empty where the message has none or not a whole one, `NULL` where it is to be deleted.
+
+        Raises Hl7Error for what is no date (HL7 v2.5.1 2.A.79).
+        """
+        text = self.value(name)
+        if not text or text == NULL:
+            return text
+        found = _DATE.fullmatch(text)
+        if found is None or not _is_date(found):
+            raise Hl7Error(Condition.DATA_TYPE, self.location(name), "not a date")
+        return "".join(found.groups()) if all(found.groups()) else ""
+
+    def _authority(self, namespace: str, universal: str) -> str:
+        said = self.mapping.authority(namespace, universal)
+        return said if said is not None else namespace or universal
+
+
+def _is_date(found: "re.Match[str]") -> bool:
+    year, month, day = found.groups()
+    if int(year) == 0 or (month and not 1 <= int(month) <= 12):
+        return False
+    if not day:
+        return True
+    leap = int(year) % 4 == 0 and (int(year) % 100 != 0 or int(year) % 400 == 0)
+    days = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+    return 1 <= int(day) <= days[int(month) - 1]

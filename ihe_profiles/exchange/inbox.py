@@ -1,0 +1,112 @@
+"""The log of messages, as the HL7 edge speaks to it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hl7.conditions import Hl7Error
+from hl7.ports import Arrival
+from ihe_profiles.exchange.conditions import located
+from pacsd.messages.inbox import Act, Entry, Inbox, Problem, Work
+from pacsd.messages.outbox import Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """Messages that go on to destinations as they came, once they took effect: by destination, their types."""
+
+    outbox: Outbox
+    types: Mapping[str, frozenset[str]]
+
+    def after(self, entry: Entry, act: Act) -> Act:
+        """The action, and in the same unit of work the queueing."""
+        to = [name for name, types in self.types.items() if types & {entry.message_type, entry.message_type[:3]}]
+        if not to:
+            return act
+
+        def both(work: Work) -> Sequence[str]:
+            done = list(act(work))
+            for name in to:
+                self.outbox.add(
+                    work.connection, name, work.organisation, control_id=entry.control_id,
+                    message_type=entry.message_type, body=entry.body,
+                )  # fmt: skip
+                done.append(f"queues it for {name}")
+            return done
+
+        return both
+
+
+class LoggingInbox:
+    """hl7.ports.Inbox over the log; `organisations` by code, `default` for senders nobody knows."""
+
+    def __init__(
+        self, inbox: Inbox, organisations: Mapping[str, int], default: str, *, relay: Relay | None = None
+    ) -> None:
+        self._inbox = inbox
+        self._organisations = organisations
+        self._default = default
+        self._relay = relay
+
+    def take(
+        self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None
+    ) -> Sequence[bytes]:
+        """Keep a message and let it take effect, both or neither. Raises Hl7Error."""
+        entry = self.entry(arrival)
+        if act is not None and self._relay is not None:
+            act = self._relay.after(entry, act)
+        with located(None):
+            return self._inbox.take(entry, answers, act)
+
+    def refuse(self, arrival: Arrival, answers: Sequence[bytes], error: Hl7Error) -> None:
+        """Keep a message that had no effect. Raises Hl7Error."""
+        problem = Problem(error.condition.code, str(error.location or ""), error.text)
+        with located(None):
+            self._inbox.refuse(self.entry(arrival), answers, problem)
+
+    def entry(self, arrival: Arrival) -> Entry:
+        """As the log keeps it: text without what PostgreSQL cannot hold."""
+        return Entry(
+            self._organisations[arrival.organisation or self._default], arrival.received_at, _text(arrival.sender),
+            arrival.address, _text(arrival.application), _text(arrival.facility), _text(arrival.control_id),
+            _text(arrival.message_type), arrival.digest, arrival.body,
+        )  # fmt: skip
+
+
+class RecordingInbox(LoggingInbox):
+    """Remembers why the last message was refused."""
+
+    error: Hl7Error | None = None
+
+    def refuse(self, arrival: Arrival, answers: Sequence[bytes], error: Hl7Error) -> None:
+        """Keep a message that had no effect. Raises Hl7Error."""
+        self.error = error
+        super().refuse(arrival, answers, error)
+
+
+class TryingInbox(LoggingInbox):
+    """Says what a message would do, and leaves nothing behind."""
+
+    def __init__(self, inbox: Inbox, organisations: Mapping[str, int], default: str) -> None:
+        super().__init__(inbox, organisations, default)
+        self.effects: list[str] = []
+        self.error: Hl7Error | None = None
+
+    def take(
+        self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None
+    ) -> Sequence[bytes]:
+        """Let it take effect and undo that. Raises Hl7Error."""
+        if act is None:
+            self.effects.append("ignored: its sender's mapping says so")
+        else:
+            with located(None):
+                self.effects += self._inbox.tried(self.entry(arrival), act)
+        return answers
+
+    def refuse(self, arrival: Arrival, answers: Sequence[bytes], error: Hl7Error) -> None:
+        """Nothing is kept."""
+        self.error = error
+
+
+def _text(value: str) -> str:
+    return value.replace("\0", "")

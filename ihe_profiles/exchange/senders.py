@@ -1,0 +1,45 @@
+"""Senders of the settings, each with its mapping file."""
+
+from ipaddress import ip_address, ip_network
+
+from config.hl7_mapping import MessageMapping, load_mapping
+from config.settings import Hl7SenderSettings, Settings
+from hl7.ports import Sender
+
+
+class KnownSenders:
+    """hl7.ports.Senders. Reads the mapping files once. Raises SettingsError."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._accept_unknown = settings.hl7.accept_unknown_senders
+        self._settings = settings.hl7_senders
+        self._authorities = {one.code: one.assigning_authority for one in settings.organisations}
+        self._known = [(one, self._sender(one)) for one in settings.hl7_senders]
+        self._unknown = self._named("", settings.hl7.organisation, None, MessageMapping())
+
+    def sender(self, *, application: str, facility: str, address: str) -> Sender | None:
+        """The most exact that fits: application and facility, then application alone."""
+        fitting = [
+            (one, sender) for one, sender in self._known
+            if one.application == application and one.facility in ("", facility)
+        ]  # fmt: skip
+        for one, sender in sorted(fitting, key=lambda pair: not pair[0].facility):
+            if _allowed(one, address):
+                return sender
+        return self._unknown if self._accept_unknown and not fitting else None
+
+    def _sender(self, one: Hl7SenderSettings) -> Sender:
+        return self._named(one.name, one.organisation, one.assigning_authority, load_mapping(one.mapping))
+
+    def _named(self, name: str, organisation: str, authority: str | None, mapping: MessageMapping) -> Sender:
+        """A sender speaks for its own authority and those of its mapping; for any, where there is one organisation."""
+        own = authority or self._authorities[organisation]
+        meant = frozenset((own, *(one.meant for one in mapping.authorities)))
+        return Sender(name, organisation, own, mapping, meant if len(self._authorities) > 1 else None)
+
+
+def _allowed(one: Hl7SenderSettings, address: str) -> bool:
+    if not one.addresses:
+        return True
+    source = ip_address(address)
+    return any(source in ip_network(network, strict=False) for network in one.addresses)

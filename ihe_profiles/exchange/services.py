@@ -1,0 +1,148 @@
+"""The exchange of HL7 messages put together over one index, as every process opens it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from config.settings import Settings
+from hl7.conditions import Hl7Error
+from hl7.control_ids import ControlIds
+from hl7.header import header_in
+from hl7.message import Message, parse, with_carriage_returns
+from hl7.ports import Handled
+from hl7.reception import Reception
+from hl7.validation import validate
+from ihe_profiles.exchange.inbox import LoggingInbox, RecordingInbox, Relay, TryingInbox
+from ihe_profiles.exchange.senders import KnownSenders
+from ihe_profiles.pir.patient_identity import PatientIdentity
+from pacsd.access.directory import Directory
+from pacsd.archive.journal import Journal
+from pacsd.faults import Fault, PacsdError
+from pacsd.identity.patients import Patients
+from pacsd.index.connect import Pool
+from pacsd.index.outgoing import Queued
+from pacsd.messages.inbox import Inbox, Logged
+from pacsd.messages.outbox import Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came, or would come, of a message. `error` where it was refused."""
+
+    answers: Sequence[bytes]
+    effects: Sequence[str]
+    error: Hl7Error | None
+
+
+class Exchange:
+    """Everything the HL7 role and the commands ask of messages."""
+
+    def __init__(self, settings: Settings, pool: Pool, journal: Journal, directory: Directory) -> None:
+        self.outbox = Outbox(pool, [one.name for one in settings.hl7_destinations])
+        self._settings = settings
+        self._directory = directory
+        self._inbox = Inbox(pool)
+        self._handled = handled(journal)
+        self._senders = KnownSenders(settings)
+        self._control_ids = ControlIds()
+        self._keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
+
+    def reception(self) -> Reception:
+        """What takes messages as they come."""
+        return self._reception(LoggingInbox(self._inbox, self._keys, self._default, relay=self._relay()))
+
+    def list(self, organisation: str, *, state: str | None, limit: int) -> Sequence[Logged]:
+        """The newest messages that came for an organisation and those it may see."""
+        return self._inbox.list(self._directory.scope(organisation), state=state, limit=limit)
+
+    def message(self, organisation: str, number: int) -> Logged:
+        """One of them. Raises PacsdError NOT_FOUND."""
+        return self._inbox.message(self._directory.scope(organisation), number)
+
+    def list_outgoing(self, organisation: str, *, state: str | None, limit: int) -> Sequence[Queued]:
+        """The newest messages of all queues."""
+        return self.outbox.list(self._directory.scope(organisation), state=state, limit=limit)
+
+    def outgoing(self, organisation: str, number: int) -> Queued:
+        """One of them. Raises PacsdError NOT_FOUND."""
+        return self.outbox.message(self._directory.scope(organisation), number)
+
+    def replay(self, organisation: str, number: int) -> Tried:
+        """Receive a message of the log again: one that was refused is tried anew, any other keeps its answer."""
+        found = self.message(organisation, number)
+        return self._received(found.body, found.address)
+
+    def replay_outgoing(self, organisation: str, number: int) -> int:
+        """Queue a settled message once more; its new number. Raises PacsdError NOT_FOUND, CONFLICT."""
+        return self.outbox.again(self._directory.scope(organisation), number)
+
+    def repair(self, organisation: str, number: int, body: bytes) -> Tried:
+        """Receive another message in place of a refused one. Raises PacsdError NOT_FOUND, CONFLICT."""
+        found = self.message(organisation, number)
+        if found.state != "refused":
+            raise PacsdError(Fault.CONFLICT, f"message {number} was not refused, it is {found.state}")
+        done = self._received(body, found.address)
+        if done.error is None:
+            self._inbox.replaced(self._directory.scope(organisation), number)
+        return done
+
+    def attempt(self, body: bytes, *, address: str = "127.0.0.1") -> Tried:
+        """What a message would do if it came from there, of which nothing stays."""
+        inbox = TryingInbox(self._inbox, self._keys, self._default)
+        answers = self._reception(inbox).receive(body, address)
+        return Tried(answers, inbox.effects, inbox.error)
+
+    def send(self, destination: str, body: bytes, *, organisation: str) -> int:
+        """Queue a message for a destination; its number. Segment ends of other systems become CR.
+
+        Raises PacsdError MALFORMED, NOT_FOUND.
+        """
+        message = _read(body)
+        header = header_in(message)
+        return self.outbox.put(
+            destination, self._keys[organisation], control_id=header.first(10), message_type=header.message_type,
+            body=with_carriage_returns(message),
+        )  # fmt: skip
+
+    def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
+        """What a worker does for it."""
+        keep_s = self._settings.hl7.keep_messages_s
+        return (
+            ("forget old messages", 600.0, partial(self._inbox.forget, keep_s=keep_s)),
+            ("forget old outgoing messages", 600.0, partial(self.outbox.forget, keep_s=keep_s)),
+        )
+
+    @property
+    def _default(self) -> str:
+        return self._settings.hl7.organisation
+
+    def _received(self, body: bytes, address: str) -> Tried:
+        inbox = RecordingInbox(self._inbox, self._keys, self._default, relay=self._relay())
+        answers = self._reception(inbox).receive(body, address)
+        return Tried(answers, (), inbox.error)
+
+    def _reception(self, inbox: LoggingInbox) -> Reception:
+        return Reception(
+            self._senders,
+            inbox,
+            self._handled,
+            processing_ids=self._settings.hl7.processing_ids,
+            validate=validate,
+            control_ids=self._control_ids,
+        )
+
+    def _relay(self) -> Relay:
+        relays = {one.name: frozenset(one.relays) for one in self._settings.hl7_destinations if one.relays}
+        return Relay(self.outbox, relays)
+
+
+def handled(journal: Journal) -> tuple[Handled, ...]:
+    """Every kind of message that is acted on."""
+    return PatientIdentity(Patients(journal)).handled()
+
+
+def _read(body: bytes) -> Message:
+    try:
+        return parse(body)
+    except Hl7Error as error:
+        raise PacsdError(Fault.MALFORMED, f"{error.location}: {error.text}") from error

@@ -1,0 +1,174 @@
+"""Rows of HL7 messages that came: kept once, told from their repeats, listed, and forgotten in time."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pacsd.access.scope import Scope
+from pacsd.index.connect import Connection, Pool, lent
+from pacsd.index.predicate import Params, within
+
+APPLIED, IGNORED, REFUSED, REPLACED = "applied", "ignored", "refused", "replaced"
+EFFECTIVE = (APPLIED, IGNORED, REPLACED)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message as it came, before anything is known of what becomes of it."""
+
+    organisation: int
+    received_at: datetime
+    sender: str
+    address: str
+    application: str
+    facility: str
+    control_id: str
+    message_type: str
+    digest: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a message was refused: a code of HL7 table 0357, where, and in words."""
+
+    condition: str
+    location: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What stands in the log for a message now. `known`: it stood there before, in `state`, with `answers`."""
+
+    pk: int
+    known: bool
+    state: str
+    answers: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A message of the log. `reused`: its control id had been that of another message of the same application."""
+
+    pk: int
+    organisation: int
+    received_at: datetime
+    state: str
+    sender: str
+    address: str
+    application: str
+    facility: str
+    control_id: str
+    message_type: str
+    repeats: int
+    reused: bool
+    problem: Problem | None
+    body: bytes
+    answers: tuple[bytes, ...]
+
+
+_SAME = "control_id, application, facility, organisation"
+# A conflict waits for the transaction that keeps the same message, so that of two at once one is the repeat.
+_KEEP = f"""
+insert into hl7_message (received_at, sender, address, message_type, digest, body, state, answers, condition,
+    location, problem, {_SAME}, reused)
+select %(received_at)s, %(sender)s, %(address)s, %(message_type)s, %(digest)s, %(body)s, %(state)s, %(answers)s,
+    %(condition)s, %(location)s, %(problem)s, %(control_id)s, %(application)s, %(facility)s, %(organisation)s,
+    %(control_id)s <> '' and exists (select from hl7_message o where o.control_id = %(control_id)s
+        and o.application = %(application)s and o.facility = %(facility)s and o.organisation = %(organisation)s
+        and o.digest <> %(digest)s)
+on conflict ({_SAME}, digest) do update set repeats = hl7_message.repeats + 1
+returning pk, repeats > 0, state, answers
+"""
+_STATE = """
+update hl7_message set state = %s, answers = %s, condition = %s, location = %s, problem = %s where pk = %s
+"""
+_NAMES = (
+    "pk", "organisation", "received_at", "state", "sender", "address", "application", "facility", "control_id",
+    "message_type", "repeats", "reused",
+)  # fmt: skip
+_FIELDS = ", ".join(f"m.{name}" for name in (*_NAMES, "condition", "location", "problem"))
+_FORGET = """
+delete from hl7_message where pk in
+    (select pk from hl7_message where received_at < %s order by received_at limit %s for update skip locked)
+"""
+
+
+@contextmanager
+def keeping(pool: Pool) -> Generator[Connection]:
+    """One transaction: what is done within is durable on leaving, all or nothing."""
+    with lent(pool) as connection, connection.transaction():
+        yield connection
+
+
+def keep(
+    connection: Connection, entry: Entry, *, state: str, answers: Sequence[bytes], problem: Problem | None = None
+) -> Kept:
+    """Put a message into the log, or find it there; what it was found with stays as it is."""
+    row = connection.execute(
+        _KEEP,
+        {
+            "organisation": entry.organisation, "received_at": entry.received_at, "sender": entry.sender,
+            "address": entry.address, "application": entry.application, "facility": entry.facility,
+            "control_id": entry.control_id, "message_type": entry.message_type, "digest": entry.digest,
+            "body": entry.body, "state": state, "answers": list(answers), **_columns(problem),
+        },
+        prepare=True,
+    ).fetchone()  # fmt: skip
+    pk, known, found_state, found_answers = row or (0, False, state, answers)
+    return Kept(pk, known, found_state, tuple(found_answers))
+
+
+def settle(
+    connection: Connection, pk: int, *, state: str, answers: Sequence[bytes], problem: Problem | None = None
+) -> None:
+    """Say anew what became of a message."""
+    columns = _columns(problem)
+    values = (state, list(answers), columns["condition"], columns["location"], columns["problem"], pk)
+    connection.execute(_STATE, values, prepare=True)
+
+
+def found(pool: Pool, scope: Scope, *, state: str | None, limit: int) -> list[Logged]:
+    """The newest messages, without their bodies."""
+    params = Params()
+    where = within(scope, params, "m")
+    if state is not None:
+        where += f" and m.state = {params.add(state)}"
+    statement = f"""
+        select {_FIELDS}, ''::bytea, '{{}}'::bytea[] from hl7_message m
+        where {where} order by m.pk desc limit {params.add(limit)}"""
+    with lent(pool) as connection:
+        return [_logged(row) for row in connection.execute(statement, params.values)]
+
+
+def one(pool: Pool, scope: Scope, pk: int) -> Logged | None:
+    """A message with its body and its answers."""
+    params = Params()
+    statement = f"""
+        select {_FIELDS}, m.body, m.answers from hl7_message m
+        where {within(scope, params, "m")} and m.pk = {params.add(pk)}"""
+    with lent(pool) as connection:
+        row = connection.execute(statement, params.values).fetchone()
+    return None if row is None else _logged(row)
+
+
+def forget(pool: Pool, *, before: datetime, limit: int = 1000) -> int:
+    """Delete messages that came before; how many, at most `limit`."""
+    with lent(pool) as connection:
+        return connection.execute(_FORGET, (before, limit)).rowcount
+
+
+def _columns(problem: Problem | None) -> dict[str, str | None]:
+    if problem is None:
+        return {"condition": None, "location": None, "problem": None}
+    return {"condition": problem.condition, "location": problem.location, "problem": problem.text}
+
+
+def _logged(row: Sequence[Any]) -> Logged:
+    *plain, condition, location, text, body, answers = row
+    problem = None if condition is None else Problem(condition, location, text)
+    named = dict(zip(_NAMES, plain, strict=True))
+    return Logged(**named, problem=problem, body=bytes(body), answers=tuple(map(bytes, answers)))

@@ -1,0 +1,1 @@
+"""HL7 messages that came and that go out: the log, and the durable queues."""

@@ -1,0 +1,115 @@
+"""The log of messages that came. A message takes effect and is kept in one transaction, or neither.
+
+So whoever is acknowledged can rely on it, and who was not, because the answer was lost or the server killed, may send
+the same again: it is found in the log, gets the first answer, and nothing is done twice. What was refused had no
+effect, and is tried again when it comes again.
+"""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from pacsd.access.scope import Scope
+from pacsd.faults import Fault, PacsdError
+from pacsd.index import messages as rows
+from pacsd.index.connect import Connection, Pool
+from pacsd.index.messages import Entry, Logged, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The unit of work within which a message takes effect; with `dry` it is undone."""
+
+    connection: Connection
+    organisation: int
+    received_at: datetime
+    dry: bool = False
+
+
+Act = Callable[[Work], Sequence[str]]
+
+
+class _Undo(Exception):
+    """The end of a trial."""
+
+
+class Inbox:
+    """Keeps messages and lets them take effect; for many threads and processes at once."""
+
+    def __init__(self, pool: Pool, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._pool = pool
+        self._clock = clock
+
+    def take(self, entry: Entry, answers: Sequence[bytes], act: Act | None) -> Sequence[bytes]:
+        """Keep a message and do what it says; None does nothing. Durable on return.
+
+        The answers to give, those of the first time where it had taken effect before. What `act` raises undoes all.
+        """
+        state = rows.IGNORED if act is None else rows.APPLIED
+        with rows.keeping(self._pool) as connection:
+            kept = rows.keep(connection, entry, state=state, answers=answers)
+            if kept.known and kept.state in rows.EFFECTIVE:
+                return kept.answers
+            if act is not None:
+                act(Work(connection, entry.organisation, entry.received_at))
+            if kept.known:
+                rows.settle(connection, kept.pk, state=state, answers=answers)
+        return answers
+
+    def refuse(self, entry: Entry, answers: Sequence[bytes], problem: Problem) -> None:
+        """Keep a message that had no effect, for repair and replay."""
+        with rows.keeping(self._pool) as connection:
+            kept = rows.keep(connection, entry, state=rows.REFUSED, answers=answers, problem=problem)
+            if kept.known and kept.state == rows.REFUSED:
+                rows.settle(connection, kept.pk, state=rows.REFUSED, answers=answers, problem=problem)
+
+    def tried(self, entry: Entry, act: Act) -> Sequence[str]:
+        """What a message would do, of which nothing stays. What `act` raises comes out."""
+        with self._undone() as connection:
+            return act(Work(connection, entry.organisation, entry.received_at, dry=True))
+
+    def replaced(self, scope: Scope, pk: int) -> None:
+        """A refused message was repaired, and its repair took effect. Raises PacsdError NOT_FOUND, CONFLICT."""
+        found = self.message(scope, pk)
+        if found.state != rows.REFUSED:
+            raise PacsdError(Fault.CONFLICT, f"message {pk} was not refused, it is {found.state}")
+        with rows.keeping(self._pool) as connection:
+            rows.settle(connection, pk, state=rows.REPLACED, answers=found.answers, problem=found.problem)
+
+    def list(self, scope: Scope, *, state: str | None = None, limit: int = 50) -> Sequence[Logged]:
+        """The newest messages, the last first, without their bodies."""
+        return rows.found(self._pool, scope, state=state, limit=limit)
+
+    def message(self, scope: Scope, pk: int) -> Logged:
+        """One message with its body and its answers. Raises PacsdError NOT_FOUND."""
+        found = rows.one(self._pool, scope, pk)
+        if found is None:
+            raise PacsdError(Fault.NOT_FOUND, f"there is no message {pk}")
+        return found
+
+    def forget(self, *, keep_s: float) -> bool:
+        """Delete some of what is older; whether there is more."""
+        limit = 1000
+        before = datetime.fromtimestamp(self._clock().timestamp() - keep_s, UTC)
+        return rows.forget(self._pool, before=before, limit=limit) == limit
+
+    @contextmanager
+    def _undone(self) -> Generator[Connection]:
+        try:
+            with rows.keeping(self._pool) as connection:
+                yield connection
+                raise _Undo
+        except _Undo:
+            return
+
+
+def again(found: Logged, *, at: datetime) -> Entry:
+    """A message of the log as it comes once more."""
+    return Entry(
+        found.organisation, at, found.sender, found.address, found.application, found.facility, found.control_id,
+        found.message_type, b"", found.body,
+    )  # fmt: skip
+
+
+__all__ = ["Act", "Entry", "Inbox", "Logged", "Problem", "Work", "replace"]

@@ -1,0 +1,157 @@
+"""The log: kept and in effect, or neither; a repeat is known, a reused control id is flagged."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.connect import Pool
+from pacsd.messages.inbox import Entry, Inbox, Problem, Work
+from tests.messages.conftest import EAST, WEST, Clock
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+ENTRY = Entry(1, AT, "his", "10.0.0.1", "HIS", "EAST", "42", "ADT^A08", b"d" * 16, b"body")
+PROBLEM = Problem("101", "PID^1^3", "without a patient id")
+
+
+class Effect:
+    """Counts how often it was wanted, and how often it came about."""
+
+    def __init__(self, index: Pool) -> None:
+        self._index = index
+        self.calls = 0
+
+    def __call__(self, work: Work) -> Sequence[str]:
+        self.calls += 1
+        work.connection.execute("insert into garbage (key, delete_after) values (%s, now())", (f"effect {self.calls}",))
+        return ["something"]
+
+    def stays(self) -> int:
+        with self._index.connection() as connection:
+            return len(connection.execute("select from garbage").fetchall())
+
+
+def test_a_message_is_kept_with_its_effect_and_its_answers(index: Pool) -> None:
+    inbox, effect = Inbox(index), Effect(index)
+    assert inbox.take(ENTRY, [b"AA"], effect) == [b"AA"]
+    (found,) = inbox.list(EAST)
+    assert (found.state, found.repeats, found.reused, found.problem) == ("applied", 0, False, None)
+    whole = inbox.message(EAST, found.pk)
+    assert (whole.body, whole.answers, whole.control_id) == (b"body", (b"AA",), "42")
+    assert effect.stays() == 1
+
+
+def test_a_repeat_gets_the_first_answer_and_has_no_effect(index: Pool) -> None:
+    inbox, effect = Inbox(index), Effect(index)
+    inbox.take(ENTRY, [b"first"], effect)
+    assert tuple(inbox.take(ENTRY, [b"second"], effect)) == (b"first",)
+    assert effect.calls == 1 and inbox.list(EAST)[0].repeats == 1
+
+
+@pytest.mark.parametrize(
+    "other", [replace(ENTRY, application="RIS"), replace(ENTRY, facility="WEST"), replace(ENTRY, organisation=2),
+              replace(ENTRY, control_id="43")],
+)  # fmt: skip
+def test_the_same_bytes_from_somebody_else_are_another_message(index: Pool, other: Entry) -> None:
+    inbox, effect = Inbox(index), Effect(index)
+    inbox.take(ENTRY, [b"AA"], effect)
+    inbox.take(other, [b"AA"], effect)
+    assert effect.stays() == 2 and not any(one.reused for one in (*inbox.list(EAST), *inbox.list(WEST)))
+
+
+def test_a_control_id_used_again_is_processed_and_flagged(index: Pool) -> None:
+    inbox, effect = Inbox(index), Effect(index)
+    inbox.take(ENTRY, [b"AA"], effect)
+    inbox.take(replace(ENTRY, digest=b"e" * 16, body=b"other"), [b"AA"], effect)
+    assert effect.stays() == 2 and [one.reused for one in inbox.list(EAST)] == [True, False]
+
+
+def test_what_fails_leaves_nothing_and_may_be_kept_as_refused(index: Pool) -> None:
+    inbox, effect = Inbox(index), Effect(index)
+
+    def fails(work: Work) -> Sequence[str]:
+        effect(work)
+        raise PacsdError(Fault.NOT_FOUND, "no such patient")
+
+    with pytest.raises(PacsdError):
+        inbox.take(ENTRY, [b"AA"], fails)
+    assert effect.stays() == 0 and inbox.list(EAST) == []
+    inbox.refuse(ENTRY, [b"AE"], PROBLEM)
+    (found,) = inbox.list(EAST, state="refused")
+    assert found.problem == PROBLEM
+
+
+def test_a_refused_message_is_tried_again_when_it_comes_again(index: Pool) -> None:
+    inbox, effect = Inbox(index), Effect(index)
+    inbox.refuse(ENTRY, [b"AE"], PROBLEM)
+    inbox.refuse(ENTRY, [b"AE again"], replace(PROBLEM, condition="102"))
+    (found,) = inbox.list(EAST)
+    assert (found.repeats, found.problem and found.problem.condition) == (1, "102")
+    assert inbox.take(ENTRY, [b"AA"], effect) == [b"AA"]
+    (found,) = inbox.list(EAST)
+    assert (found.state, found.problem, effect.stays()) == ("applied", None, 1)
+    assert inbox.message(EAST, found.pk).answers == (b"AA",)
+
+
+def test_one_that_took_effect_is_never_refused_later(index: Pool) -> None:
+    inbox = Inbox(index)
+    inbox.take(ENTRY, [b"AA"], None)
+    inbox.refuse(ENTRY, [b"AE"], PROBLEM)
+    assert inbox.list(EAST)[0].state == "ignored"
+
+
+def test_the_same_message_on_two_connections_at_once_has_one_effect(index: Pool) -> None:
+    inbox, effect, answers = Inbox(index), Effect(index), []
+    barrier = threading.Barrier(4)
+
+    def send(n: int) -> None:
+        barrier.wait()
+        answers.append(tuple(inbox.take(ENTRY, [b"answer %d" % n], effect)))
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert effect.stays() == 1 and len(set(answers)) == 1 and len(answers) == 4
+    assert inbox.list(EAST)[0].repeats == 3
+
+
+def test_a_trial_shows_the_effect_and_leaves_none(index: Pool) -> None:
+    inbox, effect = Inbox(index), Effect(index)
+    assert inbox.tried(ENTRY, effect) == ["something"]
+    assert effect.calls == 1 and effect.stays() == 0 and inbox.list(EAST) == []
+
+
+def test_a_repair_takes_the_place_of_a_refused_message_alone(index: Pool) -> None:
+    inbox = Inbox(index)
+    inbox.refuse(ENTRY, [b"AE"], PROBLEM)
+    pk = inbox.list(EAST)[0].pk
+    inbox.replaced(EAST, pk)
+    assert inbox.message(EAST, pk).state == "replaced"
+    with pytest.raises(PacsdError) as caught:
+        inbox.replaced(EAST, pk)
+    assert caught.value.fault is Fault.CONFLICT
+
+
+def test_messages_of_others_are_not_there(index: Pool) -> None:
+    inbox = Inbox(index)
+    inbox.take(ENTRY, [], None)
+    pk = inbox.list(EAST)[0].pk
+    assert inbox.list(WEST) == []
+    with pytest.raises(PacsdError) as caught:
+        inbox.message(WEST, pk)
+    assert caught.value.fault is Fault.NOT_FOUND
+
+
+def test_old_messages_are_forgotten(index: Pool, clock: Clock) -> None:
+    inbox = Inbox(index, clock=clock)
+    inbox.take(replace(ENTRY, received_at=clock.now), [], None)
+    clock.passes(99)
+    assert inbox.forget(keep_s=100) is False and len(inbox.list(EAST)) == 1
+    clock.passes(2)
+    inbox.forget(keep_s=100)
+    assert inbox.list(EAST) == []
