@@ -24,23 +24,15 @@ _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 class Segment:
     """One segment: its text without the end, and the end it had."""
 
-    __slots__ = ("_fields", "delimiters", "end", "text")
+    __slots__ = ("_fields", "delimiters", "end", "is_header", "name", "text")
 
     def __init__(self, text: str, end: str, delimiters: Delimiters) -> None:
         self.text = text
         self.end = end
         self.delimiters = delimiters
+        self.name = text[:3] if text[3:4] in ("", delimiters.field) else text.split(delimiters.field, 1)[0]
+        self.is_header = self.name in HEADERS    # then the separator after its name is its first field
         self._fields: list[str] | None = None
-
-    @property
-    def name(self) -> str:
-        """The segment's three characters, or what stands in their place."""
-        return self.text[:3] if self.text[3:4] in ("", self.delimiters.field) else self.fields()[0]
-
-    @property
-    def is_header(self) -> bool:
-        """Whether the separator after its name is its first field."""
-        return self.name in HEADERS
 
     def fields(self) -> list[str]:
         """The text between separators, the name first: field n stands at n, in a header at n - 1."""
@@ -131,12 +123,12 @@ class Message:
 
     def all(self, name: str) -> list[Segment]:
         """The segments of a name, in order."""
-        return [one for one in self._segments if one.text.startswith(name) and one.name == name]
+        return [one for one in self._segments if one.name == name]
 
     def segment(self, name: str, sequence: int = 1) -> Segment | None:
         """The n-th segment of a name."""
         for one in self._segments:
-            if one.text.startswith(name) and one.name == name:
+            if one.name == name:
                 sequence -= 1
                 if not sequence:
                     return one

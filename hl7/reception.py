@@ -67,21 +67,18 @@ class Reception:
         return self._answers(header_of(beginning), Hl7Error(Condition.APPLICATION, None, text, rejected=True))
 
     def _one(self, raw: bytes, address: str) -> list[bytes]:
-        header = header_of(raw)
-        arrival = self._arrival(raw, header, address, None)
+        header, sender = header_of(raw), None
         try:
             sender = self._sender(header, address)
-            arrival = self._arrival(raw, header, address, sender)
             reading = self._read(raw, sender.mapping)
             header = header_in(reading.message)
-            arrival = self._arrival(raw, header, address, sender)
-            return list(self._take(arrival, reading, sender, header))
+            return list(self._take(self._arrival(raw, header, address, sender), reading, sender, header))
         except Hl7Error as error:
-            return self._refused(arrival, header, error)
+            return self._refused(self._arrival(raw, header, address, sender), header, error)
         except Exception:                        # the edge's one catch-all: the next message is served
-            log.exception("a message failed", extra={"message_type": arrival.message_type})
+            log.exception("a message failed", extra={"message_type": header.message_type if header else ""})
             failed = Hl7Error(Condition.APPLICATION, None, "the message was not processed", rejected=True)
-            return self._refused(arrival, header, failed)
+            return self._refused(self._arrival(raw, header, address, sender), header, failed)
 
     def _take(self, arrival: Arrival, reading: Reading, sender: Sender, header: Header) -> Sequence[bytes]:
         handled = self._judged(reading, header)

@@ -41,8 +41,8 @@ class Exchange:
         self.outbox = Outbox(pool, [one.name for one in settings.hl7_destinations])
         self._settings = settings
         self._directory = directory
-        self._inbox = Inbox(pool)
-        self._handled = handled(journal)
+        self._inbox = Inbox(pool, journal.append_all)
+        self._handled = handled()
         self._senders = KnownSenders(settings)
         self._control_ids = ControlIds()
         self._keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
@@ -136,9 +136,9 @@ class Exchange:
         return Relay(self.outbox, relays)
 
 
-def handled(journal: Journal) -> tuple[Handled, ...]:
+def handled() -> tuple[Handled, ...]:
     """Every kind of message that is acted on."""
-    return PatientIdentity(Patients(journal)).handled()
+    return PatientIdentity(Patients()).handled()
 
 
 def _read(body: bytes) -> Message:

@@ -1,11 +1,14 @@
 """Facts that are in no object's bytes, appended where the bytes are, so that an index can be rebuilt from blobs alone.
 
-One small blob for each fact, `journal/<yyyy>/<mm>/<dd>/<ulid>.json`, durable before `append` returns. Facts name
+One small blob for each fact, or for all that are said at a time, `journal/<yyyy>/<mm>/<dd>/<ulid>.json`, durable before
+`append` returns. Facts name
 organisations by code and everything else by UID or identifier, never by a key of the index. Whoever applies a fact
 must be able to apply it twice: repair replays the last ones after a crash, rebuild all of them.
 """
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -16,7 +19,7 @@ from pacsd.blobs.port import BlobStore
 from pacsd.blobs.ulid import Ulids, ulid_time
 from pacsd.faults import Fault, PacsdError
 
-VERSION = 1
+VERSION, VERSION_OF_MANY = 1, 2
 PREFIX = "journal/"
 
 
@@ -42,12 +45,23 @@ class Fact:
     body: Mapping[str, object]
 
 
+class _Waiting:
+    """What one thread wants to say, until it is said."""
+
+    def __init__(self, facts: Sequence[bytes]) -> None:
+        self.facts = facts
+        self.said = False
+        self.error: PacsdError | None = None
+
+
 class Journal:
     """Appends and replays facts; used by many threads and processes at once."""
 
     def __init__(self, blobs: BlobStore, *, ulids: Ulids | None = None) -> None:
         self._blobs = blobs
         self._ulids = ulids or Ulids()
+        self._turn = threading.Lock()            # whose turn it is to write what waits
+        self._waiting: deque[_Waiting] = deque()
 
     def append(self, fact: Mapping[str, object]) -> Fact:
         """Keep a fact for good; `fact["fact"]` names its kind. Raises PacsdError FULL, UNAVAILABLE: it was not said."""
@@ -60,6 +74,36 @@ class Journal:
         self._blobs.put(said.key, text)
         return said
 
+    def append_all(self, facts: Sequence[tuple[Mapping[str, object], datetime]]) -> None:
+        """Keep facts, each with when it was said, for good: all or none. Raises PacsdError FULL, UNAVAILABLE.
+
+        What other threads say meanwhile goes into the same blob: a blob costs more than the facts in it.
+        """
+        mine = _Waiting([
+            orjson.dumps({**body, "fact": FactKind(body["fact"]).value, "at": at.isoformat()}) for body, at in facts
+        ])
+        self._waiting.append(mine)
+        with self._turn:
+            if not mine.said:
+                self._say_waiting()
+        if mine.error is not None:
+            raise mine.error
+
+    def _say_waiting(self) -> None:
+        all_of_them = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        error: PacsdError | None = PacsdError(Fault.INTERNAL, "the journal was not written")
+        try:
+            ulid = self._ulids()
+            texts = b",".join(text for one in all_of_them for text in one.facts)
+            key = f"{PREFIX}{ulid_time(ulid):%Y/%m/%d}/{ulid}.json"
+            self._blobs.put(key, b'{"version":%d,"facts":[%b]}' % (VERSION_OF_MANY, texts))
+            error = None
+        except PacsdError as problem:
+            error = problem
+        finally:
+            for one in all_of_them:
+                one.error, one.said = error, True
+
     def replay(self, *, since: datetime | None = None) -> Iterator[Fact]:
         """Facts in the order they were said, from `since` on.
 
@@ -67,16 +111,16 @@ class Journal:
         """
         for prefix in _days(since):
             for info in self._blobs.list(prefix):
-                fact = self._read(info.key)
-                if since is None or fact.at >= since:
-                    yield fact
+                yield from (fact for fact in self._read(info.key) if since is None or fact.at >= since)
 
-    def _read(self, key: str) -> Fact:
+    def _read(self, key: str) -> list[Fact]:
         try:
             body = orjson.loads(self._blobs.read(key))
-            if body.pop("version") != VERSION:
+            version = body.pop("version")
+            if version not in (VERSION, VERSION_OF_MANY):
                 raise PacsdError(Fault.UNSUPPORTED, f"a later version wrote {key}")
-            return Fact(key, FactKind(body.pop("fact")), datetime.fromisoformat(body.pop("at")), body)
+            bodies = [body] if version == VERSION else body["facts"]
+            return [Fact(key, FactKind(one.pop("fact")), datetime.fromisoformat(one.pop("at")), one) for one in bodies]
         except (orjson.JSONDecodeError, KeyError, ValueError, AttributeError, TypeError) as error:
             raise PacsdError(Fault.UNAVAILABLE, f"the journal's {key} cannot be read") from error
 

@@ -1,8 +1,8 @@
 """What feeds of an assigning authority say of its patients: demographics, and that two of them are one.
 
 A statement is an overlay on every study of the patient, those that are still to arrive among them; a merge puts the
-studies of one patient under another of the same authority. Stored bytes never change. Both are journalled, durable
-before the caller's transaction can commit, so that a rebuild from blobs alone knows them.
+studies of one patient under another of the same authority. Stored bytes never change. Both are said to the unit of
+work, which journals them before it commits, so that a rebuild from blobs alone knows them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from pacsd.archive.journal import Fact, FactKind, Journal
+from pacsd.archive.journal import Fact, FactKind
 from pacsd.archive.overlay import PATIENT_TAGS, Attributes
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import outbox
@@ -28,9 +28,8 @@ class Work(Protocol):
     def connection(self) -> Connection: ...
     @property
     def organisation(self) -> int: ...
-    @property
-    def dry(self) -> bool:
-        """Whether it will be undone: then nothing may be said outside of it."""
+    def say(self, fact: Mapping[str, object]) -> datetime:
+        """Have a fact journalled before all this can be committed; when it was said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +42,6 @@ class PatientKey:
 
 class Patients:
     """States and merges patients, within the caller's unit of work."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
 
     def hold(self, work: Work, keys: Iterable[PatientKey]) -> None:
         """Lock several patients in the order that everybody keeps, before one after the other is changed."""
@@ -65,12 +61,12 @@ class Patients:
         changed = {tag: value for tag, value in stated.items() if patient.overlay.get(tag) != value}
         if changed:
             overlay = {**patient.overlay, **changed}
-            at = self._say(work, {
+            at = work.say({
                 "fact": FactKind.PATIENT_OVERLAY.value, "authority": key.assigning_authority,
                 "patient_id": key.patient_id, "attributes": {tag: value or None for tag, value in overlay.items()},
             })  # fmt: skip
-            rows.state(work.connection, patient, overlay, at=at)
-            self._tell(work, PATIENT_UPDATED, key, {"attributes": sorted(changed)})
+            told = _told(work, PATIENT_UPDATED, key, {"attributes": sorted(changed)})
+            rows.state(work.connection, patient, overlay, at=at, told=told)
         return changed
 
     def merge(self, work: Work, *, prior: PatientKey, survivor: PatientKey) -> bool:
@@ -93,12 +89,15 @@ class Patients:
             if one.merged_into == other.pk:
                 return False
             raise PacsdError(Fault.NOT_FOUND, "the prior patient was merged into another before")
-        at = self._say(work, {
+        at = work.say({
             "fact": FactKind.PATIENT_MERGE.value, "authority": authority, "patient_id": prior.patient_id,
             "into": survivor.patient_id,
         })  # fmt: skip
         rows.merge(connection, one, other, at=at)
-        self._tell(work, PATIENT_MERGED, survivor, {"prior": prior.patient_id})
+        told = _told(work, PATIENT_MERGED, survivor, {"prior": prior.patient_id})
+        outbox.append(
+            connection, organisation=told.organisation, topic=told.topic, subject=told.subject, body=dict(told.body)
+        )
         return True
 
     def _live(self, connection: Connection, key: PatientKey) -> rows.Patient:
@@ -106,17 +105,6 @@ class Patients:
         if patient is None or patient.merged_into is not None:
             raise PacsdError(Fault.NOT_FOUND, "the patient was merged into another")
         return patient
-
-    def _say(self, work: Work, fact: Mapping[str, object]) -> datetime:
-        """Journal a fact while the patient is locked, so that facts of one patient stand in their order."""
-        return datetime.now().astimezone() if work.dry else self._journal.append(fact).at
-
-    def _tell(self, work: Work, topic: str, key: PatientKey, body: dict[str, Any]) -> None:
-        outbox.append(
-            work.connection, organisation=work.organisation, topic=topic,
-            subject=f"{key.assigning_authority} {key.patient_id}",
-            body={"assigning_authority": key.assigning_authority, "patient_id": key.patient_id, **body},
-        )  # fmt: skip
 
 
 def appliers(pool: Pool) -> dict[FactKind, Callable[[Fact], None]]:
@@ -135,6 +123,11 @@ def _merge_again(connection: Connection, fact: Fact) -> None:
         prior, survivor = rows.locked_pair(connection, body["authority"], body["patient_id"], body["into"])
         if prior.merged_into is None and survivor.merged_into is None and prior.pk != survivor.pk:
             rows.merge(connection, prior, survivor, at=max(fact.at, survivor.overlaid_at or fact.at))
+
+
+def _told(work: Work, topic: str, key: PatientKey, body: Mapping[str, Any]) -> rows.Told:
+    named = {"assigning_authority": key.assigning_authority, "patient_id": key.patient_id}
+    return rows.Told(work.organisation, topic, f"{key.assigning_authority} {key.patient_id}", {**named, **body})
 
 
 def _check(key: PatientKey, changes: Attributes) -> None:

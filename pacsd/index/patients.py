@@ -4,9 +4,10 @@ Whoever changes a patient locks its row first, the lower (patient id, authority)
 that arrives meanwhile escapes the change (pacsd.index.placement holds the row while it puts a study under it).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
@@ -29,6 +30,9 @@ select pk, overlay, overlaid_at, merged_into, false from found
 union all select pk, overlay, overlaid_at, merged_into, true from made
 """
 _STATE = "update patient set overlay = %s, overlaid_at = coalesce(%s, now()) where pk = %s"
+_STATE_AND_TELL = f"""
+with stated as ({_STATE}) insert into event (organisation, topic, subject, body) values (%s, %s, %s, %s)
+"""
 _STUDIES = "select pk from study where patient = %s order by study_instance_uid, organisation for no key update"
 
 
@@ -67,9 +71,26 @@ def locked_pair(
     return pair[0], pair[1]
 
 
-def state(connection: Connection, patient: Patient, overlay: Attributes, *, at: datetime | None) -> int:
-    """Replace what is stated of a locked patient; how many studies read differently now."""
-    connection.execute(_STATE, (Jsonb(overlay, dumps=dumps), at, patient.pk), prepare=True)
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The event that tells of a change (pacsd.index.outbox)."""
+
+    organisation: int
+    topic: str
+    subject: str
+    body: Mapping[str, Any]
+
+
+def state(
+    connection: Connection, patient: Patient, overlay: Attributes, *, at: datetime | None, told: Told | None = None
+) -> int:
+    """Replace what is stated of a locked patient, and tell of it; how many studies read differently now."""
+    values = (Jsonb(overlay, dumps=dumps), at, patient.pk)
+    if told is None:
+        connection.execute(_STATE, values, prepare=True)
+    else:                                        # one statement: feeds state thousands of patients a minute
+        event = (told.organisation, told.topic, told.subject, Jsonb(dict(told.body)))
+        connection.execute(_STATE_AND_TELL, (*values, *event), prepare=True)
     if patient.made:
         return 0
     return recompute(connection, _studies(connection, patient.pk))

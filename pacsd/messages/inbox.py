@@ -5,9 +5,9 @@ the same again: it is found in the log, gets the first answer, and nothing is do
 effect, and is tried again when it comes again.
 """
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pacsd.access.scope import Scope
@@ -16,15 +16,27 @@ from pacsd.index import messages as rows
 from pacsd.index.connect import Connection, Pool
 from pacsd.index.messages import Entry, Logged, Problem
 
+Saying = Callable[[Sequence[tuple[Mapping[str, object], datetime]]], None]
+"""Makes facts durable outside of the database: pacsd.archive.journal.Journal.append_all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The unit of work within which a message takes effect; with `dry` it is undone."""
+    """The unit of work within which a message takes effect."""
 
     connection: Connection
     organisation: int
-    received_at: datetime
-    dry: bool = False
+    clock: Callable[[], datetime]
+    facts: list[tuple[Mapping[str, object], datetime]] = field(default_factory=list)
+
+    def say(self, fact: Mapping[str, object]) -> datetime:
+        """Have a fact journalled before all this is committed; when it was said.
+
+        Said while what it is about is locked, so that facts of one subject follow each other.
+        """
+        at = self.clock()
+        self.facts.append((fact, at))
+        return at
 
 
 Act = Callable[[Work], Sequence[str]]
@@ -37,24 +49,32 @@ class _Undo(Exception):
 class Inbox:
     """Keeps messages and lets them take effect; for many threads and processes at once."""
 
-    def __init__(self, pool: Pool, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, pool: Pool, say: Saying, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._pool = pool
+        self._say = say
         self._clock = clock
 
     def take(self, entry: Entry, answers: Sequence[bytes], act: Act | None) -> Sequence[bytes]:
         """Keep a message and do what it says; None does nothing. Durable on return.
 
         The answers to give, those of the first time where it had taken effect before. What `act` raises undoes all.
+        Its facts are journalled last: of a message that fails none is said, and one whose commit fails then comes
+        again from the journal, if not from its sender.
         """
         state = rows.IGNORED if act is None else rows.APPLIED
         with rows.keeping(self._pool) as connection:
             kept = rows.keep(connection, entry, state=state, answers=answers)
             if kept.known and kept.state in rows.EFFECTIVE:
                 return kept.answers
+            work = Work(connection, entry.organisation, self._clock)
             if act is not None:
-                act(Work(connection, entry.organisation, entry.received_at))
+                act(work)
             if kept.known:
                 rows.settle(connection, kept.pk, state=state, answers=answers)
+            if work.facts:
+                self._say(work.facts)
         return answers
 
     def refuse(self, entry: Entry, answers: Sequence[bytes], problem: Problem) -> None:
@@ -67,7 +87,7 @@ class Inbox:
     def tried(self, entry: Entry, act: Act) -> Sequence[str]:
         """What a message would do, of which nothing stays. What `act` raises comes out."""
         with self._undone() as connection:
-            return act(Work(connection, entry.organisation, entry.received_at, dry=True))
+            return act(Work(connection, entry.organisation, self._clock))
 
     def replaced(self, scope: Scope, pk: int) -> None:
         """A refused message was repaired, and its repair took effect. Raises PacsdError NOT_FOUND, CONFLICT."""
@@ -104,12 +124,4 @@ class Inbox:
             return
 
 
-def again(found: Logged, *, at: datetime) -> Entry:
-    """A message of the log as it comes once more."""
-    return Entry(
-        found.organisation, at, found.sender, found.address, found.application, found.facility, found.control_id,
-        found.message_type, b"", found.body,
-    )  # fmt: skip
-
-
-__all__ = ["Act", "Entry", "Inbox", "Logged", "Problem", "Work", "replace"]
+__all__ = ["Act", "Entry", "Inbox", "Logged", "Problem", "Work"]

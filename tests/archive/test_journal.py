@@ -1,5 +1,7 @@
 """The journal of facts that are in no object's bytes."""
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 
 from pacsd.archive.journal import FactKind, Journal
 from pacsd.blobs import LocalBlobs
+from pacsd.blobs.port import BlobInfo
 from pacsd.blobs.ulid import Ulids
 from pacsd.faults import Fault, PacsdError
 
@@ -40,7 +43,50 @@ def test_a_clock_that_goes_back_does_not_reorder(tmp_path: Path) -> None:
     assert said[0].at == said[2].at
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"version":1}', b'{"version":1,"fact":"new","at":"2026-01-01"}'])
+def test_what_several_threads_say_at_a_time_stands_in_few_blobs_and_comes_back_whole(tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path, reserve_bytes=0)
+    journal, at = Journal(blobs), datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+    slow, put = threading.Event(), blobs.put
+
+    def put_slowly(key: str, data: bytes) -> BlobInfo:
+        slow.wait(10)
+        return put(key, data)
+
+    blobs.put = put_slowly  # type: ignore[method-assign]
+
+    def say(n: int) -> None:
+        journal.append_all([({"fact": "restore", "n": n, "m": m}, at) for m in range(2)])
+
+    threads = [threading.Thread(target=say, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    while len(journal._waiting) < 7:
+        time.sleep(0.01)
+    slow.set()
+    for thread in threads:
+        thread.join()
+    facts = list(Journal(blobs).replay())
+    assert len({fact.key for fact in facts}) == 2 and {fact.at for fact in facts} == {at}
+    found = [(fact.body["n"], fact.body["m"]) for fact in facts]
+    assert sorted(found) == [(n, m) for n in range(8) for m in range(2)]
+    assert found[::2] == [(n, 0) for n, _ in found[::2]], "what is said together stands together"
+
+
+def test_who_cannot_be_heard_is_told_so_and_the_next_is(tmp_path: Path) -> None:
+    blobs = LocalBlobs(tmp_path, reserve_bytes=1 << 62)
+    with pytest.raises(PacsdError) as caught:
+        Journal(blobs).append_all([({"fact": "purge"}, datetime.now(UTC))])
+    assert caught.value.fault is Fault.FULL
+    journal = Journal(LocalBlobs(tmp_path, reserve_bytes=0))
+    journal.append_all([({"fact": "purge"}, datetime.now(UTC))])
+    assert len(list(journal.replay())) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"[]", b'{"version":1}', b'{"version":1,"fact":"new","at":"2026-01-01"}', b'{"version":2}',
+     b'{"version":2,"facts":[{"fact":"purge"}]}'],
+)  # fmt: skip
 def test_a_fact_that_cannot_be_read_stops_the_replay(text: bytes, tmp_path: Path) -> None:
     blobs = LocalBlobs(tmp_path, reserve_bytes=0)
     blobs.put("journal/2026/01/01/00000000000000000000000000.json", text)

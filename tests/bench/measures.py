@@ -21,7 +21,8 @@ Samples = dict[str, list[float]]
 class Row:
     """One line of the table.
 
-    `targets` are (side, least factor by which ours must be better) or (None, greatest value).
+    `targets` are (side, least factor by which ours must be better) or (None, greatest value), the least
+    where higher is better.
     """
 
     name: str
@@ -96,8 +97,9 @@ def misses(row: Row, middle: Mapping[str, float]) -> list[str]:
     """The targets of the row that were measured and not reached, in words."""
     better, found = factors(row, middle), []
     for side, bound in row.targets:
-        if side is None and (ours := middle.get("pacsd")) is not None and ours > bound:
-            found.append(f"{ours:.3g} {row.unit} > {bound:g}")
+        ours = middle.get("pacsd") if side is None else None
+        if ours is not None and (ours < bound if row.higher_is_better else ours > bound):
+            found.append(f"{ours:.3g} {row.unit} {'<' if row.higher_is_better else '>'} {bound:g}")
         if side is not None and side in better and better[side] < bound:
             found.append(f"{better[side]:.2f}x of {side} < {bound:g}x")
     return found

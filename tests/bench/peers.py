@@ -34,6 +34,7 @@ class Server:
     pid: int  # the root of its process tree
     move_port: int  # where it believes MOVE_DESTINATION listens
     more_pids: tuple[int, ...] = ()  # roots of what else belongs to it
+    mllp_port: int = 0
 
 
 def installed(side: str) -> bool:
@@ -68,7 +69,7 @@ def served(
     arguments = ["--database", database] if database else []
     with ServeCommand(folder / "data", config=config, arguments=arguments) as started:
         ports = started.dicom_port, started.http_port
-        yield Server("pacsd", "PACSD", *ports, folder, started.pid, move_port, more_pids)
+        yield Server("pacsd", "PACSD", *ports, folder, started.pid, move_port, more_pids, started.mllp_port)
 
 
 def pacsd_toml(*, move_port: int, quiet_s: float) -> str:

@@ -13,6 +13,7 @@ SLOWER_IS_WORSE = Row("r", "row", "s", lambda bench: {}, targets=(("orthanc", 3.
 MORE_IS_BETTER = Row(
     "q", "query", "1/s", lambda bench: {}, higher_is_better=True, targets=(("orthanc", 8.0),)
 )
+AT_LEAST = Row("a", "rate", "1/s", lambda bench: {}, higher_is_better=True, targets=((None, 300.0),))
 BOUNDED = Row("m", "memory", "MB", lambda bench: {}, targets=((None, 700.0),))
 
 
@@ -32,6 +33,7 @@ def test_misses_name_the_side_and_the_bound() -> None:
         "0.25x of storescp < 0.333333x",
     ]
     assert misses(BOUNDED, {"pacsd": 701.0}) == ["701 MB > 700"]
+    assert misses(AT_LEAST, {"pacsd": 299.0}) == ["299 1/s < 300"] and misses(AT_LEAST, {"pacsd": 301.0}) == []
 
 
 def test_a_row_without_ours_or_with_a_failure_is_shown_all_the_same() -> None:

@@ -1,7 +1,7 @@
 """The log: kept and in effect, or neither; a repeat is known, a reused control id is flagged."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,6 +14,12 @@ from tests.messages.conftest import EAST, WEST, Clock
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 ENTRY = Entry(1, AT, "his", "10.0.0.1", "HIS", "EAST", "42", "ADT^A08", b"d" * 16, b"body")
+
+
+def unsaid(facts: Sequence[object]) -> None:
+    raise AssertionError(f"nobody said {facts}")
+
+
 PROBLEM = Problem("101", "PID^1^3", "without a patient id")
 
 
@@ -35,7 +41,7 @@ class Effect:
 
 
 def test_a_message_is_kept_with_its_effect_and_its_answers(index: Pool) -> None:
-    inbox, effect = Inbox(index), Effect(index)
+    inbox, effect = Inbox(index, unsaid), Effect(index)
     assert inbox.take(ENTRY, [b"AA"], effect) == [b"AA"]
     (found,) = inbox.list(EAST)
     assert (found.state, found.repeats, found.reused, found.problem) == ("applied", 0, False, None)
@@ -45,7 +51,7 @@ def test_a_message_is_kept_with_its_effect_and_its_answers(index: Pool) -> None:
 
 
 def test_a_repeat_gets_the_first_answer_and_has_no_effect(index: Pool) -> None:
-    inbox, effect = Inbox(index), Effect(index)
+    inbox, effect = Inbox(index, unsaid), Effect(index)
     inbox.take(ENTRY, [b"first"], effect)
     assert tuple(inbox.take(ENTRY, [b"second"], effect)) == (b"first",)
     assert effect.calls == 1 and inbox.list(EAST)[0].repeats == 1
@@ -56,21 +62,21 @@ def test_a_repeat_gets_the_first_answer_and_has_no_effect(index: Pool) -> None:
               replace(ENTRY, control_id="43")],
 )  # fmt: skip
 def test_the_same_bytes_from_somebody_else_are_another_message(index: Pool, other: Entry) -> None:
-    inbox, effect = Inbox(index), Effect(index)
+    inbox, effect = Inbox(index, unsaid), Effect(index)
     inbox.take(ENTRY, [b"AA"], effect)
     inbox.take(other, [b"AA"], effect)
     assert effect.stays() == 2 and not any(one.reused for one in (*inbox.list(EAST), *inbox.list(WEST)))
 
 
 def test_a_control_id_used_again_is_processed_and_flagged(index: Pool) -> None:
-    inbox, effect = Inbox(index), Effect(index)
+    inbox, effect = Inbox(index, unsaid), Effect(index)
     inbox.take(ENTRY, [b"AA"], effect)
     inbox.take(replace(ENTRY, digest=b"e" * 16, body=b"other"), [b"AA"], effect)
     assert effect.stays() == 2 and [one.reused for one in inbox.list(EAST)] == [True, False]
 
 
 def test_what_fails_leaves_nothing_and_may_be_kept_as_refused(index: Pool) -> None:
-    inbox, effect = Inbox(index), Effect(index)
+    inbox, effect = Inbox(index, unsaid), Effect(index)
 
     def fails(work: Work) -> Sequence[str]:
         effect(work)
@@ -84,8 +90,38 @@ def test_what_fails_leaves_nothing_and_may_be_kept_as_refused(index: Pool) -> No
     assert found.problem == PROBLEM
 
 
+def test_facts_are_journalled_before_the_commit_and_none_of_a_message_that_fails(index: Pool) -> None:
+    said: list[object] = []
+    seen: list[int] = []
+
+    def say(facts: Sequence[tuple[Mapping[str, object], datetime]]) -> None:
+        said.extend(fact for fact, _ in facts)
+        seen.append(effect.stays())
+        if len(seen) == 2:
+            raise PacsdError(Fault.FULL, "no room left")
+
+    inbox, effect = Inbox(index, say), Effect(index)
+
+    def act(work: Work) -> Sequence[str]:
+        work.say({"fact": "reject", "n": effect.calls})
+        return effect(work)
+
+    def fails(work: Work) -> Sequence[str]:
+        act(work)
+        raise PacsdError(Fault.CONFLICT, "after all")
+
+    inbox.take(ENTRY, [b"AA"], act)
+    assert said == [{"fact": "reject", "n": 0}] and seen == [0] and effect.stays() == 1
+    with pytest.raises(PacsdError):
+        inbox.take(replace(ENTRY, control_id="2"), [b"AA"], fails)
+    assert len(said) == 1
+    with pytest.raises(PacsdError):
+        inbox.take(replace(ENTRY, control_id="3"), [b"AA"], act)
+    assert effect.stays() == 1 and len(inbox.list(EAST)) == 1, "what cannot be journalled does not happen"
+
+
 def test_a_refused_message_is_tried_again_when_it_comes_again(index: Pool) -> None:
-    inbox, effect = Inbox(index), Effect(index)
+    inbox, effect = Inbox(index, unsaid), Effect(index)
     inbox.refuse(ENTRY, [b"AE"], PROBLEM)
     inbox.refuse(ENTRY, [b"AE again"], replace(PROBLEM, condition="102"))
     (found,) = inbox.list(EAST)
@@ -97,14 +133,14 @@ def test_a_refused_message_is_tried_again_when_it_comes_again(index: Pool) -> No
 
 
 def test_one_that_took_effect_is_never_refused_later(index: Pool) -> None:
-    inbox = Inbox(index)
+    inbox = Inbox(index, unsaid)
     inbox.take(ENTRY, [b"AA"], None)
     inbox.refuse(ENTRY, [b"AE"], PROBLEM)
     assert inbox.list(EAST)[0].state == "ignored"
 
 
 def test_the_same_message_on_two_connections_at_once_has_one_effect(index: Pool) -> None:
-    inbox, effect, answers = Inbox(index), Effect(index), []
+    inbox, effect, answers = Inbox(index, unsaid), Effect(index), []
     barrier = threading.Barrier(4)
 
     def send(n: int) -> None:
@@ -121,13 +157,13 @@ def test_the_same_message_on_two_connections_at_once_has_one_effect(index: Pool)
 
 
 def test_a_trial_shows_the_effect_and_leaves_none(index: Pool) -> None:
-    inbox, effect = Inbox(index), Effect(index)
+    inbox, effect = Inbox(index, unsaid), Effect(index)
     assert inbox.tried(ENTRY, effect) == ["something"]
     assert effect.calls == 1 and effect.stays() == 0 and inbox.list(EAST) == []
 
 
 def test_a_repair_takes_the_place_of_a_refused_message_alone(index: Pool) -> None:
-    inbox = Inbox(index)
+    inbox = Inbox(index, unsaid)
     inbox.refuse(ENTRY, [b"AE"], PROBLEM)
     pk = inbox.list(EAST)[0].pk
     inbox.replaced(EAST, pk)
@@ -138,7 +174,7 @@ def test_a_repair_takes_the_place_of_a_refused_message_alone(index: Pool) -> Non
 
 
 def test_messages_of_others_are_not_there(index: Pool) -> None:
-    inbox = Inbox(index)
+    inbox = Inbox(index, unsaid)
     inbox.take(ENTRY, [], None)
     pk = inbox.list(EAST)[0].pk
     assert inbox.list(WEST) == []
@@ -148,7 +184,7 @@ def test_messages_of_others_are_not_there(index: Pool) -> None:
 
 
 def test_old_messages_are_forgotten(index: Pool, clock: Clock) -> None:
-    inbox = Inbox(index, clock=clock)
+    inbox = Inbox(index, unsaid, clock=clock)
     inbox.take(replace(ENTRY, received_at=clock.now), [], None)
     clock.passes(99)
     assert inbox.forget(keep_s=100) is False and len(inbox.list(EAST)) == 1

@@ -1,7 +1,7 @@
 """The rows of the table, in the order they are run and shown."""
 
 from tests.bench.measures import Row
-from tests.bench.rows import big_index, memory, query, retrieve, store, stow, transcode, viewer
+from tests.bench.rows import big_index, hl7, memory, query, retrieve, store, stow, transcode, viewer
 
 ROWS: tuple[Row, ...] = (
     *store.ROWS,
@@ -10,6 +10,7 @@ ROWS: tuple[Row, ...] = (
     *retrieve.ROWS,
     *transcode.ROWS,
     *viewer.ROWS,
+    *hl7.ROWS,
     *memory.ROWS,
     *big_index.ROWS,
 )
