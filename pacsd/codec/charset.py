@@ -44,7 +44,7 @@ _SETS: tuple[_Set, ...] = (            # PS3.3 Tables C.12-2 to C.12-4
     _Set(87, "euc_jp", b"\x1b$B", g1=False, pairs=True),
     _Set(159, "euc_jp", b"\x1b$(D", g1=False, pairs=True),
     _Set(149, "euc_kr", b"\x1b$)C", pairs=True),
-    _Set(58, "gb2312", b"\x1b$)A", pairs=True),
+    _Set(58, "gb18030", b"\x1b$)A", pairs=True),       # whose superset devices send under this name
 )
 _BY_NUMBER = {one.number: one for one in _SETS} | {6: _ASCII}
 _BY_ESCAPE = {one.escape: one for one in (*_SETS, _ASCII, _ROMAJI)}
@@ -152,11 +152,33 @@ def _decode_switching(raw: bytes, sets: tuple[_Set, ...], errors: str) -> str:
                 low = run.isascii()
                 parts.append(_decode_pairs(run, g0, errors) if low else _decode_high(run, g1, errors))
         else:
-            for run in _DELIMITERS.split(piece):
-                parts.append(_decode_high(run, g1, errors))
-                if len(run) == 1 and run in b"\\^=\r\n\f\t":
-                    g1 = initial_g1 or g1
+            text, g1 = _decode_parts(piece, g1, initial_g1, errors)
+            parts.append(text)
     return "".join(parts)
+
+
+def _decode_parts(piece: bytes, g1: _Set | None, initial_g1: _Set | None, errors: str) -> tuple[str, _Set | None]:
+    """What stands between escape sequences, and the G1 behind it. GBK, whose second bytes may be delimiters, is tried
+    whole before anything of it is replaced."""
+    whole_is_gbk = g1 is initial_g1 is _BY_NUMBER[58]
+    try:
+        return _decode_runs(piece, g1, initial_g1, "strict" if whole_is_gbk else errors)
+    except UnicodeDecodeError:
+        if not whole_is_gbk:
+            raise
+    try:
+        return piece.decode("gb18030"), g1
+    except UnicodeDecodeError:
+        return _decode_runs(piece, g1, initial_g1, errors)
+
+
+def _decode_runs(piece: bytes, g1: _Set | None, initial_g1: _Set | None, errors: str) -> tuple[str, _Set | None]:
+    parts: list[str] = []
+    for run in _DELIMITERS.split(piece):
+        parts.append(_decode_high(run, g1, errors))
+        if len(run) == 1 and run in b"\\^=\r\n\f\t":
+            g1 = initial_g1 or g1
+    return "".join(parts), g1
 
 
 def _decode_high(run: bytes, g1: _Set | None, errors: str) -> str:
@@ -321,4 +343,13 @@ def _encode_one(char: str, one: _Set) -> bytes | None:
         if kana or lead != (one.number == 159):
             return None
         return bytes(byte & 0x7F for byte in code[-2:])
+    if one.number == 58 and not _is_gb_2312(code):
+        return None
     return code if len(code) == (2 if one.pairs else 1) else None
+
+
+def _is_gb_2312(code: bytes) -> bool:
+    try:
+        return bool(code.decode("gb2312"))
+    except UnicodeDecodeError:
+        return False

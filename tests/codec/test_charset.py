@@ -122,3 +122,27 @@ def test_agrees_with_pydicom_on_real_files(data_folder: Path) -> None:
         sets = (declared,) if isinstance(declared, str) else tuple(declared)
         assert decode_text(raw, "PN", sets).rstrip(" =") == str(dataset.PatientName).rstrip(" =")
     assert len(files) > 5
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("\x1b$)A\xd6\xec\xe9F\xbb\xf9", "朱镕基"),                        # the second byte of 镕 is F
+        ("Zhu^RongJi=\x1b$)A\xd6\xec^\x1b$)A\xe9F\xbb\xf9", "Zhu^RongJi=朱^镕基"),
+        ("\x1b$)A\x86\xb4^\x1b$)A\x88\xd2", "喆^堃"),
+        ("\x1b$)A\x81\\\xd2\xbb", "乗一"),
+        ("\x1b$)A\xd5", "\ufffd"),
+        ("\x1b$)A\xd5\xc5^\xd0", "张^\ufffd"),
+    ],
+)
+def test_characters_of_gbk_are_read_where_gb_2312_is_declared(written: str, shown: str) -> None:
+    """Names use more than the 6,763 characters of GB/T 2312, and devices send them under ISO 2022 IR 58."""
+    assert decode_text(written.encode("latin_1"), "PN", ("", "ISO 2022 IR 58")) == shown
+
+
+def test_the_middle_dot_of_transcribed_names_is_one_character_whatever_it_came_in() -> None:
+    name = "买买提·阿不都"
+    for sets in (("", "ISO 2022 IR 58"), ("GB18030",), ("GBK",), ("ISO_IR 192",)):
+        encoded = encode(name, "PN", sets)
+        assert encoded is not None and decode_text(encoded, "PN", sets) == name, sets
+    assert encode("镕", "PN", ("", "ISO 2022 IR 58")) is None
