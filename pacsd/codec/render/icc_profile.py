@@ -36,9 +36,10 @@ def in_color_space(picture: Picture, wanted: str, own: bytes | None) -> tuple[Pi
     if wanted in ("", "no"):
         return picture, None
     rgb = picture if picture.ndim == 3 else np.stack((picture,) * 3, axis=-1)
+    usable = own if own and _is_usable(own) else None
     if wanted == "yes":
-        return rgb, own if own and _opened(own) else named("srgb")
-    source = own if own and _opened(own) and picture.ndim == 3 else named("srgb")
+        return rgb, usable or named("srgb")
+    source = usable if usable and picture.ndim == 3 else named("srgb")
     target = named(wanted)
     if source == target:
         return rgb, target
@@ -99,12 +100,15 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _opened(profile: bytes) -> bool:
+def _is_usable(profile: bytes) -> bool:
+    """Whether it is of RGB (ICC.1 7.2.8) and a way leads from it to another colour space."""
+    if profile[16:20] != b"RGB ":
+        return False
     try:
-        opened = ImageCms.ImageCmsProfile(BytesIO(profile))
+        ImageCms.buildTransform(BytesIO(profile), BytesIO(named("srgb")), "RGB", "RGB")
     except (OSError, ImageCms.PyCMSError):
         return False
-    return str(opened.profile.xcolor_space).strip() == "RGB"
+    return True
 
 
 def _fixed(number: float) -> bytes:

@@ -73,3 +73,13 @@ def test_the_profile_of_an_object_or_its_optical_path():
     assert own_profile(header_of(gray_image())) is None
     assert own_profile(header_of(gray_image(ICCProfile=b"1234"))) == b"1234"
     assert own_profile(header_of(gray_image(OpticalPathSequence=[item(ICCProfile=b"5678")]))) == b"5678"
+
+
+def test_a_broken_profile_counts_as_none():
+    """Its header says RGB, and nothing leads anywhere from it."""
+    good, picture = named("adobergb"), np.full((2, 2, 3), 100, np.uint8)
+    for broken in (good[:200], good[:140] + bytes(len(good) - 140), good[:16] + b"R\xc2B " + good[20:], b"RGB " * 50):
+        for wanted in ("yes", "srgb", "rommrgb"):
+            changed, profile = in_color_space(picture, wanted, broken)
+            expected, plain = in_color_space(picture, wanted, None)
+            assert np.array_equal(changed, expected) and profile == plain
