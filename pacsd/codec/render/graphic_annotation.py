@@ -17,8 +17,12 @@ Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 ToPicture = Callable[[Point], Point]
 
-MAX_POINTS = 100_000                     # of one presentation state
-MAX_TEXTS = 1_000
+# Of one presentation state on one picture, whose drawing keeps others from theirs
+MAX_POINTS = 100_000
+MAX_FILLED = 500
+MAX_CHARACTERS = 20_000
+LEFT_OUT = "not all graphics of the presentation state are shown: there are too many"
+_MAX_TEXT = 1024                         # of an ST (PS3.5 6.2)
 _CURVE_STEPS = 72
 _POINT_RADIUS = 3
 _MIN_SIZE, _MAX_SIZE = 8, 64
@@ -31,8 +35,7 @@ class Drawing:
         self._image = Image.fromarray(np.ascontiguousarray(picture))
         self._draw = ImageDraw.Draw(self._image)
         self._ways = {"PIXEL": pixel, "DISPLAY": display}
-        self._points = MAX_POINTS
-        self._texts = MAX_TEXTS
+        self._points, self._filled, self._characters = MAX_POINTS, MAX_FILLED, MAX_CHARACTERS
         self.warning = ""
 
     def annotations(self, state: PresentationState, sop_instance_uid: str, number: int) -> Picture:
@@ -45,7 +48,9 @@ class Drawing:
             for graphic in items(item, "GraphicObjectSequence"):
                 self._graphic(graphic, ink)
             for words in items(item, "TextObjectSequence"):
-                self._text(words, ink)
+                self._text(state.header.text_of(words, "UnformattedTextValue"), words, ink)
+        if min(self._points, self._filled, self._characters) < 0:
+            self.warning = LEFT_OUT
         return np.asarray(self._image)
 
     def _graphic(self, graphic: Dataset, ink: object) -> None:
@@ -63,14 +68,17 @@ class Drawing:
         if len(line) < 2:
             return
         if text(graphic, "GraphicFilled") == "Y" and len(line) > 2:
+            self._filled -= 1
+            if self._filled < 0:
+                return
             self._draw.polygon(line, fill=ink, outline=ink)  # type: ignore[arg-type]
         else:
             self._draw.line(line, fill=ink, width=self._width)  # type: ignore[arg-type]
 
-    def _text(self, words: Dataset, ink: object) -> None:
-        said = text(words, "UnformattedTextValue").replace("\r\n", "\n").replace("\r", "\n")
-        self._texts -= 1
-        if not said or self._texts < 0:
+    def _text(self, value: str, words: Dataset, ink: object) -> None:
+        said = value[:_MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n")
+        self._characters -= len(said)
+        if not said or self._characters < 0:
             return
         box = self._box(words)
         anchor = self._anchor(words)
@@ -142,7 +150,7 @@ def drawn(
     pixel: ToPicture,
     display: ToPicture,
 ) -> tuple[Picture, str]:
-    """The picture with the graphics of a frame, and a warning where no font has all of their characters."""
+    """The picture with the graphics of a frame, and a warning where some are left out or lack characters."""
     if not items(state.header.dataset, "GraphicAnnotationSequence"):
         return picture, ""
     with DRAWING:

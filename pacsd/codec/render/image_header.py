@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from io import BytesIO
+from typing import Any
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
@@ -15,7 +16,7 @@ from pacsd.codec.charset import decode_text
 from pacsd.codec.convert import converted
 from pacsd.codec.frames import MAX_FRAMES
 from pacsd.codec.image_pixel import DESCRIBING, VALUE_TYPES, PixelDescription
-from pacsd.codec.render.values import LONG_VALUES, MAX_TEXT_BYTES, items
+from pacsd.codec.render.values import items, longest_bytes
 from pacsd.codec.structure import (
     ITEM,
     ITEM_DELIMITATION,
@@ -23,12 +24,12 @@ from pacsd.codec.structure import (
     NeedMoreData,
     element_head,
     skip_undefined,
+    vr_of,
 )
 from pacsd.codec.transfer_syntaxes import EXPLICIT_VR_BIG_ENDIAN, EXPLICIT_VR_LITTLE_ENDIAN
 from pacsd.faults import Fault, PacsdError
 
 MAX_BYTES = 128 << 20                    # of all values
-MAX_VALUE_BYTES = 64 << 20               # of tables, profiles, overlays, functional groups
 MAX_SEQUENCE_BYTES = 8 << 20
 MAX_ITEMS = 50_000
 _CHARACTER_SET = 0x00080005
@@ -101,7 +102,7 @@ class ImageHeader:
                 self._pixel_data = element.tag
                 return
             length = element.end - element.value_at
-            if element.tag in TAGS and length <= (MAX_VALUE_BYTES if element.vr in LONG_VALUES else MAX_TEXT_BYTES):
+            if element.tag in TAGS and length <= longest_bytes(element.vr):
                 self.size_bytes += length + 200
                 if self.size_bytes > MAX_BYTES:
                     raise PacsdError(Fault.TOO_MUCH, f"more than {MAX_BYTES} bytes of attributes to render with")
@@ -162,6 +163,16 @@ class ImageHeader:
     def text(self, keyword: str) -> str:
         """A whole text value, decoded as its character set or its bytes say."""
         vr, value = self._raw.get(tag_for_keyword(keyword) or 0, ("", b""))
+        return self._decoded(value, vr)
+
+    def text_of(self, item: Dataset, keyword: str) -> str:
+        """The same of an item: pydicom knows neither wrong declarations nor all of ISO 2022."""
+        raw: Any = item.get_item(keyword) if keyword in item else None
+        if not isinstance(raw, RawDataElement) or not raw.value:
+            return ""
+        return self._decoded(raw.value, raw.VR or vr_of(raw.tag))
+
+    def _decoded(self, value: bytes, vr: str) -> str:
         declared = self._raw.get(_CHARACTER_SET, ("", b""))[1].decode("ascii", "replace").strip(" \0")
         return decode_text(value, vr, declared.split("\\") if declared else ()).strip(" \0")
 

@@ -9,8 +9,15 @@ from pydicom.dataset import Dataset
 
 from pacsd.codec.structure import vr_of
 
-MAX_TEXT_BYTES = 0xFFFE                  # no VR but those with long lengths can tell more (PS3.5 7.1.2)
-LONG_VALUES = frozenset(("OB", "OW", "SQ", "UN"))
+# Tables and items are bounded elsewhere. Numbers in text take a hundred times their length once they are objects, and
+# none is longer than explicit VR can tell (PS3.5 7.1.2).
+_LONGEST_BYTES = dict.fromkeys(("OB", "OW", "SQ", "UN"), 64 << 20) | dict.fromkeys(("FD", "FL", "SS", "US"), 1 << 20)
+_MAX_TEXT_BYTES = 0xFFFE
+
+
+def longest_bytes(vr: str) -> int:
+    """How long a value may be that is looked at."""
+    return _LONGEST_BYTES.get(vr, _MAX_TEXT_BYTES)
 
 
 def text(holder: Dataset, keyword: str) -> str:
@@ -81,9 +88,7 @@ def _value(holder: Dataset, keyword: str) -> Any:
 
 
 def _is_endless(raw: Any) -> bool:
-    if not isinstance(raw, RawDataElement) or raw.length <= MAX_TEXT_BYTES:
-        return False
-    return (raw.VR or vr_of(raw.tag)) not in LONG_VALUES
+    return isinstance(raw, RawDataElement) and raw.length > longest_bytes(raw.VR or vr_of(raw.tag))
 
 
 def _several(value: Any) -> list[Any]:

@@ -7,10 +7,12 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset
 
-from pacsd.codec.render.graphic_annotation import MAX_POINTS, drawn
+from pacsd.codec.render.graphic_annotation import LEFT_OUT, MAX_POINTS, drawn
 from pacsd.codec.render.presentation_state import PresentationState, Reference
 from pacsd.codec.render.spatial import Spatial
+from pacsd.codec.render.values import items
 from pacsd.faults import Fault, PacsdError
 from tests.clients import require
 from tests.codec.render.images import EXPLICIT, Loaded, gray_image, header_of, item, lut_item
@@ -168,7 +170,30 @@ def test_graphics_from_hostile_numbers_take_no_time(kind, data):
 
 
 def test_more_points_than_anybody_needs_are_not_drawn():
-    assert not draw(graphic("POLYLINE", [50.0, 50.0] * (MAX_POINTS + 1)))[0].any()
+    picture, warning = draw(graphic("POLYLINE", [50.0, 50.0] * (MAX_POINTS + 1)))
+    assert not picture.any() and warning == LEFT_OUT
+
+
+@pytest.mark.timeout(20)
+def test_more_text_and_larger_areas_than_anybody_needs_are_not_drawn():
+    """Whoever draws keeps others from drawing."""
+    said = item(UnformattedTextValue="AB" * 30_000, AnchorPointAnnotationUnits="PIXEL", AnchorPoint=[5, 70])
+    picture, warning = draw(texts=[said] * 100)
+    assert picture.any() and warning == LEFT_OUT
+    picture, warning = draw(*[graphic("CIRCLE", [50, 50, 90, 50], filled="Y")] * 600)
+    assert picture.any() and warning == LEFT_OUT
+
+
+@pytest.mark.parametrize(
+    ("declared", "codec"), [("GB18030", "gb18030"), ("ISO_IR 100", "gbk"), ("ISO_IR 192", "utf_8"), ("", "gb18030")]
+)
+def test_the_text_of_an_item_is_decoded_as_that_of_the_header(declared, codec):
+    said = Dataset()
+    said.add_new("UnformattedTextValue", "ST", "右肺结节".encode(codec).decode("latin_1"))
+    header = header_of(gray_image(GraphicAnnotationSequence=[item(TextObjectSequence=[said])]))
+    header._raw[0x00080005] = "CS", declared.encode()
+    [within] = items(items(header.dataset, "GraphicAnnotationSequence")[0], "TextObjectSequence")
+    assert header.text_of(within, "UnformattedTextValue") == "右肺结节"
 
 
 def with_dcmtk(state: Path, image: Path) -> np.ndarray:
