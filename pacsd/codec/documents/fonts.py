@@ -121,11 +121,11 @@ def wrapped(text: str, size: float, room: float, *, first: float | None = None, 
                 out.append(line.rstrip())
                 line, here = "", room
                 piece = piece.lstrip()
-            while len(piece) > 1 and width(piece.rstrip(), size, bold=bold) > here:
-                cut = _fitting(piece, size, here, bold)
-                out.append(piece[:cut])
-                piece, here = piece[cut:], room
-            line += piece
+            at, end = 0, len(piece.rstrip())
+            while (cut := _fitting(piece, at, end, size, here, bold)) < end:
+                out.append(piece[at:cut])
+                at, here = cut, room
+            line += piece[at:]
         out.append(line.rstrip())
     return out
 
@@ -147,10 +147,19 @@ def _pieces(text: str) -> list[str]:
     return [*pieces, word] if word else pieces
 
 
-def _fitting(piece: str, size: float, room: float, bold: bool) -> int:
+def _fitting(text: str, start: int, end: int, size: float, room: float, bold: bool) -> int:
+    """How far one gets from `start` before the room is used up, by one character at least; looks no further."""
     used = 0.0
-    for place, char in enumerate(piece):
-        used += width(char, size, bold=bold)
+    for place in range(start, end):
+        used += width(text[place], size, bold=bold)
         if used > room:
-            return max(place, 1)
-    return len(piece)
+            return max(place, start + 1)
+    return end
+
+
+def cut(text: str, size: float, room: float, *, bold: bool = False) -> str:
+    """The text, shortened with an ellipsis where it has no room."""
+    if _fitting(text, 0, len(text), size, room, bold) == len(text):
+        return text
+    left = room - width("…", size, bold=bold)
+    return text[: _fitting(text, 0, len(text), size, left, bold)] + "…"

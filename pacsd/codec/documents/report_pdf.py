@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pacsd.codec.documents.drawing import A4_MM, BLACK, GREY, Colour, Drawing, Page, Part, Polyline, Text
-from pacsd.codec.documents.fonts import is_printable, width, wrapped
+from pacsd.codec.documents.fonts import cut, is_printable, width, wrapped
 from pacsd.codec.documents.pdf import pdf
 from pacsd.codec.documents.report_text import Line
 from pacsd.faults import Fault, PacsdError
@@ -107,5 +107,5 @@ def _set(line: Line, style: _Style, room: float) -> Iterator[tuple[str, str]]:
 
 def _foot(identity: str, number: int, count: int) -> Iterator[Part]:
     y = A4_MM[1] - 12.0
-    yield Text(_LEFT_MM, y, identity, 2.8, colour=GREY)
+    yield Text(_LEFT_MM, y, cut(identity, 2.8, A4_MM[0] - 2 * _LEFT_MM - 20.0), 2.8, colour=GREY)
     yield Text(A4_MM[0] - _LEFT_MM, y, f"{number} / {count}", 2.8, colour=GREY, anchor="end")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pacsd.codec.documents.drawing import GREY, Part, Text
-from pacsd.codec.documents.fonts import width
+from pacsd.codec.documents.fonts import cut, width
 from pacsd.codec.documents.json_model import Attributes, date, date_time, item, items, string, time
 from pacsd.codec.documents.report_words import unit_symbol
 from pacsd.codec.documents.structured_report import code
@@ -26,13 +26,13 @@ def heading(attributes: Attributes, kind: str) -> Iterator[Part]:
     """Three columns of lines: the patient, the recording, its interpretation; the patient's name comes first."""
     lang = language(attributes)
     name, number = string(attributes, "00100010"), string(attributes, "00100020")
-    yield Text(_COLUMNS_MM[0][0], _TOP_MM, _cut(name or number, 4.6, _COLUMNS_MM[0][1], bold=True), 4.6, bold=True)
+    yield Text(_COLUMNS_MM[0][0], _TOP_MM, cut(name or number, 4.6, _COLUMNS_MM[0][1], bold=True), 4.6, bold=True)
     columns = (_patient(attributes, lang), _recording(attributes, kind, lang), statements(attributes))
     for place, ((x, room), lines) in enumerate(zip(_COLUMNS_MM, columns, strict=True)):
         first = 1 if place == 0 else 0
         for line, text in enumerate(_fitting(lines, _LINES - first), first):
             colour = GREY if text.startswith("…") else (0.0, 0.0, 0.0)
-            yield Text(x, _TOP_MM + line * _LEADING_MM, _cut(text, _SIZE_MM, room), _SIZE_MM, colour=colour)
+            yield Text(x, _TOP_MM + line * _LEADING_MM, cut(text, _SIZE_MM, room), _SIZE_MM, colour=colour)
 
 
 def _patient(attributes: Attributes, lang: str) -> list[str]:
@@ -107,12 +107,3 @@ def _paired(lines: Sequence[str], count: int) -> list[str]:
         else:
             found.append(line)
     return found
-
-
-def _cut(text: str, size: float, room: float, *, bold: bool = False) -> str:
-    """The text, shortened with an ellipsis where it would run into the next column."""
-    if width(text, size, bold=bold) <= room:
-        return text
-    while text and width(text + "…", size, bold=bold) > room:
-        text = text[:-1]
-    return text + "…"
