@@ -146,12 +146,21 @@ def _element(node: Any, depth: int) -> str:
     if name == "list" and node.get("listType") == "ordered":
         return element("ol", inner)
     if name == "content":
-        return element(_STYLES.get(node.get("styleCode", ""), "span"), inner)
+        return _styled(inner, node.get("styleCode", "").split())
+    if name == "caption" and _name(node.getparent()) == "table":
+        return element("caption", inner)
     if name in ("td", "th"):
         return element(name, inner, colspan=_span(node, "colspan"), rowspan=_span(node, "rowspan"))
     if name == "linkHtml":
         return element("a", inner, href=clean(node.get("href")), rel="noopener noreferrer")
     return element(_NARRATIVE[name], inner) if name in _NARRATIVE else inner
+
+
+def _styled(inner: str, codes: list[str]) -> str:
+    """In an element for each style that is known, a plain span without any (CDA R2 4.3.5.11)."""
+    for name in dict.fromkeys(_STYLES.get(code, "span") for code in codes or [""]):
+        inner = element(name, inner)
+    return inner
 
 
 def _span(node: Any, name: str) -> str:

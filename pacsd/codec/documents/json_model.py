@@ -10,6 +10,7 @@ from pacsd.codec.text import has_han
 from pacsd.faults import Fault, PacsdError
 
 Attributes = Mapping[str, Any]
+MAX_METADATA_BYTES = 32 << 20
 
 # Controls but tab and line feed, lone surrogates, and what XML 1.0 (2.2) has no place for.
 _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -18,8 +19,10 @@ _NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 def parse(text: bytes) -> Attributes:
     """The attributes of a metadata answer's one instance; numbers keep their digits (1.10 stays 1.10).
 
-    Raises PacsdError MALFORMED.
+    Raises PacsdError MALFORMED, TOO_MUCH: as objects they take ten times their length.
     """
+    if len(text) > MAX_METADATA_BYTES:
+        raise PacsdError(Fault.TOO_MUCH, f"a document of more than {MAX_METADATA_BYTES} bytes of metadata")
     try:
         instances = json.loads(text, parse_float=Decimal)
     except (ValueError, RecursionError) as error:

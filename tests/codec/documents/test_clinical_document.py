@@ -47,6 +47,15 @@ def test_the_narrative_keeps_its_form():
     assert found.xpath("//strong/text()") == ["bold"] and found.xpath("//a/@href") == ["https://h.test/"]
 
 
+def test_several_styles_and_the_caption_of_a_table():
+    found = tree(document(
+        '<content styleCode="Bold Italics xSpecial">urgent</content>'
+        '<table><caption>Values</caption><tbody><tr><td>1</td></tr></tbody></table>'
+    ))  # fmt: skip
+    assert found.xpath("//main//em/strong/text()|//main//strong/em/text()") == ["urgent"]
+    assert found.xpath("//table/caption/text()") == ["Values"]
+
+
 @pytest.mark.parametrize(
     "nasty",
     [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lxml import etree, html
 from pydicom import dcmread
 
-from pacsd.codec.documents import report_html, report_text
+from pacsd.codec.documents import json_model, report_html, report_text
 from pacsd.codec.documents.json_model import Attributes
 from pacsd.codec.documents.report_pdf import printed
 from pacsd.codec.documents.waveform import groups
@@ -238,3 +238,9 @@ def test_kos_documents_list_their_images(data_folder: Path):
               for one in dcmread(path).ContentSequence if one.ValueType == "IMAGE"]  # fmt: skip
     links = tree(attributes_of(path)).xpath("//a/@href")
     assert len(images) > 30 and [link.split("/")[-2] for link in links] == images
+
+
+def test_more_metadata_than_a_document_has_is_refused():
+    with pytest.raises(PacsdError) as refused:
+        json_model.parse(b'[{"0040A160":{"vr":"UT","Value":["' + b"x" * (33 << 20) + b'"]}}]')
+    assert refused.value.fault is Fault.TOO_MUCH
