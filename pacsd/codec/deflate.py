@@ -36,6 +36,8 @@ def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 raise MalformedDataset("the deflated data set cannot be inflated") from error
             chunk = inflater.unconsumed_tail
             yield piece
+        if inflater.eof:
+            break
     if inflater is None:
         return
     yield inflater.flush()

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from pacsd.codec.header import MAX_HEADER_BYTES, inflate_front
+from pacsd.codec.deflate import inflated
+from pacsd.codec.header import MAX_HEADER_BYTES
 from pacsd.codec.structure import (
     ITEM,
     ITEM_DELIMITATION,
@@ -22,8 +23,9 @@ from pacsd.codec.transfer_syntaxes import transfer_syntax
 from pacsd.faults import Fault, PacsdError
 
 PIXEL_DATA = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
-MAX_INFLATED_BYTES = 512 * 1024 * 1024
+MAX_INFLATED_BYTES = 256 * 1024 * 1024
 _WINDOW_BYTES = 64 * 1024
+_CHUNK_BYTES = 1 << 20
 
 
 class Reader(Protocol):
@@ -70,7 +72,7 @@ class Dataset:
     """A data set in a reader: `length_bytes` from `offset_bytes`, deflated ones inflated into memory.
 
     `inflated` tells that offsets then count in the inflated data set, not in the reader. Raises PacsdError
-    TOO_MUCH when it inflates to more than 512 MiB.
+    TOO_MUCH when it inflates to more than MAX_INFLATED_BYTES, MALFORMED when it is cut short.
     """
 
     def __init__(
@@ -79,10 +81,8 @@ class Dataset:
         self.syntax = transfer_syntax(transfer_syntax_uid)
         self.inflated = self.syntax.deflated
         if self.inflated:
-            front, whole = inflate_front(reader.pread(length_bytes, offset_bytes), MAX_INFLATED_BYTES)
-            if not whole:
-                raise PacsdError(Fault.TOO_MUCH, "the deflated data set is too large")
-            reader, offset_bytes, length_bytes = BytesReader(front), 0, len(front)
+            data = _inflated(reader, offset_bytes, offset_bytes + length_bytes)
+            reader, offset_bytes, length_bytes = BytesReader(data), 0, len(data)
         self.reader = reader
         self.start = offset_bytes
         self.end = offset_bytes + length_bytes
@@ -200,3 +200,14 @@ class Dataset:
                 raise PacsdError(Fault.NOT_FOUND, "no such item")
             if item.tag == SEQUENCE_DELIMITATION:
                 raise PacsdError(Fault.NOT_FOUND, "no such item")
+
+
+def _inflated(reader: Reader, at: int, end: int) -> memoryview:
+    """A deflated data set (PS3.5 A.5), read no further than it may inflate."""
+    chunks = (reader.pread(min(_CHUNK_BYTES, end - place), place) for place in range(at, end, _CHUNK_BYTES))
+    data = bytearray()
+    for piece in inflated(chunks):
+        data += piece
+        if len(data) > MAX_INFLATED_BYTES:
+            raise PacsdError(Fault.TOO_MUCH, f"a deflated data set of more than {MAX_INFLATED_BYTES} bytes")
+    return memoryview(data)

@@ -2,12 +2,14 @@
 
 import struct
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import pydicom
 import pytest
 from pydicom.encaps import generate_frames
 
+from pacsd.codec import walk
 from pacsd.codec.frames import BytesReader, FrameTable, bulk, frame_extents, unpacked_bits
 from pacsd.codec.part10 import read_meta
 from pacsd.faults import Fault, PacsdError
@@ -185,3 +187,24 @@ def test_agrees_with_pydicom_on_every_real_file(data_folder: Path) -> None:
             assert value.startswith(b"".join(ours)), path.name
         seen += 1
     assert seen > 100
+
+
+class Counting(BytesReader):
+    """Counts what is read."""
+
+    read = 0
+
+    def pread(self, length_bytes: int, offset_bytes: int) -> bytes:
+        Counting.read += length_bytes
+        return super().pread(length_bytes, offset_bytes)
+
+
+def test_a_deflated_data_set_is_read_no_further_than_it_may_inflate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walk, "MAX_INFLATED_BYTES", 8 << 20)
+    deflater = zlib.compressobj(level=0, wbits=-15)
+    bomb = deflater.compress(bytes(64 << 20)) + deflater.flush()
+    with pytest.raises(PacsdError) as refused:
+        frame_extents(
+            Counting(bomb), offset_bytes=0, length_bytes=len(bomb), transfer_syntax_uid="1.2.840.10008.1.2.1.99"
+        )
+    assert refused.value.fault is Fault.TOO_MUCH and Counting.read < 12 << 20
