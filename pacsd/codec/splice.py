@@ -67,7 +67,7 @@ def spliced(
     try:
         chunks = _edited(place, attributes, when, reason)
     except NotRepresentableError:
-        chunks = _edited(_in_utf8(place, override), attributes, when, reason)
+        chunks = _edited_in_utf8(place, override, attributes, when, reason)
     yield from deflated(chunks) if transfer_syntax(transfer_syntax_uid).deflated else chunks
 
 
@@ -100,6 +100,15 @@ def _edited(
         place, elements, new, overlay.get(ORIGINAL_ATTRIBUTES), sets, when, reason
     )
     return _with_edits(place, _edits(elements, new, tail))
+
+
+def _edited_in_utf8(
+    place: Dataset, override: str | None, overlay: Mapping[int, Mapping[str, Any] | None], when: datetime, reason: str
+) -> Iterator[bytes]:
+    try:
+        return _edited(_in_utf8(place, override), overlay, when, reason)
+    except NotRepresentableError as error:           # broken before it says what its text is in
+        raise MalformedDataset("the data set cannot be put into another character set") from error
 
 
 def _header_elements(place: Dataset) -> tuple[list[Located], int]:

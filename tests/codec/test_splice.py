@@ -157,3 +157,10 @@ def test_real_files_keep_every_other_byte(data_folder: Path) -> None:
             assert result.endswith(data[before["PixelData"].file_tell :]), path.name
         seen += 1
     assert seen > 100
+
+
+def test_a_data_set_broken_before_its_character_set_takes_no_text_of_another() -> None:
+    broken = b"\4\0\x20\x12SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\0\xe0\x70\0\0\0" + bytes(8)
+    with pytest.raises(PacsdError) as refused:
+        splice(broken, "1.2.840.10008.1.2.1", {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "张"}]}})
+    assert refused.value.fault is Fault.MALFORMED

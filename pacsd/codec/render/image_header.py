@@ -115,6 +115,8 @@ class ImageHeader:
         if vr == "SQ":
             check_parsable(value)
         self._raw[tag] = vr, value
+        if tag == _CHARACTER_SET:        # text is decoded here; what pydicom cannot read would cost it all values
+            return
         raw = RawDataElement(Tag(tag), vr, len(value), value, 0, self._implicit, True)
         self.dataset._dict[raw.tag] = raw      # as pydicom's own reader does: converted at first sight
 

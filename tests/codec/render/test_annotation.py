@@ -49,7 +49,7 @@ def test_a_name_in_undeclared_gbk_is_read():
 
 def test_a_header_that_has_been_looked_at_says_the_same():
     header = header_of(patient())
-    assert header.dataset.PatientName and header.dataset.SpecificCharacterSet and header.dataset.StudyDate
+    assert header.dataset.PatientName and header.dataset.StudyDate
     assert annotation_lines(header, {}, ("patient",)).upper[0] == "张三 (Zhang San)"
 
 

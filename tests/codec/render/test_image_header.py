@@ -137,3 +137,10 @@ def test_what_the_pixels_are_is_told_by_the_element_they_stand_in():
     assert header_of(integers).description.value_type == "integer"
     floats = gray_image(BitsAllocated=32, BitsStored=32, HighBit=31, FloatPixelData=bytes(64))
     assert header_of(floats).description.value_type == "float"
+
+
+def test_a_broken_character_set_spoils_no_window():
+    header = implicit([
+        (0x00080005, b"ISO_IR\0 100"), (0x00100010, "张三".encode("gbk")), (0x00281050, b"50"), (0x00281051, b"100 "),
+    ])  # fmt: skip
+    assert decimals(header.dataset, "WindowCenter") == [50] and header.text("PatientName") == "张三"
