@@ -158,12 +158,12 @@ class _Conversion:
             data.skip(head.value_at)
             if head.tag == ITEM_DELIMITATION and depth:
                 return
+            if head.length != UNDEFINED and head.length > end - data.position:
+                raise MalformedDataset(f"{show(head.tag)} is longer than what holds it")
             if head.tag & 0xFFFF == 0 or head.tag >> 16 == 0xFFFE:
                 data.skip(0 if head.length == UNDEFINED else head.length)
             elif head.length == UNDEFINED or head.vr == "SQ":
                 yield from self._sequence(head, end, source, target, facts, depth)
-            elif head.length > end - data.position:
-                raise MalformedDataset(f"{show(head.tag)} is longer than what holds it")
             else:
                 yield from self._element(head, source, target, facts)
         if delimited:

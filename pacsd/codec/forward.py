@@ -34,7 +34,9 @@ class Forward:
             raise _short()
 
     def skip(self, length_bytes: int) -> None:
-        """Move on. Raises MalformedDataset at the end."""
+        """Move on. Raises MalformedDataset at the end, and where lengths that lie would lead back."""
+        if length_bytes < 0:
+            raise MalformedDataset("an item ends before what is in it")
         if length_bytes <= len(self._data) - self._at:
             self._at += length_bytes
             return

@@ -342,3 +342,16 @@ def _plain(dataset: Dataset, *, big: bool = False) -> dict[int, Any]:
         else:
             found[element.tag] = str(element.value or "")
     return found
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("target", [IMPLICIT, BIG])
+def test_a_group_length_that_leaves_its_item_is_malformed(target: str) -> None:
+    """Going on behind the item and then back to its end would never come to an end."""
+    lying = struct.pack("<HH2sHI", 0x10, 0, b"UL", 0xFFFF, 0)
+    within = struct.pack("<HHI", 0xFFFE, 0xE000, len(lying)) + lying
+    sequence = struct.pack("<HH2sHI", 8, 0x1115, b"SQ", 0, len(within)) + within
+    behind = struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OW", 0, 100_000) + bytes(100_000)
+    with pytest.raises(PacsdError) as refused:
+        list(converted(pieces(sequence + behind, 1000), source=EXPLICIT, target=target))
+    assert refused.value.fault is Fault.MALFORMED
