@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 
 from pacsd.archive.pack_file import PieceReader
+from pacsd.archive.received import CharacterSetOf, as_declared, true_character_set
 from pacsd.archive.retrieve import InstanceRef
 from pacsd.blobs.port import BlobStore
 from pacsd.codec import walk
@@ -16,8 +17,9 @@ KEPT_BYTES = 64 << 20                    # for each process
 class ImageHeaders:
     """Headers by where the object is: its bytes never change, and a blob may hold several."""
 
-    def __init__(self, blobs: BlobStore) -> None:
+    def __init__(self, blobs: BlobStore, character_set_of: CharacterSetOf = as_declared) -> None:
         self._blobs = blobs
+        self._character_set_of = character_set_of
         self._kept: OrderedDict[Extent, ImageHeader] = OrderedDict()
         self._kept_bytes = 0
         self._lock = threading.Lock()
@@ -34,13 +36,14 @@ class ImageHeaders:
 
     def _read(self, ref: InstanceRef) -> ImageHeader:
         with self._blobs.open(ref.extent.key) as blob:
+            piece = PieceReader(blob, ref.extent)
             source = walk.Dataset(
-                PieceReader(blob, ref.extent),
+                piece,
                 offset_bytes=ref.dataset_offset_bytes,
                 length_bytes=ref.extent.length_bytes - ref.dataset_offset_bytes,
                 transfer_syntax_uid=ref.transfer_syntax_uid,
             )
-            return ImageHeader(source)
+            return ImageHeader(source, true_character_set(piece, self._character_set_of))
 
     def _keep(self, where: Extent, header: ImageHeader) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ import orjson
 from pacsd.access.scope import Scope
 from pacsd.archive.describe import described
 from pacsd.archive.pack_file import PieceReader
+from pacsd.archive.received import CharacterSetOf, true_character_set
 from pacsd.archive.retrieve import Contents, Selection
 from pacsd.archive.sidecar import SidecarIndex
 from pacsd.archive.sidecar_metadata import ORIGINAL_ATTRIBUTES_SEQUENCE, Member, document
@@ -20,7 +21,6 @@ from pacsd.codec.part10 import read_meta
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Extent, LooseInstance, PackRow, SeriesContent
 
-CharacterSetOf = Callable[[str, str], str | None]        # organisation code, source AE -> what it really writes
 KEPT_BYTES = 16 << 20                    # of loose instances' members, for each process
 _META_BYTES = 1 << 16
 _MODIFIED_ATTRIBUTES_SEQUENCE = "04000550"
@@ -156,8 +156,7 @@ class _LooseMembers:
         with self._blobs.open(where.key) as blob:
             piece = PieceReader(blob, where)
             meta = read_meta(piece.pread(_META_BYTES, 0))
-            owner = meta.receipt.organisation if meta.receipt is not None else ""
-            members, _ = described(piece, meta, self._character_set_of(owner, meta.source_ae))
+            members, _ = described(piece, meta, true_character_set(piece, self._character_set_of))
         self._keep(where, members)
         return members
 

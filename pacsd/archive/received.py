@@ -1,5 +1,6 @@
 """Reading back what was received: a Part 10 file of ours, its receipt, and whether the two agree."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pacsd.archive.pack_file import PieceReader, checksums
@@ -12,6 +13,8 @@ from pacsd.index.records import Arrival, Extent
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
 FIRST_LOOK_BYTES = 1 << 16
 MAX_HEADER_BYTES = 64 << 20
+
+CharacterSetOf = Callable[[str, str], str | None]        # organisation code, source AE -> what it really writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,16 @@ def read_received(reader: PieceReader, extent: Extent, *, verify: bool = True) -
     if verify and checksums(reader, meta.dataset_offset).digest != meta.receipt.digest:
         return None
     return Received(extent, meta, meta.receipt, read_header(reader, meta))
+
+
+def as_declared(organisation: str, source_ae: str) -> None:
+    """A CharacterSetOf that knows of nobody who declares another character set than it writes."""
+
+
+def true_character_set(reader: PieceReader, character_set_of: CharacterSetOf) -> str | None:
+    """The character set that a file's sender is known to write, None where it is what it declares."""
+    meta = read_meta(reader.pread(FIRST_LOOK_BYTES, 0))
+    return character_set_of(meta.receipt.organisation if meta.receipt is not None else "", meta.source_ae)
 
 
 def read_header(reader: PieceReader, meta: FileMeta) -> Header:

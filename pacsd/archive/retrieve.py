@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from pacsd.access.scope import Scope
+from pacsd.archive.pack_file import PieceReader
+from pacsd.archive.received import CharacterSetOf, as_declared, true_character_set
 from pacsd.archive.sidecar import SidecarIndex
 from pacsd.blobs.port import BlobReader, BlobStore
 from pacsd.codec.part10 import build_meta
@@ -76,8 +78,9 @@ class DatasetReader:
     Use as a context manager. Without an overlay, `plain` tells where the bytes stand so that an edge may sendfile them.
     """
 
-    def __init__(self, blobs: BlobStore, ref: InstanceRef) -> None:
+    def __init__(self, blobs: BlobStore, ref: InstanceRef, character_set_of: CharacterSetOf = as_declared) -> None:
         self._ref = ref
+        self._character_set_of = character_set_of
         self._blob = blobs.open(ref.extent.key)
         self.offset_bytes = ref.extent.offset_bytes + ref.dataset_offset_bytes
         self._stored_bytes = ref.extent.length_bytes - ref.dataset_offset_bytes
@@ -109,6 +112,7 @@ class DatasetReader:
                 length_bytes=self._stored_bytes,
                 transfer_syntax_uid=self._ref.transfer_syntax_uid,
                 overlay=self._ref.overlay,
+                override=true_character_set(PieceReader(self._blob, self._ref.extent), self._character_set_of),
                 modified_at=self._ref.overlaid_at,
             )
         return self._stored(chunk_bytes)
@@ -136,8 +140,15 @@ class DatasetReader:
 class Retrieve:
     """Finds instances for a reader and opens them."""
 
-    def __init__(self, blobs: BlobStore, contents: Contents, sidecar: Callable[[PackRow], SidecarIndex]) -> None:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        contents: Contents,
+        sidecar: Callable[[PackRow], SidecarIndex],
+        character_set_of: CharacterSetOf = as_declared,
+    ) -> None:
         self._blobs = blobs
+        self._character_set_of = character_set_of
         self._contents = contents
         self._sidecar = sidecar
 
@@ -181,7 +192,7 @@ class Retrieve:
 
     def open(self, ref: InstanceRef) -> DatasetReader:
         """The data set as it is given out. Raises PacsdError NOT_FOUND if its blob is gone."""
-        return DatasetReader(self._blobs, ref)
+        return DatasetReader(self._blobs, ref, self._character_set_of)
 
     def fits(self, ref: InstanceRef, transfer_syntax_uid: str) -> bool:
         """Whether the instance can be given in that transfer syntax, as far as its header tells."""

@@ -86,17 +86,18 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4) -> Archive:
         packs_of=partial(_packs_of, read_pool),
         sidecar=sidecars,
     )
-    retrieve = Retrieve(blobs, contents, sidecars)
+    true_sets = character_sets(settings)
+    retrieve = Retrieve(blobs, contents, sidecars, true_sets)
     frames = Frames(retrieve, blobs, sidecars)
-    metadata = Metadata(blobs, contents, sidecars, character_sets(settings))
+    metadata = Metadata(blobs, contents, sidecars, true_sets)
     return Archive(
         ingest=Ingest(spool, arrivals),
         search=Search(read_pool, contents, sidecars),
         retrieve=retrieve,
         metadata=metadata,
         frames=frames,
-        rendered=Rendered(retrieve, frames, ImageHeaders(blobs), metadata),
-        non_patient=NonPatient(blobs, read_pool, spool.scratch, character_sets(settings)),
+        rendered=Rendered(retrieve, frames, ImageHeaders(blobs, true_sets), metadata),
+        non_patient=NonPatient(blobs, read_pool, spool.scratch, true_sets),
         directory=directory,
         blobs=blobs,
         spool=spool,

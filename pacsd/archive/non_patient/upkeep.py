@@ -1,10 +1,11 @@
 """Instances that belong to no patient, compared with the index and brought back into an empty one."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from pacsd.archive.check import Finding, Trouble
 from pacsd.archive.inventory import compared
 from pacsd.archive.non_patient.reception import PREFIX, row_of
+from pacsd.archive.received import CharacterSetOf
 from pacsd.blobs.port import BlobStore
 from pacsd.codec.part10 import read_meta
 from pacsd.faults import Fault, PacsdError
@@ -12,7 +13,6 @@ from pacsd.index import non_patient as rows
 from pacsd.index.connect import Pool
 from pacsd.index.non_patient import NonPatientRow
 
-CharacterSetOf = Callable[[str, str], str | None]        # organisation code, source AE
 _META_BYTES = 1 << 16
 
 

@@ -82,7 +82,8 @@ class ImageHeader:
     Raises PacsdError MALFORMED for bytes that are no data set, TOO_MUCH for more attributes than fit in memory.
     """
 
-    def __init__(self, source: walk.Dataset) -> None:
+    def __init__(self, source: walk.Dataset, override: str | None = None) -> None:
+        self._override = override        # the sender's real character set, where it is known
         self._pixel_data = 0
         self._per_frame = b""
         self.dataset = Dataset()
@@ -176,7 +177,7 @@ class ImageHeader:
 
     def _decoded(self, value: bytes, vr: str) -> str:
         declared = self._raw.get(_CHARACTER_SET, ("", b""))[1].decode("ascii", "replace").strip(" \0")
-        return decode_text(value, vr, declared.split("\\") if declared else ()).strip(" \0")
+        return decode_text(value, vr, declared.split("\\") if declared else (), override=self._override).strip(" \0")
 
 
 def check_parsable(sequence: bytes) -> None:

@@ -23,6 +23,11 @@ class Rescale:
         """Output units of stored values."""
         return values * self.slope + self.intercept
 
+    def is_signed(self, signed: bool) -> bool:
+        """Whether the output may be negative where stored values are `signed`; so is the first input of a VOI LUT
+        (PS3.3 C.11.2.1.1)."""
+        return signed or self.intercept < 0 or self.slope < 0
+
 
 @dataclass(frozen=True, slots=True)
 class ModalityTable:
@@ -33,6 +38,11 @@ class ModalityTable:
     def apply(self, values: Values) -> Values:
         """Output units of stored values."""
         return self.table.apply(values)
+
+
+    def is_signed(self, signed: bool) -> bool:
+        """Never: entries are unsigned, whatever the stored values are."""
+        return False
 
 
 Modality = Rescale | ModalityTable

@@ -10,7 +10,7 @@ from pacsd.codec.image_pixel import PixelDescription
 from pacsd.codec.pixels import decoded_photometric_interpretation, to_rgb
 from pacsd.codec.render.grayscale import Grayscale
 from pacsd.codec.render.image_header import ImageHeader
-from pacsd.codec.render.modality_lut import IDENTITY, Modality, Rescale, modality_lut
+from pacsd.codec.render.modality_lut import IDENTITY, Modality, modality_lut
 from pacsd.codec.render.palette_color import palette
 from pacsd.codec.render.values import decimals, integer, text, words
 from pacsd.codec.render.voi_lut import Voi, Window, voi_lut
@@ -56,12 +56,12 @@ def described(header: ImageHeader) -> PixelDescription:
 def grayscale(header: ImageHeader, number: int, window: Window | None = None) -> Grayscale:
     """The grayscale transformations an object asks for in a frame, from 1."""
     description = described(header)
-    signed = bool(description.pixel_representation)
     modality = modality_of(header, number)
+    signed = modality.is_signed(bool(description.pixel_representation))
     inverse = description.photometric_interpretation == "MONOCHROME1"
     return Grayscale(
         modality,
-        window or voi_of(header, number, signed=signed or _may_be_negative(modality)),
+        window or voi_of(header, number, signed=signed),
         full_range=_full_range(header, description),
         padding=padding(header.dataset, description),
         inverse=inverse or text(header.dataset, "PresentationLUTShape") == "INVERSE",
@@ -136,10 +136,6 @@ def _full_range(header: ImageHeader, description: PixelDescription) -> tuple[flo
         return None
     half = 1 << description.bits_stored - 1
     return (-half, half - 1) if description.pixel_representation else (0, 2 * half - 1)
-
-
-def _may_be_negative(modality: Modality) -> bool:
-    return isinstance(modality, Rescale) and (modality.intercept < 0 or modality.slope < 0)
 
 
 def _from_palette(dataset: Dataset, frame: NDArray[Any]) -> Picture:

@@ -11,7 +11,7 @@ from pacsd.codec.image_pixel import PixelDescription
 from pacsd.codec.render.grayscale import Grayscale
 from pacsd.codec.render.image_header import ImageHeader
 from pacsd.codec.render.lookup_table import lookup_table
-from pacsd.codec.render.modality_lut import IDENTITY, Rescale, modality_lut
+from pacsd.codec.render.modality_lut import IDENTITY, modality_lut
 from pacsd.codec.render.overlay_plane import activated, overlay_plane
 from pacsd.codec.render.palette_color import palette
 from pacsd.codec.render.picture import Picture, color, described, is_grayscale, padding
@@ -141,10 +141,9 @@ class PresentationState:
         """What the state says replaces what the image says, also where it says nothing (PS3.4 N.2.1)."""
         signed = bool(description.pixel_representation)
         modality = modality_lut(self._dataset, signed=signed) or IDENTITY
-        negative = signed or (isinstance(modality, Rescale) and modality.intercept < 0)
         voi: Voi | None = None
         for item in self.items_for("SoftcopyVOILUTSequence", sop_instance_uid, number):
-            voi = voi_lut(item, signed=negative)
+            voi = voi_lut(item, signed=modality.is_signed(signed))
         tables = items(self._dataset, "PresentationLUTSequence")
         made = Grayscale(
             modality,

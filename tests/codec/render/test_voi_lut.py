@@ -120,3 +120,11 @@ def test_eight_bits_without_a_window_stay_as_they_are():
 def test_one_bit():
     made = gray_image(BitsAllocated=1, BitsStored=1, HighBit=0)
     assert shown(made, [0, 1]) == [0, 255]
+
+
+def test_a_voi_lut_behind_a_modality_lut_begins_at_an_unsigned_value():
+    """Stored values are signed, entries of the Modality LUT are not (PS3.3 C.11.1.1, C.11.2.1.1)."""
+    made = gray_image(PixelRepresentation=1, BitsStored=16, HighBit=15)
+    made.ModalityLUTSequence = [lut_item([40_000, 40_001, 40_002], bits=16)]
+    made.VOILUTSequence = [lut_item([10, 20, 30], first=40_000)]
+    assert shown(made, [-5, 0, 1, 2, 9]) == [10, 10, 20, 30, 30]
