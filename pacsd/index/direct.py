@@ -6,7 +6,7 @@ Values go in PostgreSQL's binary formats, so that nothing is quoted or parsed.
 import select
 import struct
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from psycopg import errors, pq
@@ -20,11 +20,32 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)        # of timestamps on the wire
 _MICROSECOND = timedelta(microseconds=1)
 
 Encode = Callable[[Any], bytes]
+
+
+def _texts(values: Sequence[str]) -> bytes:
+    """text[]: dimensions, whether there are nulls, type; length and lower bound; each value after its length."""
+    if not values:
+        return struct.pack(">iiI", 0, 0, 25)
+    encoded = [value.encode() for value in values]
+    return struct.pack(">iiIii", 1, 0, 25, len(encoded), 1) + b"".join(
+        struct.pack(">i", len(one)) + one for one in encoded
+    )
+
+
+def _time(at: time) -> bytes:
+    microseconds = ((at.hour * 60 + at.minute) * 60 + at.second) * 1_000_000 + at.microsecond
+    return struct.pack(">q", microseconds)
+
+
 ENCODERS: dict[str, tuple[int, Encode]] = {      # type -> OID, binary format (pg_type.dat)
     "integer": (23, struct.Struct(">i").pack),
     "bigint": (20, struct.Struct(">q").pack),
     "text": (25, str.encode),
     "bytea": (17, bytes),
+    "date": (1082, lambda day: struct.pack(">i", (day - _EPOCH.date()).days)),
+    "time": (1083, _time),
+    "jsonb": (3802, lambda text: b"\1" + text.encode()),
+    "text[]": (1009, _texts),
     "timestamptz": (1184, lambda at: struct.pack(">q", (at - _EPOCH) // _MICROSECOND)),
 }
 
@@ -51,7 +72,9 @@ class Direct:
         runs beside the statement, and nothing shows before it has returned. What it raises undoes the statement, and
         costs the connection. Raises psycopg.Error.
         """
-        encoded = [encode(value) for encode, value in zip(self._encoders, values, strict=True)]
+        encoded = [
+            None if value is None else encode(value) for encode, value in zip(self._encoders, values, strict=True)
+        ]
         pgconn = self._pgconn
         pgconn.enter_pipeline_mode()
         try:

@@ -11,10 +11,11 @@ from psycopg import errors
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Connection, Pool, lent, translate
 from pacsd.index.described import Above, Describe, above, require_keys
+from pacsd.index.first import StoreFirst
 from pacsd.index.group import Group, Ticket
 from pacsd.index.loose import Again, Ready, StoreOne, insert, insert_unlike
 from pacsd.index.placement import Placed, place
-from pacsd.index.records import Arrival, Stored
+from pacsd.index.records import Arrival, Outcome, Stored
 from pacsd.index.replace import replace
 
 log = logging.getLogger("pacsd.index")
@@ -154,6 +155,7 @@ class Ingest:
         self._group: Group[_Waiting] = Group(self._work, limit=batch)
         self._own: Connection | None = None
         self._store_one: StoreOne | None = None
+        self._store_first: StoreFirst | None = None
         self.other_patient_count = 0
 
     def store(self, arrival: Arrival, durable: Callable[[], None] | None = None) -> Stored:
@@ -219,10 +221,12 @@ class Ingest:
         if self._own is None:
             return
         own, self._own = self._own, None
-        store_one, self._store_one = self._store_one, None
+        ready = (self._store_one, self._store_first)
+        self._store_one = self._store_first = None
         try:
-            if store_one is not None:
-                store_one.forget()
+            for statement in ready:
+                if statement is not None:
+                    statement.forget()
             for setting in _PLANS:
                 own.execute(f"reset {setting.partition(' ')[0]}")
         except psycopg.Error:
@@ -261,6 +265,7 @@ class Ingest:
             for setting in _PLANS:
                 self._own.execute(f"set {setting}")
             self._store_one = StoreOne(self._own)
+            self._store_first = StoreFirst(self._own)
         return self._own
 
     def _settle(
@@ -297,9 +302,22 @@ class Ingest:
             if hits:
                 ones, series = [one for one, _ in hits], [key for _, key in hits]
                 self._take(ones, work(connection, ones, series, True))
-            self._place(connection, [one for one, series in known if series is None], work)
+            new = [one for one, series in known if series is None]
+            if len(new) == 1 and connection is self._own:
+                self._first(new[0])
+            self._place(connection, [one for one in new if one.answer is None], work)
             left = [one for one in left if one.answer is None]
         _fail(left, PacsdError(Fault.UNAVAILABLE, "the series kept changing while an object of it arrived"))
+
+    def _first(self, one: _Waiting) -> None:
+        """Store an object whose study is new too; several at once go the long way, which keeps the order of locks."""
+        levels = self._levels(one)
+        if levels is None or self._store_first is None:
+            return
+        series = self._store_first(one.arrival, levels, lambda: _all_settled([one]))
+        if series is not None:
+            self._cache.put(one.identity, series)
+            one.answer = Stored(Outcome.STORED)
 
     def _place(self, connection: Connection, new: Sequence[_Waiting], work: _Insert) -> None:
         for one in new:

@@ -14,10 +14,10 @@ from typing import Any
 from xxhash import xxh3_64_intdigest
 
 from pacsd.index.connect import Connection
-from pacsd.index.direct import Direct, Row
+from pacsd.index.direct import Direct
 from pacsd.index.records import Arrival, Extent, Outcome, Stored
 
-_FIELDS: tuple[tuple[str, str], ...] = (
+FIELDS: tuple[tuple[str, str], ...] = (
     ("n", "integer"),
     ("series", "bigint"),
     ("organisation", "integer"),
@@ -34,11 +34,11 @@ _FIELDS: tuple[tuple[str, str], ...] = (
     ("source_ae", "text"),
     ("attributes", "text"),
 )
-_INSERTED = ", ".join(name for name, _ in _FIELDS if name not in ("n", "hash"))
-_ONE = "select " + ", ".join(f"%s::{kind} as {name}" for name, kind in _FIELDS)     # as psycopg writes it
+_INSERTED = ", ".join(name for name, _ in FIELDS if name not in ("n", "hash"))
+_ONE = "select " + ", ".join(f"%s::{kind} as {name}" for name, kind in FIELDS)     # as psycopg writes it
 _MANY = (
-    "select * from unnest(" + ", ".join(f"%s::{kind}[]" for _, kind in _FIELDS) + ") as a("
-    + ", ".join(name for name, _ in _FIELDS) + ")"
+    "select * from unnest(" + ", ".join(f"%s::{kind}[]" for _, kind in FIELDS) + ") as a("
+    + ", ".join(name for name, _ in FIELDS) + ")"
 )
 
 _STORE = f"""
@@ -94,9 +94,42 @@ left join fresh f on f.sop_instance_uid = j.sop_instance_uid and f.organisation 
     and f.key = j.key and f.offset_bytes = j.offset_bytes
 left join instance i on i.sop_instance_uid = j.sop_instance_uid and i.organisation = j.organisation
 """
-_TYPES = tuple(kind for _, kind in _FIELDS)
-_NUMBERED = "select " + ", ".join(f"${n}::{kind} as {name}" for n, (name, kind) in enumerate(_FIELDS, 1))
-_STORE_ONE = _STORE.format(arriving=_NUMBERED, unlike="")
+_TYPES = tuple(kind for _, kind in FIELDS)
+
+# The same for one arrival, as far as nothing is in its way: three quarters of the work for PostgreSQL.
+_GIVEN = {name: f"${n}::{kind}" for n, (name, kind) in enumerate(FIELDS, 1)}
+_STORE_ONE = """
+with locked as materialized (
+    select r.pk, r.revision from series r join study s on s.pk = r.study where r.pk = {series} for no key update of s, r
+),
+fresh as (
+    insert into instance ({inserted})
+    select {values} from locked l join series r on r.pk = l.pk and r.revision = l.revision
+    where not exists (select from rejection x
+            where x.sop_instance_uid = {sop_instance_uid} and x.organisation = {organisation})
+        and not exists (select from locator l
+            where l.hash = {hash} and {organisation} = (select organisation from series where pk = l.series))
+    on conflict do nothing returning series, received_at
+),
+grown as (
+    update series r set instances = r.instances + 1, loose_count = r.loose_count + 1, has_loose = true,
+        last_received_at = greatest(r.last_received_at, f.received_at)
+    from fresh f where r.pk = f.series
+    returning r.study, f.received_at, (r.instances = 1)::integer as appeared, r.modality, r.sop_classes
+),
+counted as (
+    update study s set instances = s.instances + 1, series = s.series + g.appeared, changed = true,
+        last_received_at = greatest(s.last_received_at, g.received_at),
+        modalities = case when g.appeared = 0 then s.modalities else array(
+            select distinct m from (select unnest(s.modalities) union all select g.modality) as u(m)
+            where m is not null order by m) end,
+        sop_classes = case when g.appeared = 0 then s.sop_classes else array(
+            select distinct c from (select unnest(s.sop_classes) union all select unnest(g.sop_classes)) as u(c)
+            order by c) end
+    from grown g where s.pk = g.study
+)
+select {n} from fresh
+""".format(inserted=_INSERTED, values=", ".join(_GIVEN[name] for name in _INSERTED.split(", ")), **_GIVEN)
 _STORE_MANY = _STORE.format(arriving=_MANY, unlike="")
 _STORE_UNLIKE = _STORE.format(arriving=_ONE, unlike="and l.series <> all(%s::bigint[])")
 
@@ -126,12 +159,14 @@ class StoreOne:
     """The statement for one arrival, ready on a connection."""
 
     def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._direct = Direct(connection, "pacsd_store_one", _STORE_ONE, _TYPES)
 
     def __call__(self, one: Ready, meanwhile: Callable[[], None] | None = None) -> Stored | Again:
-        """As `insert` of one; `meanwhile` as in Direct.run."""
-        (row,) = self._direct.run(_row(0, one), meanwhile)
-        return _answer(one.arrival, _told(row))
+        """As `insert` of one, which also says why where it was not stored; `meanwhile` as in Direct.run."""
+        if self._direct.run(row_of(0, one), meanwhile):
+            return Stored(Outcome.STORED)
+        return insert(self._connection, [one])[0]
 
     def forget(self) -> None:
         """Leave the connection as it was. Raises psycopg.Error."""
@@ -146,7 +181,7 @@ def insert(
     `meanwhile` runs beside the statement and before its commit: what it raises undoes the statement, and costs the
     connection. Not for use inside a transaction.
     """
-    values = tuple(map(list, zip(*[_row(n, one) for n, one in enumerate(batch)], strict=True)))
+    values = tuple(map(list, zip(*[row_of(n, one) for n, one in enumerate(batch)], strict=True)))
     if meanwhile is None:
         found = connection.execute(_STORE_MANY, values, prepare=True).fetchall()
     else:
@@ -159,7 +194,7 @@ def insert(
 
 def insert_unlike(connection: Connection, one: Ready, series: Sequence[int]) -> list[Stored | Again]:
     """The same for one arrival of whose UID it is known that no pack of these series holds it, only one of its hash."""
-    found = connection.execute(_STORE_UNLIKE, (*_row(0, one), list(series))).fetchone()
+    found = connection.execute(_STORE_UNLIKE, (*row_of(0, one), list(series))).fetchone()
     return [Again.VANISHED if found is None else _answer(one.arrival, found[1:])]
 
 
@@ -179,7 +214,8 @@ def _beside(
     return cursor.fetchall()
 
 
-def _row(n: int, one: Ready) -> tuple[Any, ...]:
+def row_of(n: int, one: Ready) -> tuple[Any, ...]:
+    """The values of an arrival, in the order of FIELDS."""
     a = one.arrival
     return (
         n,
@@ -197,24 +233,6 @@ def _row(n: int, one: Ready) -> tuple[Any, ...]:
         a.received_at,
         a.source_ae,
         a.attributes,
-    )
-
-
-def _told(row: Row) -> tuple[Any, ...]:
-    """The judgement of a row of text."""
-    _, known, rejected, packed_series, fresh, key, offset, length, digest, syntax = row
-    if fresh == b"t":
-        return True, False, None, True, None, None, None, None, None
-    return (
-        known == b"t",
-        rejected == b"t",
-        None if packed_series is None else int(packed_series),
-        False,
-        None if key is None else key.decode(),
-        int(offset or 0),
-        int(length or 0),
-        bytes.fromhex((digest or b"\\x")[2:].decode()),
-        None if syntax is None else syntax.decode(),
     )
 
 

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
 from pacsd.index import outbox
 from pacsd.index.connect import Connection
 from pacsd.index.described import Above
+from pacsd.index.keys import Table
 from pacsd.index.names import name_grams
 from pacsd.index.records import Arrival
 from pacsd.index.rows import (
@@ -20,6 +19,7 @@ from pacsd.index.rows import (
     PATIENT_ID,
     answer,
     column_names,
+    column_types,
     column_values,
     dumps,
     filled,
@@ -33,8 +33,32 @@ STUDY_RECEIVED = "study.received"
 # Who the patient is follows from the first object alone.
 _PATIENT_KEY_TAGS = frozenset((PATIENT_ID, ISSUER_OF_PATIENT_ID))
 
-_STUDY_COLUMNS = column_names("study")
-_SERIES_COLUMNS = column_names("series")
+STUDY_FIELDS = (                         # of a new row: column and type, in the order of `study_values`
+    ("study_instance_uid", "text"), ("organisation", "integer"), ("received_at", "timestamptz"),
+    ("last_received_at", "timestamptz"), ("patient_id", "text"), ("assigning_authority", "text"),
+    ("original", "jsonb"), ("attributes", "text"), ("more", "text"),
+    *zip(column_names("study"), column_types("study"), strict=True),
+)  # fmt: skip
+SERIES_FIELDS = (                        # and in the order of `series_values`
+    ("series_instance_uid", "text"), ("organisation", "integer"), ("last_received_at", "timestamptz"),
+    ("sop_classes", "text[]"), ("original", "jsonb"), ("attributes", "text"), ("more", "text"),
+    *zip(column_names("series"), column_types("series"), strict=True),
+)  # fmt: skip
+
+_STUDY_STATED, _SERIES_STATED = 6, 3     # from there on the fields say what the objects say
+
+
+def _named(fields: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(name for name, _ in fields)
+
+
+def _given(fields: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"%s::{kind}" for _, kind in fields)
+
+
+def _set(fields: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"{name} = %s::{kind}" for name, kind in fields)
+
 
 _PATIENT = """
 with asked as (select %s::text as patient_id, %s::text as assigning_authority, %s::text as unidentified),
@@ -54,29 +78,18 @@ from study s join patient p on p.pk = s.patient
 where s.study_instance_uid = %s and s.organisation = %s for no key update of s
 """
 _STUDY_MAKE = f"""
-insert into study (study_instance_uid, organisation, patient, named_patient, received_at, last_received_at,
-    patient_id, assigning_authority, original, attributes, more, {", ".join(_STUDY_COLUMNS)})
-values ({", ".join(["%s"] * (11 + len(_STUDY_COLUMNS)))})
+insert into study (patient, named_patient, {_named(STUDY_FIELDS)}) values (%s, %s, {_given(STUDY_FIELDS)})
 on conflict do nothing returning pk
 """
-_STUDY_UPDATE = f"""
-update study set original = %s, attributes = %s, more = %s, {", ".join(f"{c} = %s" for c in _STUDY_COLUMNS)}
-where pk = %s
-"""
+_STUDY_UPDATE = f"update study set {_set(STUDY_FIELDS[_STUDY_STATED:])} where pk = %s"
 _SERIES_FIND = """
 select pk, original, sop_classes from series where study = %s and series_instance_uid = %s for no key update
 """
 _SERIES_MAKE = f"""
-insert into series (study, series_instance_uid, organisation, last_received_at, sop_classes, original,
-    attributes, more, {", ".join(_SERIES_COLUMNS)})
-values ({", ".join(["%s"] * (8 + len(_SERIES_COLUMNS)))})
+insert into series (study, {_named(SERIES_FIELDS)}) values (%s, {_given(SERIES_FIELDS)})
 on conflict do nothing returning pk
 """
-_SERIES_UPDATE = f"""
-update series set sop_classes = %s, original = %s, attributes = %s, more = %s,
-    {", ".join(f"{c} = %s" for c in _SERIES_COLUMNS)}
-where pk = %s
-"""
+_SERIES_UPDATE = f"update series set {_set(SERIES_FIELDS[_SERIES_STATED:])} where pk = %s"
 _GRAMS = """
 insert into name_gram (gram, patient)
 select gram, patient from unnest(%s::text[], %s::bigint[]) as g(gram, patient) order by patient, gram
@@ -117,7 +130,7 @@ def place(connection: Connection, arrivals: Sequence[tuple[Arrival, Above]]) -> 
     grams: set[tuple[str, int]] = set()
     for n in sorted(range(len(arrivals)), key=lambda n: _order(arrivals[n][0])):
         arrival, above = arrivals[n]
-        study = _study(connection, arrival, above, patients[_patient_key(arrival, above)])
+        study = _study(connection, arrival, above, patients[patient_key(arrival, above)])
         studies.setdefault((arrival.study_instance_uid, arrival.organisation), study)
         grams.update(study.grams)
         placed[n] = Placed(_series(connection, arrival, above, study), study.pk, study.other_patient)
@@ -136,7 +149,7 @@ def _order(arrival: Arrival) -> tuple[str, int, str]:
     return arrival.study_instance_uid, arrival.organisation, arrival.series_instance_uid
 
 
-def _patient_key(arrival: Arrival, above: Above) -> tuple[str, str, str]:
+def patient_key(arrival: Arrival, above: Above) -> tuple[str, str, str]:
     unidentified = "" if above.patient_id else f"{arrival.organisation} {arrival.study_instance_uid}"
     return above.patient_id, above.assigning_authority, unidentified
 
@@ -144,7 +157,7 @@ def _patient_key(arrival: Arrival, above: Above) -> tuple[str, str, str]:
 def _patients(
     connection: Connection, arrivals: Iterable[tuple[Arrival, Above]]
 ) -> dict[tuple[str, str, str], _Patient]:
-    keys = sorted({_patient_key(arrival, above) for arrival, above in arrivals})
+    keys = sorted({patient_key(arrival, above) for arrival, above in arrivals})
     return {key: _patient(connection, key) for key in keys}
 
 
@@ -173,9 +186,8 @@ def _found_or_made(
 
 
 def _study(connection: Connection, arrival: Arrival, above: Above, patient: _Patient) -> _Study:
-    original = {**above.patient, **above.study}
     key = (arrival.study_instance_uid, arrival.organisation)
-    new = _new_study(arrival, above, original, patient)
+    new = (patient.pk, patient.named, *study_values(arrival, above, patient.overlay))
     row = _found_or_made(connection, _STUDY_FIND, key, _STUDY_MAKE, new, make_first=patient.made)
     if len(row) == 1:
         subject = arrival.study_instance_uid
@@ -183,19 +195,18 @@ def _study(connection: Connection, arrival: Arrival, above: Above, patient: _Pat
             connection, organisation=arrival.organisation, topic=STUDY_RECEIVED, subject=subject,
             body={"study_instance_uid": subject},
         )
-        return _Study(row[0], False, _grams(overlaid(original, patient.overlay), patient.pk), made=True)
+        effective = overlaid({**above.patient, **above.study}, patient.overlay)
+        return _Study(row[0], False, _grams(effective, patient.pk), made=True)
     return _known_study(connection, row, above)
 
 
-def _new_study(
-    arrival: Arrival, above: Above, original: Attributes, patient: _Patient
-) -> list[Any]:
-    effective = overlaid(original, patient.overlay)
-    ready = answer("study", effective)
+def study_values(arrival: Arrival, above: Above, patient_overlay: Attributes) -> list[Any]:
+    """Of a study that is new, in the order of STUDY_FIELDS."""
+    original = {**above.patient, **above.study}
+    effective = overlaid(original, patient_overlay)
     return [
-        arrival.study_instance_uid, arrival.organisation, patient.pk, patient.named, arrival.received_at,
-        arrival.received_at, text_at(effective, PATIENT_ID) or "", above.assigning_authority, _json(original),
-        ready.attributes, ready.more, *column_values("study", effective),
+        arrival.study_instance_uid, arrival.organisation, arrival.received_at, arrival.received_at,
+        text_at(effective, PATIENT_ID) or "", above.assigning_authority, *_stated("study", original, effective),
     ]  # fmt: skip
 
 
@@ -207,9 +218,7 @@ def _known_study(connection: Connection, row: tuple[Any, ...], above: Above) -> 
     if merged == original:
         return _Study(pk, other_patient, ())
     effective = overlaid(merged, patient_overlay, overlay)
-    ready = answer("study", effective)
-    values = (_json(merged), ready.attributes, ready.more, *column_values("study", effective), pk)
-    connection.execute(_STUDY_UPDATE, values)
+    connection.execute(_STUDY_UPDATE, (*_stated("study", merged, effective), pk))
     return _Study(pk, other_patient, _grams(effective, patient))
 
 
@@ -220,7 +229,7 @@ def _names_other_patient(original: Attributes, above: Above) -> bool:
 
 def _series(connection: Connection, arrival: Arrival, above: Above, study: _Study) -> int:
     key = (study.pk, arrival.series_instance_uid)
-    new = _new_series(arrival, above, study.pk)
+    new = (study.pk, *series_values(arrival, above))
     row = _found_or_made(connection, _SERIES_FIND, key, _SERIES_MAKE, new, make_first=study.made)
     if len(row) > 1:
         _fill_series(connection, row, arrival, above, study.pk)
@@ -228,11 +237,11 @@ def _series(connection: Connection, arrival: Arrival, above: Above, study: _Stud
     return pk
 
 
-def _new_series(arrival: Arrival, above: Above, study: int) -> list[Any]:
-    ready = answer("series", above.series)
+def series_values(arrival: Arrival, above: Above) -> list[Any]:
+    """Of a series that is new, in the order of SERIES_FIELDS."""
     return [
-        study, arrival.series_instance_uid, arrival.organisation, arrival.received_at, [arrival.sop_class_uid],
-        _json(above.series), ready.attributes, ready.more, *column_values("series", above.series),
+        arrival.series_instance_uid, arrival.organisation, arrival.received_at, [arrival.sop_class_uid],
+        *_stated("series", above.series, above.series),
     ]  # fmt: skip
 
 
@@ -243,10 +252,8 @@ def _fill_series(
     merged = filled(original, above.series)
     if merged == original and arrival.sop_class_uid in sop_classes:
         return
-    ready = answer("series", merged)
     classes = sorted({*sop_classes, arrival.sop_class_uid})
-    values = (classes, _json(merged), ready.attributes, ready.more, *column_values("series", merged), pk)
-    connection.execute(_SERIES_UPDATE, values)
+    connection.execute(_SERIES_UPDATE, (classes, *_stated("series", merged, merged), pk))
     summarise(connection, [study])
 
 
@@ -254,5 +261,7 @@ def _grams(attributes: Attributes, patient: int) -> tuple[tuple[str, int], ...]:
     return tuple((gram, patient) for gram in name_grams(column_values("study", attributes)[:4]))
 
 
-def _json(attributes: Attributes) -> Jsonb:
-    return Jsonb(attributes, dumps=dumps)
+def _stated(table: Table, original: Attributes, effective: Attributes) -> list[Any]:
+    """The original, the ready answers and the key columns."""
+    ready = answer(table, effective)
+    return [dumps(original), ready.attributes, ready.more, *column_values(table, effective)]

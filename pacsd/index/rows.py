@@ -40,6 +40,11 @@ def column_values(table: Table, attributes: Attributes) -> list[Any]:
     return values_of(_of(table), attributes)
 
 
+def column_types(table: Table) -> tuple[str, ...]:
+    """Their types in PostgreSQL."""
+    return tuple(_TYPES.get(column.kind, "text") for column in _of(table) for _ in _names(column))
+
+
 def names_of(columns: Iterable[Column]) -> tuple[str, ...]:
     """The names of these key columns, four for a person's name."""
     return tuple(name for column in columns for name in _names(column))
@@ -53,6 +58,8 @@ def values_of(columns: Iterable[Column], attributes: Attributes) -> list[Any]:
 def _of(table: Table) -> tuple[Column, ...]:
     return tuple(c for c in COLUMNS if c.table == table and c.path not in _BY_OTHERS)
 
+
+_TYPES = {Kind.DATE: "date", Kind.TIME: "time", Kind.MANY: "text[]"}
 
 # Keys of the rows themselves, and what follows from the series.
 _BY_OTHERS = frozenset(("0020000D", "0020000E", "00100020", "00080061", "00080062"))
