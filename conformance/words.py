@@ -63,6 +63,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "Metrics": "Prometheus text format",
         "states": "what PID says of the patient is shown with all its studies, those still to come too",
         "merges": "the same, and the studies of the patient of MRG become those of the patient of PID",
+        "orders": "orders become items of the modality worklist, change, leave it; PID states as registration does",
+        "books": "the steps of the order of SCH-26 or SCH-27 get the appointment's time and place, S15 takes them off",
     },
     "zh": {
         "yes": "是",
@@ -99,5 +101,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "Metrics": "Prometheus 文本格式",
         "states": "PID 所述患者信息显示于该患者的全部检查，包括尚未到达的检查",
         "merges": "同上，并将 MRG 所指患者的检查归入 PID 所指患者",
+        "orders": "申请成为设备工作列表的条目，随消息更改或移出；PID 与登记消息同样生效",
+        "books": "SCH-26 或 SCH-27 所指申请的步骤取该预约的时间与地点，S15 将其移出工作列表",
     },
 }

@@ -41,6 +41,7 @@ from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
 from pacsd.web.threads import picture_threads
 from pacsd.workflow.claims import claims as worklist_claims
+from pacsd.workflow.modality_worklist import ModalityWorklist
 from pacsd.workflow.orders import applier as orders_applier
 from pacsd.workflow.services import Workflow, announce_restart, open_workflow
 
@@ -152,7 +153,8 @@ def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
         archive.spool.prepare()
         serve_receiver(
             context, archive, archive.directory, settings,
-            handover=handover, query=dimse_query, place=place, metrics=context.metrics(),
+            handover=handover, query=dimse_query, worklist=ModalityWorklist(archive.pool), place=place,
+            metrics=context.metrics(),
         )  # fmt: skip
 
 
@@ -163,7 +165,8 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
     with _opened(context, readers=8) as archive:
         serve_queries(
             context, archive, archive.directory, settings,
-            handover=handover, query=dimse_query, place=place, metrics=context.metrics(), short=Processors().short,
+            handover=handover, query=dimse_query, worklist=ModalityWorklist(archive.pool), place=place,
+            metrics=context.metrics(), short=Processors().short,
         )  # fmt: skip
 
 

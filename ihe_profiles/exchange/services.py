@@ -15,6 +15,8 @@ from hl7.validation import validate
 from ihe_profiles.exchange.inbox import LoggingInbox, RecordingInbox, Relay, TryingInbox
 from ihe_profiles.exchange.senders import KnownSenders
 from ihe_profiles.pir.patient_identity import PatientIdentity
+from ihe_profiles.swf.appointment import Appointments
+from ihe_profiles.swf.order_placement import OrderPlacement
 from pacsd.access.directory import Directory
 from pacsd.archive.journal import Journal
 from pacsd.faults import Fault, PacsdError
@@ -23,6 +25,7 @@ from pacsd.index.connect import Pool
 from pacsd.index.outgoing import Queued
 from pacsd.messages.inbox import Inbox, Logged
 from pacsd.messages.outbox import Outbox
+from pacsd.workflow.orders import Orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,10 @@ class Exchange:
         self._settings = settings
         self._directory = directory
         self._inbox = Inbox(pool, journal.append_all)
-        self._handled = handled()
+        self._keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
+        self._handled = handled(Orders({key: code for code, key in self._keys.items()}))
         self._senders = KnownSenders(settings)
         self._control_ids = ControlIds()
-        self._keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
 
     def reception(self) -> Reception:
         """What takes messages as they come."""
@@ -136,9 +139,13 @@ class Exchange:
         return Relay(self.outbox, relays)
 
 
-def handled() -> tuple[Handled, ...]:
+def handled(orders: Orders) -> tuple[Handled, ...]:
     """Every kind of message that is acted on."""
-    return PatientIdentity(Patients()).handled()
+    patients = Patients()
+    return (
+        *PatientIdentity(patients).handled(), *OrderPlacement(orders, patients).handled(),
+        *Appointments(orders).handled(),
+    )  # fmt: skip
 
 
 def _read(body: bytes) -> Message:

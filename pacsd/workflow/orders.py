@@ -144,13 +144,19 @@ class Orders:
         steps = scheduled_steps.of(work.connection, [procedure.pk]) if procedure else []
         return self._state(work, _Case(ordered, procedure, tuple(steps), patient, work.organisation))
 
-    def change_status(self, work: Work, which: Which, status: str, said: Said) -> Sequence[Touched]:
-        """Say how far steps have come. Steps that are canceled or discontinued that way, and are finished, stay so.
+    def change_status(
+        self, work: Work, which: Which, status: str, said: Said, *, patient: tuple[str, str] | None = None
+    ) -> Sequence[Touched]:
+        """Say how far steps have come; what was finished stays so. `patient`: id and authority of whose the order is.
 
-        Raises PacsdError NOT_FOUND for an order nobody placed, REFUSED to cancel what is being performed, MALFORMED.
+        Raises PacsdError NOT_FOUND for an order nobody placed, CONFLICT for another patient's, REFUSED to cancel what
+        is being performed, MALFORMED.
         """
         status, touched = status_of(status), []
+        holder = placement.holder(work.connection, (*patient, "")) if patient else None
         for procedure, steps in self._named(work, which):
+            if holder is not None and procedure.patient != holder.pk:
+                raise PacsdError(Fault.CONFLICT, "the order of that number is another patient's")
             if _is_older(said, procedure):
                 continue
             chosen = [one for one in steps if not which.step_ids or one.step_id in which.step_ids]
