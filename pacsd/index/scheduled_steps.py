@@ -109,6 +109,20 @@ def inner(item: Attributes) -> Mapping[str, Attribute]:
     return first
 
 
+def item(
+    pool: Pool, scope: Scope, *, order_key: str, requested_procedure_id: str, step_id: str
+) -> dict[str, Attribute] | None:
+    """The worklist item of one step, whatever its status."""
+    params = Params()
+    statement = f"""
+        select t.attributes from scheduled_step t join requested_procedure r on r.pk = t.procedure
+        where {within(scope, params, "t")} and r.order_key = {params.add(order_key)}
+        and r.requested_procedure_id = {params.add(requested_procedure_id)} and t.step_id = {params.add(step_id)}"""
+    with lent(pool) as connection:
+        row = connection.execute(statement, params.values).fetchone()
+    return None if row is None else orjson.loads("{" + row[0] + "}")
+
+
 def search(
     pool: Pool, conditions: Conditions, page: Page, scope: Scope
 ) -> Iterator[dict[str, Attribute]]:

@@ -132,6 +132,14 @@ class ModalityWorklist:
         """Understand a query. Raises PacsdError MALFORMED."""
         return compile_criteria(query.criteria, Options(fuzzy=query.fuzzy), MODEL)
 
+    def item(
+        self, scope: Scope, *, order_key: str, requested_procedure_id: str, step_id: str
+    ) -> dict[str, Attribute] | None:
+        """The item of one step, whatever its status; None where the scope sees none."""
+        return scheduled_steps.item(
+            self._pool, scope, order_key=order_key, requested_procedure_id=requested_procedure_id, step_id=step_id
+        )
+
     def __call__(self, query: StepQuery, scope: Scope) -> Iterator[dict[str, Attribute]]:
         """The worklist items that match and the scope sees, as DICOM JSON by tag; close the iterator.
 

@@ -15,8 +15,8 @@ from pacsd.access.scope import Scope
 from pacsd.index.matching import Criterion
 from pacsd.workflow.modality_worklist import ModalityWorklist, StepQuery
 from tests.archive.house import House, opened
-from tests.hl7.peer import adt, code, field
 from tests.hl7.orders import omi, orm, siu
+from tests.hl7.peer import adt, code, field
 
 ORGANISATIONS = (
     OrganisationSettings("east", assigning_authority="EAST"),

@@ -110,6 +110,11 @@ create index scheduled_step_pinyin on scheduled_step (patient_pinyin, organisati
     where patient_pinyin is not null;
 """
 
+# whether a message was queued before is asked by its control id
+OUTGOING = """
+create index hl7_outgoing_control_id on hl7_outgoing (control_id, destination);
+"""
+
 GRANTS = """
 grant select, insert, update, delete on requested_procedure, scheduled_step to pacsd_app;
 """
@@ -117,7 +122,7 @@ grant select, insert, update, delete on requested_procedure, scheduled_step to p
 
 def upgrade() -> None:
     """Build everything in the caller's transaction."""
-    for statements in (PROCEDURES, STEPS, GRANTS):
+    for statements in (PROCEDURES, STEPS, OUTGOING, GRANTS):
         op.get_bind().exec_driver_sql(statements.replace("%", "%%"))
 
 
