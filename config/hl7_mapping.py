@@ -16,7 +16,48 @@ FIELDS = {
     "sex": "PID-8",
     "prior_patient_id": "MRG-1",
 }
-CODED = ("sex",)
+# the same of orders: where HL7 puts it, by the kind of message; the first place that says something counts
+ORDER_FIELDS = {
+    "placer_order_number": ("ORC-2", "OBR-2"),
+    "filler_order_number": ("ORC-3", "OBR-3"),
+    "order_control": ("ORC-1",),
+    "order_status": ("ORC-5",),
+    "accession_number": ("IPC-1", "OBR-18"),
+    "requested_procedure_id": ("IPC-2", "OBR-19"),
+    "study_instance_uid": ("IPC-3", "ZDS-1"),
+    "step_id": ("IPC-4", "OBR-20"),
+    "modality": ("IPC-5", "OBR-24"),
+    "procedure": ("OBR-44", "OBR-4"),
+    "protocol": ("IPC-6",),
+    "station_name": ("IPC-7",),
+    "step_location": ("IPC-8",),
+    "station_ae_title": ("IPC-9",),
+    "start": ("TQ1-7", "ORC-7.4", "OBR-27.4", "OBR-36"),
+    "priority": ("TQ1-9", "ORC-7.6", "OBR-27.6"),
+    "ordered_at": ("ORC-9", "MSH-7"),
+    "ordering_provider": ("OBR-16", "ORC-12"),
+    "referring_doctor": ("PV1-8",),
+    "performing_physician": ("OBR-34",),
+    "requesting_service": ("ORC-17.2", "ORC-17.1"),
+    "reason": ("OBR-31.2", "OBR-31.1", "ORC-16.2", "ORC-16.1"),
+    "transport": ("OBR-30",),
+    "danger_code": ("OBR-12.2", "OBR-12.1"),
+    "clinical_information": ("OBR-13",),
+    "admission_id": ("PV1-19", "PID-18"),
+    "patient_location": ("PV1-3",),
+    "ambulatory_status": ("PV1-15",),
+    "confidentiality": ("PV1-16",),
+    "entered_by": ("ORC-10",),
+    "entering_location": ("ORC-13",),
+    "callback_number": ("ORC-14",),
+    "appointment_placer_order": ("SCH-26",),
+    "appointment_filler_order": ("SCH-27",),
+    "appointment_start": ("AIS-4", "TQ1-7", "SCH-11.4"),
+    "appointment_location": ("AIL-3",),
+    "appointment_resource": ("AIG-3",),
+    "appointment_personnel": ("AIP-3",),
+}
+CODED = ("sex", "modality", "priority", "order_control", "order_status", "station_ae_title")
 _PLACE = re.compile(r"[A-Z][A-Z0-9]{2}(\[\d+\])?-[1-9]\d*(\[\d+\])?(\.\d+){0,2}")
 _TYPE = re.compile(r"[A-Z0-9]{3}(\^[A-Z0-9]{3})?")
 
@@ -35,7 +76,7 @@ def message_type(value: object) -> str | None:
 class FieldMapping(Checked):
     """A value that stands elsewhere."""
 
-    name: str = setting(en="What it is.", zh="含义。", check=checks.one_of(*FIELDS))
+    name: str = setting(en="What it is.", zh="含义。", check=checks.one_of(*FIELDS, *ORDER_FIELDS))
     path: str = setting(en="Where it stands, such as PID-2 or ZPI-3.1.", zh="所在位置。", check=place)
 
 
@@ -54,6 +95,30 @@ class AuthorityMapping(Checked):
 
     sent: str = setting(en="Namespace or universal id as it comes.", zh="发送的命名空间或通用标识。")
     meant: str = setting(en="The authority's name here.", zh="本平台的签发机构名。", check=checks.authority)
+
+
+@dataclass(frozen=True)
+class ProcedureMapping(Checked):
+    """A procedure as the sender calls it; what is empty stays as it was sent."""
+
+    sent: str = setting(en="Its code (OBR-44 or OBR-4) as it comes.", zh="发送的项目代码。", check=checks.not_empty)
+    code: str = setting("", en="The code here.", zh="本平台的代码。")
+    scheme: str = setting("", en="Coding Scheme Designator (0008,0102).", zh="编码体系 (0008,0102)。")
+    meaning: str = setting("", en="Code Meaning (0008,0104).", zh="代码含义 (0008,0104)。")
+    modality: str = setting("", en="Modality where the message says none.", zh="未注明时的设备类型。",
+                            check=checks.modality)  # fmt: skip
+    ae_titles: tuple[str, ...] = setting(
+        (), en="Stations where the message names none.", zh="未注明时的设备 AE 标题。",
+        check=checks.each(checks.ae_title),
+    )
+
+
+@dataclass(frozen=True)
+class StationMapping(Checked):
+    """Where a modality's procedures are done, where the message names no station."""
+
+    modality: str = setting(en="Modality (0008,0060).", zh="设备类型 (0008,0060)。", check=checks.modality)
+    ae_titles: tuple[str, ...] = setting(en="AE titles.", zh="AE 标题。", check=checks.each(checks.ae_title))
 
 
 @dataclass(frozen=True)
@@ -78,10 +143,30 @@ class MessageMapping(Checked):
     fields: tuple[FieldMapping, ...] = setting((), en="Values that stand elsewhere.", zh="位置不同的字段。")
     codes: tuple[CodeMapping, ...] = setting((), en="Codes of its own.", zh="自有代码。")
     authorities: tuple[AuthorityMapping, ...] = setting((), en="Its names of authorities.", zh="签发机构名称对照。")
+    procedures: tuple[ProcedureMapping, ...] = setting((), en="Its procedures.", zh="检查项目对照。")
+    stations: tuple[StationMapping, ...] = setting((), en="Stations by modality.", zh="按设备类型的设备。")
+    coding_scheme: str = setting("L", en="Of codes that name none.", zh="未注明时的编码体系。", check=checks.not_empty)
+    start_from_order: bool = setting(
+        True, en="An order that says no start is to be done when it was ordered; otherwise it is refused.",
+        zh="未注明预约时间的申请以开单时间为准；否则拒收。",
+    )
 
     def path(self, name: str) -> str:
         """Where the sender puts a value of FIELDS."""
         return next((one.path for one in self.fields if one.name == name), FIELDS[name])
+
+    def places(self, name: str) -> tuple[str, ...]:
+        """Where the sender puts a value of ORDER_FIELDS, the first place that says something counts."""
+        own = [one.path for one in self.fields if one.name == name]
+        return (own[0],) if own else ORDER_FIELDS[name]
+
+    def procedure(self, sent: str) -> ProcedureMapping | None:
+        """What a procedure of the sender is here."""
+        return next((one for one in self.procedures if one.sent == sent), None)
+
+    def stations_of(self, modality: str) -> tuple[str, ...]:
+        """Where a modality's procedures are done."""
+        return next((one.ae_titles for one in self.stations if one.modality == modality), ())
 
     def code(self, name: str, sent: str) -> str:
         """What a code of the sender means."""

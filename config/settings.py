@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 ROLES = ("dimse", "web", "hl7", "worker")
-SERVICES = ("echo", "store", "find", "move", "get")
+SERVICES = ("echo", "store", "find", "move", "get", "worklist")
 MIB = 1024**2
 GIB = 1024**3
 
@@ -364,6 +364,15 @@ class Hl7DestinationSettings(Checked):
         zh="生效后原样转发给它的消息类型，如 ADT^A40。",
         check=checks.each(message_type),
     )
+    order_status: str = setting(
+        "",
+        en="Kind of message that tells it how far exams are: ORM^O01 or OMI^O23; none when empty.",
+        zh="告知其检查进度的消息类型：ORM^O01 或 OMI^O23；为空表示不告知。",
+        check=checks.one_of("", "ORM^O01", "OMI^O23"),
+    )
+    organisation: str = setting(
+        "", en="Whose exams; the first organisation's when empty.", zh="所属机构的检查；为空时取第一个机构。"
+    )
 
 
 @dataclass(frozen=True)
@@ -599,6 +608,8 @@ def _check_references(settings: Settings) -> None:
     named += [(f"remote_aes[{n}].organisation", one.organisation) for n, one in enumerate(settings.remote_aes)]
     named += [(f"htj2k[{n}].organisation", one.organisation or codes[0]) for n, one in enumerate(settings.htj2k)]
     named += [(f"hl7_senders[{n}].organisation", one.organisation) for n, one in enumerate(settings.hl7_senders)]
+    named += [(f"hl7_destinations[{n}].organisation", one.organisation or codes[0])
+              for n, one in enumerate(settings.hl7_destinations)]  # fmt: skip
     named += [("web.organisation", settings.web.organisation), ("hl7.organisation", settings.hl7.organisation)]
     for key, code in named:
         if code not in codes:

@@ -109,6 +109,13 @@ def _worklist_keys(claims: Claims, words: Words) -> Iterator[Sequence[str]]:
         yield f"`{one['keyword']}`", kinds, words["indexed"] if one["indexed"] else ""
 
 
+def _modality_worklist(claims: Claims, words: Words) -> Iterator[Sequence[str]]:
+    for one in claims["worklist"]["modality_keys"]:
+        kinds = words["separator"].join(words[kind] for kind in one["matching"])
+        marks = [words[mark] for mark in ("required", "indexed") if one[mark]]
+        yield f"`{one['keyword']}`", kinds, words["separator"].join(marks)
+
+
 def _operations(claims: Claims, words: Words) -> Iterator[Sequence[str]]:
     for one in claims["web"]["operations"]:
         yield f"`{one['method']} {one['path']}`", words[one["name"]]
@@ -131,6 +138,7 @@ ROWS: Mapping[str, Rows] = {
     "query-keys": _query_keys,
     "dicomweb": _dicomweb,
     "worklist-keys": _worklist_keys,
+    "modality-worklist": _modality_worklist,
     "operations": _operations,
     "messages": _hl7_messages,
 }

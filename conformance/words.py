@@ -11,6 +11,7 @@ HEADS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "query-keys": ("level", "keyword", "tag", "VR", "matching", "remarks"),
         "dicomweb": ("transaction", "request", "PS3.18", "media types of the answer"),
         "worklist-keys": ("required key", "matching", "remarks"),
+        "modality-worklist": ("attribute", "matching", "remarks"),
         "operations": ("request", "what it is"),
         "messages": ("message", "structure", "transactions", "effect"),
     },
@@ -22,6 +23,7 @@ HEADS: Mapping[str, Mapping[str, Sequence[str]]] = {
         "query-keys": ("级别", "关键字", "标签", "VR", "匹配方式", "备注"),
         "dicomweb": ("事务", "请求", "PS3.18", "应答的媒体类型"),
         "worklist-keys": ("必需键", "匹配方式", "备注"),
+        "modality-worklist": ("属性", "匹配方式", "备注"),
         "operations": ("请求", "说明"),
         "messages": ("消息", "结构", "事务", "作用"),
     },
@@ -63,6 +65,8 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "Metrics": "Prometheus text format",
         "states": "what PID says of the patient is shown with all its studies, those still to come too",
         "merges": "the same, and the studies of the patient of MRG become those of the patient of PID",
+        "orders": "orders become items of the modality worklist, change, leave it; PID states as registration does",
+        "books": "the steps of the order of SCH-26 or SCH-27 get the appointment's time and place, S15 takes them off",
     },
     "zh": {
         "yes": "是",
@@ -99,5 +103,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "Metrics": "Prometheus 文本格式",
         "states": "PID 所述患者信息显示于该患者的全部检查，包括尚未到达的检查",
         "merges": "同上，并将 MRG 所指患者的检查归入 PID 所指患者",
+        "orders": "申请成为设备工作列表的条目，随消息更改或移出；PID 与登记消息同样生效",
+        "books": "SCH-26 或 SCH-27 所指申请的步骤取该预约的时间与地点，S15 将其移出工作列表",
     },
 }

@@ -5,7 +5,7 @@ message again.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -120,6 +120,14 @@ class Message:
     def header(self) -> Segment:
         """MSH."""
         return self._segments[0]
+
+    def part(self, segments: Iterable[Segment]) -> "Message":
+        """The same message as if it had only these of its segments, the header first."""
+        other = object.__new__(Message)
+        other.raw, other.text, other.delimiters = self.raw, self.text, self.delimiters
+        other.character_set, other.declared_character_set = self.character_set, self.declared_character_set
+        other._segments = tuple(segments)
+        return other
 
     def all(self, name: str) -> list[Segment]:
         """The segments of a name, in order."""

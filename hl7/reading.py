@@ -39,6 +39,41 @@ class Reading:
         """Where the value stands."""
         return path(self.mapping.path(name)).location
 
+    def place(self, name: str) -> str:
+        """Where a value of the mapping's orders stands in this message: the first place with something in it."""
+        places = self.mapping.places(name)
+        return next((one for one in places if self.message.value(one) not in ("", NULL)), places[-1])
+
+    def said(self, name: str) -> str:
+        """A value of an order, empty where there is none or where it is to be deleted; a coded one in our code.
+
+        Raises Hl7Error.
+        """
+        value = self.message.value(self.place(name))
+        return "" if value == NULL else self.mapping.code(name, value)
+
+    def parts(self, name: str) -> list[str]:
+        """The components of an order's value (first repetition, first subcomponents), without those that say nothing
+        at the end. A mapping that names a component leaves that one. Raises Hl7Error."""
+        at = path(self.place(name))
+        segment = self.message.segment(at.segment, at.sequence)
+        if at.component or segment is None:
+            value = self.said(name)
+            return [value] if value else []
+        repetitions = segment.repetitions(at.field)
+        number = max(at.repetition, 1)
+        text = repetitions[number - 1] if number <= len(repetitions) else ""
+        count = text.count(self.message.delimiters.component) + 1
+        found = [self.message.meaning(segment.component(text, n, 1), at.location) for n in range(1, count + 1)]
+        found = ["" if one == NULL else one for one in found]
+        while found and not found[-1]:
+            found.pop()
+        return found
+
+    def where(self, name: str) -> Location:
+        """Where an order's value stands, or would stand."""
+        return path(self.place(name)).location
+
     def repetitions(self, name: str) -> list[tuple[Segment, str, Location]]:
         """The repetitions of a field as they were sent, each with its segment and its place."""
         at = path(self.mapping.path(name))

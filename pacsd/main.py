@@ -14,8 +14,9 @@ from hl7.serving import serve as serve_hl7
 from ihe_profiles.exchange.claims import claims as hl7_claims
 from ihe_profiles.exchange.queues import DeliveryQueue
 from ihe_profiles.exchange.services import Exchange
+from pacsd.archive.journal import FactKind
 from pacsd.archive.services import Archive, open_archive
-from pacsd.archive.upkeep import Upkeep, chores, settle
+from pacsd.archive.upkeep import Appliers, Upkeep, chores, settle
 from pacsd.archive.worker import Chore, Worker
 from pacsd.commands import cli
 from pacsd.dimse.claims import claims as dimse_claims
@@ -40,6 +41,8 @@ from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
 from pacsd.web.threads import picture_threads
 from pacsd.workflow.claims import claims as worklist_claims
+from pacsd.workflow.modality_worklist import ModalityWorklist
+from pacsd.workflow.orders import applier as orders_applier
 from pacsd.workflow.services import Workflow, announce_restart, open_workflow
 
 HANDOVER_SOCKET = "queries.sock"         # through it receivers pass associations on to query processes
@@ -80,7 +83,7 @@ class Wiring:
                     archive,
                     also_rebuild=(workflow.rebuild.run,),
                     also_check=(workflow.check.run,),
-                    also_apply=identity_appliers(archive.pool),
+                    also_apply=_appliers(settings, archive),
                 )
             finally:
                 archive.close()
@@ -123,6 +126,12 @@ def _workflow(settings: Settings, archive: Archive) -> Workflow:
     return open_workflow(settings, archive.pool, archive.blobs, archive.directory)
 
 
+def _appliers(settings: Settings, archive: Archive) -> Appliers:
+    """How facts of rooms beside the archive take effect again."""
+    keys = {one.code: archive.directory.organisation_key(one.code) for one in settings.organisations}
+    return {**identity_appliers(archive.pool), FactKind.ORDER: orders_applier(archive.pool, keys)}
+
+
 def _exchange(settings: Settings, archive: Archive) -> Exchange:
     return Exchange(settings, archive.pool, archive.journal, archive.directory)
 
@@ -144,7 +153,8 @@ def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
         archive.spool.prepare()
         serve_receiver(
             context, archive, archive.directory, settings,
-            handover=handover, query=dimse_query, place=place, metrics=context.metrics(),
+            handover=handover, query=dimse_query, worklist=ModalityWorklist(archive.pool), place=place,
+            metrics=context.metrics(),
         )  # fmt: skip
 
 
@@ -155,7 +165,8 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
     with _opened(context, readers=8) as archive:
         serve_queries(
             context, archive, archive.directory, settings,
-            handover=handover, query=dimse_query, place=place, metrics=context.metrics(), short=Processors().short,
+            handover=handover, query=dimse_query, worklist=ModalityWorklist(archive.pool), place=place,
+            metrics=context.metrics(), short=Processors().short,
         )  # fmt: skip
 
 
@@ -204,7 +215,7 @@ def _hl7(context: RoleContext) -> None:
 
 def _worker(context: RoleContext) -> None:
     with _opened(context, readers=4) as archive:
-        also_apply = identity_appliers(archive.pool)
+        also_apply = _appliers(context.settings, archive)
         settle(context.settings, archive, also_apply=also_apply)
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
         others = (*_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores())

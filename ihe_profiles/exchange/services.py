@@ -1,8 +1,9 @@
 """The exchange of HL7 messages put together over one index, as every process opens it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from config.settings import Settings
 from hl7.conditions import Hl7Error
@@ -15,14 +16,21 @@ from hl7.validation import validate
 from ihe_profiles.exchange.inbox import LoggingInbox, RecordingInbox, Relay, TryingInbox
 from ihe_profiles.exchange.senders import KnownSenders
 from ihe_profiles.pir.patient_identity import PatientIdentity
+from ihe_profiles.swf.appointment import Appointments
+from ihe_profiles.swf.order_placement import OrderPlacement
+from ihe_profiles.swf.order_status import Destination, Item, StatusReports
 from pacsd.access.directory import Directory
+from pacsd.access.scope import Scope
 from pacsd.archive.journal import Journal
+from pacsd.events.outbox import Consumer
 from pacsd.faults import Fault, PacsdError
 from pacsd.identity.patients import Patients
 from pacsd.index.connect import Pool
 from pacsd.index.outgoing import Queued
 from pacsd.messages.inbox import Inbox, Logged
 from pacsd.messages.outbox import Outbox
+from pacsd.workflow.modality_worklist import ModalityWorklist
+from pacsd.workflow.orders import STEP_STATUS_CHANGED, Orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +49,13 @@ class Exchange:
         self.outbox = Outbox(pool, [one.name for one in settings.hl7_destinations])
         self._settings = settings
         self._directory = directory
+        self._pool = pool
+        self._worklist = ModalityWorklist(pool)
         self._inbox = Inbox(pool, journal.append_all)
-        self._handled = handled()
+        self._keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
+        self._handled = handled(Orders({key: code for code, key in self._keys.items()}))
         self._senders = KnownSenders(settings)
         self._control_ids = ControlIds()
-        self._keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
 
     def reception(self) -> Reception:
         """What takes messages as they come."""
@@ -108,9 +118,27 @@ class Exchange:
         """What a worker does for it."""
         keep_s = self._settings.hl7.keep_messages_s
         return (
+            *self._status_chores(),
             ("forget old messages", 600.0, partial(self._inbox.forget, keep_s=keep_s)),
             ("forget old outgoing messages", 600.0, partial(self.outbox.forget, keep_s=keep_s)),
         )
+
+    def _status_chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
+        """Telling destinations how far exams are, where any wants to know."""
+        first = self._settings.organisations[0].code
+        destinations = [
+            Destination(one.name, one.order_status, self._keys[one.organisation or first], one.organisation or first)
+            for one in self._settings.hl7_destinations if one.order_status
+        ]  # fmt: skip
+        if not destinations:
+            return ()
+        reports = StatusReports(self.outbox, destinations, self._item)
+        consumer = Consumer(self._pool, "order status", reports.handle, topics=[STEP_STATUS_CHANGED])
+        return (("tell how far exams are", 1.0, lambda: consumer.run() > 0),)
+
+    def _item(self, organisation: int, said: Mapping[str, Any]) -> Item | None:
+        named = {name: str(said[name]) for name in ("order_key", "requested_procedure_id", "step_id")}
+        return self._worklist.item(Scope((organisation,), organisation), **named)
 
     @property
     def _default(self) -> str:
@@ -136,9 +164,13 @@ class Exchange:
         return Relay(self.outbox, relays)
 
 
-def handled() -> tuple[Handled, ...]:
+def handled(orders: Orders) -> tuple[Handled, ...]:
     """Every kind of message that is acted on."""
-    return PatientIdentity(Patients()).handled()
+    patients = Patients()
+    return (
+        *PatientIdentity(patients).handled(), *OrderPlacement(orders, patients).handled(),
+        *Appointments(orders).handled(),
+    )  # fmt: skip
 
 
 def _read(body: bytes) -> Message:

@@ -14,7 +14,9 @@ COMMANDS = {
     Service.FIND: C_FIND_RQ,
     Service.MOVE: C_MOVE_RQ,
     Service.GET: C_GET_RQ,
+    Service.WORKLIST: C_FIND_RQ,
 }
+NAMES = {Service.WORKLIST: "C-FIND, worklist"}           # the others are called as their command is
 # Where the server itself is SCU: sub-operations of these services (PS3.4 C.4.2, C.4.3).
 SUB_OPERATIONS = {Service.STORE: (Service.MOVE, Service.GET)}
 
@@ -36,7 +38,7 @@ def claims() -> Mapping[str, object]:
 def _service(service: Service) -> Mapping[str, object]:
     classes = [one for one in SOP_CLASSES if one.service is service]
     return {
-        "name": f"C-{service.name}",
+        "name": _name(service),
         "scp": COMMANDS[service] in HANDLERS,
         "scu_of": [f"C-{one.name}" for one in SUB_OPERATIONS.get(service, ())],
         "sop_classes": len(classes),
@@ -44,11 +46,15 @@ def _service(service: Service) -> Mapping[str, object]:
     }
 
 
+def _name(service: Service) -> str:
+    return NAMES.get(service, f"C-{service.name}")
+
+
 def _sop_class(one: SOPClass) -> Mapping[str, object]:
     return {
         "uid": one.uid,
         "name": one.name,
-        "service": f"C-{one.service.name}",
+        "service": _name(one.service),
         "levels": list(one.model.value) if one.model else [],
         "retired": one.retired,
     }

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from pacsd.codec.keys import KEY_BY_TAG, Level
-from pacsd.dimse import non_patient
+from pacsd.dimse import non_patient, worklist
 from pacsd.dimse.association import Association, Message
 from pacsd.dimse.cancel import cancelled
 from pacsd.dimse.identifier import Identifier, Key, check_find, read_identifier
@@ -56,14 +56,19 @@ class Criteria:
 
 def answer(association: Association, message: Message, services: Services) -> None:
     """Stream the matches as pending responses, then the final one."""
-    declared = served(message, Service.FIND)
+    declared = served(message, Service.FIND, Service.WORKLIST)
     if declared is None:
         association.discard_dataset()
         association.send(message.context, response(message.command, SOP_CLASS_NOT_SUPPORTED))
         return
     try:
         matches: Iterator[Match]
-        if declared.non_patient is not None:
+        character_set = association.require_peer().character_set
+        if declared.service is Service.WORKLIST:
+            identifier, matches = worklist.search(association, message, services)
+            supported = worklist.supported(identifier)
+            character_set = worklist.answered_in(association, identifier)
+        elif declared.non_patient is not None:
             identifier, matches = non_patient.search(association, message, services, declared.non_patient)
             supported = non_patient.supported(identifier, declared.non_patient)
         else:
@@ -71,7 +76,11 @@ def answer(association: Association, message: Message, services: Services) -> No
             supported = all(tag in KEY_BY_TAG or tag in COMPUTED_KEYS for tag in identifier.keys)
         try:
             pending = PENDING if supported else PENDING_UNSUPPORTED_OPTIONAL_KEYS      # PS3.4 C.4.1.1.4
-            status = _stream(association, message, services, identifier, matches, pending)
+            writer = AnswerWriter(
+                identifier, message.context.transfer_syntax, retrieve_ae_title=association.called,
+                character_set=character_set,
+            )  # fmt: skip
+            status = _stream(association, message, services, writer, matches, pending)
         finally:
             if isinstance(matches, Generator):
                 matches.close()                  # a cancelled query ends in the index too
@@ -81,10 +90,10 @@ def answer(association: Association, message: Message, services: Services) -> No
     association.send(message.context, response(message.command, status))
 
 
-def served(message: Message, service: Service) -> SOPClass | None:
-    """The class of the context, if it is one of `service`."""
+def served(message: Message, *services: Service) -> SOPClass | None:
+    """The class of the context, if it is one of these services."""
     declared = sop_class(message.context.abstract_syntax)
-    return declared if declared is not None and declared.service is service else None
+    return declared if declared is not None and declared.service in services else None
 
 
 def _search(
@@ -103,16 +112,10 @@ def _search(
 
 
 def _stream(
-    association: Association, message: Message, services: Services, identifier: Identifier, matches: Iterator[Match],
+    association: Association, message: Message, services: Services, writer: AnswerWriter, matches: Iterator[Match],
     status: int,
 ) -> int:  # fmt: skip
     """Send the pending responses, several a call when they come fast. Returns the final status."""
-    writer = AnswerWriter(
-        identifier,
-        message.context.transfer_syntax,
-        retrieve_ae_title=association.called,
-        character_set=association.require_peer().character_set,
-    )
     pending = response(message.command, status)
     batch: list[Data] = []
     size, since, worked_since = 0, time.monotonic(), services.pace.now()

@@ -54,6 +54,7 @@ class Identifier:
 
     level: str                           # PATIENT, STUDY, SERIES or IMAGE; "" where a model has no levels
     keys: Mapping[int, Key] = field(default_factory=dict)
+    character_sets: tuple[str, ...] = () # as declared
 
     def uids(self, tag: int) -> tuple[str, ...]:
         """The values of a unique key; none where it is absent or universal."""
@@ -78,13 +79,14 @@ def read_identifier(
         keys = reading.keys(0, len(data), 0, ())
     except NeedMoreData as error:
         raise IdentifierError(Fault.MALFORMED, "the identifier ends inside an element") from error
-    keys.pop(SPECIFIC_CHARACTER_SET, None)
+    declared = keys.pop(SPECIFIC_CHARACTER_SET, None)
     level = keys.pop(QUERY_RETRIEVE_LEVEL, None)
+    character_sets = declared.values if declared else ()
     if not has_levels:
-        return Identifier("", keys)
+        return Identifier("", keys, character_sets)
     if level is None or len(level.values) != 1:
         raise IdentifierError(Fault.MISMATCH, "Query/Retrieve Level is missing", QUERY_RETRIEVE_LEVEL)
-    return Identifier(level.values[0], keys)
+    return Identifier(level.values[0], keys, character_sets)
 
 
 def check_find(identifier: Identifier, model: Model) -> None:

@@ -19,7 +19,7 @@ from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.negotiation import Policy
 from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.pace import Pace, plenty
-from pacsd.dimse.services import Archive, Directory, Services, unchanged
+from pacsd.dimse.services import Archive, Directory, Services, WorklistSearch, unchanged
 
 log = logging.getLogger("pacsd.dimse")
 
@@ -104,6 +104,7 @@ def serve_receiver(
     *,
     handover: Path | None = None,
     query: Callable[[Criteria], Any] = unchanged,
+    worklist: WorklistSearch | None = None,
     place: Place | None = None,
     metrics: Metrics | None = None,
 ) -> None:
@@ -112,7 +113,7 @@ def serve_receiver(
     `query` makes the archive's query of what C-FIND asks; `place` is where the processes count together.
     """
     _prepare_threads()
-    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone()))
+    services = _services(archive, directory, settings, query, worklist, metrics, Pace(place or Alone()))
     acceptor = _acceptor(services, settings, handover, place)
     listener = Listener(
         acceptor,
@@ -133,6 +134,7 @@ def serve_queries(
     *,
     handover: Path,
     query: Callable[[Criteria], Any] = unchanged,
+    worklist: WorklistSearch | None = None,
     place: Place | None = None,
     metrics: Metrics | None = None,
     short: Callable[[], bool] = plenty,
@@ -140,7 +142,7 @@ def serve_queries(
     """A query process until `context.stopping`; gives way to receivers where `short` says that processors are."""
     os.nice(_QUERY_NICE)
     _prepare_threads()
-    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone(), short=short))
+    services = _services(archive, directory, settings, query, worklist, metrics, Pace(place or Alone(), short=short))
     acceptor = _acceptor(services, settings, None, place)
     door = Door(handover, lambda connection, address, body: start(acceptor, connection, address, body))
     threading.Thread(target=door.serve, daemon=True).start()
@@ -159,6 +161,7 @@ def _services(
     directory: Directory,
     settings: Settings,
     query: Callable[[Criteria], Any],
+    worklist: WorklistSearch | None,
     metrics: Metrics | None,
     pace: Pace,
 ) -> Services:
@@ -167,6 +170,7 @@ def _services(
         archive,
         directory,
         query=query,
+        worklist=worklist,
         move_associations=dimse.move_associations,
         artim_timeout_s=dimse.artim_timeout_s,
         idle_timeout_s=dimse.idle_timeout_s,

@@ -49,7 +49,7 @@ IDENTIFIER_SYNTAXES = (                # of requests and responses we write ours
 )
 _MIN_PEER_PDU_BYTES = 128              # below it a data set would be all headers
 _RETRIEVE = frozenset((Service.MOVE, Service.GET))
-_QUERIES = _RETRIEVE | {Service.FIND}
+_QUERIES = _RETRIEVE | {Service.FIND, Service.WORKLIST}
 _STORAGE_INFORMATION = bytes((2, 0, 3, 0, 0, 0))     # PS3.4 Table B.3-2: level 2, signatures kept, nothing coerced
 
 
@@ -93,7 +93,7 @@ class Policy:
 
 
 def wants_queries(request: AssociateRequest) -> bool:
-    """Whether any proposed context is of a Query/Retrieve class."""
+    """Whether any proposed context is of a class that queries or retrieves."""
     declared = (sop_class(one.abstract_syntax) for one in request.contexts)
     return any(one is not None and one.service in _QUERIES for one in declared)
 

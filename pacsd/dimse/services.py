@@ -13,6 +13,7 @@ from pacsd.archive.retrieve import DatasetReader, InstanceRef, Selection
 from pacsd.dimse.metering import Meters
 from pacsd.dimse.occupancy import Alone
 from pacsd.dimse.pace import Pace
+from pacsd.workflow.modality_worklist import StepQuery
 
 
 class Reception(Protocol):
@@ -64,6 +65,12 @@ class Retrieve(Protocol):
 
     def open(self, ref: InstanceRef) -> DatasetReader:
         """The data set as it is given out."""
+
+
+class WorklistSearch(Protocol):
+    """Answers queries of the modality worklist as a stream."""
+
+    def __call__(self, query: StepQuery, scope: Scope) -> Iterator[Mapping[str, Mapping[str, Any]]]: ...
 
 
 class NonPatientSearch(Protocol):
@@ -121,6 +128,7 @@ class Services:
     archive: Archive
     directory: Directory
     query: Callable[[Any], Any] = unchanged
+    worklist: WorklistSearch | None = None
     move_associations: int = 1
     artim_timeout_s: float = 30.0
     idle_timeout_s: float = 300.0

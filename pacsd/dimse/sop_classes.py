@@ -18,6 +18,7 @@ class Service(Enum):
     FIND = "find"
     MOVE = "move"
     GET = "get"
+    WORKLIST = "worklist"
 
 
 class Model(Enum):
@@ -102,6 +103,11 @@ QUERY_RETRIEVE_CLASSES = (  # PS3.4 C.6
         Model.PATIENT_STUDY_ONLY,
         retired=True,
     ),
+)
+
+
+WORKLIST_CLASSES = (                     # PS3.4 K.6
+    SOPClass("1.2.840.10008.5.1.4.31", "Modality Worklist Information Model - FIND", Service.WORKLIST),
 )
 
 
@@ -336,7 +342,7 @@ def _non_patient(model: InformationModel) -> tuple[SOPClass, ...]:
 NON_PATIENT_CLASSES = tuple(one for model in MODELS for one in _non_patient(model))     # PS3.4 GG, U, X, BB, HH, II, JJ
 
 SOP_CLASSES: tuple[SOPClass, ...] = (
-    *VERIFICATION_CLASSES, *QUERY_RETRIEVE_CLASSES, *STORAGE_CLASSES, *NON_PATIENT_CLASSES
+    *VERIFICATION_CLASSES, *QUERY_RETRIEVE_CLASSES, *WORKLIST_CLASSES, *STORAGE_CLASSES, *NON_PATIENT_CLASSES
 )
 _BY_UID: dict[str, SOPClass] = {one.uid: one for one in SOP_CLASSES}
 

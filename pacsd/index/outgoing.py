@@ -87,6 +87,15 @@ def add(
     return 0 if row is None else int(row[0])
 
 
+def is_queued(connection: Connection, destination: str, control_id: str) -> bool:
+    """Whether a message of that control id was queued for a destination; who asks then queues it, and nobody else."""
+    connection.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK_CLASS, destination))
+    found = connection.execute(
+        "select from hl7_outgoing where destination = %s and control_id = %s limit 1", (destination, control_id)
+    )
+    return found.fetchone() is not None
+
+
 def next_of(
     pool: Pool, destination: str, *, holder: str, now: datetime, lease_s: float
 ) -> tuple[int, bytes, int] | None:

@@ -51,6 +51,17 @@ class Outbox:
                 connection, destination, organisation, control_id=control_id, message_type=message_type, body=body
             )
 
+    def put_once(
+        self, destination: str, organisation: int, *, control_id: str, message_type: str, body: bytes
+    ) -> int | None:
+        """The same, or None where a message of that control id was queued for the destination before."""
+        with messages_rows.keeping(self._pool) as connection:
+            if rows.is_queued(connection, destination, control_id):
+                return None
+            return self.add(
+                connection, destination, organisation, control_id=control_id, message_type=message_type, body=body
+            )
+
     def queue(self, destination: str, *, holder: str) -> "Queue":
         """One destination's queue, for the process `holder`."""
         return Queue(self._pool, destination, holder, self._clock)
