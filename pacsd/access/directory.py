@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from config.settings import RemoteAESettings, Settings
 from pacsd.access.scope import Scope
 
-SERVICES = frozenset(("echo", "store", "find", "move", "get"))
+SERVICES = frozenset(("echo", "store", "find", "move", "get", "mpps", "commitment"))
 
 
 class Refusal(Enum):

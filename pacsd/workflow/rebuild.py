@@ -1,4 +1,4 @@
-"""Workitems and subscriptions brought back from their records (`pacsd rebuild`)."""
+"""Workitems, subscriptions and performed steps brought back from their records (`pacsd rebuild`)."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -8,11 +8,14 @@ from typing import Any
 
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
+from pacsd.index import performed_steps as step_rows
 from pacsd.index import subscribers
 from pacsd.index import workitems as rows
 from pacsd.index.connect import Connection, Pool
+from pacsd.index.performed_steps import PerformedStep
 from pacsd.index.workitems import Workitem
 from pacsd.workflow.filters import conditions_of
+from pacsd.workflow.performed_step_references import studies
 from pacsd.workflow.records import Records
 
 log = logging.getLogger("pacsd.workflow")
@@ -34,7 +37,10 @@ class Rebuild:
         self._scope_of = scope_of
 
     def run(self) -> int:
-        """All of it; how many workitems. Raises PacsdError UNAVAILABLE, INTERNAL for an unknown organisation."""
+        """All of it; how many workitems and performed steps.
+
+        Raises PacsdError UNAVAILABLE, INTERNAL for an unknown organisation.
+        """
         count = 0
         for record, body in self._records.current():
             organisation = self._keys.get(body["organisation"])
@@ -43,6 +49,8 @@ class Rebuild:
             with rows.changing(self._pool, (organisation,)) as connection:
                 if "workitem" in body:
                     count += rows.insert(connection, _workitem(organisation, record, body)) is not None
+                elif "performed_step" in body:
+                    count += step_rows.insert(connection, _performed_step(organisation, record, body)) is not None
                 else:
                     self._subscriber(connection, organisation, record, body)
         return count
@@ -74,4 +82,14 @@ def _workitem(organisation: int, record: str, body: Mapping[str, Any]) -> Workit
         organisation, body["workitem"], body["state"], body["attributes"], record,
         datetime.fromisoformat(body["created_at"]), datetime.fromisoformat(body["changed_at"]),
         body["transaction_uid"], datetime.fromisoformat(finished) if finished else None, body["revision"],
+    )  # fmt: skip
+
+
+def _performed_step(organisation: int, record: str, body: Mapping[str, Any]) -> PerformedStep:
+    """That its instances have come is said once more, if they have."""
+    finished = body["finished_at"]
+    return PerformedStep(
+        organisation, body["performed_step"], body["state"], body["attributes"], studies(body["attributes"]), record,
+        datetime.fromisoformat(body["created_at"]), datetime.fromisoformat(body["changed_at"]),
+        datetime.fromisoformat(finished) if finished else None, body["revision"],
     )  # fmt: skip
