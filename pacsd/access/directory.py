@@ -73,6 +73,11 @@ class Directory:
         own = [one for one in known if asker is not None and one.organisation == asker.organisation_code]
         return next(iter(own or known), None)
 
+    def of_organisation(self, title: str, organisation: int) -> RemoteAESettings | None:
+        """Where to reach an organisation's own AE of this title: another's is somebody else."""
+        known = self._remotes.get(title, [])
+        return next((one for one in known if self._keys[one.organisation] == organisation), None)
+
     def web_reader(self) -> Peer:
         """On whose behalf an unauthenticated web client acts (the organisation named in the web settings)."""
         return self._peer("", self._settings.web.organisation)

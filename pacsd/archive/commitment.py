@@ -23,7 +23,7 @@ from pacsd.index.records import PackRow, SeriesContent
 
 COMMITMENT = "commitment"                # the kind of notification that tells a result
 PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1.1"           # PS3.4 J.3.5
-MAX_REFERENCES = 100_000                 # of one request
+MAX_REFERENCES = 50_000                  # of one request
 _AT_ONCE = 5_000                         # instances that one look at the index asks for
 _SERIES_AT_ONCE = 50
 _SAME_ASSOCIATION_S = 5.0                # how long whoever received a request has to answer on its association

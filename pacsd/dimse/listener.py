@@ -19,7 +19,7 @@ from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.negotiation import Policy
 from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.pace import Pace, plenty
-from pacsd.dimse.services import Archive, Directory, Services, unchanged
+from pacsd.dimse.services import Archive, Department, Directory, Services, unchanged
 
 log = logging.getLogger("pacsd.dimse")
 
@@ -106,13 +106,14 @@ def serve_receiver(
     query: Callable[[Criteria], Any] = unchanged,
     place: Place | None = None,
     metrics: Metrics | None = None,
+    department: Department | None = None,
 ) -> None:
     """A receiver process until `context.stopping`; associations that may query go to whoever serves `handover`.
 
     `query` makes the archive's query of what C-FIND asks; `place` is where the processes count together.
     """
     _prepare_threads()
-    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone()))
+    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone()), department)
     acceptor = _acceptor(services, settings, handover, place)
     listener = Listener(
         acceptor,
@@ -136,11 +137,13 @@ def serve_queries(
     place: Place | None = None,
     metrics: Metrics | None = None,
     short: Callable[[], bool] = plenty,
+    department: Department | None = None,
 ) -> None:
     """A query process until `context.stopping`; gives way to receivers where `short` says that processors are."""
     os.nice(_QUERY_NICE)
     _prepare_threads()
-    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone(), short=short))
+    pace = Pace(place or Alone(), short=short)
+    services = _services(archive, directory, settings, query, metrics, pace, department)
     acceptor = _acceptor(services, settings, None, place)
     door = Door(handover, lambda connection, address, body: start(acceptor, connection, address, body))
     threading.Thread(target=door.serve, daemon=True).start()
@@ -161,6 +164,7 @@ def _services(
     query: Callable[[Criteria], Any],
     metrics: Metrics | None,
     pace: Pace,
+    department: Department | None,
 ) -> Services:
     dimse = settings.dimse
     return Services(
@@ -173,6 +177,7 @@ def _services(
         connect_timeout_s=dimse.connect_timeout_s,
         meters=Meters(metrics),
         pace=pace,
+        department=department,
     )
 
 

@@ -88,7 +88,8 @@ class Reply:
 
     `afterwards` is called when the response has been sent, with a function that sends an N-EVENT-REPORT in the same
     context of the same association: see `notifications.py`. Event Information is encoded with `encoded`, in
-    `transfer_syntax_uid`.
+    `transfer_syntax_uid`. With `quiet_s` nothing is sent, and that function returns False, if the peer says something
+    within so many seconds: whoever goes on, or releases the association, does not wait for events.
     """
 
     status: int = SUCCESS
@@ -97,6 +98,7 @@ class Reply:
     sop_instance_uid: str = ""           # of an N-CREATE that named none
     tags: tuple[int, ...] = ()
     afterwards: Callable[[Notify, str], None] | None = None
+    quiet_s: float = 0.0
 
 
 Operation = Callable[[Request, Services], Reply]
@@ -135,7 +137,7 @@ def answer(
         return
     association.send(message.context, values, dataset)
     if reply.afterwards is not None:
-        _go_on(association, message, reply.afterwards)
+        _go_on(association, message, reply.afterwards, quiet_s=reply.quiet_s)
 
 
 def status_table(command_field: int) -> Mapping[Fault, int]:
@@ -232,10 +234,14 @@ def _response(message: Message, reply: Reply) -> tuple[dict[int, Value], bytes |
     return values, encoded(reply.dataset, message.context.transfer_syntax)
 
 
-def _go_on(association: Association, message: Message, afterwards: Callable[[Notify, str], None]) -> None:
+def _go_on(
+    association: Association, message: Message, afterwards: Callable[[Notify, str], None], *, quiet_s: float
+) -> None:
     """What a service does when its answer is on its way. It was answered: a failure cannot be told any more."""
 
     def notify(report: EventReport, answered: Answered) -> bool:
+        if quiet_s and association.readable(quiet_s):
+            return False
         return association.notifications.send(message.context, report, answered)
 
     try:

@@ -47,7 +47,8 @@ insert into notification (organisation, kind, ae_title, own_title, sop_instance_
 values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict do nothing returning pk
 """
 _CLAIM = f"""
-update notification n set holder = %(holder)s, leased_until = %(until)s where pk = %(pk)s and {_FREE}
+update notification n set holder = %(holder)s, leased_until = %(until)s
+where pk = %(pk)s and n.state = 'waiting' and (n.holder = %(holder)s or {_FREE})
 returning {_FIELDS}
 """
 _CLAIM_DUE = f"""
@@ -91,7 +92,7 @@ def add(
 
 
 def claim(pool: Pool, pk: int, *, holder: str, now: datetime, lease_s: float) -> Notification | None:
-    """This one, for `holder`; None if somebody else has it or it is settled."""
+    """This one, for `holder`, if need be for longer; None if somebody else has it or it is settled."""
     until = now + timedelta(seconds=lease_s)
     with lent(pool) as connection:
         row = connection.execute(_CLAIM, {"pk": pk, "holder": holder, "now": now, "until": until}).fetchone()
@@ -103,6 +104,15 @@ def claim_due(pool: Pool, *, holder: str, now: datetime, lease_s: float, limit: 
     values = {"holder": holder, "now": now, "until": now + timedelta(seconds=lease_s), "limit": limit}
     with lent(pool) as connection:
         return sorted((Notification(*row) for row in connection.execute(_CLAIM_DUE, values)), key=lambda one: one.pk)
+
+
+def release(pool: Pool, *, holders: str) -> None:
+    """Free what was claimed by holders whose names begin so."""
+    statement = """
+        update notification set holder = null, leased_until = null
+        where state = 'waiting' and starts_with(holder, %s)"""
+    with lent(pool) as connection:
+        connection.execute(statement, (holders,))
 
 
 def settle(pool: Pool, pk: int, *, state: str, at: datetime, problem: str | None = None) -> None:

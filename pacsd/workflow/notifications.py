@@ -13,27 +13,39 @@ from pacsd.index.notifications import Notification
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 300.0
-LEASE_S = 600.0                          # longer than telling all that was claimed may take
+LEASE_S = 90.0                           # longer than telling one may take
 _AT_ONCE = 20
 
 
 class Notifications:
-    """The queue; for many threads and processes at once."""
+    """The queue; for many threads and processes at once. `node` names the server, whoever of it claims something."""
 
     def __init__(
-        self, pool: Pool, *, give_up_s: float, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        pool: Pool,
+        *,
+        give_up_s: float,
+        node: str = "",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._pool = pool
         self._give_up_s = give_up_s
+        self._node = node
         self._clock = clock
 
+    def release(self) -> None:
+        """What processes of this server had claimed, before it was started again, is free."""
+        rows.release(self._pool, holders=f"{self._node} ")
+
     def claim(self, pk: int, *, holder: str) -> Notification | None:
-        """This one, unless somebody else tells it, or it was told."""
-        return rows.claim(self._pool, pk, holder=holder, now=self._clock(), lease_s=LEASE_S)
+        """This one, unless somebody else tells it, or it was told; again, to hold it for longer."""
+        return rows.claim(self._pool, pk, holder=self._holder(holder), now=self._clock(), lease_s=LEASE_S)
 
     def due(self, *, holder: str) -> Sequence[Notification]:
         """What is due for one AE; none while there is nothing, or every AE it is for pauses."""
-        return rows.claim_due(self._pool, holder=holder, now=self._clock(), lease_s=LEASE_S, limit=_AT_ONCE)
+        return rows.claim_due(
+            self._pool, holder=self._holder(holder), now=self._clock(), lease_s=LEASE_S, limit=_AT_ONCE
+        )
 
     def delivered(self, one: Notification) -> None:
         """The AE knows."""
@@ -70,6 +82,9 @@ class Notifications:
         limit = 1000
         return rows.forget(self._pool, before=self._clock() - timedelta(seconds=keep_s), limit=limit) == limit
 
+    def _holder(self, name: str) -> str:
+        return f"{self._node} {name}"
+
     def _again(self, one: Notification, problem: str, *, after_s: float) -> None:
         now = self._clock()
         if now - one.queued_at > timedelta(seconds=self._give_up_s):
@@ -80,3 +95,6 @@ class Notifications:
 
 def _pause_s(times: int) -> float:
     return float(min(FIRST_PAUSE_S * 2 ** min(times, 20), LONGEST_PAUSE_S))
+
+
+__all__ = ["LEASE_S", "Notification", "Notifications"]

@@ -1,5 +1,6 @@
 """The workflow put together over one index and one blob store, as every process opens it."""
 
+import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -67,7 +68,7 @@ def open_workflow(
     records = Records(blobs, {key: code for code, key in keys.items()})
     grace_s = settings.storage.grace_s
     label = settings.worklist.default_label
-    notifications = Notifications(index, give_up_s=settings.notifications.give_up_s)
+    notifications = _notifications(settings, index)
     availability = Availability(index, missing, _notified(settings, keys))
     telling = Consumer(index, _CONSUMER, availability.handle, topics=TOPICS)
     return Workflow(
@@ -98,6 +99,20 @@ def announce_restart(dsn: str) -> None:
         subscribers.report_restart(index, reports.restarted())
     finally:
         index.close()
+
+
+def release_notifications(settings: Settings, dsn: str) -> None:
+    """What this server had claimed to tell, before it ended, waits again."""
+    index = pool(dsn, max_size=1)
+    try:
+        _notifications(settings, index).release()
+    finally:
+        index.close()
+
+
+def _notifications(settings: Settings, index: Pool) -> Notifications:
+    node = f"{platform.node()} {settings.data_dir.absolute()}"
+    return Notifications(index, give_up_s=settings.notifications.give_up_s, node=node)
 
 
 def _delete_finished(settings: Settings, index: Pool) -> bool:
