@@ -16,8 +16,9 @@ from ihe_profiles.exchange.claims import claims as hl7_claims
 from ihe_profiles.exchange.queues import DeliveryQueue
 from ihe_profiles.exchange.services import Exchange
 from pacsd.archive.commitment import COMMITMENT
+from pacsd.archive.journal import FactKind
 from pacsd.archive.services import Archive, open_archive
-from pacsd.archive.upkeep import Upkeep, chores, settle
+from pacsd.archive.upkeep import Appliers, Upkeep, chores, settle
 from pacsd.archive.worker import Chore, Worker
 from pacsd.commands import cli
 from pacsd.dimse import availability, commitment
@@ -49,6 +50,8 @@ from pacsd.web.services import Services, WebLimits
 from pacsd.web.threads import picture_threads
 from pacsd.workflow.availability import AVAILABILITY
 from pacsd.workflow.claims import claims as worklist_claims
+from pacsd.workflow.orders import applier as orders_applier
+from pacsd.workflow.orders import progress
 from pacsd.workflow.services import Workflow, announce_restart, open_workflow, release_notifications
 
 HANDOVER_SOCKET = "queries.sock"         # through it receivers pass associations on to query processes
@@ -90,7 +93,7 @@ class Wiring:
                     archive,
                     also_rebuild=(workflow.rebuild.run,),
                     also_check=(workflow.check.run,),
-                    also_apply=identity_appliers(archive.pool),
+                    also_apply=_appliers(settings, archive),
                 )
             finally:
                 archive.close()
@@ -131,13 +134,20 @@ def _prepare(settings: Settings, dsn: str) -> None:
 
 
 def _workflow(settings: Settings, archive: Archive) -> Workflow:
-    missing = archive.commitments.missing
-    return open_workflow(settings, archive.pool, archive.blobs, archive.directory, missing=missing)
+    return open_workflow(
+        settings, archive.pool, archive.blobs, archive.directory, missing=archive.commitments.missing, progress=progress
+    )
 
 
 def _department(settings: Settings, archive: Archive) -> Department:
     workflow = _workflow(settings, archive)
     return Department(workflow.performed_steps, archive.commitments, workflow.notifications)
+
+
+def _appliers(settings: Settings, archive: Archive) -> Appliers:
+    """How facts of rooms beside the archive take effect again."""
+    keys = {one.code: archive.directory.organisation_key(one.code) for one in settings.organisations}
+    return {**identity_appliers(archive.pool), FactKind.ORDER: orders_applier(archive.pool, keys)}
 
 
 def _exchange(settings: Settings, archive: Archive) -> Exchange:
@@ -223,7 +233,7 @@ def _hl7(context: RoleContext) -> None:
 
 def _worker(context: RoleContext) -> None:
     with _opened(context, readers=4 + NOTIFIERS) as archive, _notifying(context, archive):
-        also_apply = identity_appliers(archive.pool)
+        also_apply = _appliers(context.settings, archive)
         settle(context.settings, archive, also_apply=also_apply)
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
         others = (*_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores())

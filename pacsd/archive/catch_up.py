@@ -59,7 +59,7 @@ def last_words(facts: Iterable[Fact]) -> list[Fact]:
                 last.append(fact)
         elif fact.kind in _REJECTIONS and (series := dict(_untold(body, told))):
             last.append(replace(fact, body={**body, "series": series}))
-        elif fact.kind is FactKind.PATIENT_MERGE:
+        elif fact.kind is FactKind.PATIENT_MERGE or (fact.kind is FactKind.ORDER and _first(_ordered(body), told)):
             last.append(fact)
     return last[::-1]
 
@@ -67,6 +67,12 @@ def last_words(facts: Iterable[Fact]) -> list[Fact]:
 def _corrected(fact: Fact) -> tuple[str, ...]:
     names = ("authority", "patient_id") if fact.kind is FactKind.PATIENT_OVERLAY else ("organisation", "study")
     return fact.kind.value, *(str(fact.body[name]) for name in names)
+
+
+def _ordered(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Each fact of an order holds all of one requested procedure."""
+    procedure = body["procedure"]
+    return FactKind.ORDER.value, body["organisation"], procedure["order_key"], procedure["requested_procedure_id"]
 
 
 def _untold(body: Mapping[str, Any], told: set[tuple[str, ...]]) -> Iterator[tuple[str, list[str]]]:

@@ -33,6 +33,7 @@ class FactKind(Enum):
     PURGE = "purge"                          # organisation, study, series {uid: [sop, ...]}
     REPLACE = "replace"                      # key, study, series, sop, digest: the bytes that count from now on
     PATIENT_MERGE = "patient.merge"          # authority, patient_id, into
+    ORDER = "order"                          # organisation, authority, patient_id, procedure, steps: all of it
 
 
 @dataclass(frozen=True, slots=True)

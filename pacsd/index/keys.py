@@ -10,7 +10,7 @@ from typing import Literal
 
 from pacsd.codec.keys import KEY_BY_TAG, Key
 
-Table = Literal["study", "series", "workitem", "non_patient_instance"]
+Table = Literal["study", "series", "workitem", "non_patient_instance", "scheduled_step"]
 
 
 class Kind(Enum):

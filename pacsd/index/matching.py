@@ -15,6 +15,7 @@ from pacsd.index.patterns import DateRange, DateTimeRange, FuzzyName, NamePatter
 from pacsd.index.predicate import Params
 from pacsd.index.values import (
     Attributes,
+    attributes_at,
     bounded,
     date_of,
     number_of,
@@ -26,7 +27,8 @@ from pacsd.index.values import (
 LEVELS: tuple[Level, ...] = ("patient", "study", "series", "instance")
 
 _EMPTY = '""'                            # PS3.4 C.2.2.2.7
-_ALIAS = {"study": "s", "series": "r", "workitem": "w", "non_patient_instance": "o"}
+_ALIAS = {"study": "s", "series": "r", "workitem": "w", "non_patient_instance": "o", "scheduled_step": "t"}
+_HAVE_GRAMS = frozenset(("study", "scheduled_step"))     # tables whose rows belong to a patient with grams of names
 
 # No wildcards here (PS3.4 C.2.2.2.4); a value that holds one is compared as it stands.
 _NUMERIC_VRS = frozenset(("IS", "DS", "US", "SS", "UL", "SL", "FL", "FD", "SV", "UV"))
@@ -84,12 +86,16 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What is searched: which attributes are keys, of which level, and which of them stand in columns."""
+    """What is searched: which attributes are keys, of which level, and which of them stand in columns.
+
+    `single`: a sequence that never has more than one item, so that keys below it need no search for the same item.
+    """
 
     level_of: Callable[[str], Level | None]      # of a path; None: no key
     columns: Mapping[str, Column]                # by path
     time_of_date: Mapping[str, str]              # paths that combined matching takes together
     computed: frozenset[str] = frozenset()
+    single: str | None = None
 
 
 def _level_of(path: str) -> Level | None:
@@ -116,7 +122,7 @@ def compile_criteria(criteria: Iterable[Criterion], options: Options, model: Mod
             unsupported.append(path)
         elif path not in done and not _universal(value):
             tests.append(_test(path, value, level, options, model.columns.get(path)))
-    return Conditions((*combined, *tests, *_same_items(tests)), tuple(unsupported))
+    return Conditions((*combined, *tests, *_same_items(tests, model.single)), tuple(unsupported))
 
 
 def _clean(value: str) -> str:
@@ -202,9 +208,10 @@ class AnyOf:
         conditions = [f"{name} = any({params.add(literals)}::text[])"] if len(literals) > 1 else []
         rest = [p for p in self.patterns if not (conditions and isinstance(p, Pattern | Exact) and p.literal)]
         conditions += [p.sql(name, params) for p in rest]
-        grams = [_gram(params, p.grams()) for p in rest if isinstance(p, NamePattern | FuzzyName)]
+        alias = _ALIAS[self.column.table]
+        grams = [_gram(params, p.grams(), alias) for p in rest if isinstance(p, NamePattern | FuzzyName)]
         text = "(" + " or ".join(conditions) + ")"
-        if self.column.name == "patient" and self.column.table == "study" and len(rest) == 1 and grams[0]:
+        if self.column.name == "patient" and self.column.table in _HAVE_GRAMS and len(rest) == 1 and grams[0]:
             return f"({text} and {grams[0]})"
         return text
 
@@ -263,21 +270,28 @@ class SameItem:
 
     def matches(self, attributes: Attributes) -> bool:
         """Whether there is such an item."""
-        items = attributes.get(self.sequence, {}).get("Value") or ()
+        items = [item for one in attributes_at(attributes, self.sequence) for item in one.get("Value") or ()]
         return any(isinstance(i, Mapping) and all(test.matches(i) for test in self.tests) for i in items)
 
 
-def _same_items(tests: Sequence[Test]) -> list[Test]:
+def _same_items(tests: Sequence[Test], single: str | None) -> list[Test]:
     below: dict[str, list[AnyOf]] = {}
     for test in tests:
-        if isinstance(test, AnyOf) and "." in test.path:
-            below.setdefault(test.path.partition(".")[0], []).append(test)
+        if isinstance(test, AnyOf) and (sequence := _sequence_of(test.path, single)):
+            below.setdefault(sequence, []).append(test)
     return [
         SameItem(sequence, group[0].level, tuple(
-            replace(test, path=test.path.partition(".")[2], column=None) for test in group
+            replace(test, path=test.path.removeprefix(sequence + "."), column=None) for test in group
         ))
         for sequence, group in below.items() if len(group) > 1
     ]  # fmt: skip
+
+
+def _sequence_of(path: str, single: str | None) -> str:
+    """The outermost sequence of several items that an attribute stands in; empty where there is none."""
+    above = f"{single}." if single is not None and path.startswith(f"{single}.") else ""
+    outermost, _, inner = path.removeprefix(above).partition(".")
+    return above + outermost if inner else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,8 +404,8 @@ def _any_element(column: str, patterns: Sequence[Any], params: Params) -> str:
     return "(" + " or ".join(conditions) + ")"
 
 
-def _gram(params: Params, grams: Sequence[str]) -> str:
-    found = (f"s.patient in (select patient from name_gram where gram = {params.add(gram)})" for gram in grams)
+def _gram(params: Params, grams: Sequence[str], alias: str) -> str:
+    found = (f"{alias}.patient in (select patient from name_gram where gram = {params.add(gram)})" for gram in grams)
     return " and ".join(found)
 
 

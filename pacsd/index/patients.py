@@ -11,6 +11,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
+from pacsd.index import scheduled_steps
 from pacsd.index.connect import Connection
 from pacsd.index.effective import recompute
 from pacsd.index.rows import PATIENT_ID, dumps
@@ -60,6 +61,12 @@ def locked(connection: Connection, assigning_authority: str, patient_id: str, *,
             return None                          # else somebody makes it at this moment: look again
 
 
+def overlay_of(connection: Connection, patient: int) -> Attributes:
+    """What is stated of a patient now."""
+    row = connection.execute("select overlay from patient where pk = %s", (patient,), prepare=True).fetchone()
+    return {} if row is None else row[0]
+
+
 def locked_pair(
     connection: Connection, assigning_authority: str, first: str, second: str
 ) -> tuple[Patient, Patient]:
@@ -93,11 +100,13 @@ def state(
         connection.execute(_STATE_AND_TELL, (*values, *event), prepare=True)
     if patient.made:
         return 0
-    return recompute(connection, _studies(connection, patient.pk))
+    found = recompute(connection, _studies(connection, patient.pk))
+    scheduled_steps.recompute(connection, patient.pk)
+    return found
 
 
 def merge(connection: Connection, prior: Patient, survivor: Patient, *, at: datetime) -> int:
-    """All studies of `prior` become those of `survivor`, and show its id; how many of the survivor's there are now.
+    """All studies and orders of `prior` become those of `survivor`, and show its id; how many studies it has now.
 
     Each study keeps whom it was first placed under, so that this can be taken back. Both are locked, and neither is
     merged into anybody.
@@ -111,9 +120,12 @@ def merge(connection: Connection, prior: Patient, survivor: Patient, *, at: date
         "update study set named_patient = coalesce(named_patient, patient), patient = %s where pk = any(%s)",
         (survivor.pk, moved),
     )
+    scheduled_steps.move(connection, prior.pk, survivor.pk)
     named = {**survivor.overlay, PATIENT_ID: {"vr": "LO", "Value": [survivor.patient_id]}}
     connection.execute(_STATE, (Jsonb(named, dumps=dumps), at, survivor.pk))
-    return recompute(connection, _studies(connection, survivor.pk))
+    found = recompute(connection, _studies(connection, survivor.pk))
+    scheduled_steps.recompute(connection, survivor.pk)
+    return found
 
 
 def _studies(connection: Connection, patient: int) -> Sequence[int]:

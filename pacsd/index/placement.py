@@ -94,7 +94,9 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Patient:
+class Holder:
+    """The patient under whom something is put, until the transaction ends."""
+
     pk: int
     made: bool                           # just now: then its study hardly ever is there already
     overlay: Attributes                  # what is stated of it
@@ -143,12 +145,12 @@ def _patient_key(arrival: Arrival, above: Above) -> tuple[str, str, str]:
 
 def _patients(
     connection: Connection, arrivals: Iterable[tuple[Arrival, Above]]
-) -> dict[tuple[str, str, str], _Patient]:
+) -> dict[tuple[str, str, str], Holder]:
     keys = sorted({_patient_key(arrival, above) for arrival, above in arrivals})
-    return {key: _patient(connection, key) for key in keys}
+    return {key: holder(connection, key) for key in keys}
 
 
-def _patient(connection: Connection, key: tuple[str, str, str]) -> _Patient:
+def holder(connection: Connection, key: tuple[str, str, str]) -> Holder:
     """The row that is there, or the one made; a row made by somebody else meanwhile is found the second time.
 
     Where that patient was merged, the one that survives. Both rows stay as they are until the transaction ends.
@@ -158,7 +160,7 @@ def _patient(connection: Connection, key: tuple[str, str, str]) -> _Patient:
     named, (pk, made, overlay, survivor) = row[0], row
     while survivor is not None and (row := connection.execute(_SURVIVOR, (survivor,)).fetchone()) is not None:
         pk, made, overlay, survivor = row
-    return _Patient(pk, made, overlay, named if named != pk else None)
+    return Holder(pk, made, overlay, named if named != pk else None)
 
 
 def _found_or_made(
@@ -172,7 +174,7 @@ def _found_or_made(
     return row
 
 
-def _study(connection: Connection, arrival: Arrival, above: Above, patient: _Patient) -> _Study:
+def _study(connection: Connection, arrival: Arrival, above: Above, patient: Holder) -> _Study:
     original = {**above.patient, **above.study}
     key = (arrival.study_instance_uid, arrival.organisation)
     new = _new_study(arrival, above, original, patient)
@@ -188,7 +190,7 @@ def _study(connection: Connection, arrival: Arrival, above: Above, patient: _Pat
 
 
 def _new_study(
-    arrival: Arrival, above: Above, original: Attributes, patient: _Patient
+    arrival: Arrival, above: Above, original: Attributes, patient: Holder
 ) -> list[Any]:
     effective = overlaid(original, patient.overlay)
     ready = answer("study", effective)

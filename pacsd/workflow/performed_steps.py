@@ -106,20 +106,25 @@ class PerformedSteps:
 
     def _tell(self, connection: Connection, peer: Peer, step: PerformedStep) -> None:
         """The scheduled steps, and the rest of the house."""
-        for one in scheduled(step.attributes):
-            self._progress(
-                connection,
-                organisation=step.organisation,
-                study_instance_uid=one.study_instance_uid,
-                accession_number=one.accession_number,
-                scheduled_step_ids=one.scheduled_step_ids,
-                status=step.state,
-                at=step.changed_at,
-            )
+        tell_scheduled(connection, step, self._progress, at=step.changed_at)
         outbox.append(
             connection, organisation=step.organisation, topic=TOPICS[StepState(step.state)],
             subject=step.sop_instance_uid, body=_told(connection, peer, step),
         )  # fmt: skip
+
+
+def tell_scheduled(connection: Connection, step: PerformedStep, progress: Progress, *, at: datetime) -> None:
+    """Tell every scheduled step that a performed one names how far it is."""
+    for one in sorted(scheduled(step.attributes), key=lambda one: (one.study_instance_uid, one.accession_number)):
+        progress(
+            connection,
+            organisation=step.organisation,
+            study_instance_uid=one.study_instance_uid,
+            accession_number=one.accession_number,
+            scheduled_step_ids=one.scheduled_step_ids,
+            status=step.state,
+            at=at,
+        )
 
 
 def _told(connection: Connection, peer: Peer, step: PerformedStep) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pacsd.index.performed_steps import PerformedStep
 from pacsd.index.workitems import Workitem
 from pacsd.workflow.filters import conditions_of
 from pacsd.workflow.performed_step_references import studies
+from pacsd.workflow.performed_steps import Progress, nobody_schedules, tell_scheduled
 from pacsd.workflow.records import Records
 
 log = logging.getLogger("pacsd.workflow")
@@ -29,12 +30,19 @@ class Rebuild:
     """
 
     def __init__(
-        self, pool: Pool, records: Records, keys: Mapping[str, int], scope_of: Callable[[str], Scope]
+        self,
+        pool: Pool,
+        records: Records,
+        keys: Mapping[str, int],
+        scope_of: Callable[[str], Scope],
+        *,
+        progress: Progress = nobody_schedules,
     ) -> None:
         self._pool = pool
         self._records = records
         self._keys = keys
         self._scope_of = scope_of
+        self._progress = progress
 
     def run(self) -> int:
         """All of it; how many workitems and performed steps.
@@ -50,10 +58,17 @@ class Rebuild:
                 if "workitem" in body:
                     count += rows.insert(connection, _workitem(organisation, record, body)) is not None
                 elif "performed_step" in body:
-                    count += step_rows.insert(connection, _performed_step(organisation, record, body)) is not None
+                    count += self._performed_step(connection, _performed_step(organisation, record, body))
                 else:
                     self._subscriber(connection, organisation, record, body)
         return count
+
+    def _performed_step(self, connection: Connection, step: PerformedStep) -> bool:
+        """As it was last said, to the steps it was scheduled as too."""
+        made = step_rows.insert(connection, step) is not None
+        if made:
+            tell_scheduled(connection, step, self._progress, at=step.finished_at or step.created_at)
+        return made
 
     def _subscriber(self, connection: Connection, organisation: int, record: str, body: Mapping[str, Any]) -> None:
         scope = self._scope_of(body["organisation"])

@@ -79,7 +79,7 @@ def open_workflow(
         performed_steps=PerformedSteps(index, records, grace_s=grace_s, progress=progress),
         notifications=notifications,
         check=Check(index, records),
-        rebuild=Rebuild(index, records, keys, directory.scope),
+        rebuild=Rebuild(index, records, keys, directory.scope, progress=progress),
         chores=(
             ("delete finished workitems", 60.0, partial(_delete_finished, settings, index)),
             ("forget old reports", 600.0, partial(_forget, settings, index)),

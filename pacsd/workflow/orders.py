@@ -1,0 +1,482 @@
+"""Orders: what was requested of whom, in scheduled procedure steps that modalities find on their worklist.
+
+A statement of an order holds one requested procedure with its steps. Its numbers, its Study Instance UID and the ids of
+its steps are its own where it has them; where not they are assigned, the same ones for the same order. Every change is
+said to the unit of work as a fact that holds the whole procedure, so that a rebuild from blobs alone knows it.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from pacsd.faults import Fault, PacsdError
+from pacsd.index import orders as rows
+from pacsd.index import outbox, patients, placement, scheduled_steps
+from pacsd.index.connect import Connection, Pool, retried
+from pacsd.index.orders import Procedure
+from pacsd.index.scheduled_steps import Step, inner, with_status
+from pacsd.index.values import Attributes
+from pacsd.workflow import order_ids
+from pacsd.workflow.order_statuses import CANCELED, FINAL, PERFORMED, SCHEDULED, status_of
+
+ORDER_CHANGED, STEP_STATUS_CHANGED = "order.changed", "step.status_changed"
+FACT = "order"                           # the word of the journal's FactKind
+BY_MESSAGE, BY_EXAM = "message", "exam"  # who changed a status
+
+SEQUENCE, STEP_ID = "00400100", "00400009"
+ACCESSION_NUMBER, STUDY_INSTANCE_UID, REQUESTED_PROCEDURE_ID = "00080050", "0020000D", "00401001"
+PLACER_NUMBER, FILLER_NUMBER = "00402016", "00402017"
+PATIENT_ID, ISSUER_OF_PATIENT_ID = "00100020", "00100021"
+_NEVER = datetime.fromtimestamp(0, UTC)  # of what is about to be said
+
+
+class Work(Protocol):
+    """The unit of work within which a message takes effect."""
+
+    @property
+    def connection(self) -> Connection: ...
+    @property
+    def organisation(self) -> int: ...
+    def say(self, fact: Mapping[str, object]) -> datetime:
+        """Have a fact journalled before all this can be committed; when it was said."""
+
+
+class Fact(Protocol):
+    """A fact of the journal, on its way into an index once more."""
+
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def body(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Which application said something, and when by its own clock (YYYYMMDDHHMMSS.F, as far as it tells)."""
+
+    by: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """What a message speaks of: an order by its placer's or filler's number ("id^namespace"), and of its procedures and
+    steps those that are named; all where none is."""
+
+    placer: str = ""
+    filler: str = ""
+    requested_procedure_id: str = ""
+    study_instance_uid: str = ""
+    accession_number: str = ""
+    step_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedStep:
+    """A step as ordered: the attributes of its item, DICOM JSON by tag. `status` None: the one it has, or SCHEDULED."""
+
+    step_id: str
+    attributes: Attributes
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A requested procedure as ordered: attributes of patient, visit, request and procedure, and its steps.
+
+    `renews`: steps that were canceled are scheduled again.
+    """
+
+    which: Which
+    authority: str
+    patient_id: str
+    attributes: Attributes
+    steps: tuple[OrderedStep, ...]
+    said: Said
+    renews: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """A step whose status was changed."""
+
+    step_id: str
+    requested_procedure_id: str
+    accession_number: str
+    study_instance_uid: str
+    placer_number: str
+    filler_number: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a statement: "new", "changed", "same", or "older" than what is known, and then without effect."""
+
+    what: str
+    procedure: Procedure
+    steps: tuple[Step, ...]
+
+
+class Orders:
+    """States orders and their progress, within the caller's unit of work. `codes`: of organisations, by key."""
+
+    def __init__(self, codes: Mapping[int, str]) -> None:
+        self._codes = codes
+
+    def place(self, work: Work, ordered: Ordered) -> Done:
+        """Make an order, or change it to what is said now; steps that are not named stay.
+
+        Raises PacsdError CONFLICT where the order is another patient's, MALFORMED.
+        """
+        which = ordered.which
+        if not (which.placer or which.filler):
+            raise PacsdError(Fault.MALFORMED, "an order has a number")
+        patient = placement.holder(work.connection, (ordered.patient_id, ordered.authority, ""))
+        rows.hold_numbers(work.connection, work.organisation, (which.placer, which.filler))
+        known = rows.of_order(work.connection, work.organisation, placer=which.placer, filler=which.filler)
+        if any(one.patient != patient.pk for one in known):
+            raise PacsdError(Fault.CONFLICT, "the order of that number is another patient's")
+        procedure = _chosen(known, which)
+        if procedure is not None and _is_older(ordered.said, procedure):
+            return Done("older", procedure, ())
+        steps = scheduled_steps.of(work.connection, [procedure.pk]) if procedure else []
+        return self._state(work, _Case(ordered, procedure, tuple(steps), patient, work.organisation))
+
+    def change_status(self, work: Work, which: Which, status: str, said: Said) -> Sequence[Touched]:
+        """Say how far steps have come. Steps that are canceled or discontinued that way, and are finished, stay so.
+
+        Raises PacsdError NOT_FOUND for an order nobody placed, REFUSED to cancel what is being performed, MALFORMED.
+        """
+        status, touched = status_of(status), []
+        for procedure, steps in self._named(work, which):
+            if _is_older(said, procedure):
+                continue
+            chosen = [one for one in steps if not which.step_ids or one.step_id in which.step_ids]
+            if status == CANCELED and any(one.status in PERFORMED - FINAL for one in chosen):
+                raise PacsdError(Fault.REFUSED, "a step that was started is discontinued or completed, not canceled")
+            changed = [one for one in chosen if one.status != status and not _is_settled(one, status)]
+            touched += self._changed(work, procedure, steps, {one.pk: status for one in changed}, said)
+        return touched
+
+    def reschedule(
+        self, work: Work, which: Which, item: Attributes, said: Said, *, renews: bool = False, cancels: bool = False
+    ) -> Done:
+        """Change attributes of steps, as their time and place; those that are being performed keep their status.
+
+        `renews`: steps that were canceled are scheduled again; `cancels`: they leave the worklist until then.
+        Raises PacsdError NOT_FOUND.
+        """
+        last: Done | None = None
+        for procedure, steps in self._named(work, which):
+            if _is_older(said, procedure):
+                last = last or Done("older", procedure, ())
+                continue
+            chosen = {one.pk for one in steps if not which.step_ids or one.step_id in which.step_ids}
+            new = [_booked(one, item, renews, cancels) if one.pk in chosen else one for one in steps]
+            last = self._written(work, procedure, new, said, "changed" if new != steps else "same")
+        if last is None:
+            raise PacsdError(Fault.NOT_FOUND, "there is no order of that number")
+        return last
+
+    def _named(self, work: Work, which: Which) -> list[tuple[Procedure, list[Step]]]:
+        """The procedures that a message about a known order speaks of, with their steps."""
+        rows.hold_numbers(work.connection, work.organisation, (which.placer, which.filler))
+        known = rows.of_order(work.connection, work.organisation, placer=which.placer, filler=which.filler)
+        found = [one for one in known if _fits(one, which)]
+        if not found:
+            raise PacsdError(Fault.NOT_FOUND, "there is no order of that number")
+        steps = scheduled_steps.of(work.connection, [one.pk for one in found])
+        ids = {one.step_id for one in steps}
+        if missing := [one for one in which.step_ids if one not in ids]:
+            raise PacsdError(Fault.NOT_FOUND, f"the order has no step {missing[0]}")
+        return [(one, [step for step in steps if step.procedure == one.pk]) for one in found]
+
+    def _state(self, work: Work, case: "_Case") -> Done:
+        ordered, known = case.ordered, case.procedure
+        ids = _ids(work, self._codes[work.organisation], case)
+        procedure = Procedure(
+            work.organisation, known.order_key if known else order_ids.order_key(ordered.which.placer,
+            ordered.which.filler), ids.requested_procedure_id, case.patient.pk, case.patient.named,
+            known.stated_at if known else _NEVER, ordered.which.placer or (known.placer_number if known else ""),
+            ordered.which.filler or (known.filler_number if known else ""), ids.accession_number,
+            ids.study_instance_uid, ordered.said.by, ordered.said.at, known.pk if known else 0,
+        )  # fmt: skip
+        above = {**ordered.attributes, **_numbers(procedure), **_patient_of(ordered)}
+        steps = _merged(case, above, ids.requested_procedure_id)
+        same = known is not None and list(case.steps) == steps and replace(
+            known, said_by=procedure.said_by, said=procedure.said) == procedure  # fmt: skip
+        return self._written(work, procedure, steps, ordered.said, "new" if known is None else
+                             "same" if same else "changed")  # fmt: skip
+
+    def _changed(
+        self, work: Work, procedure: Procedure, steps: Sequence[Step], statuses: Mapping[int, str], said: Said
+    ) -> list[Touched]:
+        if not statuses:
+            return []
+        new = [_with_status(one, statuses[one.pk]) if one.pk in statuses else one for one in steps]
+        done = self._written(work, procedure, new, said, "changed")
+        return [_touched(done.procedure, one) for one in done.steps if one.pk in statuses]
+
+    def _written(
+        self, work: Work, procedure: Procedure, steps: Sequence[Step], said: Said, what: str
+    ) -> Done:
+        """Journal, keep and tell the whole of a procedure."""
+        if what == "same":
+            return Done(what, procedure, tuple(steps))
+        connection = work.connection
+        before = {one.step_id: one.status for one in scheduled_steps.of(connection, [procedure.pk])}
+        moved = {one.step_id for one in steps if before.get(one.step_id) != one.status}
+        procedure = replace(procedure, said_by=said.by, said=said.at)
+        at = work.say(_fact(self._codes[work.organisation], procedure, steps, moved))
+        procedure = replace(procedure, stated_at=at)
+        written = [replace(one, status_at=at) if one.step_id in moved else one for one in steps]
+        _write(connection, procedure, written)
+        _tell(connection, procedure, ORDER_CHANGED, {"what": what, "steps": [one.step_id for one in written]})
+        for one in written:
+            if one.step_id in moved & before.keys():
+                _tell_status(connection, procedure, _touched(procedure, one), BY_MESSAGE)
+        return Done(what, procedure, tuple(written))
+
+
+def progress(
+    connection: Connection,
+    *,
+    organisation: int,
+    study_instance_uid: str | None,
+    accession_number: str | None,
+    scheduled_step_ids: Collection[str],
+    status: str,
+    at: datetime,
+) -> list[Touched]:
+    """Change the status of the scheduled steps that a performed step names; which were changed.
+
+    The steps of those ids among the procedures of the Study Instance UID, else of the accession number; of the ids
+    alone where neither is given. Without ids all steps of the procedures. What was said later than `at` stays, so this
+    may be called twice. It tells by `step.status_changed` and journals nothing: the caller's own fact leads here again.
+    Raises PacsdError MALFORMED.
+    """
+    status = status_of(status)
+    found = rows.performed(
+        connection, organisation, study_instance_uid=study_instance_uid, accession_number=accession_number,
+        scheduled_step_ids=scheduled_step_ids,
+    )  # fmt: skip
+    touched: list[Touched] = []
+    steps = scheduled_steps.of(connection, [one.pk for one in found])
+    for procedure in found:
+        changed = [
+            replace(one, status=status, status_at=at, original=with_status(one.original, status)) for one in steps
+            if one.procedure == procedure.pk and one.status != status and one.status_at <= at
+            and (not scheduled_step_ids or one.step_id in scheduled_step_ids)
+        ]  # fmt: skip
+        if changed:
+            overlay = patients.overlay_of(connection, procedure.patient)
+            scheduled_steps.write(connection, changed, overlay)
+        for one in changed:
+            touched.append(_touched(procedure, one))
+            _tell_status(connection, procedure, touched[-1], BY_EXAM)
+    return touched
+
+
+def applier(pool: Pool, keys: Mapping[str, int]) -> Callable[[Fact], None]:
+    """How facts of orders take effect again, after a crash or in a rebuild. `keys`: of organisations, by code."""
+
+    def apply(fact: Fact) -> None:
+        retried(pool, lambda connection: _apply(connection, keys, fact))
+
+    return apply
+
+
+def _apply(connection: Connection, keys: Mapping[str, int], fact: Fact) -> None:
+    body = fact.body
+    organisation = keys.get(body["organisation"])
+    if organisation is None:
+        raise PacsdError(Fault.INTERNAL, f"organisation {body['organisation']} is not configured")
+    with connection.transaction():
+        connection.execute("set local synchronous_commit = on")
+        patient = placement.holder(connection, (body["patient_id"], body["authority"], ""))
+        said = dict(body["procedure"])
+        rows.hold_numbers(connection, organisation, (said["placer_number"], said["filler_number"]))
+        known = rows.by_key(connection, organisation, said["order_key"], said["requested_procedure_id"])
+        if known is not None and known.stated_at >= fact.at:
+            return
+        procedure = Procedure(organisation=organisation, patient=patient.pk, named_patient=patient.named,
+                              stated_at=fact.at, pk=known.pk if known else 0, **said)  # fmt: skip
+        there = {one.step_id: one for one in scheduled_steps.of(connection, [known.pk] if known else [])}
+        steps = [_again(procedure, one, there.get(one["step_id"]), fact.at) for one in body["steps"]]
+        _write(connection, procedure, steps)
+
+
+def _again(procedure: Procedure, said: Mapping[str, Any], there: Step | None, at: datetime) -> Step:
+    """A step as a fact has it; its status, unless an exam said a later one."""
+    status_at = datetime.fromisoformat(said["status_at"]) if said["status_at"] else at
+    status = said["status"]
+    if there is not None and there.status_at > status_at:
+        status, status_at = there.status, there.status_at
+    return Step(procedure.pk, procedure.patient, procedure.organisation, said["step_id"], status, status_at,
+                with_status(said["item"], status), there.pk if there else 0)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A statement, and what is known of its procedure."""
+
+    ordered: Ordered
+    procedure: Procedure | None
+    steps: tuple[Step, ...]
+    patient: placement.Holder
+    organisation: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    requested_procedure_id: str
+    accession_number: str
+    study_instance_uid: str
+
+
+def _ids(work: Work, code: str, case: _Case) -> _Ids:
+    """What the order says, else what is known, else what images that came before say, else what is assigned."""
+    which, known = case.ordered.which, case.procedure
+    assigned = order_ids.assigned(code, which.placer, which.filler, which.requested_procedure_id)
+    accession = which.accession_number or (known.accession_number if known else assigned.accession_number)
+    uid = which.study_instance_uid or (known.study_instance_uid if known else "")
+    if not uid:
+        found = rows.study_of_accession(work.connection, work.organisation, accession, case.patient.pk)
+        uid = found or assigned.study_instance_uid
+    procedure_id = known.requested_procedure_id if known else which.requested_procedure_id
+    return _Ids(procedure_id or assigned.requested_procedure_id, accession, uid)
+
+
+def _merged(case: _Case, above: Attributes, requested_procedure_id: str) -> list[Step]:
+    """The steps of the procedure as they are from now on, those that the statement does not name among them."""
+    there = {one.step_id: one for one in case.steps}
+    places = list(there)
+    new: dict[str, Step] = {}
+    for number, ordered in enumerate(case.ordered.steps):
+        known_id = places[number] if number < len(places) else ""
+        step_id = ordered.step_id or known_id or order_ids.step_id(requested_procedure_id, number + 1)
+        new[step_id] = _ordered_step(case, there.get(step_id), above, step_id, ordered)
+    kept = {
+        one.step_id: replace(one, original=with_status({**above, SEQUENCE: one.original[SEQUENCE]}, one.status))
+        for one in case.steps if one.step_id not in new
+    }  # fmt: skip
+    return [*(kept.get(key) or new[key] for key in there), *(one for key, one in new.items() if key not in there)]
+
+
+def _ordered_step(case: _Case, known: Step | None, above: Attributes, step_id: str, ordered: OrderedStep) -> Step:
+    renewed = known is None or (known.status == CANCELED and case.ordered.renews)
+    status = status_of(ordered.status) if ordered.status else SCHEDULED if renewed or known is None else known.status
+    if known is not None and (_is_settled(known, status) or (known.status == CANCELED and not renewed)):
+        status = known.status
+    item = {**ordered.attributes, STEP_ID: {"vr": "SH", "Value": [step_id]}}
+    original = with_status({**above, SEQUENCE: {"vr": "SQ", "Value": [item]}}, status)
+    at = known.status_at if known is not None and known.status == status else _NEVER
+    procedure = case.procedure.pk if case.procedure else 0
+    return Step(procedure, case.patient.pk, case.organisation, step_id, status, at, original, known.pk if known else 0)
+
+
+def _is_settled(step: Step, status: str) -> bool:
+    """Whether a message does not change the status: what was performed is not scheduled again, nor canceled."""
+    return step.status in FINAL and (status in FINAL or step.status != CANCELED)
+
+
+def _booked(step: Step, item: Attributes, renews: bool, cancels: bool) -> Step:
+    changed = {**inner(step.original), **item}
+    original = {**step.original, SEQUENCE: {"vr": "SQ", "Value": [changed]}}
+    status = CANCELED if cancels and step.status not in PERFORMED else step.status
+    status = SCHEDULED if renews and status == CANCELED else status
+    return replace(step, original=with_status(original, status), status=status)
+
+
+def _with_status(step: Step, status: str) -> Step:
+    return replace(step, status=status, original=with_status(step.original, status))
+
+
+def _numbers(procedure: Procedure) -> dict[str, Mapping[str, Any]]:
+    """The identifiers of a procedure as attributes of its worklist items."""
+    values = (
+        (ACCESSION_NUMBER, "SH", procedure.accession_number), (STUDY_INSTANCE_UID, "UI", procedure.study_instance_uid),
+        (REQUESTED_PROCEDURE_ID, "SH", procedure.requested_procedure_id),
+        (PLACER_NUMBER, "LO", procedure.placer_number.partition("^")[0]),
+        (FILLER_NUMBER, "LO", procedure.filler_number.partition("^")[0]),
+    )  # fmt: skip
+    return {tag: {"vr": vr, "Value": [value]} for tag, vr, value in values if value}
+
+
+def _patient_of(ordered: Ordered) -> dict[str, Mapping[str, Any]]:
+    values = ((PATIENT_ID, ordered.patient_id), (ISSUER_OF_PATIENT_ID, ordered.authority))
+    return {tag: {"vr": "LO", "Value": [value]} for tag, value in values}
+
+
+def _chosen(known: Sequence[Procedure], which: Which) -> Procedure | None:
+    """The procedure of an order that a statement is of; None: a new one of it."""
+    if which.requested_procedure_id:
+        return next((one for one in known if one.requested_procedure_id == which.requested_procedure_id), None)
+    fitting = [one for one in known if _fits(one, which)]
+    return fitting[0] if fitting else None
+
+
+def _fits(procedure: Procedure, which: Which) -> bool:
+    pairs = (
+        (which.requested_procedure_id, procedure.requested_procedure_id),
+        (which.study_instance_uid, procedure.study_instance_uid),
+        (which.accession_number, procedure.accession_number),
+    )
+    return all(not asked or asked == has for asked, has in pairs)
+
+
+def _is_older(said: Said, procedure: Procedure) -> bool:
+    """Whether the same application has said something later already: messages may arrive in another order."""
+    width = min(len(said.at), len(procedure.said))
+    return said.by == procedure.said_by and said.at[:width] < procedure.said[:width]
+
+
+def _write(connection: Connection, procedure: Procedure, steps: Sequence[Step]) -> None:
+    pk = rows.write(connection, procedure)
+    whose = [replace(one, procedure=pk, patient=procedure.patient, organisation=procedure.organisation)
+             for one in steps]  # fmt: skip
+    scheduled_steps.write(connection, whose, patients.overlay_of(connection, procedure.patient))
+
+
+def _fact(code: str, procedure: Procedure, steps: Sequence[Step], moved: Collection[str]) -> dict[str, object]:
+    """The whole of a procedure; the status of `moved` steps is as old as the fact."""
+    item = steps[0].original if steps else {}
+    return {
+        "fact": FACT, "organisation": code, "authority": scheduled_steps.text_of(item, ISSUER_OF_PATIENT_ID),
+        "patient_id": scheduled_steps.text_of(item, PATIENT_ID),
+        "procedure": {name: getattr(procedure, name) for name in (
+            "order_key", "requested_procedure_id", "placer_number", "filler_number", "accession_number",
+            "study_instance_uid", "said_by", "said",
+        )},
+        "steps": [{
+            "step_id": one.step_id, "status": one.status, "item": one.original,
+            "status_at": None if one.step_id in moved else one.status_at.isoformat(),
+        } for one in steps],
+    }  # fmt: skip
+
+
+def _touched(procedure: Procedure, step: Step) -> Touched:
+    return Touched(
+        step.step_id, procedure.requested_procedure_id, procedure.accession_number, procedure.study_instance_uid,
+        procedure.placer_number, procedure.filler_number, step.status,
+    )  # fmt: skip
+
+
+def _tell(connection: Connection, procedure: Procedure, topic: str, body: Mapping[str, Any]) -> None:
+    named = {
+        "placer_number": procedure.placer_number, "filler_number": procedure.filler_number,
+        "accession_number": procedure.accession_number, "requested_procedure_id": procedure.requested_procedure_id,
+        "study_instance_uid": procedure.study_instance_uid,
+    }  # fmt: skip
+    outbox.append(
+        connection, organisation=procedure.organisation, topic=topic, subject=f"order {procedure.order_key}",
+        body={**named, **body},
+    )  # fmt: skip
+
+
+def _tell_status(connection: Connection, procedure: Procedure, step: Touched, by: str) -> None:
+    _tell(connection, procedure, STEP_STATUS_CHANGED, {
+        "step_id": step.step_id, "status": step.status, "by": by, "order_key": procedure.order_key,
+    })  # fmt: skip
