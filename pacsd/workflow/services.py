@@ -29,6 +29,7 @@ from pacsd.workflow.workitems import Workitems
 KEEP_GONE_S = 366 * 86_400.0             # how long a deleted workitem is told from one that never was
 _YOUNG_S = 3600.0                        # a record may be older than its transaction, but not by that
 _CONSUMER = "availability"
+_HANDLING_S = 10.0                       # longer than handling an event may take: a few rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def open_workflow(
     label = settings.worklist.default_label
     notifications = _notifications(settings, index)
     availability = Availability(index, missing, _notified(settings, keys))
-    telling = Consumer(index, _CONSUMER, availability.handle, topics=TOPICS)
+    telling = Consumer(index, _CONSUMER, availability.handle, topics=TOPICS, lease_s=_HANDLING_S)
     return Workflow(
         workitems=Workitems(index, records, own_title=settings.ae_title, worklist_label=label, grace_s=grace_s),
         search=Search(index),
