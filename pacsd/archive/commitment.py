@@ -84,7 +84,8 @@ class Commitments:
     ) -> Accepted:
         """Keep a request, durable on return; with `tell` its result will be told to the AE `requester` by `own_title`.
 
-        Raises PacsdError MALFORMED for none, TOO_MUCH for too many references.
+        Raises PacsdError MALFORMED for none, TOO_MUCH for too many references; without `tell`, CONFLICT for a
+        Transaction UID that is in use.
         """
         asked = tuple(dict.fromkeys(references))         # referenced once (PS3.4 J.3.2.1.1.3), however often named
         if not asked:
@@ -99,6 +100,8 @@ class Commitments:
             self._pool, organisation=organisation, requester=requester, transaction_uid=transaction_uid, at=now,
             request=asked, notification=told if tell else None,
         )  # fmt: skip
+        if not pk:
+            raise PacsdError(Fault.CONFLICT, "the Transaction UID is in use")
         return Accepted(pk, notification)
 
     def decide(self, pk: int) -> Result:

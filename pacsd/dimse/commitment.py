@@ -7,10 +7,10 @@ else on one that we open (pacsd.dimse.notifier), as often as it takes.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 from uuid import uuid4
 
 from pacsd.archive.commitment import PUSH_MODEL_INSTANCE, Accepted, Result
+from pacsd.archive.commitment_dataset import REFERENCED, references, result_dataset, uid_at, value
 from pacsd.dimse.command import N_ACTION_RQ, Command
 from pacsd.dimse.datasets import Dataset, encoded
 from pacsd.dimse.normalized import NormalizedClass, Notify, Reply, Request
@@ -19,7 +19,6 @@ from pacsd.dimse.requestor import Answer, Outgoing
 from pacsd.dimse.services import Department, Services
 from pacsd.dimse.sop_classes import STORAGE_COMMITMENT
 from pacsd.dimse.statuses import (
-    INVALID_ARGUMENT_VALUE,
     NO_SUCH_ACTION_TYPE,
     NO_SUCH_ARGUMENT,
     NO_SUCH_SOP_INSTANCE,
@@ -28,14 +27,12 @@ from pacsd.dimse.statuses import (
     OperationError,
 )
 from pacsd.workflow.notifications import Notification
-from pacsd.workflow.performed_step_requirements import is_uid
 
 MAX_DATASET_BYTES = 8 << 20              # some fifty thousand references
 REQUEST_STORAGE_COMMITMENT = 1           # Action Type ID, PS3.4 Table J.3-1
 SUCCESSFUL, FAILURES_EXIST = 1, 2        # Event Type ID, PS3.4 Table J.3-2
 
-_TRANSACTION_UID, _REFERENCED, _FAILED, _FAILURE_REASON = "00081195", "00081199", "00081198", "00081197"
-_CLASS, _INSTANCE, _RETRIEVE_AE_TITLE = "00081150", "00081155", "00080054"
+_TRANSACTION_UID, _RETRIEVE_AE_TITLE = "00081195", "00080054"
 _QUIET_S = 0.2                           # silence after an answer that means: the requester waits for the result
 _HOLDER = "association"
 
@@ -48,11 +45,11 @@ def request(asked: Request, services: Services) -> Reply:
         raise OperationError(NO_SUCH_SOP_INSTANCE, "not the Storage Commitment Push Model SOP Instance")
     if asked.type_id != REQUEST_STORAGE_COMMITMENT:
         raise OperationError(NO_SUCH_ACTION_TYPE, "the Action Type ID is not 1")
-    transaction_uid, references = action(asked.dataset)
+    transaction_uid, instances = action(asked.dataset)
     department = services.of_department()
     accepted = department.commitments.request(
         organisation=asked.peer.organisation, requester=asked.calling, transaction_uid=transaction_uid,
-        references=references, own_title=asked.called,
+        references=instances, own_title=asked.called,
     )  # fmt: skip
     remote = services.directory.of_organisation(asked.calling, asked.peer.organisation)
     if remote is not None and not remote.commitment_on_same_association:
@@ -64,31 +61,19 @@ def request(asked: Request, services: Services) -> Reply:
 def action(dataset: Dataset) -> tuple[str, list[tuple[str, str]]]:
     """Transaction UID and references (SOP Class UID, SOP Instance UID) of the Action Information (PS3.4 Table J.3-1).
 
-    Raises OperationError.
+    Raises OperationError for what is missing, PacsdError MALFORMED.
     """
-    if _TRANSACTION_UID not in dataset or _REFERENCED not in dataset:
+    if _TRANSACTION_UID not in dataset or REFERENCED not in dataset:
         raise OperationError(NO_SUCH_ARGUMENT, "Transaction UID or Referenced SOP Sequence is missing")
-    items = dataset[_REFERENCED].get("Value") or ()
-    transaction_uid = _uid(dataset, _TRANSACTION_UID)
-    references = [(_uid(item, _CLASS), _uid(item, _INSTANCE)) for item in items]
-    if not references:
-        raise OperationError(INVALID_ARGUMENT_VALUE, "Referenced SOP Sequence has no item")
-    return transaction_uid, references
+    return uid_at(dataset, _TRANSACTION_UID), references(dataset)
 
 
 def event(result: Result, *, retrieve_ae_title: str) -> tuple[int, Dataset]:
     """Event Type ID and Event Information (PS3.4 Table J.3-2)."""
-    information: Dataset = {_TRANSACTION_UID: _value("UI", result.transaction_uid)}
+    information = {_TRANSACTION_UID: value("UI", result.transaction_uid), **result_dataset(result)}
     if result.committed:
-        information[_RETRIEVE_AE_TITLE] = _value("AE", retrieve_ae_title)
-        information[_REFERENCED] = _value("SQ", *(_reference(*one) for one in result.committed))
-    if not result.failed:
-        return SUCCESSFUL, information
-    failed = (
-        {**_reference(sop_class, instance), _FAILURE_REASON: _value("US", reason)}
-        for sop_class, instance, reason in result.failed
-    )
-    return FAILURES_EXIST, {**information, _FAILED: _value("SQ", *failed)}
+        information[_RETRIEVE_AE_TITLE] = value("AE", retrieve_ae_title)
+    return FAILURES_EXIST if result.failed else SUCCESSFUL, information
 
 
 def report(result: Result, *, own_title: str, transfer_syntax_uid: str) -> EventReport:
@@ -151,18 +136,3 @@ class _Telling:
 def _elsewhere(department: Department, accepted: Accepted, _notify: Notify, _syntax: str) -> None:
     if accepted.notification is not None:
         department.notifications.let_go([accepted.notification])
-
-
-def _uid(dataset: Mapping[str, Any], tag: str) -> str:
-    values: list[Any] = (dataset.get(tag) or {}).get("Value") or []
-    if len(values) != 1 or not is_uid(values[0]):
-        raise OperationError(INVALID_ARGUMENT_VALUE, f"({tag[:4]},{tag[4:]}) is missing or no UID")
-    return str(values[0])
-
-
-def _value(vr: str, *values: Any) -> dict[str, Any]:
-    return {"vr": vr, "Value": list(values)}
-
-
-def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
-    return {_CLASS: _value("UI", sop_class_uid), _INSTANCE: _value("UI", sop_instance_uid)}

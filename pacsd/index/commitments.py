@@ -62,7 +62,7 @@ def keep(
     """A request made durable, with the notification of its result; the keys of both.
 
     The very same request again, while its result waits to be told, is the one that is kept. What else comes under a
-    Transaction UID in use is kept as `repeated`.
+    Transaction UID in use is kept as `repeated`; without anybody to tell it is not kept: the key is 0.
     """
     text = orjson.dumps(request).decode()
     values = (organisation, requester, transaction_uid, at, text)
@@ -74,6 +74,8 @@ def keep(
                 waiting = _waiting(connection, organisation, requester, transaction_uid, text)
                 if waiting is not None:
                     return waiting
+                if notification is None:
+                    return 0, None
                 row = connection.execute(_INSERT, (*values, True)).fetchone()
             pk = int(row[0]) if row is not None else 0
             if notification is None:
