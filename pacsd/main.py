@@ -266,8 +266,8 @@ def _notifying(context: RoleContext, archive: Archive) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        for thread in threads:
-            thread.join(context.settings.supervise.grace_s)
+        for thread in threads:               # what one of them is in the middle of is told again, if it must be
+            thread.join(1.0)
 
 
 def _readiness(context: RoleContext, archive: Archive) -> dict[str, bool]:

@@ -45,8 +45,8 @@ _STATED = ("state", "attributes", "study_instance_uids", "record", "created_at",
            "revision")  # fmt: skip
 _FIELDS = ", ".join(f"t.{name}" for name in ("organisation", "sop_instance_uid", *_STATED, "pk"))
 _INSERT = f"""
-insert into performed_step (organisation, sop_instance_uid, {", ".join(_STATED)})
-values (%s, %s, {", ".join(["%s"] * len(_STATED))}) on conflict do nothing returning pk
+insert into performed_step (organisation, sop_instance_uid, told, {", ".join(_STATED)})
+values (%s, %s, %s, {", ".join(["%s"] * len(_STATED))}) on conflict do nothing returning pk
 """
 # The next look comes the later the longer nothing has come: a step may name what is never sent.
 _AWAITED = f"""
@@ -78,9 +78,9 @@ def changing(pool: Pool) -> Iterator[Connection]:
         yield connection
 
 
-def insert(connection: Connection, step: PerformedStep) -> int | None:
-    """Keep a new step; its key, or None if its organisation has one of this UID."""
-    values = (step.organisation, step.sop_instance_uid, *_values(step))
+def insert(connection: Connection, step: PerformedStep, *, told: bool = False) -> int | None:
+    """Keep a new step; its key, or None if its organisation has one of this UID. `told`: of its instances before."""
+    values = (step.organisation, step.sop_instance_uid, told, *_values(step))
     row = connection.execute(_INSERT, values, prepare=True).fetchone()
     return None if row is None else int(row[0])
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pacsd.access.scope import Scope
@@ -20,6 +20,7 @@ from pacsd.workflow.performed_steps import Progress, nobody_schedules, tell_sche
 from pacsd.workflow.records import Records
 
 log = logging.getLogger("pacsd.workflow")
+_TOLD_WITHIN = timedelta(days=1)         # of its end, a step's instances have come, or never will
 
 
 class Rebuild:
@@ -64,8 +65,13 @@ class Rebuild:
         return count
 
     def _performed_step(self, connection: Connection, step: PerformedStep) -> bool:
-        """As it was last said, to the steps it was scheduled as too."""
-        made = step_rows.insert(connection, step) is not None
+        """As it was last said, to the steps it was scheduled as too.
+
+        Of one that ended lately it is said once more that its instances have come, if they have.
+        """
+        ended = step.finished_at
+        told = ended is not None and ended < datetime.now(UTC) - _TOLD_WITHIN
+        made = step_rows.insert(connection, step, told=told) is not None
         if made:
             tell_scheduled(connection, step, self._progress, at=step.finished_at or step.created_at)
         return made
@@ -101,7 +107,6 @@ def _workitem(organisation: int, record: str, body: Mapping[str, Any]) -> Workit
 
 
 def _performed_step(organisation: int, record: str, body: Mapping[str, Any]) -> PerformedStep:
-    """That its instances have come is said once more, if they have."""
     finished = body["finished_at"]
     return PerformedStep(
         organisation, body["performed_step"], body["state"], body["attributes"], studies(body["attributes"]), record,
