@@ -17,6 +17,7 @@ __all__ = [
     "Hl7Settings",
     "Htj2kSettings",
     "LogSettings",
+    "NotificationSettings",
     "OrganisationSettings",
     "OwnAESettings",
     "PostgresSettings",
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 ROLES = ("dimse", "web", "hl7", "worker")
-SERVICES = ("echo", "store", "find", "move", "get", "worklist")
+SERVICES = ("echo", "store", "find", "move", "get", "worklist", "mpps", "commitment")
 MIB = 1024**2
 GIB = 1024**3
 
@@ -108,6 +109,16 @@ class RemoteAESettings(Checked):
         en="Addresses and networks it may call from; any when empty.",
         zh="允许的来源地址或网段；为空表示不限。",
         check=checks.each(checks.network),
+    )
+    availability: bool = setting(
+        False,
+        en="Tell it when the instances of a step or study are there (Instance Availability Notification).",
+        zh="步骤或检查的影像齐备时向其发送实例可用通知 (IAN)。",
+    )
+    commitment_on_same_association: bool = setting(
+        True,
+        en="Whether it takes a result of storage commitment on the association of its request, if that is still open.",
+        zh="请求存储确认的关联仍打开时，是否在同一关联上返回结果。",
     )
 
 
@@ -319,6 +330,33 @@ class WorklistSettings(Checked):
         zh="订阅方未打开通道时，事件报告保留多久。",
         check=checks.within(60, 3_153_600_000),
     )
+    keep_performed_s: float = setting(
+        7_776_000.0,
+        unit="s",
+        en="How long performed procedure steps (MPPS) are kept once they were completed or discontinued.",
+        zh="已完成或已中止的执行步骤 (MPPS) 保留多久。",
+        check=checks.within(60, 3_153_600_000),
+    )
+
+
+@dataclass(frozen=True)
+class NotificationSettings(Checked):
+    """What AEs are told: results of storage commitment (PS3.4 J), availability of instances (PS3.4 R)."""
+
+    give_up_s: float = setting(
+        259_200.0,
+        unit="s",
+        en="How long an AE that cannot be reached, or cannot take a notification, is tried again.",
+        zh="对方不可达或暂不能接收时，通知重试多久后放弃。",
+        check=checks.within(60, 31_536_000),
+    )
+    keep_s: float = setting(
+        2_592_000.0,
+        unit="s",
+        en="How long requests for storage commitment and their results, and notifications that were told, are kept.",
+        zh="存储确认请求及结果、已送达的通知保留多久。",
+        check=checks.within(60, 3_153_600_000),
+    )
 
 
 @dataclass(frozen=True)
@@ -525,6 +563,7 @@ class Settings(Checked):
         (), en="Series of which an HTJ2K copy is kept beside the original.", zh="除原始影像外另存 HTJ2K 副本的序列。"
     )
     worklist: WorklistSettings = setting(WorklistSettings, en="Workitems.", zh="工作项。")
+    notifications: NotificationSettings = setting(NotificationSettings, en="What AEs are told.", zh="通知。")
     supervise: SuperviseSettings = setting(SuperviseSettings, en="Processes.", zh="进程。")
     postgres: PostgresSettings = setting(PostgresSettings, en="Embedded PostgreSQL.", zh="内嵌 PostgreSQL。")
     log: LogSettings = setting(LogSettings, en="Log records.", zh="日志。")

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Sequence
 
 from conformance.dicomweb import command as dicomweb
+from conformance.exams import command as exams
 
-SUITES = {"dicomweb": dicomweb}
+SUITES = {"dicomweb": dicomweb, "exams": exams}
 
 
 def main(arguments: Sequence[str]) -> int:

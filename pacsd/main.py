@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from threading import Event, Thread
 
 from config.settings import LogSettings, Settings
 from hl7.client import Client
@@ -14,15 +15,22 @@ from hl7.serving import serve as serve_hl7
 from ihe_profiles.exchange.claims import claims as hl7_claims
 from ihe_profiles.exchange.queues import DeliveryQueue
 from ihe_profiles.exchange.services import Exchange
+from pacsd.archive.commitment import COMMITMENT
 from pacsd.archive.journal import FactKind
 from pacsd.archive.services import Archive, open_archive
 from pacsd.archive.upkeep import Appliers, Upkeep, chores, settle
 from pacsd.archive.worker import Chore, Worker
 from pacsd.commands import cli
+from pacsd.dimse import availability, commitment
 from pacsd.dimse.claims import claims as dimse_claims
 from pacsd.dimse.listener import serve_queries, serve_receiver
+from pacsd.dimse.metering import Meters as DimseMeters
+from pacsd.dimse.notifier import Kind, Notifier
 from pacsd.dimse.occupancy import Occupancy
 from pacsd.dimse.query import as_query as dimse_query
+from pacsd.dimse.requestor import Proposal
+from pacsd.dimse.services import Department
+from pacsd.dimse.sop_classes import INSTANCE_AVAILABILITY_NOTIFICATION, STORAGE_COMMITMENT
 from pacsd.identity.patients import appliers as identity_appliers
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
@@ -40,15 +48,18 @@ from pacsd.web.server import ServerLimits, listening_socket
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
 from pacsd.web.threads import picture_threads
+from pacsd.workflow.availability import AVAILABILITY
 from pacsd.workflow.claims import claims as worklist_claims
 from pacsd.workflow.modality_worklist import ModalityWorklist
 from pacsd.workflow.orders import applier as orders_applier
-from pacsd.workflow.services import Workflow, announce_restart, open_workflow
+from pacsd.workflow.orders import progress
+from pacsd.workflow.services import Workflow, announce_restart, open_workflow, release_notifications
 
 HANDOVER_SOCKET = "queries.sock"         # through it receivers pass associations on to query processes
 PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.listener",
              "ihe_profiles.exchange.services")  # fmt: skip
 HL7_CONNECTIONS = 12                     # to the database, for each HL7 process: so many messages at once
+NOTIFIERS = 3                            # threads of a worker: so many AEs are notified at once
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,7 +72,7 @@ class Wiring:
 
     def serve(self, settings: Settings) -> int:
         """Supervise the configured roles until told to stop."""
-        return Supervisor(settings, roles(settings), prepare=_prepare, preload=PRELOADED).run()
+        return Supervisor(settings, roles(settings), prepare=partial(_prepare, settings), preload=PRELOADED).run()
 
     def claims(self) -> Mapping[str, object]:
         """What the rooms say they support, each from the tables it works by."""
@@ -117,13 +128,21 @@ def roles(settings: Settings) -> tuple[Role, ...]:
     return tuple(role for name in settings.roles for role in every[name] if role.count)
 
 
-def _prepare(dsn: str) -> None:
+def _prepare(settings: Settings, dsn: str) -> None:
     migrate(dsn)
     announce_restart(dsn)
+    release_notifications(settings, dsn)
 
 
 def _workflow(settings: Settings, archive: Archive) -> Workflow:
-    return open_workflow(settings, archive.pool, archive.blobs, archive.directory)
+    return open_workflow(
+        settings, archive.pool, archive.blobs, archive.directory, missing=archive.commitments.missing, progress=progress
+    )
+
+
+def _department(settings: Settings, archive: Archive) -> Department:
+    workflow = _workflow(settings, archive)
+    return Department(workflow.performed_steps, archive.commitments, workflow.notifications)
 
 
 def _appliers(settings: Settings, archive: Archive) -> Appliers:
@@ -154,7 +173,7 @@ def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
         serve_receiver(
             context, archive, archive.directory, settings,
             handover=handover, query=dimse_query, worklist=ModalityWorklist(archive.pool), place=place,
-            metrics=context.metrics(),
+            metrics=context.metrics(), department=_department(settings, archive),
         )  # fmt: skip
 
 
@@ -166,7 +185,7 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
         serve_queries(
             context, archive, archive.directory, settings,
             handover=handover, query=dimse_query, worklist=ModalityWorklist(archive.pool), place=place,
-            metrics=context.metrics(), short=Processors().short,
+            metrics=context.metrics(), short=Processors().short, department=_department(settings, archive),
         )  # fmt: skip
 
 
@@ -214,7 +233,7 @@ def _hl7(context: RoleContext) -> None:
 
 
 def _worker(context: RoleContext) -> None:
-    with _opened(context, readers=4) as archive:
+    with _opened(context, readers=4 + NOTIFIERS) as archive, _notifying(context, archive):
         also_apply = _appliers(context.settings, archive)
         settle(context.settings, archive, also_apply=also_apply)
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
@@ -223,6 +242,33 @@ def _worker(context: RoleContext) -> None:
         worker = Worker((*own, *(Chore(*one) for one in others)), stop=context.stopping)
         context.ready()
         worker.run()
+
+
+@contextmanager
+def _notifying(context: RoleContext, archive: Archive) -> Iterator[None]:
+    """AEs are told what waits for them, until the role ends."""
+    department = _department(context.settings, archive)
+    tell_availability = partial(availability.tell, archive, department)
+    kinds = {
+        COMMITMENT: Kind(Proposal(STORAGE_COMMITMENT, as_scp=True), partial(commitment.tell, department)),
+        AVAILABILITY: Kind(Proposal(INSTANCE_AVAILABILITY_NOTIFICATION), tell_availability),
+    }
+    ended = Event()
+    threads = []
+    for number in range(NOTIFIERS):
+        notifier = Notifier(
+            department.notifications, kinds, archive.directory, holder=f"worker {context.index} {number}",
+            connect_timeout_s=context.settings.dimse.connect_timeout_s, meters=DimseMeters(context.metrics()),
+        )  # fmt: skip
+        threads.append(Thread(target=notifier.run, args=(ended,), daemon=True))
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:               # what one of them is in the middle of is told again, if it must be
+            thread.join(1.0)
 
 
 def _readiness(context: RoleContext, archive: Archive) -> dict[str, bool]:

@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from config.settings import RemoteAESettings, Settings
 from pacsd.access.scope import Scope
 
-SERVICES = frozenset(("echo", "store", "find", "move", "get", "worklist"))
+SERVICES = frozenset(("echo", "store", "find", "move", "get", "worklist", "mpps", "commitment"))
 
 
 class Refusal(Enum):
@@ -72,6 +72,11 @@ class Directory:
         known = self._remotes.get(title, [])
         own = [one for one in known if asker is not None and one.organisation == asker.organisation_code]
         return next(iter(own or known), None)
+
+    def of_organisation(self, title: str, organisation: int) -> RemoteAESettings | None:
+        """Where to reach an organisation's own AE of this title: another's is somebody else."""
+        known = self._remotes.get(title, [])
+        return next((one for one in known if self._keys[one.organisation] == organisation), None)
 
     def web_reader(self) -> Peer:
         """On whose behalf an unauthenticated web client acts (the organisation named in the web settings)."""

@@ -8,6 +8,7 @@ from config.settings import Settings
 from pacsd.access.directory import Directory
 from pacsd.access.scope import Scope
 from pacsd.archive.arrivals import Arrivals
+from pacsd.archive.commitment import Commitments
 from pacsd.archive.frames import Frames
 from pacsd.archive.image_headers import ImageHeaders
 from pacsd.archive.ingest import Ingest
@@ -37,6 +38,7 @@ class Archive:
     frames: Frames
     rendered: Rendered
     non_patient: NonPatient
+    commitments: Commitments
     directory: Directory
     blobs: LocalBlobs
     spool: Spool
@@ -98,6 +100,7 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4) -> Archive:
         frames=frames,
         rendered=Rendered(retrieve, frames, ImageHeaders(blobs, true_sets), metadata),
         non_patient=NonPatient(blobs, read_pool, spool.scratch, true_sets),
+        commitments=Commitments(read_pool, blobs, sidecars),
         directory=directory,
         blobs=blobs,
         spool=spool,

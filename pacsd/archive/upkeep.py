@@ -140,6 +140,7 @@ def chores(
         Chore("sweep", 600.0, collector.sweep),
         Chore("complete", often_s, lambda: complete_studies(archive.pool, quiet_s=storage.quiet_s) > 0),
         Chore("partitions", 86_400.0, partial(_made, inventory)),
+        Chore("forget commitments", 600.0, partial(archive.commitments.forget, keep_s=settings.notifications.keep_s)),
     )
 
 

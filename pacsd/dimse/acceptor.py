@@ -5,10 +5,11 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from pacsd.access.directory import Peer, Refusal
-from pacsd.dimse import echo, find, get, move, store
+from pacsd.dimse import echo, find, get, move, normalized, store
 from pacsd.dimse.associate import AssociateReject, AssociateRequest, decode_request, encode_accept, encode_reject
 from pacsd.dimse.association import Association, Message, Timeouts, say_last
 from pacsd.dimse.buffers import BufferPool
@@ -19,14 +20,17 @@ from pacsd.dimse.command import (
     C_GET_RQ,
     C_MOVE_RQ,
     C_STORE_RQ,
+    NORMALIZED,
     RESPONSE,
 )
 from pacsd.dimse.handover import pass_on
 from pacsd.dimse.metering import Meter
 from pacsd.dimse.negotiation import LOCAL_LIMIT_EXCEEDED, Acceptance, Policy, negotiate, wants_queries
 from pacsd.dimse.occupancy import Alone, Place
+from pacsd.dimse.operations import CLASSES
 from pacsd.dimse.pdu import A_ASSOCIATE_RQ, abort_pdu, read_pdu
 from pacsd.dimse.services import Services
+from pacsd.dimse.sop_classes import Service, sop_class
 from pacsd.dimse.statuses import PROCESSING_FAILURE, UNRECOGNIZED_OPERATION, response
 from pacsd.dimse.violations import AbortReason, AbortSource, AssociationEnded, PeerGone, Violation
 
@@ -34,13 +38,15 @@ log = logging.getLogger("pacsd.dimse")
 
 Handler = Callable[[Association, Message, Services], None]
 
-HANDLERS: Mapping[int, Handler] = {
+HANDLERS: Mapping[int, Handler] = {      # by Command Field
     C_ECHO_RQ: echo.answer,
     C_STORE_RQ: store.answer,
     C_FIND_RQ: find.answer,
     C_MOVE_RQ: move.answer,
     C_GET_RQ: get.answer,
+    **dict.fromkeys(NORMALIZED, partial(normalized.answer, classes=CLASSES)),
 }
+OF_SERVICE: Mapping[tuple[Service, int], Handler] = {}   # where the class of a context has a handler of its own
 
 
 class Session:
@@ -157,6 +163,7 @@ class Acceptor:
             log.exception("operation failed")
             association.end(Violation(AbortReason.NOT_SPECIFIED, "internal error"))
         finally:
+            association.notifications.end()
             meters.open.add(-1)
 
     def _request(self, session: Session, body: bytes | None, crowded: bool) -> AssociateRequest | None:
@@ -235,7 +242,7 @@ class Acceptor:
 
     def _perform(self, association: Association, message: Message) -> None:
         field = message.command.field
-        handler = self._handlers.get(field)
+        handler = self._handler(message)
         if handler is None:
             self._answer_unknown(association, message)
             return
@@ -249,10 +256,17 @@ class Acceptor:
             comment = "internal error, see the log of the server"
             association.send(message.context, response(message.command, PROCESSING_FAILURE, comment=comment))
 
+    def _handler(self, message: Message) -> Handler | None:
+        declared, field = sop_class(message.context.abstract_syntax), message.command.field
+        own = OF_SERVICE.get((declared.service, field)) if declared is not None else None
+        return own or self._handlers.get(field)
+
     def _answer_unknown(self, association: Association, message: Message) -> None:
         """A late C-CANCEL is nothing (PS3.7 9.3.2.3); a response nobody waits for breaks the protocol."""
         field = message.command.field
         if field & RESPONSE:
+            if association.notifications.answered(message.command):
+                return
             raise Violation(AbortReason.UNEXPECTED_PARAMETER, "response without a request")
         association.discard_dataset()
         if field != C_CANCEL_RQ:

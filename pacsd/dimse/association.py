@@ -15,6 +15,7 @@ from pacsd.dimse.buffers import BufferPool
 from pacsd.dimse.command import COMMAND_DATA_SET_TYPE, DATA_SET, NO_DATA_SET, STATUS, Command, Value, decode, encode
 from pacsd.dimse.metering import Meter, Meters
 from pacsd.dimse.negotiation import Context, QueryOptions
+from pacsd.dimse.notifications import Notifications
 from pacsd.dimse.pdu import (
     RELEASE_RP,
     RELEASE_RQ,
@@ -106,6 +107,7 @@ class Association:
         self.meter = Meter(UNMEASURED)
         self.answered: int | None = None         # the last status sent
         self.calling = self.called = ""
+        self.notifications = Notifications(self.send)
 
     def establish(
         self, contexts: dict[int, Context], *, peer_max_pdu_bytes: int, options: dict[str, QueryOptions] | None = None
@@ -143,7 +145,7 @@ class Association:
         self._due = None
         self._reader.read_dataset(message.context.context_id, write)
 
-    def read_identifier(self, message: Message) -> bytes:
+    def read_identifier(self, message: Message, *, max_bytes: int = MAX_IDENTIFIER_BYTES) -> bytes:
         """A small data set as a whole. Raises PacsdError TOO_MUCH, after reading all of it."""
         identifier = bytearray()
         size = 0
@@ -151,12 +153,12 @@ class Association:
         def gather(piece: memoryview) -> None:
             nonlocal size
             size += len(piece)
-            if size <= MAX_IDENTIFIER_BYTES:
+            if size <= max_bytes:
                 identifier.extend(piece)
 
         self.read_dataset(message, gather)
-        if size > MAX_IDENTIFIER_BYTES:
-            raise PacsdError(Fault.TOO_MUCH, "identifier above its limit")
+        if size > max_bytes:
+            raise PacsdError(Fault.TOO_MUCH, f"a data set of more than {max_bytes} bytes")
         return bytes(identifier)
 
     def discard_dataset(self) -> None:

@@ -18,7 +18,12 @@ COMMAND_DATA_SET_TYPE = 0x0800
 STATUS = 0x0900
 OFFENDING_ELEMENT = 0x0901
 ERROR_COMMENT = 0x0902
+ERROR_ID = 0x0903
 AFFECTED_SOP_INSTANCE_UID = 0x1000
+REQUESTED_SOP_INSTANCE_UID = 0x1001
+EVENT_TYPE_ID = 0x1002
+ATTRIBUTE_IDENTIFIER_LIST = 0x1005
+ACTION_TYPE_ID = 0x1008
 NUMBER_OF_REMAINING_SUBOPERATIONS = 0x1020
 NUMBER_OF_COMPLETED_SUBOPERATIONS = 0x1021
 NUMBER_OF_FAILED_SUBOPERATIONS = 0x1022
@@ -32,14 +37,22 @@ C_GET_RQ, C_GET_RSP = 0x0010, 0x8010
 C_FIND_RQ, C_FIND_RSP = 0x0020, 0x8020
 C_MOVE_RQ, C_MOVE_RSP = 0x0021, 0x8021
 C_ECHO_RQ, C_ECHO_RSP = 0x0030, 0x8030
+N_EVENT_REPORT_RQ, N_EVENT_REPORT_RSP = 0x0100, 0x8100
+N_GET_RQ, N_GET_RSP = 0x0110, 0x8110
+N_SET_RQ, N_SET_RSP = 0x0120, 0x8120
+N_ACTION_RQ, N_ACTION_RSP = 0x0130, 0x8130
+N_CREATE_RQ, N_CREATE_RSP = 0x0140, 0x8140
+N_DELETE_RQ, N_DELETE_RSP = 0x0150, 0x8150
 C_CANCEL_RQ = 0x0FFF
 RESPONSE = 0x8000
+NORMALIZED = (N_EVENT_REPORT_RQ, N_GET_RQ, N_SET_RQ, N_ACTION_RQ, N_CREATE_RQ, N_DELETE_RQ)      # PS3.7 10.3
 
 NO_DATA_SET, DATA_SET = 0x0101, 0x0000
 MEDIUM_PRIORITY = 0x0000
 
 _HEADER = struct.Struct("<HHI")
 _US = struct.Struct("<H")
+_AT = struct.Struct("<HH")
 _UNSIGNED_SHORT = frozenset(
     (
         COMMAND_FIELD,
@@ -48,6 +61,9 @@ _UNSIGNED_SHORT = frozenset(
         PRIORITY,
         COMMAND_DATA_SET_TYPE,
         STATUS,
+        ERROR_ID,
+        EVENT_TYPE_ID,
+        ACTION_TYPE_ID,
         NUMBER_OF_REMAINING_SUBOPERATIONS,
         NUMBER_OF_COMPLETED_SUBOPERATIONS,
         NUMBER_OF_FAILED_SUBOPERATIONS,
@@ -55,7 +71,9 @@ _UNSIGNED_SHORT = frozenset(
         MOVE_ORIGINATOR_MESSAGE_ID,
     )
 )
-_UIDS = frozenset((AFFECTED_SOP_CLASS_UID, REQUESTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID))
+_UIDS = frozenset(
+    (AFFECTED_SOP_CLASS_UID, REQUESTED_SOP_CLASS_UID, AFFECTED_SOP_INSTANCE_UID, REQUESTED_SOP_INSTANCE_UID)
+)
 _ERROR_COMMENT_CHARACTERS = 64           # LO, PS3.5 6.2
 
 Value = int | str | tuple[int, ...]
@@ -75,6 +93,13 @@ class Command:
     def text(self, element: int) -> str:
         """A UID, AE title or comment without its padding; empty where absent."""
         return self.elements.get(element, b"").decode("latin-1").strip(" \0")
+
+    def tags(self, element: int) -> tuple[int, ...] | None:
+        """Attribute tags (VR AT), none where it is absent; None where the value is not a list of them."""
+        value = self.elements.get(element, b"")
+        if len(value) % _AT.size:
+            return None
+        return tuple(group << 16 | number for group, number in _AT.iter_unpack(value))
 
     @property
     def field(self) -> int:
@@ -127,7 +152,7 @@ def _encode_value(element: int, value: Value) -> bytes:
     if isinstance(value, int):
         return _US.pack(value)
     if isinstance(value, tuple):         # AT: tags
-        return b"".join(struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in value)
+        return b"".join(_AT.pack(tag >> 16, tag & 0xFFFF) for tag in value)
     if element == ERROR_COMMENT:
         value = value[:_ERROR_COMMENT_CHARACTERS]
     text = value.encode("ascii", "replace")

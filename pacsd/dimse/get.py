@@ -86,6 +86,8 @@ class _Get:
             if message.command.field == C_CANCEL_RQ:
                 self._note_cancel(message)
                 continue
+            if self._association.notifications.answered(message.command):
+                continue
             due = message.command.number(MESSAGE_ID_BEING_RESPONDED_TO) == message_id
             if message.command.field != C_STORE_RSP or not due:
                 raise Violation(AbortReason.UNEXPECTED_PARAMETER, "not the C-STORE response that is due")
@@ -93,6 +95,8 @@ class _Get:
 
     def _hear_cancel(self) -> None:
         message = self._association.receive_response()
+        if self._association.notifications.answered(message.command):
+            return
         if message.command.field != C_CANCEL_RQ:
             raise Violation(AbortReason.UNEXPECTED_PARAMETER, "a second operation was not agreed")
         self._note_cancel(message)

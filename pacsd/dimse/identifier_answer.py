@@ -21,6 +21,7 @@ Attribute = Mapping[str, Any]
 _NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q"}
 _LONG = frozenset(LONG_VRS.values())
 _NULL_PADDED = frozenset(("UI", "OB", "UN"))
+_MAX_SHORT_BYTES = 0xFFFE
 _PN_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
@@ -122,6 +123,8 @@ class AnswerWriter:
         group, element = tag >> 16, tag & 0xFFFF
         if not self._explicit:
             return struct.pack(self._order + "HHI", group, element, len(value)) + value
+        if vr not in _LONG and len(value) > _MAX_SHORT_BYTES:
+            vr = "UN"                            # PS3.5 6.2.2
         if vr in _LONG:
             return struct.pack(self._order + "HH2sxxI", group, element, vr.encode(), len(value)) + value
         return struct.pack(self._order + "HH2sH", group, element, vr.encode(), len(value)) + value

@@ -19,7 +19,7 @@ from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.negotiation import Policy
 from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.pace import Pace, plenty
-from pacsd.dimse.services import Archive, Directory, Services, WorklistSearch, unchanged
+from pacsd.dimse.services import Archive, Department, Directory, Services, WorklistSearch, unchanged
 
 log = logging.getLogger("pacsd.dimse")
 
@@ -107,13 +107,16 @@ def serve_receiver(
     worklist: WorklistSearch | None = None,
     place: Place | None = None,
     metrics: Metrics | None = None,
+    department: Department | None = None,
 ) -> None:
     """A receiver process until `context.stopping`; associations that may query go to whoever serves `handover`.
 
     `query` makes the archive's query of what C-FIND asks; `place` is where the processes count together.
     """
     _prepare_threads()
-    services = _services(archive, directory, settings, query, worklist, metrics, Pace(place or Alone()))
+    services = _services(
+        archive, directory, settings, query, worklist, metrics, Pace(place or Alone()), department
+    )
     acceptor = _acceptor(services, settings, handover, place)
     listener = Listener(
         acceptor,
@@ -138,11 +141,13 @@ def serve_queries(
     place: Place | None = None,
     metrics: Metrics | None = None,
     short: Callable[[], bool] = plenty,
+    department: Department | None = None,
 ) -> None:
     """A query process until `context.stopping`; gives way to receivers where `short` says that processors are."""
     os.nice(_QUERY_NICE)
     _prepare_threads()
-    services = _services(archive, directory, settings, query, worklist, metrics, Pace(place or Alone(), short=short))
+    pace = Pace(place or Alone(), short=short)
+    services = _services(archive, directory, settings, query, worklist, metrics, pace, department)
     acceptor = _acceptor(services, settings, None, place)
     door = Door(handover, lambda connection, address, body: start(acceptor, connection, address, body))
     threading.Thread(target=door.serve, daemon=True).start()
@@ -164,6 +169,7 @@ def _services(
     worklist: WorklistSearch | None,
     metrics: Metrics | None,
     pace: Pace,
+    department: Department | None,
 ) -> Services:
     dimse = settings.dimse
     return Services(
@@ -177,6 +183,7 @@ def _services(
         connect_timeout_s=dimse.connect_timeout_s,
         meters=Meters(metrics),
         pace=pace,
+        department=department,
     )
 
 

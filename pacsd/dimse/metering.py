@@ -8,10 +8,24 @@ from collections import Counter as Tallies
 from collections.abc import Sequence
 from typing import Protocol
 
-from pacsd.dimse.command import C_ECHO_RQ, C_FIND_RQ, C_GET_RQ, C_MOVE_RQ, C_STORE_RQ
+from pacsd.dimse.command import (
+    C_ECHO_RQ,
+    C_FIND_RQ,
+    C_GET_RQ,
+    C_MOVE_RQ,
+    C_STORE_RQ,
+    N_ACTION_RQ,
+    N_CREATE_RQ,
+    N_DELETE_RQ,
+    N_EVENT_REPORT_RQ,
+    N_GET_RQ,
+    N_SET_RQ,
+)
 
 OPERATIONS = {
     C_ECHO_RQ: "C-ECHO", C_STORE_RQ: "C-STORE", C_FIND_RQ: "C-FIND", C_MOVE_RQ: "C-MOVE", C_GET_RQ: "C-GET",
+    N_CREATE_RQ: "N-CREATE", N_SET_RQ: "N-SET", N_GET_RQ: "N-GET", N_ACTION_RQ: "N-ACTION", N_DELETE_RQ: "N-DELETE",
+    N_EVENT_REPORT_RQ: "N-EVENT-REPORT",
 }  # fmt: skip
 _HAND_OVER_EVERY_S = 1.0
 

@@ -50,6 +50,7 @@ IDENTIFIER_SYNTAXES = (                # of requests and responses we write ours
 _MIN_PEER_PDU_BYTES = 128              # below it a data set would be all headers
 _RETRIEVE = frozenset((Service.MOVE, Service.GET))
 _QUERIES = _RETRIEVE | {Service.FIND, Service.WORKLIST}
+_EXTENDED = _QUERIES | {Service.STORE}
 _STORAGE_INFORMATION = bytes((2, 0, 3, 0, 0, 0))     # PS3.4 Table B.3-2: level 2, signatures kept, nothing coerced
 
 
@@ -198,7 +199,7 @@ def _answer_extended(request: AssociateRequest, policy: Policy) -> list[Extended
     answers = []
     for asked in request.user.extended:
         declared = _declared(asked.sop_class_uid, policy)
-        if declared is None or declared.service is Service.ECHO:
+        if declared is None or declared.service not in _EXTENDED:
             continue
         if declared.service is Service.STORE:
             offered = _STORAGE_INFORMATION

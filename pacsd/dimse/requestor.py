@@ -11,6 +11,7 @@ from pacsd.dimse.associate import (
     AssociateAccept,
     AssociateRequest,
     ProposedContext,
+    Role,
     UserInformation,
     decode_accept,
     decode_reject,
@@ -33,6 +34,8 @@ from pacsd.dimse.command import (
     MOVE_DESTINATION,
     MOVE_ORIGINATOR_APPLICATION_ENTITY_TITLE,
     MOVE_ORIGINATOR_MESSAGE_ID,
+    N_CREATE_RQ,
+    N_EVENT_REPORT_RQ,
     PRIORITY,
     RESPONSE,
     Command,
@@ -40,6 +43,7 @@ from pacsd.dimse.command import (
 )
 from pacsd.dimse.metering import Meter, Meters
 from pacsd.dimse.negotiation import ACCEPTANCE, IDENTIFIER_SYNTAXES, Context
+from pacsd.dimse.notifications import EventReport
 from pacsd.dimse.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, read_pdu
 from pacsd.dimse.sending import context_for, in_syntax
 from pacsd.dimse.sop_classes import VERIFICATION
@@ -66,10 +70,14 @@ class Remote(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A presentation context to ask for."""
+    """A presentation context to ask for; with `as_scp` in the role of SCP alone (PS3.7 D.3.3.4).
+
+    A peer that accepts the context and says nothing of roles is taken to agree: many do.
+    """
 
     abstract_syntax: str
     transfer_syntaxes: tuple[str, ...] = IDENTIFIER_SYNTAXES[:2]
+    as_scp: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +135,9 @@ class Requestor:
             ProposedContext(2 * number + 1, one.abstract_syntax, one.transfer_syntaxes)
             for number, one in enumerate(proposals[:MAX_CONTEXTS])
         )
-        user = UserInformation(max_pdu_bytes=self._max_pdu_bytes)
+        as_scp = dict.fromkeys(one.abstract_syntax for one in proposals[:MAX_CONTEXTS] if one.as_scp)
+        roles = tuple(Role(uid, scu=False, scp=True) for uid in as_scp)
+        user = UserInformation(max_pdu_bytes=self._max_pdu_bytes, roles=roles)
         request = AssociateRequest(remote.title, self._calling, contexts, user)
         try:
             connection = socket.create_connection((remote.host, remote.port), timeout=self._connect_timeout_s)
@@ -159,7 +169,7 @@ class Requestor:
     ) -> Association:
         abstract = {one.context_id: one.abstract_syntax for one in request.contexts}
         contexts = {
-            one.context_id: Context(one.context_id, abstract[one.context_id], one.transfer_syntax)
+            one.context_id: _context(one.context_id, abstract[one.context_id], one.transfer_syntax, request, accept)
             for one in accept.contexts
             if one.result == ACCEPTANCE and one.context_id in abstract
         }
@@ -236,6 +246,28 @@ class Outgoing:
         """C-MOVE (PS3.7 9.1.4): the pending responses, then the final one."""
         return self._query(C_MOVE_RQ, sop_class_uid, identifier, {MOVE_DESTINATION: destination})
 
+    def create(self, sop_class_uid: str, sop_instance_uid: str, attributes: bytes | None) -> Answer:
+        """N-CREATE (PS3.7 10.1.5); `attributes` in the context's syntax."""
+        values: dict[int, Value] = {
+            COMMAND_FIELD: N_CREATE_RQ,
+            AFFECTED_SOP_CLASS_UID: sop_class_uid,
+            AFFECTED_SOP_INSTANCE_UID: sop_instance_uid,
+        }
+        self._association.send(self._context(sop_class_uid), self._with_id(values), attributes)
+        return self._answer(N_CREATE_RQ)
+
+    def report_event(self, abstract_syntax: str, report: EventReport) -> Answer:
+        """N-EVENT-REPORT (PS3.7 10.1.1) in a context of `abstract_syntax`; the report's information in its syntax.
+
+        Raises PacsdError UNSUPPORTED where the peer refuses us the role of SCP.
+        """
+        context = self._context(abstract_syntax)
+        if not context.requestor_is_scp:
+            raise PacsdError(Fault.UNSUPPORTED, f"the peer refuses the role of SCP for {abstract_syntax}")
+        self._last_id = self._last_id % _MAX_IDS + 1
+        self._association.send(context, report.command(self._last_id), report.information)
+        return self._answer(N_EVENT_REPORT_RQ)
+
     def _query(self, field: int, sop_class_uid: str, identifier: bytes, more: Mapping[int, Value]) -> Iterator[Answer]:
         context = self._context(sop_class_uid)
         values: dict[int, Value] = {
@@ -270,6 +302,18 @@ class Outgoing:
 
     def _dataset(self, message: Message) -> bytes | None:
         return self._association.read_identifier(message) if message.command.has_dataset else None
+
+
+def _context(
+    context_id: int, abstract_syntax: str, transfer_syntax: str, request: AssociateRequest, accept: AssociateAccept
+) -> Context:
+    """An accepted context with the roles that were agreed: those proposed, unless the answer takes some away."""
+    proposed = next((one for one in request.user.roles if one.sop_class_uid == abstract_syntax), None)
+    if proposed is None:
+        return Context(context_id, abstract_syntax, transfer_syntax)
+    answered = next((one for one in accept.user.roles if one.sop_class_uid == abstract_syntax), proposed)
+    scu, scp = proposed.scu and answered.scu, proposed.scp and answered.scp
+    return Context(context_id, abstract_syntax, transfer_syntax, scu, scp)
 
 
 def store_request(

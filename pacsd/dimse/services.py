@@ -7,13 +7,17 @@ from typing import Any, Protocol
 from config.settings import RemoteAESettings
 from pacsd.access.directory import Peer, Refusal
 from pacsd.access.scope import Scope
+from pacsd.archive.commitment import Commitments
 from pacsd.archive.non_patient.models import InformationModel
 from pacsd.archive.non_patient.search import NonPatientQuery
 from pacsd.archive.retrieve import DatasetReader, InstanceRef, Selection
 from pacsd.dimse.metering import Meters
 from pacsd.dimse.occupancy import Alone
 from pacsd.dimse.pace import Pace
+from pacsd.faults import Fault, PacsdError
 from pacsd.workflow.modality_worklist import StepQuery
+from pacsd.workflow.notifications import Notifications
+from pacsd.workflow.performed_steps import PerformedSteps
 
 
 class Reception(Protocol):
@@ -106,11 +110,21 @@ class Archive(Protocol):
     def non_patient(self) -> NonPatient: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Department:
+    """What modalities tell of their work, and are told."""
+
+    performed_steps: PerformedSteps
+    commitments: Commitments
+    notifications: Notifications
+
+
 class Directory(Protocol):
     """Who may talk to us, and whom we may send to."""
 
     def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal: ...
     def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None: ...
+    def of_organisation(self, title: str, organisation: int) -> RemoteAESettings | None: ...
 
 
 def unchanged(criteria: Any) -> Any:
@@ -135,3 +149,10 @@ class Services:
     connect_timeout_s: float = 15.0
     meters: Meters = field(default_factory=Meters)
     pace: Pace = field(default_factory=lambda: Pace(Alone()))
+    department: Department | None = None
+
+    def of_department(self) -> Department:
+        """The department. Raises PacsdError UNSUPPORTED where there is none."""
+        if self.department is None:
+            raise PacsdError(Fault.UNSUPPORTED, "there is no department here")
+        return self.department

@@ -19,6 +19,8 @@ class Service(Enum):
     MOVE = "move"
     GET = "get"
     WORKLIST = "worklist"
+    MPPS = "mpps"
+    COMMITMENT = "commitment"
 
 
 class Model(Enum):
@@ -339,10 +341,21 @@ def _non_patient(model: InformationModel) -> tuple[SOPClass, ...]:
     )
 
 
+MPPS, MPPS_RETRIEVE = "1.2.840.10008.3.1.2.3.3", "1.2.840.10008.3.1.2.3.4"
+STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"
+INSTANCE_AVAILABILITY_NOTIFICATION = "1.2.840.10008.5.1.4.33"    # we are its SCU alone
+
+PERFORMED_STEP_CLASSES = (  # PS3.4 F.7, F.8
+    SOPClass(MPPS, "Modality Performed Procedure Step", Service.MPPS),
+    SOPClass(MPPS_RETRIEVE, "Modality Performed Procedure Step Retrieve", Service.MPPS),
+)
+COMMITMENT_CLASSES = (SOPClass(STORAGE_COMMITMENT, "Storage Commitment Push Model", Service.COMMITMENT),)  # PS3.4 J.3
+
 NON_PATIENT_CLASSES = tuple(one for model in MODELS for one in _non_patient(model))     # PS3.4 GG, U, X, BB, HH, II, JJ
 
 SOP_CLASSES: tuple[SOPClass, ...] = (
-    *VERIFICATION_CLASSES, *QUERY_RETRIEVE_CLASSES, *WORKLIST_CLASSES, *STORAGE_CLASSES, *NON_PATIENT_CLASSES
+    *VERIFICATION_CLASSES, *QUERY_RETRIEVE_CLASSES, *STORAGE_CLASSES, *NON_PATIENT_CLASSES, *WORKLIST_CLASSES,
+    *PERFORMED_STEP_CLASSES, *COMMITMENT_CLASSES,
 )
 _BY_UID: dict[str, SOPClass] = {one.uid: one for one in SOP_CLASSES}
 

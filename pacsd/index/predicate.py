@@ -46,6 +46,11 @@ def visible_workitem(scope: Scope, params: Params, alias: str = "w") -> str:
     return _one_per_uid("workitem", ("pk",), scope, params, alias)
 
 
+def visible_performed_step(scope: Scope, params: Params, alias: str = "t") -> str:
+    """Performed steps the asker sees: of the scope's organisations, one copy per UID, as of studies."""
+    return _one_per_uid("performed_step", ("pk",), scope, params, alias)
+
+
 def visible_non_patient(scope: Scope, params: Params, alias: str = "o") -> str:
     """Instances of no patient that the asker sees: of the scope's organisations, one copy per UID, as of studies."""
     return _one_per_uid("non_patient_instance", ("received_at", "pk"), scope, params, alias)

@@ -204,17 +204,18 @@ def throw_unknown(pool: Pool, records: Sequence[str], *, grace_s: float) -> None
 
 
 def unknown_records(pool: Pool, records: Sequence[str]) -> list[str]:
-    """Those that no workitem and no subscriber names, and that are not to be deleted anyway."""
+    """Those that nothing names, and that are not to be deleted anyway."""
     statement = """
         select k from unnest(%s::text[]) as u(k)
         where not exists (select from garbage where key = k) and not exists (select from workitem where record = k)
-            and not exists (select from subscriber where record = k)"""
+            and not exists (select from subscriber where record = k)
+            and not exists (select from performed_step where record = k)"""
     return retried(pool, lambda connection: [row[0] for row in connection.execute(statement, (list(records),))])
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A workitem or subscriber and the key of its record. `revision` is None where a rebuild counts anew."""
+    """What has a record, and its key. `revision` is None where a rebuild counts anew."""
 
     kind: str
     organisation: int
@@ -228,7 +229,9 @@ def recorded(pool: Pool) -> Iterator[Recorded]:
     statement = """
         select 'workitem', organisation, sop_instance_uid, record, revision from workitem
         union all
-        select 'subscriber', organisation, ae_title, record, null from subscriber where record is not null"""
+        select 'subscriber', organisation, ae_title, record, null from subscriber where record is not null
+        union all
+        select 'performed_step', organisation, sop_instance_uid, record, revision from performed_step"""
     with lent(pool) as connection, connection.transaction():
         with connection.cursor(name="pacsd_recorded") as cursor:
             cursor.execute(statement)
@@ -237,10 +240,12 @@ def recorded(pool: Pool) -> Iterator[Recorded]:
 
 
 def is_recorded(pool: Pool, record: str) -> bool:
-    """Whether a workitem or subscriber still names the record."""
+    """Whether anything still names the record."""
     statement = """
-        select exists (select from workitem where record = %s) or exists (select from subscriber where record = %s)"""
-    return retried(pool, lambda connection: bool((connection.execute(statement, (record,) * 2).fetchone() or (0,))[0]))
+        select exists (select from workitem where record = %(k)s)
+            or exists (select from subscriber where record = %(k)s)
+            or exists (select from performed_step where record = %(k)s)"""
+    return retried(pool, lambda connection: bool((connection.execute(statement, {"k": record}).fetchone() or (0,))[0]))
 
 
 def _item(row: tuple[Any, ...]) -> Workitem:

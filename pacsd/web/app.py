@@ -26,6 +26,7 @@ from pacsd.web import (
     rendered,
     retrieve,
     search,
+    storage_commitment,
     store,
     thumbnail,
     viewer,
@@ -61,6 +62,7 @@ _INSTANCE = _SERIES + "/instances/{instance}"
 _WORKITEM = "/workitems/{workitem}"
 _SUBSCRIBER = _WORKITEM + "/subscribers/{aetitle}"
 _CHANNEL = "/ws/subscribers/{aetitle}"
+_COMMITMENT = "/commitment-requests/{transaction}"
 
 
 
@@ -114,6 +116,8 @@ TRANSACTIONS: tuple[Transaction, ...] = (
     Transaction("POST", _SUBSCRIBER + "/suspend", subscribe.suspend, "Suspend Global Subscription", "11.12"),
     Transaction("GET", _CHANNEL, event_channel.not_upgraded, "Open Event Channel", "8.10.4"),
     *non_patient_transactions(),
+    Transaction("POST", _COMMITMENT, storage_commitment.request_commitment, "Request Storage Commitment", "13.4"),
+    Transaction("GET", _COMMITMENT, storage_commitment.check_result, "Check Storage Commitment Result", "13.5"),
     Transaction("OPTIONS", "/", capabilities.capabilities, "Retrieve Capabilities", "8.9"),
 )
 OPERATIONS: tuple[Transaction, ...] = (

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
+from pacsd.archive.commitment import Commitments
 from pacsd.archive.non_patient.models import InformationModel
 from pacsd.archive.non_patient.search import Search as NonPatientSearch
 from pacsd.archive.search import Query
@@ -253,6 +254,8 @@ class Archive(Protocol):
     def ingest(self) -> Ingest: ...
     @property
     def non_patient(self) -> NonPatient: ...
+    @property
+    def commitments(self) -> Commitments: ...
 
 
 class Counting(Protocol):

@@ -1,4 +1,4 @@
-"""What the index says of workitems and subscribers, compared with their records (`pacsd check`)."""
+"""What the index says of workitems, subscribers and performed steps, compared with their records (`pacsd check`)."""
 
 from collections.abc import Iterator
 

@@ -1,8 +1,8 @@
-"""Workitems and subscriptions as blobs, so that an index can be rebuilt from blobs alone.
+"""Workitems, subscriptions and performed steps as blobs, so that an index can be rebuilt from blobs alone.
 
 They are facts that stand in no object's bytes, so each is durable beside the objects before it is answered, like what
 the journal keeps. They stand outside `journal/` because they change often and end: one blob, under `worklist/`, says
-all of one workitem or subscriber, each change writes another, and the former one is collected after a grace period.
+all of one of them, each change writes another, and the former one is collected after a grace period.
 What counts is the one of the highest revision, of those the latest. What a subscriber has not heard yet is not
 recorded.
 """
@@ -17,11 +17,13 @@ import orjson
 from pacsd.blobs.port import BlobStore
 from pacsd.blobs.ulid import Ulids, ulid_time
 from pacsd.faults import Fault, PacsdError
+from pacsd.index.performed_steps import PerformedStep
 from pacsd.index.subscribers import Subscriber
 from pacsd.index.workitems import Workitem
 
 PREFIX = "worklist/"
 VERSION = 1
+KINDS = ("workitem", "subscriber", "performed_step")     # as they are brought back: subscribers name workitems
 _BATCH = 1000
 
 
@@ -66,8 +68,21 @@ class Records:
             "workitems": [[self._codes[organisation], uid, lock] for organisation, uid, lock in explicit],
         })  # fmt: skip
 
+    def put_performed_step(self, step: PerformedStep) -> None:
+        """Durable on return, under `step.record`. Raises PacsdError FULL, UNAVAILABLE."""
+        self._put(step.record, {
+            "performed_step": step.sop_instance_uid,
+            "organisation": self._codes[step.organisation],
+            "revision": step.revision,
+            "state": step.state,
+            "created_at": step.created_at,
+            "changed_at": step.changed_at,
+            "finished_at": step.finished_at,
+            "attributes": step.attributes,
+        })  # fmt: skip
+
     def current(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Key and content of what counts, workitems before subscribers.
+        """Key and content of what counts, in the order of KINDS.
 
         Raises PacsdError UNAVAILABLE at one that cannot be read: to skip it would change the truth.
         """
@@ -75,7 +90,7 @@ class Records:
         for info in self._blobs.list(PREFIX):
             subject, revision = _subject(self._read(info.key))
             best[subject] = max(best.get(subject, (0, "")), (revision, info.key))
-        for _, (_, key) in sorted(best.items(), reverse=True):
+        for _, (_, key) in sorted(best.items(), key=lambda one: (KINDS.index(one[0][0]), one[0])):
             yield key, self._read(key)
 
     def says(self, key: str) -> tuple[str, str, str, int]:
@@ -102,13 +117,15 @@ class Records:
             body: dict[str, Any] = orjson.loads(self._blobs.read(key))
             if body["version"] != VERSION:
                 raise PacsdError(Fault.UNSUPPORTED, f"a later version wrote {key}")
+            if not any(kind in body for kind in KINDS):
+                raise PacsdError(Fault.UNSUPPORTED, f"a later version wrote {key}")
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise PacsdError(Fault.UNAVAILABLE, f"{key} cannot be read") from error
         return body
 
 
 def _subject(body: Mapping[str, Any]) -> tuple[tuple[str, str, str], int]:
-    kind = "workitem" if "workitem" in body else "subscriber"
+    kind = next(one for one in KINDS if one in body)
     return (kind, body["organisation"], body[kind]), body["revision"]
 
 

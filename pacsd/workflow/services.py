@@ -1,18 +1,25 @@
 """The workflow put together over one index and one blob store, as every process opens it."""
 
-from collections.abc import Callable
+import platform
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from config.settings import Settings
+from config.settings import RemoteAESettings, Settings
 from pacsd.access.directory import Directory
 from pacsd.blobs.port import BlobStore
+from pacsd.events.outbox import Consumer
+from pacsd.index import performed_steps as step_rows
 from pacsd.index import subscribers
 from pacsd.index import workitems as rows
 from pacsd.index.connect import Pool, pool
 from pacsd.workflow import reports
+from pacsd.workflow.availability import TOPICS, Availability, Missing, Notified
 from pacsd.workflow.channels import Channels
 from pacsd.workflow.check import Check
+from pacsd.workflow.notifications import Notifications
+from pacsd.workflow.performed_steps import PerformedSteps, Progress, nobody_schedules
 from pacsd.workflow.rebuild import Rebuild
 from pacsd.workflow.records import Records
 from pacsd.workflow.search import Search
@@ -21,6 +28,8 @@ from pacsd.workflow.workitems import Workitems
 
 KEEP_GONE_S = 366 * 86_400.0             # how long a deleted workitem is told from one that never was
 _YOUNG_S = 3600.0                        # a record may be older than its transaction, but not by that
+_CONSUMER = "availability"
+_HANDLING_S = 10.0                       # longer than handling an event may take: a few rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,28 +40,55 @@ class Workflow:
     search: Search
     subscriptions: Subscriptions
     channels: Channels
+    performed_steps: PerformedSteps
+    notifications: Notifications
     rebuild: Rebuild
     check: Check
     chores: tuple[tuple[str, float, Callable[[], bool]], ...]
 
 
-def open_workflow(settings: Settings, index: Pool, blobs: BlobStore, directory: Directory) -> Workflow:
-    """The workflow of the settings; the pool and the blobs are the archive's."""
+def nothing_missing(*_: object) -> tuple[()]:
+    """For a house without an archive."""
+    return ()
+
+
+def open_workflow(
+    settings: Settings,
+    index: Pool,
+    blobs: BlobStore,
+    directory: Directory,
+    *,
+    missing: Missing = nothing_missing,
+    progress: Progress = nobody_schedules,
+) -> Workflow:
+    """The workflow of the settings; the pool and the blobs are the archive's.
+
+    `missing` tells which instances never came, `progress` tells scheduled steps that they are performed.
+    """
     keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
     records = Records(blobs, {key: code for code, key in keys.items()})
     grace_s = settings.storage.grace_s
     label = settings.worklist.default_label
+    notifications = _notifications(settings, index)
+    availability = Availability(index, missing, _notified(settings, keys))
+    telling = Consumer(index, _CONSUMER, availability.handle, topics=TOPICS, lease_s=_HANDLING_S)
     return Workflow(
         workitems=Workitems(index, records, own_title=settings.ae_title, worklist_label=label, grace_s=grace_s),
         search=Search(index),
         subscriptions=Subscriptions(index, records, grace_s=grace_s),
         channels=Channels(index),
+        performed_steps=PerformedSteps(index, records, grace_s=grace_s, progress=progress),
+        notifications=notifications,
         check=Check(index, records),
-        rebuild=Rebuild(index, records, keys, directory.scope),
+        rebuild=Rebuild(index, records, keys, directory.scope, progress=progress),
         chores=(
             ("delete finished workitems", 60.0, partial(_delete_finished, settings, index)),
             ("forget old reports", 600.0, partial(_forget, settings, index)),
             ("sweep the worklist's records", 86_400.0, partial(_sweep, settings, index, records)),
+            ("look for the instances of completed steps", 1.0, availability.run),
+            ("queue availability notifications", 1.0, lambda: telling.run() > 0),
+            ("delete performed steps", 600.0, partial(_delete_performed, settings, index)),
+            ("forget notifications", 600.0, partial(notifications.forget, keep_s=settings.notifications.keep_s)),
         ),
     )
 
@@ -66,9 +102,43 @@ def announce_restart(dsn: str) -> None:
         index.close()
 
 
+def release_notifications(settings: Settings, dsn: str) -> None:
+    """What this server had claimed to tell, before it ended, waits again."""
+    index = pool(dsn, max_size=1)
+    try:
+        _notifications(settings, index).release()
+    finally:
+        index.close()
+
+
+def _notifications(settings: Settings, index: Pool) -> Notifications:
+    node = f"{platform.node()} {settings.data_dir.absolute()}"
+    return Notifications(index, give_up_s=settings.notifications.give_up_s, node=node)
+
+
 def _delete_finished(settings: Settings, index: Pool) -> bool:
     keep_s, grace_s = settings.worklist.keep_finished_s, settings.storage.grace_s
     return rows.delete_finished(index, keep_s=keep_s, grace_s=grace_s) > 0
+
+
+def _delete_performed(settings: Settings, index: Pool) -> bool:
+    before = datetime.now(UTC) - timedelta(seconds=settings.worklist.keep_performed_s)
+    return step_rows.delete_finished(index, before=before, grace_s=settings.storage.grace_s) > 0
+
+
+def _notified(settings: Settings, keys: Mapping[str, int]) -> dict[int, list[Notified]]:
+    """Who is told of each organisation's instances, and as which AE title of ours that belongs to it."""
+    notified: dict[int, list[Notified]] = {}
+    for remote in settings.remote_aes:
+        if remote.availability:
+            one = Notified(remote.title, _own_title(settings, remote))
+            notified.setdefault(keys[remote.organisation], []).append(one)
+    return notified
+
+
+def _own_title(settings: Settings, remote: RemoteAESettings) -> str:
+    own = [one.title for one in settings.own_aes if one.organisation == remote.organisation]
+    return own[0] if own else settings.ae_title
 
 
 def _forget(settings: Settings, index: Pool) -> bool:

@@ -17,7 +17,7 @@ from pacsd.dimse.association import Timeouts
 from pacsd.dimse.listener import Listener
 from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.negotiation import Policy
-from pacsd.dimse.services import Services
+from pacsd.dimse.services import Department, Services
 from pacsd.faults import Fault, PacsdError
 
 SCOPE = Scope(organisations=(1,), own=1)
@@ -142,6 +142,9 @@ class FakeDirectory:
     def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None:
         return self.remotes.get(title)
 
+    def of_organisation(self, title: str, organisation: int) -> RemoteAESettings | None:
+        return self.remotes.get(title)
+
 
 @dataclass
 class Server:
@@ -166,6 +169,7 @@ def running(
     move_associations: int = 1,
     metrics: Metrics | None = None,
     worklist: Any = None,
+    department: Department | None = None,
     **acceptor_options: Any,
 ) -> Iterator[Server]:
     """Serve until the block ends."""
@@ -173,7 +177,7 @@ def running(
     directory = directory or FakeDirectory()
     services = Services(
         archive, directory, move_associations=move_associations, artim_timeout_s=artim_s, idle_timeout_s=idle_s,
-        meters=Meters(metrics), worklist=worklist,
+        meters=Meters(metrics), worklist=worklist, department=department,
     )  # fmt: skip
     acceptor = Acceptor(
         services,

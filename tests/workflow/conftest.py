@@ -35,6 +35,7 @@ class Office:
         """As after a restart."""
         self.workflow = open_workflow(self.settings, self.index, self.blobs, self.directory)
         self.workitems, self.subscriptions = self.workflow.workitems, self.workflow.subscriptions
+        self.steps = self.workflow.performed_steps
         return self.workflow
 
     def named(self, title: str) -> Peer:
@@ -71,6 +72,7 @@ def office(worklist_database: str, tmp_path: Path) -> Iterator[Office]:
     """With nothing to do yet."""
     with pool(worklist_database, min_size=1, max_size=12) as made:
         with made.connection() as connection:
-            for table in ("workitem", "workitem_gone", "subscriber", "event", "garbage"):
+            for table in ("workitem", "workitem_gone", "subscriber", "performed_step", "notification",
+                          "notification_pause", "commitment", "event", "garbage"):  # fmt: skip
                 connection.execute(f"delete from {table}")
         yield Office(made, tmp_path, dsn=worklist_database)

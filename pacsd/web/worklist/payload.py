@@ -24,13 +24,15 @@ _READERS: Mapping[str, Callable[[bytes], Dataset]] = {
 _UTF8 = {"00080005": {"vr": "CS", "Value": ["ISO_IR 192"]}}
 
 
-async def received(services: Services, request: Request, *, required: bool = True) -> Dataset:
-    """The data set of a request; empty where there is none and none is required.
+async def received(
+    services: Services, request: Request, *, required: bool = True, most: int | None = None
+) -> Dataset:
+    """The data set of a request, of `most` bytes if need be; empty where there is none and none is required.
 
     Raises HttpError 415, 413, 408, 400, PacsdError MALFORMED.
     """
     limits = services.limits
-    text = b"".join([chunk async for chunk in arriving(limits, request, limits.max_dataset_bytes)])
+    text = b"".join([chunk async for chunk in arriving(limits, request, most or limits.max_dataset_bytes)])
     if not text and not required:
         return {}
     content_type = request.headers.get("content-type", "")

@@ -1,0 +1,98 @@
+"""Performed steps move the steps they were scheduled as, and a rebuild leads there again."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pacsd.archive.catch_up import CatchUp
+from pacsd.archive.journal import FactKind
+from pacsd.workflow.orders import applier, progress
+from pacsd.workflow.performed_steps import PerformedSteps
+from pacsd.workflow.rebuild import Rebuild
+from pacsd.workflow.records import Records
+from tests.archive.house import House, opened
+from tests.workflow.performed import begun, ended, scheduled
+from tests.workflow.steps import attribute
+from tests.workflow.test_orders import emptied, ordered, place
+
+EMPTIED = ("scheduled_step", "requested_procedure", "performed_step")
+
+
+class Ward:
+    """An archive with orders and performed steps."""
+
+    def __init__(self, house: House) -> None:
+        self.house, self.peer = house, house.peer("east")
+        self.records = Records(house.blobs, {key: code for code, key in house.keys.items()})
+        self.steps = PerformedSteps(house.pool, self.records, grace_s=0.0, progress=progress)
+
+    def order(self, number: str = "1", *, steps: int = 1) -> list[dict[str, Any]]:
+        """What its performed step will say of each scheduled one."""
+        place(self.house, ordered(number, steps=steps))
+        with self.house.pool.connection() as connection:
+            rows = connection.execute(
+                "select study_instance_uid, accession_number, step_id from scheduled_step order by pk desc limit %s",
+                (steps,),
+            ).fetchall()
+        return [scheduled(*row) for row in reversed(rows)]
+
+    def statuses(self) -> list[str]:
+        with self.house.pool.connection() as connection:
+            return [row[0] for row in connection.execute("select status from scheduled_step order by step_id")]
+
+    def rebuilt(self) -> None:
+        """As from blobs alone, the journal first."""
+        emptied(self.house, *EMPTIED)
+        CatchUp(self.house.journal, {FactKind.ORDER: applier(self.house.pool, self.house.keys)}).run(
+            datetime.now(UTC) - timedelta(days=1)
+        )
+        scope = self.peer.scope
+        Rebuild(self.house.pool, self.records, self.house.keys, lambda _: scope, progress=progress).run()
+
+
+@pytest.fixture
+def ward(database: str, tmp_path: Path) -> Iterator[Ward]:
+    with opened(database, tmp_path / "blobs") as house:
+        yield Ward(house)
+
+
+def test_a_scheduled_step_follows_the_one_that_performs_it(ward: Ward) -> None:
+    [item] = ward.order()
+    uid = ward.steps.create(ward.peer, "", begun(item))
+    assert ward.statuses() == ["STARTED"]
+    ward.rebuilt()
+    assert ward.statuses() == ["STARTED"]
+    ward.steps.set(ward.peer, uid, ended())
+    assert ward.statuses() == ["COMPLETED"]
+    ward.rebuilt()
+    assert ward.statuses() == ["COMPLETED"]
+
+
+def test_a_group_case_moves_every_step_and_an_append_case_starts_one_again(ward: Ward) -> None:
+    both = ward.order("1") + ward.order("2")
+    uid = ward.steps.create(ward.peer, "", begun(*both))
+    ward.steps.set(ward.peer, uid, ended())
+    assert ward.statuses() == ["COMPLETED", "COMPLETED"]
+    again = ward.steps.create(ward.peer, "", begun(both[0]))
+    assert sorted(ward.statuses()) == ["COMPLETED", "STARTED"]
+    ward.rebuilt()
+    assert sorted(ward.statuses()) == ["COMPLETED", "STARTED"]
+    ward.steps.set(ward.peer, again, ended(status="DISCONTINUED"))
+    assert "COMPLETED" in ward.statuses() and len(set(ward.statuses())) == 2
+
+
+def test_one_step_of_a_procedure_is_performed_and_the_other_waits(ward: Ward) -> None:
+    first, _ = ward.order(steps=2)
+    before = ward.statuses()[0]
+    ward.steps.create(ward.peer, "", begun(first))
+    assert sorted(ward.statuses()) == sorted([before, "STARTED"])
+
+
+def test_what_was_not_scheduled_moves_nothing(ward: Ward) -> None:
+    ward.order()
+    before = ward.statuses()
+    ward.steps.create(ward.peer, "", begun(scheduled("1.2.99", "", ""), t00100020=attribute("LO", "NOBODY")))
+    assert ward.statuses() == before
