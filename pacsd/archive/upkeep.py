@@ -48,15 +48,9 @@ class Finding:
     problem: str
 
 
-def truth(settings: Settings, archive: Archive) -> Truth:
+def truth(_settings: Settings, archive: Archive) -> Truth:
     """The index as facts and rebuilds speak to it."""
-    return Truth(
-        archive.pool,
-        archive.writing,
-        archive.sidecars,
-        _organisations(settings, archive),
-        grace_s=settings.storage.grace_s,
-    )
+    return archive.truth
 
 
 def overlays(settings: Settings, archive: Archive) -> Overlays:
@@ -64,9 +58,9 @@ def overlays(settings: Settings, archive: Archive) -> Overlays:
     return Overlays(archive.journal, truth(settings, archive))
 
 
-def rejections(settings: Settings, archive: Archive) -> Rejections:
+def rejections(_settings: Settings, archive: Archive) -> Rejections:
     """Where instances are rejected, restored and purged."""
-    return Rejections(archive.journal, truth(settings, archive), archive.sidecars)
+    return archive.rejections
 
 
 def settle(settings: Settings, archive: Archive, *, also_apply: Appliers = _NONE) -> None:
@@ -301,6 +295,9 @@ def _appliers(settings: Settings, archive: Archive, also: Appliers) -> Appliers:
         FactKind.REJECT: hidden.apply,
         FactKind.RESTORE: hidden.apply,
         FactKind.PURGE: hidden.apply,
+        FactKind.REJECTION_NOTE: hidden.apply_note,
+        FactKind.HOLD: hidden.apply_hold,
+        FactKind.RELEASE: hidden.apply_hold,
         **also,
     }
 
