@@ -114,54 +114,67 @@ class NoteArrivals:
         return self._arrivals.admit(said.arrival, again=again)
 
     def _take_effect(self, said: _Said) -> None:
-        facts = [self._note_fact(said), *self._reject_facts(said)]
-        at = self._now()
+        kept, absent = self._named(said)
+        facts = [_reject_fact(said, study, below) for study, below in _together(kept, absent).items()]
+        at, marked = self._now(), _note_fact(said)
         try:
-            self._journal.append_all([(fact, at) for fact in facts])
+            self._journal.append_all([(fact, at) for fact in (marked, *facts)])
         except PacsdError as error:
             if error.fault is Fault.FULL:        # nothing was said: the sender should come again
                 self._blobs.delete([said.arrival.extent.key])
             raise
-        for body in facts[1:]:
+        for body in facts:
             self._rejections.apply(_fact(body, at))
-        self._rejections.apply_note(_fact(facts[0], at))
+        for study, below in self._index.where(said.organisation, _sops(absent)).items():     # they came meanwhile
+            self._rejections.apply(_fact(_reject_fact(said, study, below), at))
+        self._rejections.apply_note(_fact(marked, at))
         log.info(
             "a rejection note took effect",
-            extra={"sop": said.arrival.sop_instance_uid, "code": said.note.code, "studies": len(facts) - 1},
+            extra={"sop": said.arrival.sop_instance_uid, "code": said.note.code, "studies": len(facts)},
         )
 
-    def _note_fact(self, said: _Said) -> dict[str, Any]:
-        return {
-            "fact": FactKind.REJECTION_NOTE.value, "organisation": said.organisation, "code": said.note.code,
-            "study": said.arrival.study_instance_uid, "series": said.arrival.series_instance_uid,
-            "sop": said.arrival.sop_instance_uid,
-        }  # fmt: skip
-
-    def _reject_facts(self, said: _Said) -> list[dict[str, Any]]:
-        """For each study what is rejected of it: as the note has it, but where it is kept under other UIDs, there."""
-        return [
-            {
-                "fact": FactKind.REJECT.value, "organisation": said.organisation, "study": study, "series": series,
-                "code": said.note.code, "note": said.arrival.sop_instance_uid, "awaited": True,
-            }
-            for study, series in self._named(said).items()
-        ]  # fmt: skip
-
-    def _named(self, said: _Said) -> References:
-        """What the note names, without itself and other notes."""
-        every = {sop for series in said.note.references.values() for sops in series.values() for sop in sops}
-        notes = self._index.notes_among(said.organisation, sorted(every)) | {said.arrival.sop_instance_uid}
-        if every & notes:
+    def _named(self, said: _Said) -> tuple[References, References]:
+        """What the note names, without itself and other notes: where it is kept, and what is not, as the note has it."""
+        every = _sops(said.note.references)
+        notes = self._index.notes_among(said.organisation, every) | {said.arrival.sop_instance_uid}
+        if notes.intersection(every):
             log.warning("a note names rejection notes, which stay", extra={"sop": said.arrival.sop_instance_uid})
-        kept = self._index.where(said.organisation, sorted(every - notes))
-        placed = {sop for series in kept.values() for sops in series.values() for sop in sops}
-        named: References = {study: dict(series) for study, series in kept.items()}
-        for study, below in said.note.references.items():
-            for series, sops in below.items():
-                if absent := set(sops) - placed - notes:
-                    mine = named.setdefault(study, {})
-                    mine[series] = sorted({*mine.get(series, ()), *absent})
-        return named
+        kept = self._index.where(said.organisation, [sop for sop in every if sop not in notes])
+        known = notes.union(_sops(kept))
+        absent = {
+            study: {series: left for series, sops in below.items() if (left := sorted(set(sops) - known))}
+            for study, below in said.note.references.items()
+        }
+        return kept, {study: below for study, below in absent.items() if below}
+
+
+def _sops(references: References) -> list[str]:
+    return sorted({sop for below in references.values() for sops in below.values() for sop in sops})
+
+
+def _together(kept: References, absent: References) -> References:
+    return {
+        study: {
+            series: sorted({*kept.get(study, {}).get(series, ()), *absent.get(study, {}).get(series, ())})
+            for series in {**kept.get(study, {}), **absent.get(study, {})}
+        }
+        for study in {**kept, **absent}
+    }
+
+
+def _note_fact(said: _Said) -> dict[str, Any]:
+    return {
+        "fact": FactKind.REJECTION_NOTE.value, "organisation": said.organisation, "code": said.note.code,
+        "study": said.arrival.study_instance_uid, "series": said.arrival.series_instance_uid,
+        "sop": said.arrival.sop_instance_uid,
+    }  # fmt: skip
+
+
+def _reject_fact(said: _Said, study: str, below: Mapping[str, list[str]]) -> dict[str, Any]:
+    return {
+        "fact": FactKind.REJECT.value, "organisation": said.organisation, "study": study, "series": below,
+        "code": said.note.code, "note": said.arrival.sop_instance_uid, "awaited": True,
+    }  # fmt: skip
 
 
 def _owner(arrival: Arrival) -> str:

@@ -6,6 +6,7 @@ what arrives later is not touched when they are replayed.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -16,6 +17,17 @@ from pacsd.index.records import PackRow, SeriesContent
 from pacsd.index.rejections import Saying
 
 Named = Mapping[str, Sequence[str]]      # Series Instance UID -> SOP Instance UIDs
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """An instance that is shown though it was awaited to be hidden: it came at the moment when its note did."""
+
+    organisation: str
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
+    saying: Saying
 
 
 class RejectionIndex(Protocol):
@@ -32,6 +44,9 @@ class RejectionIndex(Protocol):
 
     def notes_among(self, organisation: str, sops: Sequence[str]) -> set[str]:
         """Those of some instances that are rejection notes."""
+
+    def overtaken(self, *, limit: int) -> list[Overtaken]:
+        """Instances that are shown though they were awaited to be hidden."""
 
     def hold(self, organisation: str, study_instance_uid: str, reason: str, at: datetime) -> None:
         """Keep a study from being deleted."""
@@ -78,9 +93,8 @@ class Rejections:
         PacsdError NOT_FOUND if it names nothing that is there, CONFLICT if only notes.
         """
         named = self._named(organisation, study_instance_uid, series_instance_uid, sop_instance_uids)
-        wanted = sum(map(len, named.values()))
         named = self._without_notes(organisation, named)
-        if wanted and not named:
+        if sop_instance_uids and set(sop_instance_uids) <= self._index.notes_among(organisation, sop_instance_uids):
             raise PacsdError(Fault.CONFLICT, "a rejection note cannot be rejected; restore what it rejects instead")
         more = {"reason": reason} if reason else {}
         return self._say(FactKind.REJECT, organisation, study_instance_uid, named, code=code, **more)
@@ -132,6 +146,17 @@ class Rejections:
             raise PacsdError(Fault.NOT_FOUND, "the study is not on hold")
         self._say_of_study(FactKind.RELEASE, organisation, study_instance_uid, reason)
 
+    def settle_overtaken(self, *, limit: int = 1000) -> bool:
+        """Hide what a note and its instances, arriving at once, left to be seen; whether there was any.
+
+        What the note said stands in the journal; nothing is said anew.
+        """
+        found = self._index.overtaken(limit=limit)
+        for one in found:
+            named = {one.series_instance_uid: [one.sop_instance_uid]}
+            self._index.reject(one.organisation, one.study_instance_uid, named, one.saying)
+        return bool(found)
+
     def apply(self, fact: Fact) -> None:
         """Let a fact take effect, maybe again."""
         body: Mapping[str, Any] = fact.body
@@ -155,6 +180,18 @@ class Rejections:
             self._index.hold(body["organisation"], body["study"], body["reason"], fact.at)
         else:
             self._index.release(body["organisation"], body["study"])
+
+    @property
+    def appliers(self) -> dict[FactKind, Callable[[Fact], None]]:
+        """How the facts of this module take effect again, after a crash or in a rebuild."""
+        return {
+            FactKind.REJECT: self.apply,
+            FactKind.RESTORE: self.apply,
+            FactKind.PURGE: self.apply,
+            FactKind.REJECTION_NOTE: self.apply_note,
+            FactKind.HOLD: self.apply_hold,
+            FactKind.RELEASE: self.apply_hold,
+        }
 
     def _say_of_study(self, kind: FactKind, organisation: str, study: str, reason: str) -> None:
         with self._index.settled(organisation, study):

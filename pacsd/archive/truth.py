@@ -7,7 +7,7 @@ from datetime import datetime
 from pacsd.access.scope import Scope
 from pacsd.archive.overlay import Attributes
 from pacsd.archive.pack_file import WrittenPack
-from pacsd.archive.reject import Named
+from pacsd.archive.reject import Named, Overtaken
 from pacsd.archive.sidecar import SidecarIndex
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import holds, overlays, rejection_notes, rejections
@@ -92,9 +92,20 @@ class Truth:
     def where(self, organisation: str, sops: Sequence[str]) -> dict[str, dict[str, list[str]]]:
         """Of some instances those that the organisation keeps, by Study and Series Instance UID."""
         wanted, found = set(sops), dict[str, dict[str, list[str]]]()
+        if not wanted:
+            return found
         for content in rejection_notes.candidates(self._pool, self._key(organisation), sops):
             if kept := self._kept(content) & wanted:
                 found.setdefault(content.study_instance_uid, {})[content.series_instance_uid] = sorted(kept)
+        return found
+
+    def overtaken(self, *, limit: int) -> list[Overtaken]:
+        """Instances that are shown though they were awaited to be hidden."""
+        codes = {key: code for code, key in self._organisations.items()}
+        found = []
+        for key, sop, *said in rejection_notes.overtaken(self._pool, limit=limit):
+            for study, below in self.where(codes[key], [sop]).items() if key in codes else ():
+                found += [Overtaken(codes[key], study, series, sop, Saying(*said)) for series in below]
         return found
 
     def hold(self, organisation: str, study_instance_uid: str, reason: str, at: datetime) -> None:

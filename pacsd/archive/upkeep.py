@@ -124,6 +124,7 @@ def chores(
     return (
         Chore("repair", 3600.0, lambda: _repaired(repair)),
         Chore("catch up", 3600.0, lambda: _catch_up(settings, archive, timedelta(hours=3), also_apply)),
+        Chore("hide what came beside its note", 5.0, archive.rejections.settle_overtaken),
         Chore("repair after a restart", 2.0, _Restarts(inventory, repair).run),
         Chore("pack", often_s, packer.run),
         Chore("merge", often_s, merger.run),
@@ -292,12 +293,7 @@ def _appliers(settings: Settings, archive: Archive, also: Appliers) -> Appliers:
     return {
         FactKind.PATIENT_OVERLAY: said.apply,
         FactKind.STUDY_OVERLAY: said.apply,
-        FactKind.REJECT: hidden.apply,
-        FactKind.RESTORE: hidden.apply,
-        FactKind.PURGE: hidden.apply,
-        FactKind.REJECTION_NOTE: hidden.apply_note,
-        FactKind.HOLD: hidden.apply_hold,
-        FactKind.RELEASE: hidden.apply_hold,
+        **hidden.appliers,
         **also,
     }
 

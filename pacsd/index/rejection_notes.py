@@ -52,11 +52,14 @@ insert into instance (series, organisation, sop_instance_uid, sop_class_uid, tra
 values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
 _ARRIVED = "update series set last_received_at = greatest(last_received_at, %s) where pk = %s"
+# Whoever was storing an instance when its note came has ended since.
 _OVERTAKEN = """
-select x.organisation, s.study_instance_uid, r.series_instance_uid, x.sop_instance_uid, x.code, x.said_by, x.reason
-from rejection x join instance i on i.sop_instance_uid = x.sop_instance_uid and i.organisation = x.organisation
-    join series r on r.pk = i.series join study s on s.pk = r.study
-where x.state = 'awaited' and not x.note order by 1, 2, 3, 4 limit %s
+select x.organisation, x.sop_instance_uid, x.code, x.said_by, x.reason from rejection x
+where x.state = 'awaited' and not x.note and x.rejected_at > now() - interval '1 hour' and (
+    exists (select from instance i where i.sop_instance_uid = x.sop_instance_uid and i.organisation = x.organisation)
+    or exists (select from locator l join series r on r.pk = l.series
+        where l.hash = x.hash and r.organisation = x.organisation))
+limit %s
 """
 
 
@@ -127,9 +130,9 @@ def mark_note(pool: Pool, organisation: int, series: int, sop_instance_uid: str,
 
 
 def overtaken(pool: Pool, *, limit: int) -> list[tuple[Any, ...]]:
-    """Instances that are shown though they were awaited to be hidden: they came while their note did.
+    """Instances that may be shown though they are awaited to be hidden: they came while their note did.
 
-    Organisation, Study, Series and SOP Instance UID, and what was said of each: code, note, reason.
+    Organisation and SOP Instance UID, and what was said of each: code, note, reason. Packs are to be asked.
     """
     with lent(pool) as connection:
         return connection.execute(_OVERTAKEN, (limit,)).fetchall()

@@ -20,7 +20,7 @@ alter table rejection
     add column reason text not null default '';
 update rejection set shown_from = 2 where code = '113001';
 update rejection set state = 'gone' where series = 0;
-create index rejection_awaited on rejection (organisation, sop_instance_uid) where state = 'awaited' and not note;
+create index rejection_awaited on rejection (rejected_at) where state = 'awaited' and not note;
 create index rejection_expired on rejection (rejected_at) where code = '113039' and state = 'hidden' and not note;
 create index rejection_newest on rejection (organisation, rejected_at desc);
 """
