@@ -32,6 +32,7 @@ __all__ = [
 
 ROLES = ("dimse", "web", "hl7", "worker")
 SERVICES = ("echo", "store", "find", "move", "get")
+REJECTED = ("hide", "notes", "keep")
 MIB = 1024**2
 GIB = 1024**3
 
@@ -75,6 +76,12 @@ class OwnAESettings(Checked):
         zh="呼叫此标题的未知设备所属的机构。",
         check=checks.code,
     )
+    rejected: str = setting(
+        "hide",
+        en="What its callers see of rejections (IHE RAD-66): hide nothing, notes the notes, keep also poor images.",
+        zh="呼叫此标题者可见的拒绝内容（IHE RAD-66）：hide 均不可见；notes 可见拒绝说明；keep 另可见因质量被拒的影像。",
+        check=checks.one_of(*REJECTED),
+    )
 
 
 @dataclass(frozen=True)
@@ -108,6 +115,12 @@ class RemoteAESettings(Checked):
         en="Addresses and networks it may call from; any when empty.",
         zh="允许的来源地址或网段；为空表示不限。",
         check=checks.each(checks.network),
+    )
+    rejected: str | None = setting(
+        None,
+        en="What it sees of rejections, as above; as the title it calls has it when absent.",
+        zh="该 AE 可见的拒绝内容，取值同上；缺省时按其呼叫的标题。",
+        check=checks.one_of(*REJECTED),
     )
 
 
@@ -189,6 +202,12 @@ class WebSettings(Checked):
         "",
         en="For whom web clients read and store; the first organisation when empty.",
         zh="Web 客户端所代表的机构；为空时取第一个机构。",
+    )
+    rejected: str = setting(
+        "hide",
+        en="What web clients see of rejections: hide, notes, keep, as for own_aes.",
+        zh="Web 客户端可见的拒绝内容：hide、notes、keep，含义同 own_aes。",
+        check=checks.one_of(*REJECTED),
     )
     public_url: str | None = setting(
         None,

@@ -114,15 +114,16 @@ class Arrivals:
         raise self._conflict(arrival, "the first is kept")
 
     def _replace(self, arrival: Arrival, rejected: bool) -> Stored:
-        """Journal first: after a rebuild the later bytes must win again, and be shown if they replaced rejected ones."""
+        """Journal first: after a rebuild the later bytes must win again, and be shown where the first were rejected."""
         self._journal.append({
             "fact": "replace", "key": arrival.extent.key, "study": arrival.study_instance_uid,
             "series": arrival.series_instance_uid, "sop": arrival.sop_instance_uid, "digest": arrival.digest.hex(),
         })
         if rejected:
             self._journal.append({
-                "fact": "restore", "organisation": arrival.extent.key.split("/")[1], "study": arrival.study_instance_uid,
-                "series": {arrival.series_instance_uid: [arrival.sop_instance_uid]}, "reason": "replaced",
+                "fact": "restore", "organisation": arrival.extent.key.split("/")[1], "reason": "replaced",
+                "study": arrival.study_instance_uid,
+                "series": {arrival.series_instance_uid: [arrival.sop_instance_uid]},
             })
         stored = self._index.replace(arrival, grace_s=self._grace_s)
         if stored.outcome is Outcome.CONFLICT:

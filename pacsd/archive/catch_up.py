@@ -1,8 +1,9 @@
 """Facts that were said and did not take effect: a process ended between the journal and the index.
 
 Corrections, rejections, restorations and holds are applied again, of each subject only the last word, and every merge
-of patients and every rejection note: where that is in effect already nothing changes and nobody is told. Purges are left to whoever asked (who got
-no answer) and to a rebuild: said again later, one might take what arrived since from a machine whose clock is behind.
+of patients and every rejection note: where that is in effect already nothing changes and nobody is told. Purges are
+left to whoever asked (who got no answer) and to a rebuild: said again later, one might take what arrived since from a
+machine whose clock is behind.
 """
 
 import logging

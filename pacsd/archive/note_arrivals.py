@@ -134,7 +134,7 @@ class NoteArrivals:
         )
 
     def _named(self, said: _Said) -> tuple[References, References]:
-        """What the note names, without itself and other notes: where it is kept, and what is not, as the note has it."""
+        """What a note names, without itself and other notes: where it is kept; and what is not, as the note has it."""
         every = _sops(said.note.references)
         notes = self._index.notes_among(said.organisation, every) | {said.arrival.sop_instance_uid}
         if notes.intersection(every):

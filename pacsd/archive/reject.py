@@ -137,7 +137,7 @@ class Rejections:
             return self._say(FactKind.PURGE, organisation, study_instance_uid, named)
 
     def hold(self, organisation: str, study_instance_uid: str, *, reason: str) -> None:
-        """Put a study on legal hold, be it here yet or not: nothing of it is deleted. Said again, the reason changes."""
+        """Put a study on legal hold, be it here yet or not: nothing of it is deleted; once more, for another reason."""
         self._say_of_study(FactKind.HOLD, organisation, study_instance_uid, reason)
 
     def release(self, organisation: str, study_instance_uid: str, *, reason: str) -> None:

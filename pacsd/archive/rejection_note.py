@@ -1,7 +1,7 @@
 """Reading a rejection note: a Key Object Selection that says why instances are rejected (IHE RAD-66 4.66.4).
 
-What it rejects stands in its Current Requested Procedure Evidence Sequence (PS3.3 C.17.2). It is read where it lies, one
-element after the other, however long it is. Elements that do not matter here are stepped over, whatever they hold.
+What it rejects stands in its Current Requested Procedure Evidence Sequence (PS3.3 C.17.2). It is read where it lies,
+one element after the other, however long it is. Elements that do not matter here are stepped over, whatever they hold.
 """
 
 import re
@@ -111,7 +111,7 @@ def _named(dataset: Dataset, item: _Item, uid: int, below: int) -> tuple[str, Lo
         elif element.tag == below:
             found = element
     if not name or found is None:
-        raise PacsdError(Fault.MALFORMED, f"an item of the note's evidence is without {_shown(uid if not name else below)}")
+        raise _without(below if name else uid)
     return name, found
 
 
@@ -119,7 +119,7 @@ def _instance(dataset: Dataset, item: _Item) -> str:
     for element in dataset.elements(item.at, item.end, big=item.big):
         if element.tag == _REFERENCED_SOP_INSTANCE_UID:
             return _uid(dataset, element)
-    raise PacsdError(Fault.MALFORMED, f"an item of the note's evidence is without {_shown(_REFERENCED_SOP_INSTANCE_UID)}")
+    raise _without(_REFERENCED_SOP_INSTANCE_UID)
 
 
 def _items(dataset: Dataset, sequence: Located, big: bool) -> Iterator[_Item]:
@@ -162,6 +162,10 @@ def _text(dataset: Dataset, element: Located) -> str:
     if element.length == UNDEFINED or element.length > _MAX_VALUE_BYTES:
         return ""
     return dataset.read(element.value_at, element.length).decode("latin-1").strip(" \0")
+
+
+def _without(tag: int) -> PacsdError:
+    return PacsdError(Fault.MALFORMED, f"an item of the note's evidence is without {_shown(tag)}")
 
 
 def _shown(tag: int) -> str:

@@ -29,10 +29,13 @@ from pacsd.archive.services import Archive, character_sets
 from pacsd.archive.truth import Truth
 from pacsd.archive.worker import Chore
 from pacsd.faults import Fault, PacsdError
+from pacsd.index import holds
 from pacsd.index.alternates import Alternates, Rule
 from pacsd.index.completion import complete_studies
+from pacsd.index.holds import Hold
 from pacsd.index.inventory import Inventory
 from pacsd.index.packs import Packs
+from pacsd.index.rejections import Rejection, listed
 
 log = logging.getLogger("pacsd.archive")
 Progress = Callable[[int, int | None], None]             # done so far, and of how many where that is known
@@ -218,6 +221,20 @@ class Upkeep:
         The journal remembers it, so neither a rebuild nor a restart brings them back. Raises PacsdError NOT_FOUND.
         """
         return rejections(self._settings, self._archive).purge(organisation, study_instance_uid, series, sops)
+
+    @property
+    def rejections(self) -> Rejections:
+        """Where instances are rejected and restored, and studies put on hold."""
+        return self._archive.rejections
+
+    def rejected(self, organisation: str, study_instance_uid: str | None, limit: int) -> list[Rejection]:
+        """The newest rejections of an organisation, or of one of its studies."""
+        key = self._archive.directory.organisation_key(organisation)
+        return listed(self._archive.pool, key, study_instance_uid=study_instance_uid, limit=limit)
+
+    def holds(self, organisation: str) -> list[Hold]:
+        """The studies of an organisation that are on legal hold."""
+        return holds.listed(self._archive.pool, self._archive.directory.organisation_key(organisation))
 
     def purge_non_patient(self, organisation: str, sop_instance_uid: str) -> None:
         """Delete an instance that belongs to no patient for good. Raises PacsdError NOT_FOUND."""

@@ -4,10 +4,9 @@ from typing import Any
 
 from pacsd.access.scope import LEVELS, Rejected, Scope
 
-
 # What statements read of a study or series for a reader who sees more of rejections than most.
-_STUDY = """pk, organisation, patient, received_at, overlaid_at, overlay, study_instance_uid, assigning_authority, patient_id,
-    study_date, study_time, patient_birth_date, patient_birth_time, patient_sex, accession_number, study_id,
+_STUDY = """pk, organisation, patient, received_at, overlaid_at, overlay, study_instance_uid, assigning_authority,
+    patient_id, study_date, study_time, patient_birth_date, patient_birth_time, patient_sex, accession_number, study_id,
     study_description, patient_alphabetic, patient_ideographic, patient_phonetic, patient_pinyin,
     referring_alphabetic, referring_ideographic, referring_phonetic, referring_pinyin, attributes, more"""
 _SERIES = """pk, study, organisation, revision, loose_count, performed_date, performed_time, series_instance_uid,

@@ -251,7 +251,8 @@ def _patients(compiled: CompiledQuery, scope: Scope) -> Statement[Match]:
     text = f"""
         with page as materialized (
             select h.* from (
-                select distinct on (s.patient) s.* from {study_table(scope, "s")} where {where} order by s.patient, {_order("s")}
+                select distinct on (s.patient) s.* from {study_table(scope, "s")} where {where}
+                order by s.patient, {_order("s")}
             ) h order by {_order("h")}{page_of(query, params, residual)}
         )
         select h.pk, h.organisation, h.attributes, h.more, c.studies, c.series, c.instances

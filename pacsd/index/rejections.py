@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from pacsd.access.scope import LEVELS, Rejected, Scope
@@ -27,8 +28,8 @@ _KEPT = """
 _GIVEN = "unnest(%(series)s::bigint[], %(uids)s::text[], %(hashes)s::bigint[]) as g(series, sop_instance_uid, hash)"
 # What is rejected once more stays so; for a graver reason it is hidden from more readers. A note stays a note.
 _GRAVER = """do update set
-    series = excluded.series, code = excluded.code, shown_from = excluded.shown_from, rejected_at = excluded.rejected_at,
-    state = excluded.state, said_by = excluded.said_by, reason = excluded.reason
+    series = excluded.series, code = excluded.code, shown_from = excluded.shown_from,
+    rejected_at = excluded.rejected_at, state = excluded.state, said_by = excluded.said_by, reason = excluded.reason
 where not rejection.note and rejection.state <> 'gone'
     and (excluded.shown_from > rejection.shown_from or rejection.state <> excluded.state and excluded.state = 'hidden')
 """
@@ -174,6 +175,36 @@ def purge(
         return [row[0] for row in (*loose, *packed)]
 
     return _set(pool, organisation, study_instance_uid, instances, work, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """What was said of an instance; the study is empty where nothing of it is here."""
+
+    study_instance_uid: str
+    sop_instance_uid: str
+    saying: Saying
+    state: str
+    note: bool                           # it is a rejection note, and the code its title
+    rejected_at: datetime
+
+
+def listed(pool: Pool, organisation: int, *, study_instance_uid: str | None, limit: int) -> list[Rejection]:
+    """The newest rejections of an organisation, or of one of its studies."""
+    params = Params()
+    mine = within(Scope((organisation,), organisation), params, "x")
+    of_study = "" if study_instance_uid is None else f"and s.study_instance_uid = {params.add(study_instance_uid)}"
+    statement = f"""
+        select coalesce(s.study_instance_uid, ''), x.sop_instance_uid, x.code, x.said_by, x.reason, x.state, x.note,
+            x.rejected_at
+        from rejection x left join series r on r.pk = x.series left join study s on s.pk = r.study
+        where {mine} {of_study} order by x.rejected_at desc, x.sop_instance_uid limit {params.add(limit)}"""
+    with lent(pool) as connection:
+        rows = connection.execute(statement, params.values).fetchall()
+    return [
+        Rejection(study, sop, Saying(code, said_by, reason, state == AWAITED), state, note, at)
+        for study, sop, code, said_by, reason, state, note, at in rows
+    ]
 
 
 def tombstone(pool: Pool, organisation: int, sops: Sequence[str]) -> None:

@@ -316,7 +316,8 @@ def test_a_rebuild_brings_back_the_same_truth(database: str, empty: str, tmp_pat
 def test_notes_and_images_at_once_leave_all_that_is_named_hidden(house: House, seed: int) -> None:
     """Images, their notes, packing and repeats on several threads, in any order."""
     files = [image(number) for number in range(1, 9)]
-    notes = [note(*range(1 + 2 * n, 3 + 2 * n), instance=n + 1, code=code) for n, code in enumerate(("113001", *GRAVE[:2]))]
+    codes = enumerate(("113001", *GRAVE[:2]))
+    notes = [note(*range(1 + 2 * n, 3 + 2 * n), instance=n + 1, code=code) for n, code in codes]
     errors: list[BaseException] = []
 
     def send(some: list[bytes]) -> None:
