@@ -20,6 +20,7 @@ from pacsd.archive.worker import Chore, Worker
 from pacsd.commands import cli
 from pacsd.dimse.claims import claims as dimse_claims
 from pacsd.dimse.listener import serve_queries, serve_receiver
+from pacsd.dimse.note_sender import NoteSender
 from pacsd.dimse.occupancy import Occupancy
 from pacsd.dimse.query import as_query as dimse_query
 from pacsd.identity.patients import appliers as identity_appliers
@@ -78,6 +79,7 @@ class Wiring:
                 yield Upkeep(
                     settings,
                     archive,
+                    send_note=NoteSender(settings),
                     also_rebuild=(workflow.rebuild.run,),
                     also_check=(workflow.check.run,),
                     also_apply=identity_appliers(archive.pool),
@@ -208,7 +210,8 @@ def _worker(context: RoleContext) -> None:
         settle(context.settings, archive, also_apply=also_apply)
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
         others = (*_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores())
-        own = chores(context.settings, archive, worker=name, also_apply=also_apply)
+        send_note = NoteSender(context.settings)
+        own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)
         worker = Worker((*own, *(Chore(*one) for one in others)), stop=context.stopping)
         context.ready()
         worker.run()

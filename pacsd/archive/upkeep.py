@@ -25,17 +25,20 @@ from pacsd.archive.pack import Owner, Packer
 from pacsd.archive.rebuild import Rebuild, Rebuilt
 from pacsd.archive.reject import Rejections
 from pacsd.archive.repair import Repair
+from pacsd.archive.retention import Expired, Kept, Retention, SendNote, unreachable
 from pacsd.archive.services import Archive, character_sets
 from pacsd.archive.truth import Truth
 from pacsd.archive.worker import Chore
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import holds
-from pacsd.index.alternates import Alternates, Rule
+from pacsd.index.alternates import Alternates
+from pacsd.index.alternates import Rule as AlternateRule
 from pacsd.index.completion import complete_studies
 from pacsd.index.holds import Hold
 from pacsd.index.inventory import Inventory
 from pacsd.index.packs import Packs
 from pacsd.index.rejections import Rejection, listed
+from pacsd.index.retention import Rule
 
 log = logging.getLogger("pacsd.archive")
 Progress = Callable[[int, int | None], None]             # done so far, and of how many where that is known
@@ -75,8 +78,32 @@ def settle(settings: Settings, archive: Archive, *, also_apply: Appliers = _NONE
         log.error("the journal could not be caught up with", extra={"fault": error.fault.value})
 
 
+def retention(settings: Settings, archive: Archive, send_note: SendNote) -> Retention:
+    """What deletes studies that were kept long enough by the rules of the settings."""
+    key = archive.directory.organisation_key
+    rules = [
+        Kept(
+            Rule(
+                one.keep_days, key(one.organisation) if one.organisation else None, one.modality, one.since,
+                one.minors_until_age,
+            ),
+            one.notes_to,
+        )
+        for one in settings.retention
+    ]  # fmt: skip
+    return Retention(
+        archive.pool, archive.truth, archive.rejections, archive.sidecars, send_note, rules=rules,
+        codes=_codes(settings, archive),
+    )  # fmt: skip
+
+
 def chores(
-    settings: Settings, archive: Archive, *, worker: str = "", also_apply: Appliers = _NONE
+    settings: Settings,
+    archive: Archive,
+    *,
+    worker: str = "",
+    also_apply: Appliers = _NONE,
+    send_note: SendNote = unreachable,
 ) -> tuple[Chore, ...]:
     """What a worker does, each in its own rhythm. What a former worker of its name had claimed is free again."""
     storage = settings.storage
@@ -105,13 +132,14 @@ def chores(
         grace_s=storage.grace_s,
     )
     alternates = Alternates(archive.pool, worker=worker)
+    key_of = archive.directory.organisation_key
     recoder = Recoder(
         archive.blobs,
         alternates,
         archive.sidecars,
         archive.spool.scratch,
         rules=[
-            Rule(archive.directory.organisation_key(one.organisation) if one.organisation else None, one.modality)
+            AlternateRule(key_of(one.organisation) if one.organisation else None, one.modality)
             for one in settings.htj2k
         ],
         owners=owners,
@@ -121,6 +149,9 @@ def chores(
         inventory,
         Orphans(archive.blobs, inventory, archive.sidecars, archive.journal),
         sweeps=(archive.spool.remove_empty_buckets, archive.blobs.clear_parts),
+    )
+    expired = Expired(
+        archive.pool, archive.rejections, codes=_codes(settings, archive), after_s=storage.delete_expired_s
     )
     repair = _repair(settings, archive, inventory)
     often_s = max(0.2, min(5.0, storage.quiet_s / 4))
@@ -137,6 +168,8 @@ def chores(
         Chore("reuse segments", often_s, lambda: archive.spool.reuse_segments() > 0),
         Chore("sweep", 600.0, collector.sweep),
         Chore("complete", often_s, lambda: complete_studies(archive.pool, quiet_s=storage.quiet_s) > 0),
+        Chore("retention", 3600.0, retention(settings, archive, send_note).run),
+        Chore("delete expired", max(1.0, min(3600.0, storage.delete_expired_s / 4)), expired.run),
         Chore("partitions", 86_400.0, partial(_made, inventory)),
     )
 
@@ -152,9 +185,11 @@ class Upkeep:
         also_rebuild: Iterable[Callable[[], object]] = (),
         also_check: Iterable[Callable[[], Iterator[tuple[str, str]]]] = (),
         also_apply: Appliers = _NONE,
+        send_note: SendNote = unreachable,
     ) -> None:
         self._settings = settings
         self._archive = archive
+        self._send_note = send_note
         self._inventory = Inventory(archive.pool)
         self._also_rebuild = tuple(also_rebuild)             # what other rooms have on record among the blobs
         self._also_check = tuple(also_check)                 # the same: keys, and what is wrong with them
@@ -226,6 +261,11 @@ class Upkeep:
     def rejections(self) -> Rejections:
         """Where instances are rejected and restored, and studies put on hold."""
         return self._archive.rejections
+
+    @property
+    def retention(self) -> Retention:
+        """What deletes studies that were kept long enough."""
+        return retention(self._settings, self._archive, self._send_note)
 
     def rejected(self, organisation: str, study_instance_uid: str | None, limit: int) -> list[Rejection]:
         """The newest rejections of an organisation, or of one of its studies."""
@@ -303,6 +343,10 @@ def _made(inventory: Inventory) -> bool:
 
 def _organisations(settings: Settings, archive: Archive) -> dict[str, int]:
     return {one.code: archive.directory.organisation_key(one.code) for one in settings.organisations}
+
+
+def _codes(settings: Settings, archive: Archive) -> dict[int, str]:
+    return {key: code for code, key in _organisations(settings, archive).items()}
 
 
 def _appliers(settings: Settings, archive: Archive, also: Appliers) -> Appliers:

@@ -16,6 +16,7 @@ from pacsd.commands.find import find
 from pacsd.commands.import_files import import_files
 from pacsd.commands.move import move
 from pacsd.commands.purge import purge
+from pacsd.commands.retention import retention
 from pacsd.commands.send import send
 from pacsd.commands.wiring import Wiring
 from pacsd.faults import PacsdError
@@ -133,13 +134,16 @@ def _add_archive_commands(commands: "argparse._SubParsersAction[argparse.Argumen
     purging.add_argument("--organisation", metavar="CODE", help="whose copy (the first one)")
     purging.add_argument("--yes", action="store_true", help="do not ask")
     purging.set_defaults(handler=purge)
+    keeping = commands.add_parser("retention", help="delete the studies that the rules let go, as the worker does")
+    keeping.add_argument("--dry-run", action="store_true", help="only show them")
+    keeping.set_defaults(handler=retention)
     backup = commands.add_parser("backup", help="copy everything to a folder; again: only what is new")
     backup.add_argument("folder", type=Path, metavar="DIR")
     backup.set_defaults(handler=upkeep.backup)
     restore = commands.add_parser("restore", help="bring a backup back into an empty data directory")
     restore.add_argument("folder", type=Path, metavar="DIR")
     restore.set_defaults(handler=upkeep.restore)
-    for command in (importing, check, rebuild, purging, backup, restore):
+    for command in (importing, check, rebuild, purging, keeping, backup, restore):
         _add_common(command)
 
 

@@ -57,6 +57,16 @@ class Rejections(Protocol):
     def release(self, organisation: str, study_instance_uid: str, *, reason: str) -> None: ...
 
 
+class Retention(Protocol):
+    """archive.retention.Retention"""
+
+    def due(self) -> Iterator[Any]:
+        """The studies that would go, as index.retention.Due."""
+
+    def let_go(self, study: Any, /) -> int:
+        """Delete one; how many instances. Raises PacsdError, and it stays."""
+
+
 class Archive(Protocol):
     """The archive, opened for one command."""
 
@@ -78,6 +88,9 @@ class Archive(Protocol):
 
     @property
     def rejections(self) -> Rejections: ...
+
+    @property
+    def retention(self) -> Retention: ...
 
     def rejected(self, organisation: str, study_instance_uid: str | None, limit: int) -> Sequence[Any]:
         """The newest rejections, as index.rejections.Rejection."""
