@@ -5,14 +5,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pydicom
 import pytest
 
 from tests.clients import require
 from tests.end_to_end import dcmtk
-from tests.server import Server, remove_folder, scratch_folder
+from tests.server import Server, free_port, remove_folder, scratch_folder
 from tests.synthetic import Study, ct_slice, dataset_bytes, rejection_note, study
 
+VNA_PORT = free_port()
 CONFIG = """
+[[organisations]]
+code = "default"
+[[organisations]]
+code = "old"
+[[own_aes]]
+title = "OLD"
+organisation = "old"
+[[remote_aes]]
+title = "VNA"
+host = "127.0.0.1"
+port = {vna_port}
+organisation = "old"
+[[retention]]
+organisation = "old"
+keep_days = 3650
+notes_to = ["VNA"]
 [[own_aes]]
 title = "PACSD_QA"
 organisation = "default"
@@ -52,7 +70,7 @@ class Sent:
 def server() -> Iterator[Server]:
     require("storescu")
     folder = scratch_folder("pacsd-iocm-")
-    made = Server(folder / "data", config=CONFIG)
+    made = Server(folder / "data", config=CONFIG.format(vna_port=VNA_PORT))
     try:
         yield made.start()
     finally:
@@ -198,3 +216,28 @@ def test_a_note_that_names_nothing_is_refused(server: Server, tmp_path: Path) ->
     sent = objects(12, "113001")
     answer = store(server, tmp_path, rejection_note(sent.study, []))
     assert "Error: CannotUnderstand" in answer
+
+
+def test_what_was_kept_long_enough_goes_once_another_archive_has_taken_the_note(
+    server: Server, tmp_path: Path
+) -> None:
+    of = study(73, 1, modality="CT", study_date="20100101")
+    paths = written(tmp_path, *(ct_slice(of, instance=n, rows=32, columns=32) for n in (1, 2)))
+    dcmtk.run("storescu", server.dicom_port, files=paths, called="OLD")
+    line = f"{of.study_instance_uid} kept until 2019-12-30 by retention[0]"
+    assert server.command("retention", "--dry-run").stdout == f"{line}\n"
+    refused = server.command("retention")
+    assert refused.returncode == 3 and f"{line}: not deleted\n" in refused.stdout
+    came = tmp_path / "came"
+    came.mkdir()
+    with dcmtk.receiver(VNA_PORT, came, title="VNA"):
+        done = server.command("retention")
+    assert (done.returncode, done.stdout) == (0, f"{line}: deleted, 2 instances\n")
+    (note,) = came.iterdir()
+    read = pydicom.dcmread(note)
+    assert read.ConceptNameCodeSequence[0].CodeValue == "113039" and read.PatientID == of.patient_id
+    (series,) = read.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+    named = {one.ReferencedSOPInstanceUID for one in series.ReferencedSOPSequence}
+    assert named == {of.sop_instance_uid(1, n) for n in (1, 2)}
+    key = f"StudyInstanceUID={of.study_instance_uid}"
+    assert dcmtk.find(server.dicom_port, "QueryRetrieveLevel=STUDY", key, called="OLD") == []
