@@ -125,8 +125,11 @@ class Truth:
         return holds.settled(self._pool, self._key(organisation), study_instance_uid)
 
     def restore(self, organisation: str, study_instance_uid: str, named: Named) -> None:
-        """Show rejected instances again."""
-        rejections.restore(self._pool, self._key(organisation), study_instance_uid, named)
+        """Show rejected instances again, wherever they are; those that are not here may come."""
+        key = self._key(organisation)
+        rejections.restore(self._pool, key, study_instance_uid, named)
+        for study, below in self.where(organisation, sorted({sop for sops in named.values() for sop in sops})).items():
+            rejections.restore(self._pool, key, study, below)
 
     def purge(self, organisation: str, study_instance_uid: str, named: Named, received_before: datetime) -> None:
         """Forget instances that arrived before; what came after the purge was said stays."""

@@ -19,6 +19,7 @@ HIDDEN, AWAITED, GONE = "hidden", "awaited", "gone"      # states of what is rej
 QUALITY = "113001"                               # PS3.16 CID 7011, Rejected for Quality Reasons
 NOBODY = 3                                       # above every reader's level
 
+NOTHING: Mapping[str, str] = {}
 Instances = Mapping[str, Sequence[str]]          # Series Instance UID -> SOP Instance UIDs
 
 _KEPT = """
@@ -136,7 +137,8 @@ def reject(
         recount(connection, given["every"])
         return [row[0] for row in rows]
 
-    return _set(pool, organisation, study_instance_uid, instances, work, INSTANCE_REJECTED)
+    more = {"code": saying.code}
+    return _set(pool, organisation, study_instance_uid, instances, work, INSTANCE_REJECTED, more)
 
 
 def restore(pool: Pool, organisation: int, study_instance_uid: str, instances: Instances) -> int:
@@ -219,7 +221,8 @@ def recount(connection: Connection, series: Sequence[int]) -> list[tuple[int, in
 
 
 def _set(
-    pool: Pool, organisation: int, study_instance_uid: str, instances: Instances, work: Any, topic: str | None
+    pool: Pool, organisation: int, study_instance_uid: str, instances: Instances, work: Any, topic: str | None,
+    more: Mapping[str, str] = NOTHING,
 ) -> int:
     def transaction(connection: Connection) -> int:
         with connection.transaction():
@@ -235,7 +238,7 @@ def _set(
             })  # fmt: skip
             summarise(connection, studies)
             if changed and topic:
-                body = {"study_instance_uid": study_instance_uid, "instances": len(changed)}
+                body = {"study_instance_uid": study_instance_uid, "instances": len(changed), **more}
                 outbox.append(
                     connection, organisation=organisation, topic=topic, subject=study_instance_uid, body=body
                 )

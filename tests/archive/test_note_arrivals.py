@@ -16,6 +16,7 @@ from pacsd.index.records import Outcome
 from pacsd.index.rejection_notes import overtaken
 from tests.archive.house import House, opened, shown
 from tests.archive.test_rebuild import rebuild
+from tests.identity.test_patients import merge, patient_of
 from tests.synthetic import dataset_bytes, rejection_note, small_object, sop_instance_uid, study
 
 WORLD = study(71, modality="CT")
@@ -246,17 +247,26 @@ def test_a_note_that_cannot_be_read_is_refused_and_leaves_nothing(house: House) 
     assert list(house.journal.replay()) == []
 
 
-def test_what_was_purged_after_it_was_rejected_stays_away_until_somebody_lets_it_come(house: House) -> None:
-    house.receive(image(1))
-    house.receive(image(2))
-    house.receive(note(1))
-    house.rejections.purge("east", UID, None, [FIRST])
-    with pytest.raises(PacsdError) as caught:
+def test_what_was_purged_after_it_was_rejected_stays_away_until_somebody_lets_it_come(
+    database: str, empty: str, tmp_path: Path
+) -> None:
+    with opened(database, tmp_path) as house:
         house.receive(image(1))
-    assert caught.value.fault is Fault.REFUSED
-    house.rejections.let_come("east", UID, WORLD.series_instance_uid(1), [FIRST])
-    house.receive(image(1))
-    assert sees(house) == {FIRST, SECOND}
+        house.receive(image(2))
+        house.receive(note(1, 3))
+        house.rejections.purge("east", UID, None, [FIRST])
+        with pytest.raises(PacsdError) as caught:
+            house.receive(image(1))
+        assert caught.value.fault is Fault.REFUSED
+        house.rejections.let_come("east", UID, "", [FIRST, THIRD])
+        house.receive(image(1))
+        house.receive(image(3))
+        assert sees(house) == {FIRST, SECOND, THIRD}
+        expected = states(house)
+    with opened(empty, tmp_path) as again:
+        rebuild(again)
+        assert sees(again) == {FIRST, SECOND, THIRD}
+        assert states(again) == expected
 
 
 def catch_up(house: House) -> None:
@@ -314,7 +324,7 @@ def test_a_rebuild_brings_back_the_same_truth(database: str, empty: str, tmp_pat
 
 @pytest.mark.parametrize("seed", range(3))
 def test_notes_and_images_at_once_leave_all_that_is_named_hidden(house: House, seed: int) -> None:
-    """Images, their notes, packing and repeats on several threads, in any order."""
+    """Images, their notes, packing, merging of packs and of their patient on several threads, in any order."""
     files = [image(number) for number in range(1, 9)]
     codes = enumerate(("113001", *GRAVE[:2]))
     notes = [note(*range(1 + 2 * n, 3 + 2 * n), instance=n + 1, code=code) for n, code in codes]
@@ -331,9 +341,15 @@ def test_notes_and_images_at_once_leave_all_that_is_named_hidden(house: House, s
     def pack() -> None:
         for _ in range(4):
             house.pack_all()
+            house.merge_all()
+
+    def merge_patients() -> None:
+        for number in range(3):
+            merge(house, WORLD.patient_id if number == 0 else f"MERGED{number - 1}", f"MERGED{number}")
 
     turned = notes[seed:] + notes[:seed]
-    work = [(send, files[:4]), (send, files[4:]), (send, turned[:2]), (send, turned[1:]), (pack, None)]
+    work = [(send, files[:4]), (send, files[4:]), (send, turned[:2]), (send, turned[1:])]
+    work += [(pack, None), (merge_patients, None)]  # type: ignore[list-item]
     threads = [
         threading.Thread(target=target, args=() if some is None else (some,))  # type: ignore[arg-type]
         for target, some in work
@@ -349,3 +365,4 @@ def test_notes_and_images_at_once_leave_all_that_is_named_hidden(house: House, s
     assert sees(house) == {WORLD.sop_instance_uid(1, 7), WORLD.sop_instance_uid(1, 8)}
     house.pack_all()
     assert {sop_instance_uid(file) for file in files[:2]} <= sees(house, Rejected.KEEP)
+    assert patient_of(house, UID)[0] == "MERGED2"
