@@ -21,6 +21,7 @@ __all__ = [
     "OrganisationSettings",
     "OwnAESettings",
     "PostgresSettings",
+    "RetentionSettings",
     "RemoteAESettings",
     "Settings",
     "SettingsError",
@@ -33,6 +34,7 @@ __all__ = [
 
 ROLES = ("dimse", "web", "hl7", "worker")
 SERVICES = ("echo", "store", "find", "move", "get", "worklist", "mpps", "commitment")
+REJECTED = ("hide", "notes", "keep")
 MIB = 1024**2
 GIB = 1024**3
 
@@ -75,6 +77,12 @@ class OwnAESettings(Checked):
         en="Whom unknown callers of this title belong to.",
         zh="呼叫此标题的未知设备所属的机构。",
         check=checks.code,
+    )
+    rejected: str = setting(
+        "hide",
+        en="What its callers see of rejections (IHE RAD-66): hide nothing, notes the notes, keep also poor images.",
+        zh="呼叫此标题者可见的拒绝内容（IHE RAD-66）：hide 均不可见；notes 可见拒绝说明；keep 另可见因质量被拒的影像。",
+        check=checks.one_of(*REJECTED),
     )
 
 
@@ -119,6 +127,12 @@ class RemoteAESettings(Checked):
         True,
         en="Whether it takes a result of storage commitment on the association of its request, if that is still open.",
         zh="请求存储确认的关联仍打开时，是否在同一关联上返回结果。",
+    )
+    rejected: str | None = setting(
+        None,
+        en="What it sees of rejections, as above; as the title it calls has it when absent.",
+        zh="该 AE 可见的拒绝内容，取值同上；缺省时按其呼叫的标题。",
+        check=checks.one_of(*REJECTED),
     )
 
 
@@ -200,6 +214,12 @@ class WebSettings(Checked):
         "",
         en="For whom web clients read and store; the first organisation when empty.",
         zh="Web 客户端所代表的机构；为空时取第一个机构。",
+    )
+    rejected: str = setting(
+        "hide",
+        en="What web clients see of rejections: hide, notes, keep, as for own_aes.",
+        zh="Web 客户端可见的拒绝内容：hide、notes、keep，含义同 own_aes。",
+        check=checks.one_of(*REJECTED),
     )
     public_url: str | None = setting(
         None,
@@ -291,6 +311,13 @@ class StorageSettings(Checked):
         zh="文件被替换后保留多久再删除。",
         check=checks.within(0, 31_536_000),
     )
+    delete_expired_s: float = setting(
+        604_800.0,
+        unit="s",
+        en="Time from the note that data were kept long enough (113039) to their deletion; hidden at once.",
+        zh="收到“保留期满”拒绝说明 (113039) 后多久删除影像；立即隐藏。",
+        check=checks.within(0, 3_153_600_000),
+    )
 
 
 @dataclass(frozen=True)
@@ -303,6 +330,41 @@ class Htj2kSettings(Checked):
         en="Of which Modality (0008,0060); all when empty.",
         zh="检查设备类型 (0008,0060)；为空表示全部。",
         check=checks.modality,
+    )
+
+
+@dataclass(frozen=True)
+class RetentionSettings(Checked):
+    """A rule for how long studies are kept; of several that apply to a study the longest counts."""
+
+    keep_days: int = setting(
+        unit="days", en="How long they are kept.", zh="保留天数。", check=checks.within(1, 36_525)
+    )
+    organisation: str = setting("", en="Whose studies; everybody's when empty.", zh="所属机构；为空表示全部机构。")
+    modality: str = setting(
+        "",
+        en="Of which Modality (0008,0060) a series of the study is; all when empty.",
+        zh="检查中任一序列的设备类型 (0008,0060)；为空表示全部。",
+        check=checks.modality,
+    )
+    since: str = setting(
+        "study_date",
+        en="From study_date on (when it arrived, if it has none), or from last_received.",
+        zh="起算日：study_date 检查日期（缺失时取接收日期），last_received 最后接收日期。",
+        check=checks.one_of("study_date", "last_received"),
+    )
+    minors_until_age: int = setting(
+        0,
+        unit="years",
+        en="Those of patients under 18 stay at least until that age, without a birth date for ever; 0: as others.",
+        zh="未满 18 岁患者的检查至少保留到该年龄，无出生日期者一直保留；0 表示与他人相同。",
+        check=checks.within(0, 120),
+    )
+    notes_to: tuple[str, ...] = setting(
+        (),
+        en="AE titles that take a rejection note (113039) before a study is deleted.",
+        zh="删除检查前须接收拒绝说明 (113039) 的 AE。",
+        check=checks.each(checks.ae_title),
     )
 
 
@@ -562,6 +624,9 @@ class Settings(Checked):
     htj2k: tuple[Htj2kSettings, ...] = setting(
         (), en="Series of which an HTJ2K copy is kept beside the original.", zh="除原始影像外另存 HTJ2K 副本的序列。"
     )
+    retention: tuple[RetentionSettings, ...] = setting(
+        (), en="How long studies are kept; for ever without a rule.", zh="检查保留规则；无规则则永久保留。"
+    )
     worklist: WorklistSettings = setting(WorklistSettings, en="Workitems.", zh="工作项。")
     notifications: NotificationSettings = setting(NotificationSettings, en="What AEs are told.", zh="通知。")
     supervise: SuperviseSettings = setting(SuperviseSettings, en="Processes.", zh="进程。")
@@ -580,6 +645,7 @@ class Settings(Checked):
         if not self.hl7.organisation:
             object.__setattr__(self, "hl7", replace(self.hl7, organisation=first))
         _check_references(self)
+        _check_notes_to(self)
 
     @property
     def viewer_dir(self) -> Path:
@@ -637,6 +703,7 @@ def _put(tables: dict[str, object], key: str, value: object) -> None:
 def _check_references(settings: Settings) -> None:
     """Every organisation that is named exists, and nothing is said twice."""
     codes = [one.code for one in settings.organisations]
+    first = codes[0]
     _refuse_repeats("organisations", "code", codes)
     _refuse_repeats("own_aes", "title", [one.title for one in settings.own_aes])
     _refuse_repeats("hl7_senders", "name", [one.name for one in settings.hl7_senders])
@@ -647,12 +714,22 @@ def _check_references(settings: Settings) -> None:
     named += [(f"remote_aes[{n}].organisation", one.organisation) for n, one in enumerate(settings.remote_aes)]
     named += [(f"htj2k[{n}].organisation", one.organisation or codes[0]) for n, one in enumerate(settings.htj2k)]
     named += [(f"hl7_senders[{n}].organisation", one.organisation) for n, one in enumerate(settings.hl7_senders)]
-    named += [(f"hl7_destinations[{n}].organisation", one.organisation or codes[0])
+    named += [(f"hl7_destinations[{n}].organisation", one.organisation or first)
               for n, one in enumerate(settings.hl7_destinations)]  # fmt: skip
+    named += [(f"retention[{n}].organisation", one.organisation or first) for n, one in enumerate(settings.retention)]
     named += [("web.organisation", settings.web.organisation), ("hl7.organisation", settings.hl7.organisation)]
     for key, code in named:
         if code not in codes:
             raise SettingsError(key, f"unknown organisation {code!r}; there is {', '.join(codes)}")
+
+
+def _check_notes_to(settings: Settings) -> None:
+    """Every AE that is to be told of deletions is one that can be reached."""
+    known = [one.title for one in settings.remote_aes]
+    for n, rule in enumerate(settings.retention):
+        for title in rule.notes_to:
+            if title not in known:
+                raise SettingsError(f"retention[{n}].notes_to", f"{title!r} is none of remote_aes")
 
 
 def _refuse_repeats(table: str, field: str, values: list[str]) -> None:

@@ -63,6 +63,8 @@ def toml(value: object) -> str:
 
 
 EXAMPLES = {  # for the commented tables of the default file
+    "rejected": "keep",
+    "keep_days": 5475,
     "code": "east",
     "name": "East Hospital",
     "title": "CT_EAST",

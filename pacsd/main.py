@@ -25,6 +25,7 @@ from pacsd.dimse import availability, commitment
 from pacsd.dimse.claims import claims as dimse_claims
 from pacsd.dimse.listener import serve_queries, serve_receiver
 from pacsd.dimse.metering import Meters as DimseMeters
+from pacsd.dimse.note_sender import NoteSender
 from pacsd.dimse.notifier import Kind, Notifier
 from pacsd.dimse.occupancy import Occupancy
 from pacsd.dimse.query import as_query as dimse_query
@@ -92,6 +93,7 @@ class Wiring:
                 yield Upkeep(
                     settings,
                     archive,
+                    send_note=NoteSender(settings),
                     also_rebuild=(workflow.rebuild.run,),
                     also_check=(workflow.check.run,),
                     also_apply=_appliers(settings, archive),
@@ -238,7 +240,8 @@ def _worker(context: RoleContext) -> None:
         settle(context.settings, archive, also_apply=also_apply)
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
         others = (*_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores())
-        own = chores(context.settings, archive, worker=name, also_apply=also_apply)
+        send_note = NoteSender(context.settings)
+        own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)
         worker = Worker((*own, *(Chore(*one) for one in others)), stop=context.stopping)
         context.ready()
         worker.run()

@@ -29,6 +29,7 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEGBaseline8Bit,
+    KeyObjectSelectionDocumentStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     RawDataStorage,
 )
@@ -243,6 +244,54 @@ def raw_object(of: Study, *, series: int = 1, instance: int = 1, payload: bytes 
     dataset = _common(of, series=series, instance=instance, sop_class_uid=RawDataStorage)
     dataset.private_block(0x0029, "PACSD TEST", create=True).add_new(0x01, "OB", payload)
     return encode(dataset, ExplicitVRLittleEndian)
+
+
+def rejection_note(
+    of: Study,
+    references: Iterable[tuple[str, str, str]],
+    *,
+    code: str = "113001",
+    series: int = 99,
+    instance: int = 1,
+    transfer_syntax_uid: str = ExplicitVRLittleEndian,
+    undefined_length: bool = False,
+) -> bytes:
+    """A Key Object Selection of that title (IHE RAD-66); references are Study, Series and SOP Instance UIDs.
+
+    A code with a space before its scheme, as "1 99X", stands for a title of another scheme.
+    """
+    dataset = _common(of, series=series, instance=instance, sop_class_uid=KeyObjectSelectionDocumentStorage)
+    _set(dataset, {"Modality": "KO", "ValueType": "CONTAINER", "ContinuityOfContent": "SEPARATE"})
+    value, _, scheme = code.partition(" ")
+    title = _item(CodeValue=value, CodingSchemeDesignator=scheme or "DCM", CodeMeaning="Rejected")
+    dataset.ConceptNameCodeSequence = DicomSequence([title])
+    evidence: dict[str, dict[str, list[Dataset]]] = {}
+    for study_uid, series_uid, sop in references:
+        one = _item(ReferencedSOPClassUID=CTImageStorage, ReferencedSOPInstanceUID=sop)
+        evidence.setdefault(study_uid, {}).setdefault(series_uid, []).append(one)
+    dataset.CurrentRequestedProcedureEvidenceSequence = DicomSequence(
+        _item(
+            ReferencedSeriesSequence=DicomSequence(
+                _item(ReferencedSOPSequence=DicomSequence(ones), SeriesInstanceUID=series_uid)
+                for series_uid, ones in below.items()
+            ),
+            StudyInstanceUID=study_uid,
+        )
+        for study_uid, below in evidence.items()
+    )
+    if undefined_length:
+        _open_ended(dataset)
+    return encode(dataset, transfer_syntax_uid)
+
+
+def _open_ended(dataset: Dataset) -> None:
+    """Write every sequence and item without its length."""
+    for element in dataset:
+        if element.VR == "SQ":
+            element.is_undefined_length = True
+            for item in element.value:
+                item.is_undefined_length_sequence_item = True
+                _open_ended(item)
 
 
 def compressed_object(

@@ -9,6 +9,7 @@ from conformance.dicomweb.http_semantics import HTTP
 from conformance.dicomweb.metadata import METADATA
 from conformance.dicomweb.non_patient import NON_PATIENT
 from conformance.dicomweb.notifications import SUBSCRIPTION
+from conformance.dicomweb.rejection import REJECTION
 from conformance.dicomweb.rendered import RENDERED
 from conformance.dicomweb.retrieve import RETRIEVE
 from conformance.dicomweb.search import SEARCH
@@ -23,7 +24,7 @@ ADDED = (rendering, search_keys, store_metadata, transfer_syntax)
 
 TRANSACTIONS: tuple[Transaction, ...] = (
     STORE, RETRIEVE, METADATA, FRAMES, BULKDATA, RENDERED, THUMBNAIL, SEARCH, WORKLIST, SUBSCRIPTION,
-    NON_PATIENT, URI, CAPABILITIES, HTTP, HOSTILE,
+    NON_PATIENT, REJECTION, URI, CAPABILITIES, HTTP, HOSTILE,
 )  # fmt: skip
 
 CHECKS: tuple[Check, ...] = tuple(check for transaction in TRANSACTIONS for check in transaction.checks)

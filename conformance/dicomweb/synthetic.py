@@ -1,6 +1,6 @@
 """Made-up studies with fresh UIDs, so that a run finds nothing but its own and disturbs nobody's."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 
@@ -13,6 +13,7 @@ from pydicom.uid import (
     BasicTextSRStorage,
     CTImageStorage,
     ExplicitVRLittleEndian,
+    KeyObjectSelectionDocumentStorage,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     SecondaryCaptureImageStorage,
     generate_uid,
@@ -155,6 +156,37 @@ def report(of: Subject, *, series: str, text: str) -> Instance:
                 ConceptNameCodeSequence=Sequence([_code("121071", "DCM", "Finding")]),
                 TextValue=text,
             )
+        ]),
+    })  # fmt: skip
+    return _instance(dataset)
+
+
+def rejection_note(named: Iterable[Instance], *, code: str) -> Instance:
+    """A Key Object Selection of this title (IHE RAD-66 4.66.4.1.2) that names instances of one study."""
+    instances = list(named)
+    first = instances[0].dataset
+    of = Subject(
+        patient_id=first.PatientID, name=str(first.PatientName), accession=first.AccessionNumber,
+        study=first.StudyInstanceUID,
+    )  # fmt: skip
+    kind = KeyObjectSelectionDocumentStorage
+    dataset = _common(of, kind, series=generate_uid(), number=1, modality="KO", series_number=99)
+    references = Sequence([
+        _item(ReferencedSOPClassUID=one.sop_class, ReferencedSOPInstanceUID=one.uid) for one in instances
+    ])  # fmt: skip
+    series = _item(ReferencedSOPSequence=references, SeriesInstanceUID=first.SeriesInstanceUID)
+    _set(dataset, {
+        "ReferencedPerformedProcedureStepSequence": Sequence([]),
+        "ValueType": "CONTAINER",
+        "ContinuityOfContent": "SEPARATE",
+        "ConceptNameCodeSequence": Sequence([_code(code, "DCM", "Title")]),
+        "CurrentRequestedProcedureEvidenceSequence": Sequence([
+            _item(StudyInstanceUID=of.study, ReferencedSeriesSequence=Sequence([series])),
+        ]),
+        "ContentTemplateSequence": Sequence([_item(MappingResource="DCMR", TemplateIdentifier="2010")]),
+        "ContentSequence": Sequence([
+            _item(RelationshipType="CONTAINS", ValueType="IMAGE", ReferencedSOPSequence=Sequence([one]))
+            for one in references
         ]),
     })  # fmt: skip
     return _instance(dataset)

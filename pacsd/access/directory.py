@@ -6,7 +6,7 @@ from enum import Enum
 from ipaddress import ip_address, ip_network
 
 from config.settings import RemoteAESettings, Settings
-from pacsd.access.scope import Scope
+from pacsd.access.scope import Rejected, Scope
 
 SERVICES = frozenset(("echo", "store", "find", "move", "get", "worklist", "mpps", "commitment"))
 
@@ -38,7 +38,7 @@ class Directory:
         self._settings = settings
         self._keys = organisation_keys
         self._organisations = {one.code: one for one in settings.organisations}
-        self._own = {one.title: one.organisation for one in settings.own_aes}
+        self._own = {one.title: one for one in settings.own_aes}
         self._remotes: dict[str, list[RemoteAESettings]] = {}
         for remote in settings.remote_aes:
             self._remotes.setdefault(remote.title, []).append(remote)
@@ -47,24 +47,24 @@ class Directory:
         """The index's key of an organisation. Raises KeyError for a code that is not configured."""
         return self._keys[code]
 
-    def scope(self, code: str) -> Scope:
+    def scope(self, code: str, rejected: Rejected = Rejected.HIDE) -> Scope:
         """What readers of an organisation see: its own studies, and those of organisations that opened theirs to it."""
         codes = (code, *self._organisations[code].reads)
-        return Scope(organisations=tuple(self._keys[one] for one in codes), own=self._keys[code])
+        return Scope(tuple(self._keys[one] for one in codes), self._keys[code], rejected)
 
     def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal:
         """Who opens an association (PS3.8 7.1.1): titles without padding, address as text."""
-        own_organisation = self._own.get(called)
-        if own_organisation is None:
+        own = self._own.get(called)
+        if own is None:
             return Refusal.CALLED_TITLE
         known = self._remotes.get(calling)
         if known is None:
             if not self._settings.dimse.accept_unknown_callers:
                 return Refusal.CALLING_TITLE
-            return self._peer(calling, own_organisation)
+            return self._peer(calling, own.organisation, Rejected(own.rejected))
         for remote in known:
             if _address_allowed(remote, address):
-                return self._remote_peer(remote)
+                return self._remote_peer(remote, Rejected(remote.rejected or own.rejected))
         return Refusal.CALLING_TITLE
 
     def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None:
@@ -80,31 +80,31 @@ class Directory:
 
     def web_reader(self) -> Peer:
         """On whose behalf an unauthenticated web client acts (the organisation named in the web settings)."""
-        return self._peer("", self._settings.web.organisation)
+        return self._peer("", self._settings.web.organisation, Rejected(self._settings.web.rejected))
 
     def member(self, code: str) -> Peer:
         """A peer that acts for a whole organisation, as the command line does."""
         return self._peer("", code)
 
-    def _remote_peer(self, remote: RemoteAESettings) -> Peer:
+    def _remote_peer(self, remote: RemoteAESettings, rejected: Rejected) -> Peer:
         organisation = self._organisations[remote.organisation]
         return Peer(
             title=remote.title,
             organisation=self._keys[remote.organisation],
             organisation_code=remote.organisation,
             assigning_authority=remote.assigning_authority or organisation.assigning_authority,
-            scope=self.scope(remote.organisation),
+            scope=self.scope(remote.organisation, rejected),
             services=frozenset(remote.services),
             character_set=remote.character_set,
         )
 
-    def _peer(self, title: str, code: str) -> Peer:
+    def _peer(self, title: str, code: str, rejected: Rejected = Rejected.HIDE) -> Peer:
         return Peer(
             title=title,
             organisation=self._keys[code],
             organisation_code=code,
             assigning_authority=self._organisations[code].assigning_authority,
-            scope=self.scope(code),
+            scope=self.scope(code, rejected),
         )
 
 

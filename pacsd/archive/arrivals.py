@@ -20,6 +20,7 @@ class Index(Protocol):
 
     def store(self, arrival: Arrival, durable: Callable[[], None] | None = ...) -> Stored: ...
     def store_unlike(self, arrival: Arrival, series: Sequence[int]) -> Stored: ...
+    def store_hidden(self, arrival: Arrival) -> Stored: ...
     def replace(self, arrival: Arrival, *, grace_s: float = ...) -> Stored: ...
 
 
@@ -60,11 +61,14 @@ class Arrivals:
         UNAVAILABLE.
         """
         stored = self._decided(arrival, self._index.store(arrival, durable))
+        rejected = stored.outcome is Outcome.REJECTED
+        if rejected:                             # or awaited, to be kept and hidden
+            stored = self._decided(arrival, self._index.store_hidden(arrival))
         if stored.outcome is Outcome.CONFLICT:
             if again and self._replaced_since(arrival):
                 self._blobs.delete([arrival.extent.key])
                 raise self._conflict(arrival, "the later one is kept")
-            return self._contradicted(arrival, stored)
+            return self._contradicted(arrival, rejected)
         return self._kept(arrival, stored)
 
     def _kept(self, arrival: Arrival, stored: Stored) -> Stored:
@@ -105,16 +109,22 @@ class Arrivals:
                 return pack, entry
         return None
 
-    def _refuse(self, arrival: Arrival, _: Stored) -> Stored:
+    def _refuse(self, arrival: Arrival, _rejected: bool) -> Stored:
         self._blobs.delete([arrival.extent.key])
         raise self._conflict(arrival, "the first is kept")
 
-    def _replace(self, arrival: Arrival, _: Stored) -> Stored:
-        """Journal first: after a rebuild the later bytes must win again."""
+    def _replace(self, arrival: Arrival, rejected: bool) -> Stored:
+        """Journal first: after a rebuild the later bytes must win again, and be shown where the first were rejected."""
         self._journal.append({
             "fact": "replace", "key": arrival.extent.key, "study": arrival.study_instance_uid,
             "series": arrival.series_instance_uid, "sop": arrival.sop_instance_uid, "digest": arrival.digest.hex(),
         })
+        if rejected:
+            self._journal.append({
+                "fact": "restore", "organisation": arrival.extent.key.split("/")[1], "reason": "replaced",
+                "study": arrival.study_instance_uid,
+                "series": {arrival.series_instance_uid: [arrival.sop_instance_uid]},
+            })
         stored = self._index.replace(arrival, grace_s=self._grace_s)
         if stored.outcome is Outcome.CONFLICT:
             raise PacsdError(Fault.UNAVAILABLE, "the instance is being moved; send it again")
@@ -130,7 +140,7 @@ class Arrivals:
                 last = fact.body
         return last is not None and last["digest"] != arrival.digest.hex()
 
-    def _quarantine(self, arrival: Arrival, _: Stored) -> Stored:
+    def _quarantine(self, arrival: Arrival, _rejected: bool) -> Stored:
         """Keep the bytes aside, and say that they are not stored."""
         key = "quarantine/" + arrival.extent.key.removeprefix("spool/")
         writer = self._blobs.create(key)

@@ -1,8 +1,9 @@
 """Facts that were said and did not take effect: a process ended between the journal and the index.
 
-Corrections, rejections and restorations are applied again, of each subject only the last word, and every merge of
-patients: where that is in effect already nothing changes and nobody is told. Purges are left to whoever asked (who got
-no answer) and to a rebuild: said again later, one might take what arrived since from a machine whose clock is behind.
+Corrections, rejections, restorations and holds are applied again, of each subject only the last word, and every merge
+of patients and every rejection note: where that is in effect already nothing changes and nobody is told. Purges are
+left to whoever asked (who got no answer) and to a rebuild: said again later, one might take what arrived since from a
+machine whose clock is behind.
 """
 
 import logging
@@ -17,6 +18,7 @@ from pacsd.faults import Fault, PacsdError
 _ROUNDS = 10
 _OVERLAYS = (FactKind.PATIENT_OVERLAY, FactKind.STUDY_OVERLAY)
 _REJECTIONS = (FactKind.REJECT, FactKind.RESTORE)
+_HOLDS = (FactKind.HOLD, FactKind.RELEASE)
 log = logging.getLogger("pacsd.archive")
 
 
@@ -59,7 +61,13 @@ def last_words(facts: Iterable[Fact]) -> list[Fact]:
                 last.append(fact)
         elif fact.kind in _REJECTIONS and (series := dict(_untold(body, told))):
             last.append(replace(fact, body={**body, "series": series}))
-        elif fact.kind is FactKind.PATIENT_MERGE or (fact.kind is FactKind.ORDER and _first(_ordered(body), told)):
+        elif fact.kind is FactKind.ORDER:
+            if _first(_ordered(body), told):
+                last.append(fact)
+        elif fact.kind in _HOLDS:
+            if _first(("hold", str(body["organisation"]), str(body["study"])), told):
+                last.append(fact)
+        elif fact.kind in (FactKind.PATIENT_MERGE, FactKind.REJECTION_NOTE):
             last.append(fact)
     return last[::-1]
 
@@ -77,7 +85,7 @@ def _ordered(body: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _untold(body: Mapping[str, Any], told: set[tuple[str, ...]]) -> Iterator[tuple[str, list[str]]]:
     for series, sops in body["series"].items():
-        left = [sop for sop in sops if _first((body["organisation"], body["study"], series, sop), told)]
+        left = [sop for sop in sops if _first((body["organisation"], sop), told)]
         if left:
             yield series, left
 

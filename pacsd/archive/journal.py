@@ -28,9 +28,14 @@ class FactKind(Enum):
 
     PATIENT_OVERLAY = "overlay.patient"      # authority, patient_id, attributes
     STUDY_OVERLAY = "overlay.study"          # organisation, study, attributes
-    REJECT = "reject"                        # organisation, study, series {uid: [sop, ...]}, code
-    RESTORE = "restore"                      # organisation, study, series {uid: [sop, ...]}
+    # organisation, study, series {uid: [sop, ...]}, code; since IHE RAD-66 is served also note (its UID), reason,
+    # awaited (what was not there is to be kept, hidden, when it comes)
+    REJECT = "reject"
+    REJECTION_NOTE = "rejection.note"        # organisation, study, series, sop, code: this instance is a note
+    RESTORE = "restore"                      # organisation, study, series {uid: [sop, ...]}, reason
     PURGE = "purge"                          # organisation, study, series {uid: [sop, ...]}
+    HOLD = "hold"                            # organisation, study, reason: not to be deleted
+    RELEASE = "release"                      # organisation, study, reason
     REPLACE = "replace"                      # key, study, series, sop, digest: the bytes that count from now on
     PATIENT_MERGE = "patient.merge"          # authority, patient_id, into
     ORDER = "order"                          # organisation, authority, patient_id, procedure, steps: all of it

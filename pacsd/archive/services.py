@@ -15,10 +15,13 @@ from pacsd.archive.ingest import Ingest
 from pacsd.archive.journal import Journal
 from pacsd.archive.metadata import Metadata
 from pacsd.archive.non_patient.service import NonPatient
+from pacsd.archive.note_arrivals import NoteArrivals
+from pacsd.archive.reject import Rejections
 from pacsd.archive.rendered import Rendered
 from pacsd.archive.retrieve import Retrieve, Selection
 from pacsd.archive.search import Search
 from pacsd.archive.sidecars import Sidecars
+from pacsd.archive.truth import Truth
 from pacsd.blobs.local import LocalBlobs
 from pacsd.blobs.spool import Spool
 from pacsd.index import ingest as index_ingest
@@ -44,7 +47,9 @@ class Archive:
     spool: Spool
     journal: Journal
     sidecars: Sidecars
-    arrivals: Arrivals
+    arrivals: NoteArrivals
+    truth: Truth
+    rejections: Rejections
     writing: index_ingest.Ingest
     pool: Pool                           # reads, and what has to be on disk when its transaction ends
     _arriving: Pool                      # arrivals: the spool, not the index, makes them durable
@@ -88,12 +93,15 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4) -> Archive:
         packs_of=partial(_packs_of, read_pool),
         sidecar=sidecars,
     )
+    truth = Truth(read_pool, writing, sidecars, keys, grace_s=settings.storage.grace_s)
+    rejections = Rejections(journal, truth, sidecars)
+    note_arrivals = NoteArrivals(arrivals, blobs, journal, truth, rejections)
     true_sets = character_sets(settings)
     retrieve = Retrieve(blobs, contents, sidecars, true_sets)
     frames = Frames(retrieve, blobs, sidecars)
     metadata = Metadata(blobs, contents, sidecars, true_sets)
     return Archive(
-        ingest=Ingest(spool, arrivals),
+        ingest=Ingest(spool, note_arrivals),
         search=Search(read_pool, contents, sidecars),
         retrieve=retrieve,
         metadata=metadata,
@@ -106,7 +114,9 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4) -> Archive:
         spool=spool,
         journal=journal,
         sidecars=sidecars,
-        arrivals=arrivals,
+        arrivals=note_arrivals,
+        truth=truth,
+        rejections=rejections,
         writing=writing,
         pool=read_pool,
         _arriving=ingest_pool,

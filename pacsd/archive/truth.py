@@ -1,21 +1,24 @@
 """The index as journal facts and a rebuild speak to it: organisations by code, statements that may be repeated."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from pacsd.access.scope import Scope
 from pacsd.archive.overlay import Attributes
 from pacsd.archive.pack_file import WrittenPack
-from pacsd.archive.reject import Named
+from pacsd.archive.reject import Named, Overtaken
 from pacsd.archive.sidecar import SidecarIndex
 from pacsd.faults import Fault, PacsdError
-from pacsd.index import overlays, rejections
+from pacsd.index import holds, overlays, rejection_notes, rejections
 from pacsd.index.alternates import Alternates
 from pacsd.index.connect import Pool
 from pacsd.index.ingest import Ingest
 from pacsd.index.inventory import Inventory
 from pacsd.index.packs import Packs
 from pacsd.index.records import Arrival, PackRow, SeriesContent, Stored
+from pacsd.index.rejection_notes import Standing
+from pacsd.index.rejections import Saying
 
 
 class Truth:
@@ -64,21 +67,80 @@ class Truth:
         key = self._key(organisation)
         return self._inventory.series_of(Scope((key,), key), study_instance_uid)
 
-    def reject(self, organisation: str, study_instance_uid: str, named: Named, code: str) -> None:
+    def reject(self, organisation: str, study_instance_uid: str, named: Named, saying: Saying) -> None:
         """Hide instances and keep them from coming back."""
-        rejections.reject(self._pool, self._key(organisation), study_instance_uid, named, code=code)
+        rejections.reject(self._pool, self._key(organisation), study_instance_uid, named, saying)
+
+    def mark_note(self, organisation: str, study: str, series: str, sop: str, code: str) -> None:
+        """Hide a rejection note, if it is there."""
+        content = self.content(organisation, study, series)
+        if content is not None and sop in self._kept(content):
+            rejection_notes.mark_note(self._pool, self._key(organisation), content.series, sop, code=code)
+
+    def await_note(self, organisation: str, sop: str, code: str) -> None:
+        """A note is about to be stored, and will be hidden as soon as it is."""
+        rejection_notes.await_note(self._pool, self._key(organisation), sop, code=code)
+
+    def notes_among(self, organisation: str, sops: Sequence[str]) -> set[str]:
+        """Those of some instances that are rejection notes."""
+        return rejection_notes.notes_among(self._pool, self._key(organisation), sops)
+
+    def standing(self, organisation: str, sop: str) -> Standing:
+        """What is known of a UID."""
+        return rejection_notes.standing(self._pool, self._key(organisation), sop)
+
+    def where(self, organisation: str, sops: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+        """Of some instances those that the organisation keeps, by Study and Series Instance UID."""
+        wanted, found = set(sops), dict[str, dict[str, list[str]]]()
+        if not wanted:
+            return found
+        for content in rejection_notes.candidates(self._pool, self._key(organisation), sops):
+            if kept := self._kept(content) & wanted:
+                found.setdefault(content.study_instance_uid, {})[content.series_instance_uid] = sorted(kept)
+        return found
+
+    def overtaken(self, *, limit: int) -> list[Overtaken]:
+        """Instances that are shown though they were awaited to be hidden."""
+        codes = {key: code for code, key in self._organisations.items()}
+        found = []
+        for key, sop, *said in rejection_notes.overtaken(self._pool, limit=limit):
+            for study, below in self.where(codes[key], [sop]).items() if key in codes else ():
+                found += [Overtaken(codes[key], study, series, sop, Saying(*said)) for series in below]
+        return found
+
+    def hold(self, organisation: str, study_instance_uid: str, reason: str, at: datetime) -> None:
+        """Keep a study from being deleted."""
+        holds.hold(self._pool, self._key(organisation), study_instance_uid, reason=reason, at=at)
+
+    def release(self, organisation: str, study_instance_uid: str) -> None:
+        """Let it be deleted again."""
+        holds.release(self._pool, self._key(organisation), study_instance_uid)
+
+    def is_held(self, organisation: str, study_instance_uid: str) -> bool:
+        """Whether a study is on legal hold."""
+        return holds.is_held(self._pool, self._key(organisation), study_instance_uid)
+
+    def settled(self, organisation: str, study_instance_uid: str) -> AbstractContextManager[None]:
+        """Within it nobody else decides whether a study is held or deleted."""
+        return holds.settled(self._pool, self._key(organisation), study_instance_uid)
 
     def restore(self, organisation: str, study_instance_uid: str, named: Named) -> None:
-        """Show rejected instances again."""
-        rejections.restore(self._pool, self._key(organisation), study_instance_uid, named)
+        """Show rejected instances again, wherever they are; those that are not here may come."""
+        key = self._key(organisation)
+        rejections.restore(self._pool, key, study_instance_uid, named)
+        for study, below in self.where(organisation, sorted({sop for sops in named.values() for sop in sops})).items():
+            rejections.restore(self._pool, key, study, below)
 
     def purge(self, organisation: str, study_instance_uid: str, named: Named, received_before: datetime) -> None:
         """Forget instances that arrived before; what came after the purge was said stays."""
+        contents = {one.series_instance_uid: one for one in self.series_of(organisation, study_instance_uid)}
         old = {
-            content.series_instance_uid: sorted(self._received_before(content, received_before) & set(sops))
-            for content in self.series_of(organisation, study_instance_uid)
-            if (sops := named.get(content.series_instance_uid))
-        }
+            uid: sorted(self._received_before(contents[uid], received_before) & set(sops))
+            for uid, sops in named.items() if uid in contents and sops
+        }  # fmt: skip
+        absent = {sop for uid, sops in named.items() for sop in sops}
+        absent -= {sop for uid in named if uid in contents for sop in self._kept(contents[uid])}
+        rejections.tombstone(self._pool, self._key(organisation), sorted(absent))
         if old:
             rejections.purge(self._pool, self._key(organisation), study_instance_uid, old, grace_s=self._grace_s)
 
@@ -107,6 +169,10 @@ class Truth:
             return self._organisations[organisation]
         except KeyError as error:
             raise PacsdError(Fault.NOT_FOUND, f"there is no organisation {organisation}") from error
+
+    def _kept(self, content: SeriesContent) -> set[str]:
+        packed = {entry.sop_instance_uid for pack in content.packs for entry in self._sidecar(pack)}
+        return (packed - content.replaced) | {one.sop_instance_uid for one in content.loose}
 
     def _received_before(self, content: SeriesContent, moment: datetime) -> set[str]:
         packed = {

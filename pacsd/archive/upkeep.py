@@ -25,14 +25,20 @@ from pacsd.archive.pack import Owner, Packer
 from pacsd.archive.rebuild import Rebuild, Rebuilt
 from pacsd.archive.reject import Rejections
 from pacsd.archive.repair import Repair
+from pacsd.archive.retention import Expired, Kept, Retention, SendNote, unreachable
 from pacsd.archive.services import Archive, character_sets
 from pacsd.archive.truth import Truth
 from pacsd.archive.worker import Chore
 from pacsd.faults import Fault, PacsdError
-from pacsd.index.alternates import Alternates, Rule
+from pacsd.index import holds
+from pacsd.index.alternates import Alternates
+from pacsd.index.alternates import Rule as AlternateRule
 from pacsd.index.completion import complete_studies
+from pacsd.index.holds import Hold
 from pacsd.index.inventory import Inventory
 from pacsd.index.packs import Packs
+from pacsd.index.rejections import Rejection, listed
+from pacsd.index.retention import Rule
 
 log = logging.getLogger("pacsd.archive")
 Progress = Callable[[int, int | None], None]             # done so far, and of how many where that is known
@@ -48,15 +54,9 @@ class Finding:
     problem: str
 
 
-def truth(settings: Settings, archive: Archive) -> Truth:
+def truth(_settings: Settings, archive: Archive) -> Truth:
     """The index as facts and rebuilds speak to it."""
-    return Truth(
-        archive.pool,
-        archive.writing,
-        archive.sidecars,
-        _organisations(settings, archive),
-        grace_s=settings.storage.grace_s,
-    )
+    return archive.truth
 
 
 def overlays(settings: Settings, archive: Archive) -> Overlays:
@@ -64,9 +64,9 @@ def overlays(settings: Settings, archive: Archive) -> Overlays:
     return Overlays(archive.journal, truth(settings, archive))
 
 
-def rejections(settings: Settings, archive: Archive) -> Rejections:
+def rejections(_settings: Settings, archive: Archive) -> Rejections:
     """Where instances are rejected, restored and purged."""
-    return Rejections(archive.journal, truth(settings, archive), archive.sidecars)
+    return archive.rejections
 
 
 def settle(settings: Settings, archive: Archive, *, also_apply: Appliers = _NONE) -> None:
@@ -78,8 +78,32 @@ def settle(settings: Settings, archive: Archive, *, also_apply: Appliers = _NONE
         log.error("the journal could not be caught up with", extra={"fault": error.fault.value})
 
 
+def retention(settings: Settings, archive: Archive, send_note: SendNote) -> Retention:
+    """What deletes studies that were kept long enough by the rules of the settings."""
+    key = archive.directory.organisation_key
+    rules = [
+        Kept(
+            Rule(
+                one.keep_days, key(one.organisation) if one.organisation else None, one.modality, one.since,
+                one.minors_until_age,
+            ),
+            one.notes_to,
+        )
+        for one in settings.retention
+    ]  # fmt: skip
+    return Retention(
+        archive.pool, archive.truth, archive.rejections, archive.sidecars, send_note, rules=rules,
+        codes=_codes(settings, archive),
+    )  # fmt: skip
+
+
 def chores(
-    settings: Settings, archive: Archive, *, worker: str = "", also_apply: Appliers = _NONE
+    settings: Settings,
+    archive: Archive,
+    *,
+    worker: str = "",
+    also_apply: Appliers = _NONE,
+    send_note: SendNote = unreachable,
 ) -> tuple[Chore, ...]:
     """What a worker does, each in its own rhythm. What a former worker of its name had claimed is free again."""
     storage = settings.storage
@@ -108,13 +132,14 @@ def chores(
         grace_s=storage.grace_s,
     )
     alternates = Alternates(archive.pool, worker=worker)
+    key_of = archive.directory.organisation_key
     recoder = Recoder(
         archive.blobs,
         alternates,
         archive.sidecars,
         archive.spool.scratch,
         rules=[
-            Rule(archive.directory.organisation_key(one.organisation) if one.organisation else None, one.modality)
+            AlternateRule(key_of(one.organisation) if one.organisation else None, one.modality)
             for one in settings.htj2k
         ],
         owners=owners,
@@ -125,11 +150,15 @@ def chores(
         Orphans(archive.blobs, inventory, archive.sidecars, archive.journal),
         sweeps=(archive.spool.remove_empty_buckets, archive.blobs.clear_parts),
     )
+    expired = Expired(
+        archive.pool, archive.rejections, codes=_codes(settings, archive), after_s=storage.delete_expired_s
+    )
     repair = _repair(settings, archive, inventory)
     often_s = max(0.2, min(5.0, storage.quiet_s / 4))
     return (
         Chore("repair", 3600.0, lambda: _repaired(repair)),
         Chore("catch up", 3600.0, lambda: _catch_up(settings, archive, timedelta(hours=3), also_apply)),
+        Chore("hide what came beside its note", 5.0, archive.rejections.settle_overtaken),
         Chore("repair after a restart", 2.0, _Restarts(inventory, repair).run),
         Chore("pack", often_s, packer.run),
         Chore("merge", often_s, merger.run),
@@ -139,6 +168,8 @@ def chores(
         Chore("reuse segments", often_s, lambda: archive.spool.reuse_segments() > 0),
         Chore("sweep", 600.0, collector.sweep),
         Chore("complete", often_s, lambda: complete_studies(archive.pool, quiet_s=storage.quiet_s) > 0),
+        Chore("retention", 3600.0, retention(settings, archive, send_note).run),
+        Chore("delete expired", max(1.0, min(3600.0, storage.delete_expired_s / 4)), expired.run),
         Chore("partitions", 86_400.0, partial(_made, inventory)),
         Chore("forget commitments", 600.0, partial(archive.commitments.forget, keep_s=settings.notifications.keep_s)),
     )
@@ -155,9 +186,11 @@ class Upkeep:
         also_rebuild: Iterable[Callable[[], object]] = (),
         also_check: Iterable[Callable[[], Iterator[tuple[str, str]]]] = (),
         also_apply: Appliers = _NONE,
+        send_note: SendNote = unreachable,
     ) -> None:
         self._settings = settings
         self._archive = archive
+        self._send_note = send_note
         self._inventory = Inventory(archive.pool)
         self._also_rebuild = tuple(also_rebuild)             # what other rooms have on record among the blobs
         self._also_check = tuple(also_check)                 # the same: keys, and what is wrong with them
@@ -224,6 +257,25 @@ class Upkeep:
         The journal remembers it, so neither a rebuild nor a restart brings them back. Raises PacsdError NOT_FOUND.
         """
         return rejections(self._settings, self._archive).purge(organisation, study_instance_uid, series, sops)
+
+    @property
+    def rejections(self) -> Rejections:
+        """Where instances are rejected and restored, and studies put on hold."""
+        return self._archive.rejections
+
+    @property
+    def retention(self) -> Retention:
+        """What deletes studies that were kept long enough."""
+        return retention(self._settings, self._archive, self._send_note)
+
+    def rejected(self, organisation: str, study_instance_uid: str | None, limit: int) -> list[Rejection]:
+        """The newest rejections of an organisation, or of one of its studies."""
+        key = self._archive.directory.organisation_key(organisation)
+        return listed(self._archive.pool, key, study_instance_uid=study_instance_uid, limit=limit)
+
+    def holds(self, organisation: str) -> list[Hold]:
+        """The studies of an organisation that are on legal hold."""
+        return holds.listed(self._archive.pool, self._archive.directory.organisation_key(organisation))
 
     def purge_non_patient(self, organisation: str, sop_instance_uid: str) -> None:
         """Delete an instance that belongs to no patient for good. Raises PacsdError NOT_FOUND."""
@@ -294,14 +346,16 @@ def _organisations(settings: Settings, archive: Archive) -> dict[str, int]:
     return {one.code: archive.directory.organisation_key(one.code) for one in settings.organisations}
 
 
+def _codes(settings: Settings, archive: Archive) -> dict[int, str]:
+    return {key: code for code, key in _organisations(settings, archive).items()}
+
+
 def _appliers(settings: Settings, archive: Archive, also: Appliers) -> Appliers:
     said, hidden = overlays(settings, archive), rejections(settings, archive)
     return {
         FactKind.PATIENT_OVERLAY: said.apply,
         FactKind.STUDY_OVERLAY: said.apply,
-        FactKind.REJECT: hidden.apply,
-        FactKind.RESTORE: hidden.apply,
-        FactKind.PURGE: hidden.apply,
+        **hidden.appliers,
         **also,
     }
 

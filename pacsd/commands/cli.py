@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pacsd
 from config.settings import ROLES, Settings, SettingsError, load_settings
-from pacsd.commands import hl7, upkeep, viewer
+from pacsd.commands import hl7, rejections, upkeep, viewer
 from pacsd.commands.echo import echo
 from pacsd.commands.find import find
 from pacsd.commands.import_files import import_files
 from pacsd.commands.move import move
 from pacsd.commands.purge import purge
+from pacsd.commands.retention import retention
 from pacsd.commands.send import send
 from pacsd.commands.wiring import Wiring
 from pacsd.faults import PacsdError
@@ -46,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_serve(commands)
     _add_archive_commands(commands)
+    _add_rejections(commands)
     _add_peer_commands(commands)
     _add_hl7(commands)
     _add_viewer(commands)
@@ -132,13 +134,44 @@ def _add_archive_commands(commands: "argparse._SubParsersAction[argparse.Argumen
     purging.add_argument("--organisation", metavar="CODE", help="whose copy (the first one)")
     purging.add_argument("--yes", action="store_true", help="do not ask")
     purging.set_defaults(handler=purge)
+    keeping = commands.add_parser("retention", help="delete the studies that the rules let go, as the worker does")
+    keeping.add_argument("--dry-run", action="store_true", help="only show them")
+    keeping.set_defaults(handler=retention)
     backup = commands.add_parser("backup", help="copy everything to a folder; again: only what is new")
     backup.add_argument("folder", type=Path, metavar="DIR")
     backup.set_defaults(handler=upkeep.backup)
     restore = commands.add_parser("restore", help="bring a backup back into an empty data directory")
     restore.add_argument("folder", type=Path, metavar="DIR")
     restore.set_defaults(handler=upkeep.restore)
-    for command in (importing, check, rebuild, purging, backup, restore):
+    for command in (importing, check, rebuild, purging, keeping, backup, restore):
+        _add_common(command)
+
+
+def _add_rejections(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    rejecting = commands.add_parser("reject", help="hide a study, a series or instances, as a rejection note does")
+    rejecting.add_argument("--title", required=True, choices=list(rejections.TITLES), help="for which reason")
+    restoring = commands.add_parser("unreject", help="show again what was rejected, by a note or by command")
+    restoring.add_argument(
+        "--may-come", action="store_true", help="of instances that are not here: they are taken again, and shown"
+    )
+    listing = commands.add_parser("rejections", help="the newest rejections, and the notes that say so")
+    listing.add_argument("--study", metavar="UID", help="of this study only")
+    listing.add_argument("--limit", type=int, default=50, metavar="N", help="how many (50)")
+    holding = commands.add_parser("hold", help="put a study on legal hold: nothing of it is deleted")
+    releasing = commands.add_parser("release", help="end a legal hold")
+    holds = commands.add_parser("holds", help="the studies on legal hold")
+    for command in (rejecting, restoring, holding, releasing):
+        command.add_argument("study", metavar="STUDY", help="Study Instance UID")
+        command.add_argument("--reason", required=True, metavar="TEXT", help="in your own words, kept in the journal")
+    for command in (rejecting, restoring):
+        command.add_argument("--series", metavar="UID", help="this series of the study only")
+        command.add_argument("--instance", action="append", metavar="UID", dest="instances", help="these instances")
+    for command, handler in (
+        (rejecting, rejections.reject), (restoring, rejections.unreject), (listing, rejections.show),
+        (holding, rejections.hold), (releasing, rejections.release), (holds, rejections.show_holds),
+    ):  # fmt: skip
+        command.add_argument("--organisation", metavar="CODE", help="whose copy (the first one)")
+        command.set_defaults(handler=handler)
         _add_common(command)
 
 

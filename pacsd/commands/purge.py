@@ -4,17 +4,15 @@ import argparse
 import sys
 
 from config.settings import Settings
+from pacsd.commands.members import organisation_of
 from pacsd.commands.wiring import Wiring
-from pacsd.faults import Fault, PacsdError
 
 NOT_DONE = 1
 
 
 def purge(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int:
     """Delete, beside a running server if there is one, after somebody has said yes."""
-    code = options.organisation or settings.organisations[0].code
-    if code not in [one.code for one in settings.organisations]:
-        raise PacsdError(Fault.NOT_FOUND, f"there is no organisation {code}")
+    code = organisation_of(options, settings)
     what = f"{options.study}" + (f", series {options.series}" if options.series else "")
     what += f", {len(options.instances)} instances" if options.instances else ""
     if not options.yes and not _confirmed(f"Delete {what} of {code} for good? Type yes: "):

@@ -42,6 +42,31 @@ class Finding(Protocol):
     def problem(self) -> str: ...
 
 
+class Rejections(Protocol):
+    """archive.reject.Rejections. Raises PacsdError NOT_FOUND, CONFLICT."""
+
+    def reject(
+        self, organisation: str, study: str, series: str | None, sops: Sequence[str] | None, /, *, code: str,
+        reason: str = "",
+    ) -> int: ...  # fmt: skip
+    def restore(
+        self, organisation: str, study: str, series: str | None, sops: Sequence[str] | None, /, *, reason: str = ""
+    ) -> int: ...
+    def let_come(self, organisation: str, study_instance_uid: str, series: str, sops: Sequence[str]) -> int: ...
+    def hold(self, organisation: str, study_instance_uid: str, *, reason: str) -> None: ...
+    def release(self, organisation: str, study_instance_uid: str, *, reason: str) -> None: ...
+
+
+class Retention(Protocol):
+    """archive.retention.Retention"""
+
+    def due(self) -> Iterator[Any]:
+        """The studies that would go, as index.retention.Due."""
+
+    def let_go(self, study: Any, /) -> int:
+        """Delete one; how many instances. Raises PacsdError, and it stays."""
+
+
 class Archive(Protocol):
     """The archive, opened for one command."""
 
@@ -60,6 +85,18 @@ class Archive(Protocol):
         self, organisation: str, study_instance_uid: str, series: str | None = None, sops: Sequence[str] | None = None
     ) -> int:
         """Delete for good; how many instances. Raises PacsdError NOT_FOUND."""
+
+    @property
+    def rejections(self) -> Rejections: ...
+
+    @property
+    def retention(self) -> Retention: ...
+
+    def rejected(self, organisation: str, study_instance_uid: str | None, limit: int) -> Sequence[Any]:
+        """The newest rejections, as index.rejections.Rejection."""
+
+    def holds(self, organisation: str) -> Sequence[Any]:
+        """The studies on legal hold, as index.holds.Hold."""
 
     def purge_non_patient(self, organisation: str, sop_instance_uid: str) -> None:
         """Delete an instance that belongs to no patient for good. Raises PacsdError NOT_FOUND."""

@@ -16,6 +16,7 @@ from pacsd.index.group import Group, Ticket
 from pacsd.index.loose import Again, Ready, StoreOne, insert, insert_unlike
 from pacsd.index.placement import Placed, place
 from pacsd.index.records import Arrival, Outcome, Stored
+from pacsd.index.rejection_notes import keep_hidden
 from pacsd.index.replace import replace
 
 log = logging.getLogger("pacsd.index")
@@ -210,6 +211,19 @@ class Ingest:
             connection: Connection, ones: Sequence[_Waiting], series: Sequence[int], _: bool
         ) -> list[Stored | Again]:
             return [replace(connection, _ready(ones[0], series[0]), grace_s=grace_s)]
+
+        waiting = _Waiting(arrival)
+        with lent(self._pool) as connection:
+            self._settle(connection, [waiting], work, cached=False)
+        return waiting.result()
+
+    def store_hidden(self, arrival: Arrival) -> Stored:
+        """Like `store`, of an arrival that was rejected before it came: kept, and hidden, if it may be."""
+
+        def work(
+            connection: Connection, ones: Sequence[_Waiting], series: Sequence[int], _: bool
+        ) -> list[Stored | Again]:
+            return [keep_hidden(connection, _ready(ones[0], series[0]))]
 
         waiting = _Waiting(arrival)
         with lent(self._pool) as connection:

@@ -7,7 +7,7 @@ from typing import Any
 from pacsd.access.scope import Scope
 from pacsd.index.connect import Connection, Pool, retried
 from pacsd.index.loose import sop_hash
-from pacsd.index.predicate import Params, visible
+from pacsd.index.predicate import Params, hidden, series_table, study_table, visible
 from pacsd.index.records import Extent, LooseInstance, PackRow, SeriesContent
 
 _ROUNDS = 10
@@ -19,9 +19,9 @@ select r.pk, s.pk, s.organisation, s.study_instance_uid, r.series_instance_uid, 
             k.examined, coalesce(a.key, ''), coalesce(a.sidecar_key, ''), coalesce(a.instances, 0),
             coalesce(a.size_bytes, 0)) order by k.generation, k.pk)
         from pack k left join alternate a on a.pack = k.pk where k.series = r.pk), '[]'),
-    coalesce((select json_agg(x.sop_instance_uid) from rejection x where x.series = r.pk), '[]'),
+    coalesce((select json_agg(x.sop_instance_uid) from rejection x where x.series = r.pk{hidden}), '[]'),
     coalesce((select json_agg(x.sop_instance_uid) from replaced x where x.series = r.pk), '[]')
-from series r join study s on s.pk = r.study join patient p on p.pk = s.patient
+from {tables} on s.pk = r.study join patient p on p.pk = s.patient
 where {where}
 order by s.study_date desc nulls last, s.pk desc, r.pk
 """
@@ -42,8 +42,8 @@ def contents(
 ) -> list[SeriesContent]:
     """A study's visible series, or one of them; with a SOP Instance UID only the series that may hold it.
 
-    `loose` then holds that instance alone. Rejected instances are named, not left out; nothing visible, or
-    nothing there, is an empty list.
+    `loose` then holds that instance alone. Instances that the asker does not see, being rejected, are named, not
+    left out; nothing visible, or nothing there, is an empty list.
     """
     params = Params()
     where = [visible(scope, params), "r.instances > 0", f"s.study_instance_uid = {params.add(study_instance_uid)}"]
@@ -51,7 +51,7 @@ def contents(
         where.append(f"r.series_instance_uid = {params.add(series_instance_uid)}")
     if sop_instance_uid is not None:
         where.append(_holding(params, sop_instance_uid))
-    return _read(pool, where, params, sop_instance_uid)
+    return _read(pool, where, params, sop_instance_uid, scope)
 
 
 def by_uid(
@@ -61,7 +61,7 @@ def by_uid(
     params = Params()
     uid = params.add(series_instance_uid)
     where = [visible(scope, params), "r.instances > 0", f"r.series_instance_uid = {uid}"]
-    return _read(pool, where, params, sop_instance_uid)
+    return _read(pool, where, params, sop_instance_uid, scope)
 
 
 def by_sop(pool: Pool, scope: Scope, sop_instance_uid: str) -> list[SeriesContent]:
@@ -69,7 +69,7 @@ def by_sop(pool: Pool, scope: Scope, sop_instance_uid: str) -> list[SeriesConten
     locator's hash is to be verified in the sidecar. Studies the asker owns come first."""
     params = Params()
     where = [visible(scope, params), "r.instances > 0", _holding(params, sop_instance_uid)]
-    found = _read(pool, where, params, sop_instance_uid)
+    found = _read(pool, where, params, sop_instance_uid, scope)
     return sorted(found, key=lambda content: content.organisation != scope.own)
 
 
@@ -85,8 +85,10 @@ def _holding(params: Params, sop_instance_uid: str) -> str:
         union all select series from locator where hash = {hashed})"""
 
 
-def _read(pool: Pool, where: Sequence[str], params: Params, sop: str | None) -> list[SeriesContent]:
-    statement = _SERIES.format(where=" and ".join(where))
+def _read(
+    pool: Pool, where: Sequence[str], params: Params, sop: str | None, scope: Scope | None = None
+) -> list[SeriesContent]:
+    statement = _statement(where, scope)
 
     def work(connection: Connection) -> list[SeriesContent]:
         for _ in range(_ROUNDS - 1):
@@ -99,6 +101,14 @@ def _read(pool: Pool, where: Sequence[str], params: Params, sop: str | None) -> 
             return _attempt(connection, statement, params, sop) or []
 
     return retried(pool, work)
+
+
+def _statement(where: Sequence[str], scope: Scope | None) -> str:
+    """Without a scope all that is rejected is named, else what the asker does not see."""
+    tables, unseen = "series r join study s", ""
+    if scope is not None:
+        tables, unseen = f"{series_table(scope, 'r')} join {study_table(scope, 's')}", f" and {hidden(scope, 'x')}"
+    return _SERIES.format(where=" and ".join(where), tables=tables, hidden=unseen)
 
 
 def _attempt(connection: Connection, statement: str, params: Params, sop: str | None) -> list[SeriesContent] | None:

@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from pacsd.access.scope import Scope
+from pacsd.access.scope import LEVELS, Rejected, Scope
+
+# What statements read of a study or series for a reader who sees more of rejections than most.
+_STUDY = """pk, organisation, patient, received_at, overlaid_at, overlay, study_instance_uid, assigning_authority,
+    patient_id, study_date, study_time, patient_birth_date, patient_birth_time, patient_sex, accession_number, study_id,
+    study_description, patient_alphabetic, patient_ideographic, patient_phonetic, patient_pinyin,
+    referring_alphabetic, referring_ideographic, referring_phonetic, referring_pinyin, attributes, more"""
+_SERIES = """pk, study, organisation, revision, loose_count, performed_date, performed_time, series_instance_uid,
+    modality, series_number, series_description, body_part, scheduled_step_ids, requested_procedure_ids, sop_classes,
+    attributes, more"""
+_MORE_INSTANCES = {Rejected.NOTES: "notes", Rejected.KEEP: "notes + {0}.kept"}
 
 
 class Params:
@@ -25,17 +35,49 @@ def within(scope: Scope, params: Params, alias: str) -> str:
     return f"{alias}.organisation = any({params.add(list(scope.organisations))})"
 
 
+def hidden(scope: Scope, alias: str) -> str:
+    """Rows of `rejection` whose instances the asker does not see."""
+    return f"{alias}.shown_from > {LEVELS[scope.rejected]}"
+
+
+def study_table(scope: Scope, alias: str) -> str:
+    """What stands in `from` for studies: counts, modalities and SOP classes are those that the asker sees."""
+    if scope.rejected is Rejected.HIDE:
+        return f"study {alias}"
+    more = _MORE_INSTANCES[scope.rejected]
+    unlike, shown = f"b.{more.format('b')} > 0", f"q.study = b.pk and q.instances + q.{more.format('q')} > 0"
+    return f"""(select {_listed("b", _STUDY)}, b.instances + b.{more.format("b")} as instances,
+        case when {unlike} then (select count(*)::integer from series q where {shown}) else b.series end as series,
+        case when {unlike} then array(select distinct q.modality from series q
+            where {shown} and q.modality is not null order by 1) else b.modalities end as modalities,
+        case when {unlike} then array(select distinct c from series q, unnest(q.sop_classes) c
+            where {shown} order by 1) else b.sop_classes end as sop_classes
+        from study b) {alias}"""
+
+
+def series_table(scope: Scope, alias: str) -> str:
+    """The same for series."""
+    if scope.rejected is Rejected.HIDE:
+        return f"series {alias}"
+    more = _MORE_INSTANCES[scope.rejected].format("b")
+    return f"(select {_listed('b', _SERIES)}, b.instances + b.{more} as instances from series b) {alias}"
+
+
+def _listed(alias: str, columns: str) -> str:
+    return ", ".join(f"{alias}.{column}" for column in columns.replace("\n", " ").replace(" ", "").split(","))
+
+
 def visible(scope: Scope, params: Params, alias: str = "s") -> str:
     """Studies the asker sees: of the scope's organisations, with something left to see, one copy per Study UID.
 
-    Of several copies that of `scope.own` counts, else the earliest received.
+    Of several copies that of `scope.own` counts, else the earliest received. `alias` is of a `study_table`.
     """
     text = f"{within(scope, params, alias)} and {alias}.instances > 0"
     if len(scope.organisations) <= 1:
         return text
     own = params.add(scope.own)
     return f"""{text} and not exists (
-        select from study copy where copy.study_instance_uid = {alias}.study_instance_uid
+        select from {study_table(scope, "copy")} where copy.study_instance_uid = {alias}.study_instance_uid
         and copy.pk <> {alias}.pk and copy.instances > 0 and {within(scope, params, "copy")}
         and (copy.organisation <> {own}, copy.received_at, copy.pk)
             < ({alias}.organisation <> {own}, {alias}.received_at, {alias}.pk))"""

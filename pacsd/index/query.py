@@ -14,7 +14,7 @@ from pacsd.index.keys import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTAN
 from pacsd.index.loose import sop_hash
 from pacsd.index.match import Counts, Match, attributes_of, chosen, patient_level
 from pacsd.index.matching import AllOf, AnyOf, Conditions, Criterion, Options, Test, compile_criteria
-from pacsd.index.predicate import Params, visible
+from pacsd.index.predicate import Params, series_table, study_table, visible
 
 _STREAM_ROWS = 1000
 T = TypeVar("T")
@@ -184,12 +184,13 @@ def where_of(tests: tuple[Test, ...], params: Params) -> tuple[list[str], tuple[
     return [text for _, text in texts if text is not None], tuple(test for test, text in texts if text is None)
 
 
-def _below(compiled: CompiledQuery, params: Params) -> list[str]:
+def _below(compiled: CompiledQuery, params: Params, scope: Scope) -> list[str]:
     """Criteria of series, asked of a study: one series must fulfil them all, as far as columns tell."""
     conditions, _ = where_of(compiled.conditions.of("series"), params)
     if not conditions:
         return []
-    return [f"exists (select from series r where r.study = s.pk and r.instances > 0 and {' and '.join(conditions)})"]
+    of_study = " and ".join(["r.study = s.pk", "r.instances > 0", *conditions])
+    return [f"exists (select from {series_table(scope, 'r')} where {of_study})"]
 
 
 def _tags(query: Query) -> frozenset[str] | None:
@@ -201,10 +202,10 @@ def _studies(compiled: CompiledQuery, scope: Scope) -> Statement[Match]:
     query, params = compiled.query, Params()
     conditions, residual = where_of(compiled.conditions.of("patient", "study"), params)
     more = "s.more" if residual or query.include or query.include_all else "''"
-    where = " and ".join([visible(scope, params), *conditions, *_below(compiled, params)])
+    where = " and ".join([visible(scope, params), *conditions, *_below(compiled, params, scope)])
     text = f"""
         select s.pk, s.organisation, s.study_instance_uid, s.series, s.instances, s.modalities, s.attributes, {more}
-        from study s where {where} order by {_order("s")}{page_of(query, params, residual)}"""
+        from {study_table(scope, "s")} where {where} order by {_order("s")}{page_of(query, params, residual)}"""
     tags = _tags(query)
 
     def match(row: tuple[Any, ...]) -> Match:
@@ -227,7 +228,7 @@ def _series(
     text = f"""
         select s.pk, s.organisation, s.study_instance_uid, s.series, s.instances, s.modalities, r.pk,
             r.series_instance_uid, r.instances, r.attributes, s.attributes, {more}
-        from study s join series r on r.study = s.pk where {where}
+        from {study_table(scope, "s")} join {series_table(scope, "r")} on r.study = s.pk where {where}
         order by {_order("s")}, r.pk{page_of(query, params, residual)}"""
     tags = _tags(query)
 
@@ -246,17 +247,18 @@ def _patients(compiled: CompiledQuery, scope: Scope) -> Statement[Match]:
     """From the studies the asker sees, never from what others sent of the same patient."""
     query, params = compiled.query, Params()
     conditions, residual = where_of(compiled.conditions.of("patient", "study"), params)
-    where = " and ".join([visible(scope, params), *conditions, *_below(compiled, params)])
+    where = " and ".join([visible(scope, params), *conditions, *_below(compiled, params, scope)])
     text = f"""
         with page as materialized (
             select h.* from (
-                select distinct on (s.patient) s.* from study s where {where} order by s.patient, {_order("s")}
+                select distinct on (s.patient) s.* from {study_table(scope, "s")} where {where}
+                order by s.patient, {_order("s")}
             ) h order by {_order("h")}{page_of(query, params, residual)}
         )
         select h.pk, h.organisation, h.attributes, h.more, c.studies, c.series, c.instances
         from page h cross join lateral (
             select count(*) as studies, sum(o.series) as series, sum(o.instances) as instances
-            from study o where o.patient = h.patient and {visible(scope, params, "o")}
+            from {study_table(scope, "o")} where o.patient = h.patient and {visible(scope, params, "o")}
         ) c order by {_order("h")}"""
     tags = _tags(query)
 

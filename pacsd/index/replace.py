@@ -7,6 +7,7 @@ from pacsd.index.connect import Connection
 from pacsd.index.loose import Again, Ready, insert, sop_hash
 from pacsd.index.packs import throw_taken
 from pacsd.index.records import Arrival, Extent, Outcome, Stored
+from pacsd.index.rejections import recount
 from pacsd.index.summary import lock_series, summarise
 
 _LOOSE = """
@@ -34,7 +35,9 @@ with hidden as (
 update series r set instances = r.instances - 1, revision = r.revision + 1, fragmented = true
 from hidden where r.pk = hidden.series
 """
-_REJECTED = "select from rejection where sop_instance_uid = %s and organisation = %s"
+# What was rejected for its quality and is sent anew is rejected no more.
+_REJECTED = "select shown_from = 2 and not note from rejection where sop_instance_uid = %s and organisation = %s"
+_LIFT = "delete from rejection where sop_instance_uid = %s and organisation = %s"
 
 
 def replace(connection: Connection, ready: Ready, *, grace_s: float) -> Stored | Again:
@@ -48,7 +51,8 @@ def replace(connection: Connection, ready: Ready, *, grace_s: float) -> Stored |
     held = _held(connection, arrival)
     if held.series != before.series or ready.series not in locked:
         return Again.VANISHED                            # packed, purged or replaced while we waited for the lock
-    if connection.execute(_REJECTED, (arrival.sop_instance_uid, arrival.organisation)).fetchone() is not None:
+    rejected = connection.execute(_REJECTED, (arrival.sop_instance_uid, arrival.organisation)).fetchone()
+    if rejected == (False,):
         return Stored(Outcome.REJECTED)
     existing, packed = None, held.packed_series
     if held.loose is not None:
@@ -58,12 +62,17 @@ def replace(connection: Connection, ready: Ready, *, grace_s: float) -> Stored |
             return Stored(Outcome.STORED)
         if bytes(digest) == arrival.digest and syntax == arrival.transfer_syntax_uid:
             return Stored(Outcome.DUPLICATE, existing)
+    if rejected is not None:
+        connection.execute(_LIFT, (arrival.sop_instance_uid, arrival.organisation))
+    if held.loose is not None:
         connection.execute(_REMOVE, (arrival.sop_instance_uid, arrival.organisation))
         throw_taken(connection, series, [key], grace_s=grace_s)
     if packed is not None:
         hashed = sop_hash(arrival.sop_instance_uid)
         connection.execute(_HIDE_PACKED, (packed, arrival.sop_instance_uid, hashed, packed))
     answer = insert(connection, [ready])[0]
+    if rejected is not None:
+        recount(connection, sorted(locked))
     summarise(connection, sorted(set(locked.values())))
     if isinstance(answer, Stored):
         return Stored(answer.outcome, answer.existing or existing, packed_series=packed)

@@ -7,7 +7,8 @@ from pacsd.index.connect import Connection
 # Modalities and SOP classes are those of series that show something, not whatever was once sent.
 _SUMMARISE = """
 update study s set
-    instances = (select coalesce(sum(instances), 0)::integer from series where study = s.pk),
+    (instances, notes, kept) = (select coalesce(sum(instances), 0)::integer, coalesce(sum(notes), 0)::integer,
+        coalesce(sum(kept), 0)::integer from series where study = s.pk),
     series = (select count(*)::integer from series where study = s.pk and instances > 0),
     modalities = array(select distinct modality from series
         where study = s.pk and instances > 0 and modality is not null order by 1),

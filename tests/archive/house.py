@@ -13,11 +13,14 @@ from pacsd.archive.collect import Collector
 from pacsd.archive.ingest import Accepted, Ingest
 from pacsd.archive.journal import Journal
 from pacsd.archive.merge import Merger
+from pacsd.archive.note_arrivals import NoteArrivals
 from pacsd.archive.orphans import Orphans
 from pacsd.archive.pack import Owner, Packer
+from pacsd.archive.reject import Rejections
 from pacsd.archive.repair import Repair
 from pacsd.archive.retrieve import Retrieve, Selection
 from pacsd.archive.sidecars import Sidecars
+from pacsd.archive.truth import Truth
 from pacsd.blobs import LocalBlobs, Spool
 from pacsd.index import ingest as index_ingest
 from pacsd.index import locate, organisations
@@ -50,7 +53,10 @@ class House:
             self.writing, self.blobs, self.journal, duplicates=duplicates, grace_s=grace_s,
             packs_of=self.inventory.packs_of, sidecar=self.sidecars,
         )
-        self.ingest = Ingest(self.spool, self.arrivals)
+        self.truth = Truth(self.pool, self.writing, self.sidecars, self.keys, grace_s=grace_s)
+        self.rejections = Rejections(self.journal, self.truth, self.sidecars)
+        self.note_arrivals = NoteArrivals(self.arrivals, self.blobs, self.journal, self.truth, self.rejections)
+        self.ingest = Ingest(self.spool, self.note_arrivals)
         self.retrieve = Retrieve(self.blobs, self._contents, self.sidecars)
         self.packer = self.make_packer()
         self.merger = self.make_merger()
@@ -90,7 +96,7 @@ class House:
     def repair(self) -> Repair:
         """A repair of this archive."""
         return Repair(
-            self.blobs, self.inventory, partial(self.arrivals.admit, again=True), organisations=self.keys,
+            self.blobs, self.inventory, partial(self.note_arrivals.admit, again=True), organisations=self.keys,
             character_set_of=lambda code, ae: None,
         )
 

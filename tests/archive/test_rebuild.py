@@ -70,7 +70,7 @@ def rebuild(house: House) -> Rebuilt:
     where, overlays, rejections = services(house)
     said: dict[FactKind, Callable[[Fact], None]] = {
         FactKind.PATIENT_OVERLAY: overlays.apply, FactKind.STUDY_OVERLAY: overlays.apply,
-        FactKind.REJECT: rejections.apply, FactKind.RESTORE: rejections.apply, FactKind.PURGE: rejections.apply,
+        **rejections.appliers,
     }
     return Rebuild(
         house.blobs, where, house.journal, said, organisations=house.keys,

@@ -33,7 +33,7 @@ def test_every_setting_has_help_in_both_languages() -> None:
 
 
 def test_units_stand_in_names() -> None:
-    suffixes = {"s": "_s", "bytes": "_bytes", "MiB": "_mb"}
+    suffixes = {"s": "_s", "bytes": "_bytes", "MiB": "_mb", "days": "_days", "years": "_age"}
     for row in rows("en"):
         assert not row.unit or row.key.endswith(suffixes[row.unit])
 

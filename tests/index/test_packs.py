@@ -19,7 +19,7 @@ from pacsd.index.overlays import set_patient_overlay, set_study_overlay
 from pacsd.index.packs import Packs
 from pacsd.index.query import Query, search
 from pacsd.index.records import LooseInstance, Outcome, SeriesContent
-from pacsd.index.rejections import purge, reject, restore
+from pacsd.index.rejections import Saying, purge, reject, restore
 from tests.index.arrivals import arrival
 
 A, B = Scope((1,), 1), Scope((2,), 2)
@@ -133,13 +133,13 @@ def test_a_replacement_waits_for_the_merge_that_drops_the_old_copy(
 
 
 def test_rejecting_and_restoring_are_idempotent_and_count(index: Pool, ingest: Ingest, three: list[str]) -> None:
-    assert reject(index, 1, "1.2.3", {SERIES: ["1.1", "1.1", "7.7"]}, code="113001") == 1
-    assert reject(index, 1, "1.2.3", {SERIES: ["1.1"]}, code="113001") == 0
+    assert reject(index, 1, "1.2.3", {SERIES: ["1.1", "1.1", "7.7"]}, Saying("113001")) == 1
+    assert reject(index, 1, "1.2.3", {SERIES: ["1.1"]}, Saying("113001")) == 0
     assert instances(index) == 2 and instances(index, B) == 3
     assert content(index).rejected == {"1.1"} and content(index, B).rejected == frozenset()
     assert ingest.store(arrival("1.1", key="spool/again")).outcome is Outcome.REJECTED
     packed(index)
-    assert reject(index, 1, "1.2.3", {SERIES: three}, code="113001") == 2
+    assert reject(index, 1, "1.2.3", {SERIES: three}, Saying("113001")) == 2
     assert study(index) is None and locate.contents(index, A, "1.2.3") == []
     assert restore(index, 1, "1.2.3", {SERIES: three}) == 3
     found = study(index)
@@ -150,7 +150,7 @@ def test_rejecting_and_restoring_are_idempotent_and_count(index: Pool, ingest: I
 def test_rejecting_at_once_counts_once(index: Pool, three: list[str]) -> None:
     counts: list[int] = []
     threads = [
-        threading.Thread(target=lambda: counts.append(reject(index, 1, "1.2.3", {SERIES: three}, code="113001")))
+        threading.Thread(target=lambda: counts.append(reject(index, 1, "1.2.3", {SERIES: three}, Saying("113001"))))
         for _ in range(6)
     ]
     for thread in threads:
@@ -165,7 +165,7 @@ def test_purging_leaves_nothing_behind(
     index: Pool, ingest: Ingest, three: list[str], prepare: Callable[[Pool], object]
 ) -> None:
     prepare(index)
-    reject(index, 1, "1.2.3", {SERIES: ["1.1"]}, code="113001")
+    reject(index, 1, "1.2.3", {SERIES: ["1.1"]}, Saying("113001"))
     assert purge(index, 1, "1.2.3", {SERIES: ["1.1"]}, grace_s=0) == 1
     assert instances(index) == 2
     assert purge(index, 1, "1.2.3", {SERIES: three}, grace_s=0) == 2
@@ -224,7 +224,7 @@ def test_nobody_locates_what_others_keep(index: Pool, three: list[str]) -> None:
     C = Scope((3,), 3)
     assert locate.contents(index, C, "1.2.3") == [] and locate.by_sop(index, C, "1.1") == []
     assert [c.organisation for c in locate.contents(index, Scope((3, 2, 1), 2), "1.2.3", SERIES, "1.1")] == [2]
-    assert reject(index, 3, "1.2.3", {SERIES: three}, code="113001") == 0
+    assert reject(index, 3, "1.2.3", {SERIES: three}, Saying("113001")) == 0
     assert purge(index, 3, "1.2.3", {SERIES: three}, grace_s=0) == 0
 
 

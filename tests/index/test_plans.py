@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pacsd.access.scope import Scope
+from pacsd.access.scope import Rejected, Scope
 from pacsd.index.connect import Pool, pool
 from pacsd.index.matching import Criterion
 from pacsd.index.query import _STATEMENTS, Query, compile_query, search
@@ -18,6 +18,7 @@ from tests.index.fill import fill
 SOAK = os.environ.get("PACSD_SOAK") == "1"
 STUDIES = 1_000_000 if SOAK else 20_000
 ONE = Scope((7,), 7)
+KEEPER = Scope((7,), 7, Rejected.KEEP)
 ALL = Scope(tuple(range(1, 22)), 7)
 
 QUERIES: dict[str, Query] = {
@@ -54,7 +55,7 @@ def large(postgres: Postgres, migrated_template: str) -> Iterator[Pool]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scope", [ONE, ALL], ids=["one-organisation", "all"])
+@pytest.mark.parametrize("scope", [ONE, ALL, KEEPER], ids=["one-organisation", "all", "keeps-rejected"])
 @pytest.mark.parametrize("name", QUERIES)
 def test_no_search_reads_all_studies(large: Pool, name: str, scope: Scope) -> None:
     query = QUERIES[name]

@@ -31,15 +31,20 @@ class Shown:
 
 
 def judge(base_url: str, studies: Iterable[str], ledger: Ledger, *, within_s: float = 20.0) -> Shown:
-    """Every acknowledged object must be listed and bit-identical, and whatever is listed must be whole.
+    """Every acknowledged object must be listed and bit-identical, but none that an acknowledged note rejects.
 
-    Acknowledged objects have `within_s` from now to be visible. Raises BrokenPromise.
+    Whatever is listed must be whole. Acknowledged objects have `within_s` from now to be visible. Raises BrokenPromise.
     """
     studies = list(studies)
     began = time.monotonic()
-    while missing := ledger.acknowledged - set().union(*(listed(base_url, one) for one in studies)):
+    while True:
+        seen = set().union(*(listed(base_url, one) for one in studies))
+        missing, rejected = ledger.shown - seen, ledger.hidden & seen
+        if not missing and not rejected:
+            break
         if time.monotonic() > began + within_s:
-            raise BrokenPromise(f"{len(missing)} acknowledged objects are not listed: {sorted(missing)[:3]}")
+            what = f"{len(missing)} acknowledged objects are not listed: {sorted(missing)[:3]}"
+            raise BrokenPromise(f"{what}; {len(rejected)} rejected ones are: {sorted(rejected)[:3]}")
         time.sleep(0.1)
     waited = time.monotonic() - began
     found: set[str] = set()

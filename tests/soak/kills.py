@@ -6,19 +6,23 @@ import itertools
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from pydicom import dcmread
 
 from tests.server import Server, remove_folder, scratch_folder
 from tests.soak.judge import Shown, judge
 from tests.soak.ledger import Ledger
 from tests.soak.senders import Sender
-from tests.synthetic import Study, small_object, study
+from tests.synthetic import Study, rejection_note, small_object, study
 
 LIFE = 12  # rounds on the same data directory: packs get late arrivals and are merged
 STUDIES = 2
 SENDERS = 2
 OBJECTS = 90  # a sender and round
+NOTES = 6  # the same, that reject some of them
+TITLES = ("113001", "113037", "113038")
 MOMENTS = ("ingest", "ingest", "packing", "packing", "later")
 
 CONFIG = """
@@ -143,4 +147,28 @@ def _objects(folder: Path, number: int, sender: int, studies: list[Study], draw:
         path = place / f"{turn:04d}.dcm"
         path.write_bytes(data)
         paths.append(path)
+    return _with_notes(paths, (number * SENDERS + sender) * OBJECTS, draw)
+
+
+def _with_notes(paths: list[Path], first: int, draw: random.Random) -> list[Path]:
+    """Among them rejection notes of some of them, sent before, between or after what they name."""
+    notes: list[tuple[int, Path]] = []
+    for number in range(NOTES):
+        named = [_names(path) for path in draw.sample(paths, draw.randint(1, 4))]
+        of = study(0, modality="CT", patient_id=named[0][3])
+        note = rejection_note(
+            replace(of, study_instance_uid=named[0][0]), [one[:3] for one in named], code=draw.choice(TITLES),
+            instance=first + number,
+        )  # fmt: skip
+        path = paths[0].parent / f"note-{number}.dcm"
+        path.write_bytes(note)
+        notes.append((draw.randint(0, len(paths)), path))
+    for place, path in sorted(notes, reverse=True):
+        paths.insert(place, path)
     return paths
+
+
+def _names(path: Path) -> tuple[str, str, str, str]:
+    tags = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "PatientID"]
+    one = dcmread(path, specific_tags=tags, stop_before_pixels=True)
+    return str(one.StudyInstanceUID), str(one.SeriesInstanceUID), str(one.SOPInstanceUID), str(one.PatientID)

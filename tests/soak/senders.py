@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, KeyObjectSelectionDocumentStorage
 from pynetdicom import AE, _config
 from pynetdicom.association import Association
 
@@ -20,9 +20,9 @@ PATIENCE_S = 30
 
 @contextmanager
 def association_with(port: int, *, ae_title: str = "PACSD", calling: str = "SOAK") -> Iterator[Association]:
-    """An association for CT Image Storage in Explicit VR Little Endian, released at the end; check `is_established`.
+    """An association for CT images and key objects in Explicit VR Little Endian, released at the end.
 
-    pynetdicom forgets to close sockets that the peer has reset, so that is done here.
+    Check `is_established`. pynetdicom forgets to close sockets that the peer has reset, so that is done here.
     """
     _config.STORE_SEND_CHUNKED_DATASET = True  # paths go out byte by byte as they lie on disk
     entity = AE(calling)
@@ -30,6 +30,7 @@ def association_with(port: int, *, ae_title: str = "PACSD", calling: str = "SOAK
         PATIENCE_S
     )
     entity.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
+    entity.add_requested_context(KeyObjectSelectionDocumentStorage, ExplicitVRLittleEndian)
     association = entity.associate("127.0.0.1", port, ae_title=ae_title)
     connection = association.dul.socket.socket if association.dul.socket else None
     if connection is not None and association.is_established:
