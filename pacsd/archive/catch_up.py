@@ -1,8 +1,9 @@
 """Facts that were said and did not take effect: a process ended between the journal and the index.
 
-Corrections, rejections and restorations are applied again, of each subject only the last word, and every merge of
-patients: where that is in effect already nothing changes and nobody is told. Purges are left to whoever asked (who got
-no answer) and to a rebuild: said again later, one might take what arrived since from a machine whose clock is behind.
+Corrections, rejections, restorations, merges of patients and decisions on who is whom are applied again, of each
+subject only the last word: where that is in effect already nothing changes and nobody is told. Purges are left to
+whoever asked (who got no answer) and to a rebuild: said again later, one might take what arrived since from a machine
+whose clock is behind.
 """
 
 import logging
@@ -15,7 +16,16 @@ from pacsd.archive.journal import Fact, FactKind, Journal
 from pacsd.faults import Fault, PacsdError
 
 _ROUNDS = 10
-_OVERLAYS = (FactKind.PATIENT_OVERLAY, FactKind.STUDY_OVERLAY)
+# kinds that speak of one subject: the last of them counts
+_SUBJECTS: Mapping[FactKind, tuple[str, ...]] = {
+    FactKind.PATIENT_OVERLAY: ("overlay.patient", "authority", "patient_id"),
+    FactKind.STUDY_OVERLAY: ("overlay.study", "organisation", "study"),
+    FactKind.PATIENT_MERGE: ("merge", "authority", "patient_id"),
+    FactKind.PATIENT_UNMERGE: ("merge", "authority", "patient_id"),
+    FactKind.PATIENT_DETAILS: ("details", "authority", "patient_id"),
+    FactKind.PERSON_LINK: ("decision", "authority", "patient_id", "other_authority", "other_id"),
+    FactKind.PERSON_SEPARATE: ("decision", "authority", "patient_id", "other_authority", "other_id"),
+}
 _REJECTIONS = (FactKind.REJECT, FactKind.RESTORE)
 log = logging.getLogger("pacsd.archive")
 
@@ -54,19 +64,17 @@ def last_words(facts: Iterable[Fact]) -> list[Fact]:
     last = []
     for fact in reversed(list(facts)):
         body: Mapping[str, Any] = fact.body
-        if fact.kind in _OVERLAYS:
-            if _first(_corrected(fact), told):
+        if fact.kind in _SUBJECTS:
+            if _first(_subject(fact), told):
                 last.append(fact)
         elif fact.kind in _REJECTIONS and (series := dict(_untold(body, told))):
             last.append(replace(fact, body={**body, "series": series}))
-        elif fact.kind is FactKind.PATIENT_MERGE:
-            last.append(fact)
     return last[::-1]
 
 
-def _corrected(fact: Fact) -> tuple[str, ...]:
-    names = ("authority", "patient_id") if fact.kind is FactKind.PATIENT_OVERLAY else ("organisation", "study")
-    return fact.kind.value, *(str(fact.body[name]) for name in names)
+def _subject(fact: Fact) -> tuple[str, ...]:
+    kind, *names = _SUBJECTS[fact.kind]
+    return kind, *(str(fact.body[name]) for name in names)
 
 
 def _untold(body: Mapping[str, Any], told: set[tuple[str, ...]]) -> Iterator[tuple[str, list[str]]]:

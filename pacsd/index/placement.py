@@ -47,7 +47,15 @@ made as (
 )
 select pk, false as made, overlay, survivor from found union all select pk, true, overlay, survivor from made
 """
-_SURVIVOR = "select pk, false, overlay, survivor from patient where pk = %s for key share"
+_SURVIVOR = "select pk, overlay from patient where pk = %s for key share"
+_STILL_SURVIVES = "select from patient where pk = %s and survivor = %s"
+# Whom those of these patients that were merged are now.
+_MERGED = """
+select p.patient_id, p.assigning_authority, s.patient_id, s.assigning_authority
+from unnest(%s::text[], %s::text[]) as a(patient_id, assigning_authority)
+join patient p using (patient_id, assigning_authority) join patient s on s.pk = p.survivor
+where p.unidentified = ''
+"""
 _STUDY_FIND = """
 select s.pk, s.patient, s.original, s.overlay, p.overlay
 from study s join patient p on p.pk = s.patient
@@ -144,21 +152,41 @@ def _patient_key(arrival: Arrival, above: Above) -> tuple[str, str, str]:
 def _patients(
     connection: Connection, arrivals: Iterable[tuple[Arrival, Above]]
 ) -> dict[tuple[str, str, str], _Patient]:
-    keys = sorted({_patient_key(arrival, above) for arrival, above in arrivals})
-    return {key: _patient(connection, key) for key in keys}
+    keys = {_patient_key(arrival, above) for arrival, above in arrivals}
+    return {key: _patient(connection, key) for key in _in_order(connection, keys)}
+
+
+def _in_order(
+    connection: Connection, keys: Iterable[tuple[str, str, str]]
+) -> list[tuple[str, str, str]]:
+    """In the order in which everybody locks: a patient that was merged stands where the surviving one does."""
+    found = sorted(keys)
+    if len(found) == 1:
+        return found
+    asked = [key[0] for key in found], [key[1] for key in found]
+    merged = {
+        (patient_id, authority, ""): (survivor, survivors_authority, "")
+        for patient_id, authority, survivor, survivors_authority in connection.execute(_MERGED, asked)
+    }
+    return sorted(found, key=lambda key: (merged.get(key, key), key))
 
 
 def _patient(connection: Connection, key: tuple[str, str, str]) -> _Patient:
     """The row that is there, or the one made; a row made by somebody else meanwhile is found the second time.
 
-    Where that patient was merged, the one that survives. Both rows stay as they are until the transaction ends.
+    Where that patient was merged, the one that survives. Both rows stay as they are until the transaction ends:
+    whoever takes a merge back, or merges the survivor, must have the survivor's.
     """
-    while (row := connection.execute(_PATIENT, key, prepare=True).fetchone()) is None:
-        pass
-    named, (pk, made, overlay, survivor) = row[0], row
-    while survivor is not None and (row := connection.execute(_SURVIVOR, (survivor,)).fetchone()) is not None:
-        pk, made, overlay, survivor = row
-    return _Patient(pk, made, overlay, named if named != pk else None)
+    while True:
+        row = connection.execute(_PATIENT, key, prepare=True).fetchone()
+        if row is None:
+            continue
+        named, made, overlay, survivor = row
+        if survivor is None:
+            return _Patient(named, made, overlay)
+        found = connection.execute(_SURVIVOR, (survivor,)).fetchone()
+        if found is not None and connection.execute(_STILL_SURVIVES, (named, survivor)).fetchone() is not None:
+            return _Patient(survivor, False, found[1], named)
 
 
 def _found_or_made(
