@@ -64,7 +64,7 @@ class Patients:
 
     def state(
         self, work: Work, key: PatientKey, changes: Attributes, details: Details = _NO_DETAILS
-    ) -> dict[str, Mapping[str, Any]]:
+    ) -> dict[str, dict[str, Any]]:
         """Change what is stated of a patient, who may be new; the attributes that have changed by that.
 
         `changes`: DICOM JSON attributes by tag, without those that stay; None for one that is to be shown empty.

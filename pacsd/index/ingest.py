@@ -1,5 +1,6 @@
 """Making durable objects visible: one statement for an object of a known series, one transaction for all who wait."""
 
+import contextlib
 import logging
 import threading
 from collections import OrderedDict
@@ -261,6 +262,10 @@ class Ingest:
             for setting in _PLANS:
                 self._own.execute(f"set {setting}")
             self._store_one = StoreOne(self._own)
+        elif self._store_one is None:
+            with contextlib.suppress(errors.InvalidSqlStatementName):
+                self._own.execute(f"deallocate {StoreOne.NAME}")
+            self._store_one = StoreOne(self._own)
         return self._own
 
     def _settle(
@@ -272,6 +277,8 @@ class Ingest:
         except (errors.DeadlockDetected, errors.SerializationFailure, errors.DataError, errors.IntegrityError,
                 errors.InternalError_, errors.ProgrammingError) as error:  # fmt: skip
             log.info("a batch was refused", extra={"objects": len(batch), "sqlstate": error.sqlstate})
+            if connection is self._own:
+                self._store_one = None           # the driver took every prepared statement away with the rollback
             for one in batch:
                 self._alone(connection, one, work, cached)
 

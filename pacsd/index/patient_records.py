@@ -20,7 +20,7 @@ DETAILS = (
 DETAILS_ARRAY = (
     "case when r.patient is not null then array[" + ", ".join(f"coalesce(r.{name}, '')" for name in DETAILS) + "] end"
 )
-_SHOWN = ("name", "alphabetic", "ideographic", "phonetic", "pinyin", "birth_date", "sex")
+_SHOWN = ("name", "name_alphabetic", "name_ideographic", "name_phonetic", "name_pinyin", "birth_date", "sex")
 _NAME, _BIRTH_DATE, _SEX = "00100010", "00100030", "00100040"
 
 # Whose a record is: of whoever stated it first, else of the organisation that the authority is of.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from psycopg import Rollback
 from psycopg.types.json import Jsonb
 
 from pacsd.index import patient_records as records
@@ -80,6 +81,7 @@ select pk from study where patient = %s and named_patient = any(%s)
 order by study_instance_uid, organisation for no key update
 """
 _KEY = "select assigning_authority, patient_id from patient where pk = %s"
+_Name = tuple[str, str]                  # patient id, authority: locked in this order
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +133,34 @@ def locked_pair(
 
 
 def hold(connection: Connection, keys: Iterable[tuple[str, str]]) -> None:
-    """Lock patients, (patient id, authority), and whom their merges concern, in the order that everybody keeps."""
-    asked = sorted(set(keys))
-    family = {(one, authority) for one, authority in connection.execute(_FAMILY, tuple(map(list, zip(*asked, strict=True))))}
-    for patient_id, authority in sorted({*asked, *family}):
-        locked(connection, authority, patient_id, make=(patient_id, authority) in asked)
+    """Lock patients, (patient id, authority), and whom their merges concern, in the order that everybody keeps.
+
+    Where somebody merged or parted them meanwhile, all are let go and locked anew: whom nobody has locked in order
+    must not be locked later.
+    """
+    asked = set(keys)
+    family = _family(connection, asked)
+    while (later := _locked_all(connection, asked, family)) is not None:
+        family = later
+
+
+def _locked_all(connection: Connection, asked: set[_Name], family: set[_Name]) -> set[_Name] | None:
+    """None when all are locked, else who else is concerned by now; then none is."""
+    later: set[_Name] = set()
+    with connection.transaction():               # a savepoint: what it locked is free again when it is rolled back
+        for patient_id, authority in sorted(asked | family):
+            locked(connection, authority, patient_id, make=(patient_id, authority) in asked)
+        later = _family(connection, asked)
+        if later <= family:
+            return None
+        raise Rollback
+    return later
+
+
+def _family(connection: Connection, asked: Iterable[_Name]) -> set[_Name]:
+    names = list(asked)
+    values = [patient_id for patient_id, _ in names], [authority for _, authority in names]
+    return {(row[0], row[1]) for row in connection.execute(_FAMILY, values, prepare=True)}
 
 
 def key_of(connection: Connection, pk: int) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from pacsd.index import outbox
@@ -36,22 +37,28 @@ _PATIENT_KEY_TAGS = frozenset((PATIENT_ID, ISSUER_OF_PATIENT_ID))
 _STUDY_COLUMNS = column_names("study")
 _SERIES_COLUMNS = column_names("series")
 
+# Only whom studies are put under is locked: a merged patient changes only while the one that survives is held.
 _PATIENT = """
 with asked as (select %s::text as patient_id, %s::text as assigning_authority, %s::text as unidentified),
-found as (select p.pk, p.overlay, p.survivor
-    from patient p join asked using (patient_id, assigning_authority, unidentified) for key share of p),
+alone as (select p.pk, p.overlay
+    from patient p join asked using (patient_id, assigning_authority, unidentified)
+    where p.survivor is null for key share of p),
+merged as (select p.pk, p.overlay, p.survivor
+    from patient p join asked using (patient_id, assigning_authority, unidentified) where p.survivor is not null),
 made as (
     insert into patient (patient_id, assigning_authority, unidentified)
-    select patient_id, assigning_authority, unidentified from asked where not exists (select from found)
-    on conflict do nothing returning pk, overlay, survivor
+    select patient_id, assigning_authority, unidentified from asked
+    where not exists (select from alone) and not exists (select from merged)
+    on conflict do nothing returning pk, overlay
 )
-select pk, false as made, overlay, survivor from found union all select pk, true, overlay, survivor from made
+select pk, false as made, overlay, null::bigint from alone union all select pk, true, overlay, null from made
+union all select pk, false, overlay, survivor from merged
 """
 _SURVIVOR = "select pk, overlay from patient where pk = %s for key share"
 _STILL_SURVIVES = "select from patient where pk = %s and survivor = %s"
-# Whom those of these patients that were merged are now.
+# Who those of these patients that were merged are now.
 _MERGED = """
-select p.patient_id, p.assigning_authority, s.patient_id, s.assigning_authority
+select p.patient_id, p.assigning_authority, s.pk, s.patient_id, s.assigning_authority
 from unnest(%s::text[], %s::text[]) as a(patient_id, assigning_authority)
 join patient p using (patient_id, assigning_authority) join patient s on s.pk = p.survivor
 where p.unidentified = ''
@@ -90,6 +97,10 @@ insert into name_gram (gram, patient)
 select gram, patient from unnest(%s::text[], %s::bigint[]) as g(gram, patient) order by patient, gram
 on conflict do nothing
 """
+
+
+class PatientsMoved(errors.SerializationFailure):
+    """Patients of a batch were merged or parted while they were looked for; each arrival alone will find its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,30 +163,37 @@ def _patient_key(arrival: Arrival, above: Above) -> tuple[str, str, str]:
 def _patients(
     connection: Connection, arrivals: Iterable[tuple[Arrival, Above]]
 ) -> dict[tuple[str, str, str], _Patient]:
+    """Raises PatientsMoved where somebody merges or parts them at this moment: they would be locked out of order."""
     keys = {_patient_key(arrival, above) for arrival, above in arrivals}
-    return {key: _patient(connection, key) for key in _in_order(connection, keys)}
+    if len(keys) == 1:
+        return {key: _patient(connection, key) for key in keys}
+    found: dict[tuple[str, str, str], _Patient] = {}
+    for key, survivor in _in_order(connection, keys):
+        found[key] = _patient(connection, key)
+        if (found[key].pk if found[key].named is not None else None) != survivor:
+            raise PatientsMoved
+    return found
 
 
 def _in_order(
     connection: Connection, keys: Iterable[tuple[str, str, str]]
-) -> list[tuple[str, str, str]]:
-    """In the order in which everybody locks: a patient that was merged stands where the surviving one does."""
+) -> list[tuple[tuple[str, str, str], int | None]]:
+    """In the order in which everybody locks: a patient that was merged stands where the surviving one (its key) does."""
     found = sorted(keys)
-    if len(found) == 1:
-        return found
     asked = [key[0] for key in found], [key[1] for key in found]
     merged = {
-        (patient_id, authority, ""): (survivor, survivors_authority, "")
-        for patient_id, authority, survivor, survivors_authority in connection.execute(_MERGED, asked)
+        (patient_id, authority, ""): (pk, (survivor, survivors_authority, ""))
+        for patient_id, authority, pk, survivor, survivors_authority in connection.execute(_MERGED, asked)
     }
-    return sorted(found, key=lambda key: (merged.get(key, key), key))
+    ordered = sorted(found, key=lambda key: (merged[key][1] if key in merged else key, key))
+    return [(key, merged[key][0] if key in merged else None) for key in ordered]
 
 
 def _patient(connection: Connection, key: tuple[str, str, str]) -> _Patient:
     """The row that is there, or the one made; a row made by somebody else meanwhile is found the second time.
 
-    Where that patient was merged, the one that survives. Both rows stay as they are until the transaction ends:
-    whoever takes a merge back, or merges the survivor, must have the survivor's.
+    Where that patient was merged, the one that survives. Its row stays as it is until the transaction ends: whoever
+    takes a merge back, or merges the survivor, must have it.
     """
     while True:
         row = connection.execute(_PATIENT, key, prepare=True).fetchone()

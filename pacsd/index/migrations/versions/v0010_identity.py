@@ -26,10 +26,10 @@ create table patient_record (
     patient_id text collate "C" not null,
     sex text collate "C",
     name text collate "C",
-    alphabetic text collate "C",
-    ideographic text collate "C",
-    phonetic text collate "C",
-    pinyin text collate "C",
+    name_alphabetic text collate "C",
+    name_ideographic text collate "C",
+    name_phonetic text collate "C",
+    name_pinyin text collate "C",
     phone text collate "C",
     address text collate "C",
     id_card text collate "C",
@@ -41,9 +41,9 @@ create table patient_record (
 ) with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
 create index patient_record_due on patient_record (patient) where due;
 create index patient_record_id on patient_record (assigning_authority, patient_id);
-create index patient_record_alphabetic on patient_record (alphabetic) where alphabetic is not null;
-create index patient_record_ideographic on patient_record (ideographic) where ideographic is not null;
-create index patient_record_pinyin on patient_record (pinyin) where pinyin is not null;
+create index patient_record_alphabetic on patient_record (name_alphabetic) where name_alphabetic is not null;
+create index patient_record_ideographic on patient_record (name_ideographic) where name_ideographic is not null;
+create index patient_record_pinyin on patient_record (name_pinyin) where name_pinyin is not null;
 create index patient_record_birth_date on patient_record (birth_date) where birth_date is not null;
 create index patient_record_id_card on patient_record (id_card) where id_card is not null;
 create index patient_record_health_card on patient_record (health_card) where health_card is not null;
