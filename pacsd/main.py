@@ -22,7 +22,8 @@ from pacsd.dimse.claims import claims as dimse_claims
 from pacsd.dimse.listener import serve_queries, serve_receiver
 from pacsd.dimse.occupancy import Occupancy
 from pacsd.dimse.query import as_query as dimse_query
-from pacsd.identity.patients import appliers as identity_appliers
+from pacsd.identity.services import Identity
+from pacsd.identity.services import appliers as identity_appliers
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
@@ -74,14 +75,26 @@ class Wiring:
             migrate(dsn)
             archive = open_archive(settings, dsn)
             try:
-                workflow = _workflow(settings, archive)
+                workflow, linker = _workflow(settings, archive), _identity(settings, archive).linker
                 yield Upkeep(
                     settings,
                     archive,
-                    also_rebuild=(workflow.rebuild.run,),
+                    also_rebuild=(workflow.rebuild.run, partial(linker.run_all, tell=False)),
                     also_check=(workflow.check.run,),
                     also_apply=identity_appliers(archive.pool),
                 )
+            finally:
+                archive.close()
+
+    @contextmanager
+    def identity(self, settings: Settings) -> Iterator[Identity]:
+        """Patients' identities for one command, beside a running server or without one."""
+        logs.configure(LogSettings(form="text", level="error"), role="command")
+        with database(settings, alone=False) as dsn:
+            migrate(dsn)
+            archive = open_archive(settings, dsn)
+            try:
+                yield _identity(settings, archive)
             finally:
                 archive.close()
 
@@ -121,6 +134,10 @@ def _prepare(dsn: str) -> None:
 
 def _workflow(settings: Settings, archive: Archive) -> Workflow:
     return open_workflow(settings, archive.pool, archive.blobs, archive.directory)
+
+
+def _identity(settings: Settings, archive: Archive) -> Identity:
+    return Identity(settings.identity, archive.pool, archive.journal, archive.directory)
 
 
 def _exchange(settings: Settings, archive: Archive) -> Exchange:

@@ -4,7 +4,23 @@ from collections.abc import Mapping
 
 from hl7.acknowledgement import VERSIONS
 from hl7.character_sets import CHARACTER_SETS
-from ihe_profiles.pir.patient_identity import MERGE_TYPES, PATIENT_TYPES
+from ihe_profiles.pir.patient_identity import (
+    CHANGE_TYPES,
+    LINK_TYPES,
+    MERGE_TYPES,
+    NO_EFFECT_TYPES,
+    PATIENT_TYPES,
+    UNLINK_TYPES,
+)
+
+_EFFECTS = (
+    ("states", PATIENT_TYPES), ("merges", MERGE_TYPES), ("changes id", CHANGE_TYPES), ("links", LINK_TYPES),
+    ("unlinks", UNLINK_TYPES), ("no effect", NO_EFFECT_TYPES),
+)  # fmt: skip
+_QUERIES = (
+    ("QBP^Q23", "QBP_Q21", ("ITI-9",), "pix"), ("QBP^Q22", "QBP_Q21", ("ITI-21",), "pdq"),
+    ("QCN^J01", "QCN_J01", ("ITI-21",), "ends query"),
+)  # fmt: skip
 
 
 def claims() -> Mapping[str, object]:
@@ -12,8 +28,11 @@ def claims() -> Mapping[str, object]:
     return {
         "messages": [
             {"type": f"ADT^{event}", "structure": structure, "transactions": list(transactions), "effect": effect}
-            for effect, types in (("states", PATIENT_TYPES), ("merges", MERGE_TYPES))
+            for effect, types in _EFFECTS
             for event, structure, transactions in types
+        ] + [
+            {"type": kind, "structure": structure, "transactions": list(transactions), "effect": effect}
+            for kind, structure, transactions, effect in _QUERIES
         ],
         "versions": list(VERSIONS),
         "character_sets": [one.name for one in CHARACTER_SETS if one.codec],

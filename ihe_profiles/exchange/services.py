@@ -15,10 +15,16 @@ from hl7.validation import validate
 from ihe_profiles.exchange.inbox import LoggingInbox, RecordingInbox, Relay, TryingInbox
 from ihe_profiles.exchange.senders import KnownSenders
 from ihe_profiles.pir.patient_identity import PatientIdentity
+from ihe_profiles.pix_pdq.domains import Domains
+from ihe_profiles.pix_pdq.notification import Notification
+from ihe_profiles.pix_pdq.pdq_query import PdqQuery
+from ihe_profiles.pix_pdq.pix_query import PixQuery
 from pacsd.access.directory import Directory
 from pacsd.archive.journal import Journal
 from pacsd.faults import Fault, PacsdError
 from pacsd.identity.patients import Patients
+from pacsd.identity.person import Persons
+from pacsd.identity.services import Identity
 from pacsd.index.connect import Pool
 from pacsd.index.outgoing import Queued
 from pacsd.messages.inbox import Inbox, Logged
@@ -42,7 +48,12 @@ class Exchange:
         self._settings = settings
         self._directory = directory
         self._inbox = Inbox(pool, journal.append_all)
-        self._handled = handled()
+        self._identity = Identity(settings.identity, pool, journal, directory)
+        domains, linker = Domains(settings, pool), self._identity.linker
+        pdq = PdqQuery(pool, domains, linker, directory.scope, max_results=settings.identity.max_results)
+        self._answered = (PixQuery(pool, domains, linker, directory.scope).answered(), pdq.answered())
+        self._handled = (*handled(), pdq.handled())
+        self._notification = Notification(settings, pool, self.outbox, directory.everybody())
         self._senders = KnownSenders(settings)
         self._control_ids = ControlIds()
         self._keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
@@ -110,6 +121,8 @@ class Exchange:
         return (
             ("forget old messages", 600.0, partial(self._inbox.forget, keep_s=keep_s)),
             ("forget old outgoing messages", 600.0, partial(self.outbox.forget, keep_s=keep_s)),
+            *self._identity.chores(),
+            *self._notification.chores(),
         )
 
     @property
@@ -126,6 +139,7 @@ class Exchange:
             self._senders,
             inbox,
             self._handled,
+            answered=self._answered,
             processing_ids=self._settings.hl7.processing_ids,
             validate=validate,
             control_ids=self._control_ids,
@@ -138,7 +152,7 @@ class Exchange:
 
 def handled() -> tuple[Handled, ...]:
     """Every kind of message that is acted on."""
-    return PatientIdentity(Patients()).handled()
+    return PatientIdentity(Patients(), Persons()).handled()
 
 
 def _read(body: bytes) -> Message:

@@ -46,12 +46,12 @@ class Linker:
         self._thresholds = thresholds
         self._clock = clock
 
-    def run(self, *, limit: int = _BATCH) -> bool:
+    def run(self, *, limit: int = _BATCH, tell: bool = True) -> bool:
         """Match some of what is due; whether there may be more."""
         found = rows.due(self._pool, limit)
         for patient in found:
             with rows.turn(self._pool) as connection:
-                self._match(connection, patient)
+                self._match(connection, patient, tell)
         return len(found) == limit
 
     def catch_up(self, *, most: int = 200) -> bool:
@@ -60,14 +60,14 @@ class Linker:
             return False
         return not self.run(limit=most + 1)
 
-    def run_all(self) -> int:
-        """Until nothing is due, as after a rebuild; how many turns that took."""
+    def run_all(self, *, tell: bool = True) -> int:
+        """Until nothing is due; how many turns that took. After a rebuild nobody needs to be told of it again."""
         turns = 0
-        while self.run():
+        while self.run(tell=tell):
             turns += 1
         return turns
 
-    def _match(self, connection: Connection, patient: int) -> None:
+    def _match(self, connection: Connection, patient: int, tell: bool) -> None:
         row = rows.take(connection, patient)
         if row is None:
             return
@@ -78,7 +78,11 @@ class Linker:
         rows.set_pairs(connection, patient, list(self._found(connection, one, keys)))
         everybody = before | self._neighbourhood(connection, [patient])
         members = rows.members(connection, everybody)
-        self._link(connection, everybody | members.keys(), members)
+        told = self._link(connection, everybody | members.keys(), members)
+        if row["live"] and not row["announced"]:
+            told.setdefault(patient, one)
+        for each in told.values() if tell else ():
+            _tell(connection, each)
 
     def _found(self, connection: Connection, one: Traits, keys: Sequence[int]) -> Iterable[Found]:
         if not keys:
@@ -99,7 +103,10 @@ class Linker:
             found |= new
         return found
 
-    def _link(self, connection: Connection, everybody: Collection[int], members: Mapping[int, int]) -> None:
+    def _link(
+        self, connection: Connection, everybody: Collection[int], members: Mapping[int, int]
+    ) -> dict[int, Traits]:
+        """Put the persons of a neighbourhood together anew; whose company changed."""
         known = {one.patient: one for one in map(traits, rows.records(connection, everybody))}
         decisions = [one for one in rows.decisions_of(connection, everybody) if {one.one, one.other} <= known.keys()]
         pairs = [one for one in rows.pairs_of(connection, everybody) if {one.one, one.other} <= known.keys()]
@@ -112,9 +119,9 @@ class Linker:
         )  # fmt: skip
         old = _grouped(members)
         if {frozenset(one) for one in old.values()} == {frozenset(one) for one in found}:
-            return
+            return {}
         self._store(connection, found, old)
-        self._note(connection, known, _company(old.values()), _company(found), decisions)
+        return self._note(connection, known, _company(old.values()), _company(found), decisions)
 
     def _store(self, connection: Connection, found: Sequence[set[int]], old: Mapping[int, set[int]]) -> None:
         """Persons keep their number as far as they can: the largest part of each keeps it."""
@@ -135,8 +142,8 @@ class Linker:
         before: Mapping[int, set[int]],
         after: Mapping[int, set[int]],
         decisions: Sequence[Decision],
-    ) -> None:
-        """Keep what changed in the history and the journal, and tell of it."""
+    ) -> dict[int, Traits]:
+        """Keep what changed in the history and the journal; whom it concerns."""
         at = self._clock()
         decided = {frozenset((one.one, one.other)) for one in decisions}
         changed = sorted(one for one in before.keys() | after.keys() if before.get(one) != after.get(one))
@@ -150,14 +157,12 @@ class Linker:
             identity_steps.note(
                 connection, step, first_key, second_key, organisation=organisation, at=at, said_by=MATCHING
             )
-        for patient in changed:
-            if patient in known:
-                _tell(connection, known[patient])
         if steps:
             told = [
                 [step, *one, *other, organisations.code(connection, whose)] for step, one, other, whose in steps
             ]
             self._say([({"fact": FactKind.PERSON_MATCHED.value, "steps": told}, at)])
+        return {patient: known[patient] for patient in changed if patient in known}
 
 
 def _tell(connection: Connection, one: Traits) -> None:

@@ -6,9 +6,8 @@ is said to the unit of work, which journals it before it commits, so that a rebu
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pacsd.archive.journal import Fact, FactKind
 from pacsd.archive.overlay import PATIENT_TAGS, Attributes
@@ -36,17 +35,11 @@ class Work(Protocol):
         """Have a fact journalled before all this can be committed; when it was said."""
 
 
-@dataclass(frozen=True, slots=True)
-class PatientKey:
+class PatientKey(NamedTuple):
     """A patient of an assigning authority."""
 
     assigning_authority: str
     patient_id: str
-
-    @property
-    def pair(self) -> tuple[str, str]:
-        """As the index has it."""
-        return self.assigning_authority, self.patient_id
 
 
 class Patients:
@@ -257,7 +250,7 @@ def _unmerge(
         raise LookupError("a merged patient without one that survives")
     rows.unmerge(connection, prior, into=prior.merged_into, survivor=survivor)
     identity_steps.note(
-        connection, UNMERGED, _pair(prior), into.pair, organisation=organisation, at=at, said_by=said_by
+        connection, UNMERGED, _pair(prior), into, organisation=organisation, at=at, said_by=said_by
     )
 
 

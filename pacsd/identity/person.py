@@ -30,7 +30,7 @@ class Persons:
         """
         if one == other:
             raise PacsdError(Fault.CONFLICT, "a patient is linked to itself already")
-        first, second = sorted((one, other), key=lambda key: key.pair)
+        first, second = sorted((one, other))
         found = _held(work.connection, first, second)
         if any(patient.merged_into is not None for patient in found):
             raise PacsdError(Fault.NOT_FOUND, "the patient was merged into another")
@@ -42,9 +42,19 @@ class Persons:
         patient_records.ensure(work.connection, [one.pk for one in found], organisation=work.organisation)
         identity_links.decide(work.connection, found[0].pk, found[1].pk, linked=linked, at=at)
         identity_steps.note(
-            work.connection, LINKED if linked else SEPARATED, first.pair, second.pair,
+            work.connection, LINKED if linked else SEPARATED, first, second,
             organisation=work.organisation, at=at, said_by=said_by,
         )  # fmt: skip
+
+
+    def link_unless_decided(self, work: Work, one: PatientKey, other: PatientKey) -> bool:
+        """Link two records that a feed names as one patient, unless anybody decided on them; whether that is new."""
+        first, second = sorted((one, other))
+        found = _held(work.connection, first, second)
+        if identity_links.is_decided(work.connection, found[0].pk, found[1].pk):
+            return False
+        self.decide(work, first, second, linked=True)
+        return True
 
 
 def appliers(pool: Pool) -> dict[FactKind, Callable[[Fact], None]]:
@@ -72,7 +82,7 @@ def _decide_again(connection: Connection, fact: Fact) -> None:
             patient_records.ensure(connection, [one.pk for one in found], organisation=whose)
         if whose is not None:
             identity_steps.note(
-                connection, LINKED if linked else SEPARATED, first.pair, second.pair, organisation=whose, at=fact.at,
+                connection, LINKED if linked else SEPARATED, first, second, organisation=whose, at=fact.at,
                 said_by=body["by"],
             )  # fmt: skip
 

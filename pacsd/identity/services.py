@@ -18,7 +18,7 @@ from pacsd.index import identity_search as search
 from pacsd.index import identity_steps
 from pacsd.index.connect import Pool
 from pacsd.index.identity_search import Doubtful, Record
-from pacsd.index.identity_steps import Step
+from pacsd.index.identity_steps import Key, Step
 
 
 def appliers(pool: Pool) -> dict[FactKind, Callable[[Fact], None]]:
@@ -45,11 +45,11 @@ class Identity:
         """What a worker does for it."""
         return (("match patients", 1.0, self.linker.run),)
 
-    def history(self, organisation: str, one: PatientKey) -> Sequence[Step]:
+    def history(self, organisation: str, one: Key) -> Sequence[Step]:
         """Every step in the life of a patient's identity, the first one first."""
-        return identity_steps.history(self._pool, self._directory.scope(organisation), one.pair)
+        return identity_steps.history(self._pool, self._directory.scope(organisation), one)
 
-    def person(self, organisation: str, one: PatientKey) -> Sequence[Record]:
+    def person(self, organisation: str, one: Key) -> Sequence[Record]:
         """All records of the person that a patient is. Raises PacsdError NOT_FOUND."""
         scope = self._directory.scope(organisation)
         self.linker.catch_up()
@@ -61,27 +61,27 @@ class Identity:
         self.linker.catch_up()
         return search.review(self._pool, self._directory.scope(organisation), limit=limit)
 
-    def decide(self, organisation: str, one: PatientKey, other: PatientKey, *, linked: bool) -> None:
+    def decide(self, organisation: str, one: Key, other: Key, *, linked: bool) -> None:
         """Say that two records are one person, or that they are not. Raises PacsdError NOT_FOUND, CONFLICT."""
         scope = self._directory.scope(organisation)
         for key in (one, other):
             self._record(scope, key)
         with working(self._pool, self._journal.append_all, scope.own) as work:
-            self._persons.decide(work, one, other, linked=linked, said_by=PERSON)
+            self._persons.decide(work, PatientKey(*one), PatientKey(*other), linked=linked, said_by=PERSON)
         self.linker.catch_up()
 
-    def unmerge(self, organisation: str, one: PatientKey) -> PatientKey:
+    def unmerge(self, organisation: str, one: Key) -> Key:
         """Take back the merge of a patient into another; into whom. Raises PacsdError NOT_FOUND."""
         scope = self._directory.scope(organisation)
         with working(self._pool, self._journal.append_all, scope.own) as work:
-            if not search.is_merged_within(work.connection, scope, one.pair):
+            if not search.is_merged_within(work.connection, scope, one):
                 raise PacsdError(Fault.NOT_FOUND, "no such patient that is merged into another")
-            into = self._patients.unmerge(work, one)
+            into = self._patients.unmerge(work, PatientKey(*one))
         self.linker.catch_up()
         return into
 
-    def _record(self, scope: Scope, key: PatientKey) -> Record:
-        found = search.record(self._pool, scope, key.pair)
+    def _record(self, scope: Scope, key: Key) -> Record:
+        found = search.record(self._pool, scope, key)
         if found is None:
             raise PacsdError(Fault.NOT_FOUND, "no feed has stated such a patient, or it was merged into another")
         return found

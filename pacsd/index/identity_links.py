@@ -27,9 +27,12 @@ r.id_card, r.health_card, r.social_security_card, r.mother_name, r.multiple_birt
 _NAMES = ", ".join(f"r.name_{group}" for group in GROUPS)
 _DUE = "select patient from patient_record where due order by patient limit %s"
 _TAKE = f"""
-with taken as (update patient_record set due = false where patient = %s and due returning *)
-select {_FIELDS}, {_NAMES}, p.merged_into is null as live
-from taken r join patient p on p.pk = r.patient
+with found as (select patient, announced from patient_record where patient = %s and due for update),
+taken as (
+    update patient_record r set due = false, announced = true from found f where r.patient = f.patient returning r.*
+)
+select {_FIELDS}, {_NAMES}, p.merged_into is null as live, f.announced
+from taken r join found f using (patient) join patient p on p.pk = r.patient
 """
 _CANDIDATES = """
 select k.key, m.patient from unnest(%s::bigint[]) as k(key)
@@ -55,7 +58,9 @@ union select one, other, score from identity_pair where automatic and other = an
 """
 # What was decided of a merged patient counts for the one that survives.
 _DECISIONS = """
-with asked as (select pk from patient where pk = any(%(all)s) union select pk from patient where survivor = any(%(all)s)),
+with asked as (
+    select pk from patient where pk = any(%(all)s) union select pk from patient where survivor = any(%(all)s)
+),
 decided as (
     select * from identity_decision where one in (select pk from asked)
     union select * from identity_decision where other in (select pk from asked)
@@ -174,6 +179,13 @@ def decisions_of(connection: Connection, patients: Collection[int]) -> list[Deci
 def decide(connection: Connection, one: int, other: int, *, linked: bool, at: datetime) -> bool:
     """Keep a decision, unless a later one is kept; whether that changed anything."""
     return connection.execute(_DECIDE, (one, other, one, other, linked, at)).rowcount == 1
+
+
+def is_decided(connection: Connection, one: int, other: int) -> bool:
+    """Whether anybody decided on two patients."""
+    return connection.execute(
+        "select from identity_decision where one = least(%s, %s) and other = greatest(%s, %s)", (one, other, one, other)
+    ).fetchone() is not None  # fmt: skip
 
 
 def members(connection: Connection, patients: Collection[int]) -> dict[int, int]:

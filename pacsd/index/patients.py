@@ -151,10 +151,9 @@ def _locked_all(connection: Connection, asked: set[_Name], family: set[_Name]) -
         for patient_id, authority in sorted(asked | family):
             locked(connection, authority, patient_id, make=(patient_id, authority) in asked)
         later = _family(connection, asked)
-        if later <= family:
-            return None
-        raise Rollback
-    return later
+        if not later <= family:
+            raise Rollback
+    return None if later <= family else later
 
 
 def _family(connection: Connection, asked: Iterable[_Name]) -> set[_Name]:

@@ -178,7 +178,7 @@ def _patients(
 def _in_order(
     connection: Connection, keys: Iterable[tuple[str, str, str]]
 ) -> list[tuple[tuple[str, str, str], int | None]]:
-    """In the order in which everybody locks: a patient that was merged stands where the surviving one (its key) does."""
+    """In the order in which everybody locks; a patient that was merged stands where the surviving one, told, does."""
     found = sorted(keys)
     asked = [key[0] for key in found], [key[1] for key in found]
     merged = {

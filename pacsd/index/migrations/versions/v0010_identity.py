@@ -14,13 +14,14 @@ update patient set stated_at = overlaid_at where overlay - '00100020' <> '{}';
 update patient p set merged_at = s.overlaid_at from patient s where s.pk = p.merged_into;
 """
 
-# One row for each patient of whom something was stated. due: to be matched (again).
+# One row for each patient of whom something was stated. due: to be matched (again); announced: matched at least once.
 RECORDS = """
 create table patient_record (
     patient bigint primary key references patient on delete cascade,
     organisation integer not null references organisation,
     birth_date date,
     due boolean not null default true,
+    announced boolean not null default false,
     details_at timestamptz,
     assigning_authority text collate "C" not null,
     patient_id text collate "C" not null,
