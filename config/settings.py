@@ -439,7 +439,7 @@ class IdentitySettings(Checked):
         zh="可自动关联的最低证据分值。", check=checks.within(0, 1000),
     )  # fmt: skip
     review_score: float = setting(
-        12.0, en="Evidence from which on a pair is shown for review.",
+        16.0, en="Evidence from which on a pair is shown for review.",
         zh="进入人工复核的最低证据分值。", check=checks.within(0, 1000),
     )  # fmt: skip
     proofs: tuple[str, ...] = setting(

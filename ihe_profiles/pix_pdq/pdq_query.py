@@ -153,7 +153,7 @@ def _asked(reading: Reading, query: Segment, sender: Sender) -> Demographics:
     if "sex" in values:
         values["sex"] = SEXES.get(values["sex"], values["sex"])
     if "birth_date" in values:
-        values["birth_date"] = values["birth_date"][:8]
+        values["birth_date"] = re.sub(r"(\d{8})\d+", r"\1", values["birth_date"])     # a time of day says no more
     found = tuple(_identifier(reading, one, sender) for one in ids)
     return Demographics(identifiers=found, address=address, **values)
 

@@ -36,7 +36,7 @@ WEIGHTS: dict[str, dict[str, float]] = {
 class Thresholds:
     """From how many bits on a pair is looked at by people, and linked without them; and what is proof of it."""
 
-    review: float = 12.0
+    review: float = 16.0
     automatic: float = 30.0
     proofs: tuple[str, ...] = ("health_card",)
 

@@ -206,7 +206,7 @@ def _names(asked: Demographics) -> list[tuple[list[str], str]]:
         return [([f"{family} {given}", f"{family} {given} *"], f"{family}{given}".replace(" ", ""))]
     if family:
         return [([family, f"{family} *"], f"{family}*".replace(" ", ""))]
-    return [([f"* {given}"], f"*{given}".replace(" ", ""))] if given else []
+    return [([f"* {given}", f"* {given} *"], f"*{given}".replace(" ", ""))] if given else []
 
 
 def _named(apart: Sequence[str], together: str, params: Params) -> str:
@@ -223,13 +223,13 @@ def _named(apart: Sequence[str], together: str, params: Params) -> str:
 def _has_identifier(kind: str, authority: str, number: str, scope: Scope, params: Params) -> str:
     """The patient or another record of the same person has it."""
     if kind:
-        having = f"i.{kind} = {params.add(number)}"
+        condition = f"i.{kind} = {params.add(number)}"
     else:
-        having = f"i.assigning_authority = {params.add(authority)} and i.patient_id = {params.add(number)}"
+        condition = f"i.assigning_authority = {params.add(authority)} and i.patient_id = {params.add(number)}"
     return f"""r.patient in (
-        with having as (select i.patient from patient_record i where {having} and {within(scope, params, "i")})
-        select patient from having union
-        select m.patient from having join person_member h using (patient) join person_member m using (person))"""
+        with holder as (select i.patient from patient_record i where {condition} and {within(scope, params, "i")})
+        select patient from holder union
+        select m.patient from holder join person_member h using (patient) join person_member m using (person))"""
 
 
 def is_merged_within(connection: Connection, scope: Scope, key: tuple[str, str]) -> bool:

@@ -30,7 +30,8 @@ def receive(register: Register, *names: str, first: int = 1) -> None:
 
 def told(register: Register) -> list[str]:
     with register.house.pool.connection() as connection:
-        return [row[0] for row in connection.execute("select topic from event where topic like 'patient.%' order by pk")]
+        found = connection.execute("select topic from event where topic like 'patient.%' order by pk")
+        return [row[0] for row in found]
 
 
 def test_what_was_merged_is_as_before_when_it_is_taken_back(register: Register) -> None:

@@ -41,7 +41,8 @@ class PixHouse:
     def send(self, application: str, kind: str, *lines: str, structure: str = "", version: str = "2.5.1") -> bytes:
         """A message of these segments; its answer."""
         mark = "^".join(filter(None, (kind, structure)))
-        msh = f"MSH|^~\\&|{application}|F|PIXM|US|20260101120000||{mark}|m{next(self._numbers)}|P|{version}||||||UNICODE UTF-8"
+        head = f"MSH|^~\\&|{application}|F|PIXM|US|20260101120000||{mark}|m{next(self._numbers)}|P|{version}"
+        msh = f"{head}||||||UNICODE UTF-8"
         with Peer(self.port) as peer:
             return peer.ask("".join(f"{line}\r" for line in (msh, *lines)))
 
