@@ -75,7 +75,7 @@ class Linker:
         keys = blocking.keys(one) if row["live"] else []
         rows.set_keys(connection, row, keys)
         before = self._neighbourhood(connection, [patient])
-        rows.set_pairs(connection, patient, list(self._found(connection, one, keys)))
+        rows.set_pairs(connection, patient, list(self.found(connection, one, keys)))
         everybody = before | self._neighbourhood(connection, [patient])
         members = rows.members(connection, everybody)
         told = self._link(connection, everybody | members.keys(), members)
@@ -84,7 +84,8 @@ class Linker:
         for each in told.values() if tell else ():
             _tell(connection, each)
 
-    def _found(self, connection: Connection, one: Traits, keys: Sequence[int]) -> Iterable[Found]:
+    def found(self, connection: Connection, one: Traits, keys: Sequence[int]) -> Iterable[Found]:
+        """Who may be the same person as a patient that these keys lead to."""
         if not keys:
             return
         others = rows.candidates(connection, one.patient, keys, most_sharing=blocking.MOST_SHARING)

@@ -100,7 +100,7 @@ def _ordinary_entry(draw: random.Random, true: Entry) -> Entry:
 # the hostile world ----------------------------------------------------------------------------------------------------
 
 _HOUSES = ("欧阳", "司马", "沈", "韩", "曹", "许", "邓", "萧", "冯", "曾", "程", "蔡", "彭", "潘", "袁", "于", "董")
-_CALLED = ("晓", "小", "一", "二", "思", "子", "雨", "宇", "梓", "紫", "涵", "轩", "萱", "欣", "心", "怡", "佳", "家", "浩", "皓")
+_CALLED = tuple("晓小一二思子雨宇梓紫涵轩萱欣心怡佳家浩皓")
 _DIALECT = {"萧": "肖", "佳": "嘉", "浩": "皓", "欣": "心", "涵": "含", "宇": "雨"}
 
 
@@ -118,7 +118,8 @@ def hostile(seed: int, families: int) -> list[Entry]:
 
 def _family(draw: random.Random, humans: Iterator[int]) -> list[Entry]:
     house, phone = draw.choice(_HOUSES), f"15{draw.randint(0, 999_999_999):09d}"
-    address = f"^^杭州市^浙江^^CN{draw.choice(('古墩', '文三', '莫干山', '江南'))}路{draw.randint(1, 400)}-{draw.randint(1, 60)}"
+    road = f"{draw.choice(('古墩', '文三', '莫干山', '江南'))}路{draw.randint(1, 400)}-{draw.randint(1, 60)}"
+    address = f"{road}^^杭州市^浙江^^CN"
     mother = _adult(draw, next(humans), draw.choice(_HOUSES), "F", phone, address)
     father = _adult(draw, next(humans), house, "M", phone, address)
     twins = _twins(draw, humans, house, mother, phone, address)
@@ -160,7 +161,8 @@ def _newborns(draw: random.Random, humans: Iterator[int], mother: Entry) -> list
     twins, sex = draw.random() < 0.5, draw.choice("MF")
     plain = mother.name.replace("^", "")
     child = {"M": "子", "F": "女"}[sex]
-    names = [f"{plain}之大{child}", f"{plain}之小{child}"] if twins and draw.random() < 0.5 else [f"{plain}之{child}"] * 2
+    told_apart = twins and draw.random() < 0.5
+    names = [f"{plain}之大{child}", f"{plain}之小{child}"] if told_apart else [f"{plain}之{child}"] * 2
     found = []
     for name in names[: 2 if twins else 1]:
         entry = replace(mother, human=next(humans), name=name, birth_date=born, sex=sex, mother_name=plain,
@@ -174,7 +176,8 @@ def _newborns(draw: random.Random, humans: Iterator[int], mother: Entry) -> list
 def _lent(draw: random.Random, human: int, owner: Entry, *, shares: bool = False) -> list[Entry]:
     """Somebody under another's identity and social-security cards; with or without the name that stands on them."""
     phone = owner.phone if shares else f"17{draw.randint(0, 999_999_999):09d}"
-    entry = replace(owner, human=human, phone=phone, health_card="" if draw.random() < 0.5 else f"QR{draw.getrandbits(60)}")
+    own_card = "" if draw.random() < 0.5 else f"QR{draw.getrandbits(60)}"
+    entry = replace(owner, human=human, phone=phone, health_card=own_card)
     if draw.random() < 0.5:
         own = date(1950 + draw.randint(0, 50), draw.randint(1, 12), draw.randint(1, 28))
         entry = replace(entry, name=f"{draw.choice(_HOUSES)}^{draw.choice(_CALLED)}", birth_date=own)

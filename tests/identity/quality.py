@@ -44,9 +44,11 @@ class Quality:
         return (self.linked - self.falsely_linked + self.reviewed - self.falsely_reviewed) / self.true
 
     def __str__(self) -> str:
-        return (f"precision {self.precision:.4f}, recall {self.recall:.3f} ({self.provable_recall:.3f} of what the health card"
-                f" proves), with review {self.recall_with_review:.3f}; {self.linked} pairs linked, {self.falsely_linked}"
-                f" of them falsely, {self.reviewed} to review, {self.true} true")  # fmt: skip
+        return (
+            f"precision {self.precision:.4f}, recall {self.recall:.3f} ({self.provable_recall:.3f} of what the health"
+            f" card proves), with review {self.recall_with_review:.3f}; {self.linked} pairs linked,"
+            f" {self.falsely_linked} of them falsely, {self.reviewed} to review, {self.true} true"
+        )
 
 
 def measured(entries: Sequence[Entry], thresholds: Thresholds) -> Quality:

@@ -14,7 +14,9 @@ def test_the_example_of_the_standard_is_valid() -> None:
     assert check_character("44052418800101001") == "4"
 
 
-@pytest.mark.parametrize("text", ["11010519491231002x", "110105 19491231 002X", "11010519491231002Ｘ", "110105491231002"])
+@pytest.mark.parametrize(
+    "text", ["11010519491231002x", "110105 19491231 002X", "11010519491231002Ｘ", "110105491231002"]
+)
 def test_all_ways_to_write_a_number_are_one(text: str) -> None:
     card = read(text)
     assert card is not None and card.number == "11010519491231002X" and card.valid

@@ -1,7 +1,7 @@
 """The rows of the table, in the order they are run and shown."""
 
 from tests.bench.measures import Row
-from tests.bench.rows import big_index, hl7, memory, query, retrieve, store, stow, transcode, viewer
+from tests.bench.rows import big_index, hl7, identity, memory, query, retrieve, store, stow, transcode, viewer
 
 ROWS: tuple[Row, ...] = (
     *store.ROWS,
@@ -11,6 +11,7 @@ ROWS: tuple[Row, ...] = (
     *transcode.ROWS,
     *viewer.ROWS,
     *hl7.ROWS,
+    *identity.ROWS,
     *memory.ROWS,
     *big_index.ROWS,
 )
