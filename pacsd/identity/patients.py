@@ -69,7 +69,7 @@ class Patients:
         changed = {tag: value for tag, value in _stated(changes).items() if patient.overlay.get(tag) != value}
         known = patient.details or {}
         news = sorted(name for name, value in details.items() if known.get(name, "") != value)
-        if not changed and not news:
+        if not changed and not news and patient.details is not None:
             return changed
         body: dict[str, Any] = {"attributes": sorted(changed), **({"details": news} if news else {})}
         told = _told(work, PATIENT_UPDATED, key, body)
