@@ -8,13 +8,21 @@ from pathlib import Path
 from config import checks
 from config.reading import Checked, SettingsError, read, setting
 
-# name -> where HL7 puts it
+# name -> where HL7 puts it; empty where it has no place of its own
 FIELDS = {
     "patient_id": "PID-3",
     "patient_name": "PID-5",
     "birth_date": "PID-7",
     "sex": "PID-8",
     "prior_patient_id": "MRG-1",
+    "mother_name": "PID-6",
+    "address": "PID-11",
+    "phone": "PID-13",
+    "account_number": "PID-18",
+    "social_security_card": "PID-19",
+    "multiple_birth": "PID-24",
+    "id_card": "",
+    "health_card": "",
 }
 # the same of orders: where HL7 puts it, by the kind of message; the first place that says something counts
 ORDER_FIELDS = {
@@ -58,6 +66,7 @@ ORDER_FIELDS = {
     "appointment_personnel": ("AIP-3",),
 }
 CODED = ("sex", "modality", "priority", "order_control", "order_status", "station_ae_title")
+CARDS = ("id_card", "health_card", "social_security_card")
 _PLACE = re.compile(r"[A-Z][A-Z0-9]{2}(\[\d+\])?-[1-9]\d*(\[\d+\])?(\.\d+){0,2}")
 _TYPE = re.compile(r"[A-Z0-9]{3}(\^[A-Z0-9]{3})?")
 
@@ -122,6 +131,23 @@ class StationMapping(Checked):
 
 
 @dataclass(frozen=True)
+class CardMapping(Checked):
+    """By what the identifiers of a list are cards, and no patient ids."""
+
+    kind: str = setting(en="Which card.", zh="证件种类。", check=checks.one_of(*CARDS))
+    types: tuple[str, ...] = setting((), en="Types (CX-5).", zh="标识类型（CX-5）。")
+    authorities: tuple[str, ...] = setting((), en="Namespaces or OIDs (CX-4).", zh="命名空间或 OID（CX-4）。")
+
+
+# HL7 table 0203; OIDs of WS/T 500
+USUAL_CARDS = (
+    CardMapping("id_card", ("NNCHN", "NNCN", "NI"), ("2.16.156.10011.1.3",)),
+    CardMapping("health_card", ("HC", "JHN"), ("2.16.156.10011.1.19",)),
+    CardMapping("social_security_card", ("SS",), ()),
+)
+
+
+@dataclass(frozen=True)
 class MessageMapping(Checked):
     """One sender's declared differences. Without a file: none."""
 
@@ -139,6 +165,9 @@ class MessageMapping(Checked):
     )
     identifier_types: tuple[str, ...] = setting(
         ("", "MR", "PI", "PT", "PN", "U"), en="Types (CX-5) of ids that are patient ids.", zh="视为患者标识的类型。"
+    )
+    cards: tuple[CardMapping, ...] = setting(
+        USUAL_CARDS, en="Which identifiers are cards.", zh="视为证件的标识。"
     )
     fields: tuple[FieldMapping, ...] = setting((), en="Values that stand elsewhere.", zh="位置不同的字段。")
     codes: tuple[CodeMapping, ...] = setting((), en="Codes of its own.", zh="自有代码。")
@@ -176,6 +205,13 @@ class MessageMapping(Checked):
         """What the first name that is known here means, None where none is."""
         known = {one.sent: one.meant for one in self.authorities}
         return next((known[name] for name in sent if name and name in known), None)
+
+    def card(self, kind: str, *authorities: str) -> str:
+        """Which card an identifier of that type and those names of its authority is; empty for a patient id."""
+        for one in self.cards:
+            if (kind and kind in one.types) or any(name and name in one.authorities for name in authorities):
+                return one.kind
+        return ""
 
     def ignores(self, code: str, event: str) -> bool:
         """Whether a message of this type is accepted without effect."""

@@ -16,6 +16,8 @@ __all__ = [
     "Hl7SenderSettings",
     "Hl7Settings",
     "Htj2kSettings",
+    "IdentityDomainSettings",
+    "IdentitySettings",
     "LogSettings",
     "NotificationSettings",
     "OrganisationSettings",
@@ -473,6 +475,12 @@ class Hl7DestinationSettings(Checked):
     organisation: str = setting(
         "", en="Whose exams; the first organisation's when empty.", zh="所属机构的检查；为空时取第一个机构。"
     )
+    notifies: tuple[str, ...] = setting(
+        (),
+        en="Assigning authorities of whose patients it is told by ADT^A31 who is linked to whom (ITI-10).",
+        zh="关联变化时以 ADT^A31 通知它的签发机构（ITI-10）。",
+        check=checks.each(checks.authority),
+    )
 
 
 @dataclass(frozen=True)
@@ -520,6 +528,39 @@ class Hl7Settings(Checked):
     keep_messages_s: float = setting(
         7_776_000.0, unit="s", en="How long messages stay in the log; what waits to be sent stays.",
         zh="消息日志保留多久；待发送的消息不删除。", check=checks.within(60, 3_153_600_000),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class IdentityDomainSettings(Checked):
+    """An assigning authority with its universal id."""
+
+    authority: str = setting(en="The authority's name here.", zh="本平台的签发机构名。", check=checks.authority)
+    universal_id: str = setting(en="Its OID, as HL7 messages carry it.", zh="HL7 消息中的 OID。", check=checks.uid)
+
+
+@dataclass(frozen=True)
+class IdentitySettings(Checked):
+    """Master patient index: who is one person across assigning authorities."""
+
+    automatic_score: float = setting(
+        30.0, en="Evidence from which on two records may be linked without a decision.",
+        zh="可自动关联的最低证据分值。", check=checks.within(0, 1000),
+    )  # fmt: skip
+    review_score: float = setting(
+        16.0, en="Evidence from which on a pair is shown for review.",
+        zh="进入人工复核的最低证据分值。", check=checks.within(0, 1000),
+    )  # fmt: skip
+    proofs: tuple[str, ...] = setting(
+        ("health_card",),
+        en="What an automatic link must agree in besides name, birth date and sex; identity and social-security cards"
+           " can be lent.",
+        zh="自动关联除姓名、出生日期、性别外还须一致的证件；身份证、社保卡可能被借用。",
+        check=checks.each(checks.one_of("health_card", "id_card", "social_security_card")),
+    )  # fmt: skip
+    max_results: int = setting(
+        1000, en="Most patients of one answer to a demographics query; more come by continuation.",
+        zh="单次人口学查询返回的最大患者数，更多须分批续取。", check=checks.within(1, 100_000),
     )  # fmt: skip
 
 
@@ -617,9 +658,13 @@ class Settings(Checked):
     hl7_destinations: tuple[Hl7DestinationSettings, ...] = setting(
         (), en="Where HL7 messages go.", zh="HL7 消息的目的地。"
     )
+    identity_domains: tuple[IdentityDomainSettings, ...] = setting(
+        (), en="Assigning authorities with OIDs.", zh="签发机构及其 OID。"
+    )
     dimse: DimseSettings = setting(DimseSettings, en="DICOM associations.", zh="DICOM 关联。")
     web: WebSettings = setting(WebSettings, en="DICOMweb.", zh="DICOMweb。")
     hl7: Hl7Settings = setting(Hl7Settings, en="HL7 v2.", zh="HL7 v2。")
+    identity: IdentitySettings = setting(IdentitySettings, en="Master patient index.", zh="患者主索引。")
     storage: StorageSettings = setting(StorageSettings, en="Blobs and packs.", zh="存储。")
     htj2k: tuple[Htj2kSettings, ...] = setting(
         (), en="Series of which an HTJ2K copy is kept beside the original.", zh="除原始影像外另存 HTJ2K 副本的序列。"
@@ -708,6 +753,8 @@ def _check_references(settings: Settings) -> None:
     _refuse_repeats("own_aes", "title", [one.title for one in settings.own_aes])
     _refuse_repeats("hl7_senders", "name", [one.name for one in settings.hl7_senders])
     _refuse_repeats("hl7_destinations", "name", [one.name for one in settings.hl7_destinations])
+    _refuse_repeats("identity_domains", "authority", [one.authority for one in settings.identity_domains])
+    _refuse_repeats("identity_domains", "universal_id", [one.universal_id for one in settings.identity_domains])
     _refuse_repeats("remote_aes", "title", [f"{one.title} of {one.organisation}" for one in settings.remote_aes])
     named = [(f"organisations[{n}].reads", code) for n, one in enumerate(settings.organisations) for code in one.reads]
     named += [(f"own_aes[{n}].organisation", one.organisation) for n, one in enumerate(settings.own_aes)]

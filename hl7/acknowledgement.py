@@ -5,6 +5,7 @@ Original mode, where MSH-15 and MSH-16 are empty: one answer, AA, AE or AR. Enha
 of the two means never. Here both are made after the message took effect, and the one follows the other.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -65,25 +66,47 @@ def _code(kind: str, error: Hl7Error | None) -> str:
 def _written(
     header: Header, code: str, error: Hl7Error | None, at: datetime, control_id: str, *, enhanced: bool
 ) -> bytes:
-    marks = header.delimiters
-    version = header.sent(12).split(marks.component)[0]
-    known = version if version in VERSIONS else OUR_VERSION
-    charset = BY_NAME.get(header.declared_character_set.upper())
-    msh = [
-        "MSH", marks.encoding_characters, header.sent(5), header.sent(6), header.sent(3), header.sent(4),
-        f"{at:%Y%m%d%H%M%S%z}", "", _type(header, known), control_id, header.sent(11) or "P",
-        header.sent(12) if known == version else OUR_VERSION, "", "",
-        "NE" if enhanced else "", "NE" if enhanced else "", "", charset.name if charset and charset.codec else "",
-    ]  # fmt: skip
+    known = answered_version(header)
+    msh = answer_header(header, _type(header, known), at, control_id, enhanced=enhanced)
     msa = ["MSA", code, header.sent(10)]
     lines = [msh, msa]
     if error is not None:
-        text = escape(error.text, marks)
         if _before(known, "2.7"):
-            msa.append(text)
-        lines.append(_err(error, text, known, marks.component, marks.subcomponent or "&"))
-    written = "".join(marks.field.join(line).rstrip(marks.field) + "\r" for line in lines)
-    return encode(written, header.character_set)
+            msa.append(escape(error.text, header.delimiters))
+        lines.append(error_segment(header, error))
+    return written(header, lines)
+
+
+def answered_version(header: Header) -> str:
+    """The version of the answer: that of the message, where it is read here."""
+    version = header.sent(12).split(header.delimiters.component)[0]
+    return version if version in VERSIONS else OUR_VERSION
+
+
+def answer_header(header: Header, kind: str, at: datetime, control_id: str, *, enhanced: bool) -> list[str]:
+    """MSH of an answer to a message; `kind` is its MSH-9."""
+    marks, known = header.delimiters, answered_version(header)
+    version = header.sent(12).split(marks.component)[0]
+    charset = BY_NAME.get(header.declared_character_set.upper())
+    return [
+        "MSH", marks.encoding_characters, header.sent(5), header.sent(6), header.sent(3), header.sent(4),
+        f"{at:%Y%m%d%H%M%S%z}", "", kind, control_id, header.sent(11) or "P",
+        header.sent(12) if known == version else OUR_VERSION, "", "",
+        "NE" if enhanced else "", "NE" if enhanced else "", "", charset.name if charset and charset.codec else "",
+    ]  # fmt: skip
+
+
+def error_segment(header: Header, error: Hl7Error) -> list[str]:
+    """ERR in the form of the message's version."""
+    marks = header.delimiters
+    text = escape(error.text, marks)
+    return _err(error, text, answered_version(header), marks.component, marks.subcomponent or "&")
+
+
+def written(header: Header, lines: Sequence[Sequence[str]]) -> bytes:
+    """Segments in the separators and the character set of the message they answer."""
+    mark = header.delimiters.field
+    return encode("".join(mark.join(line).rstrip(mark) + "\r" for line in lines), header.character_set)
 
 
 def _type(header: Header, version: str) -> str:

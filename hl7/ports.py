@@ -1,6 +1,6 @@
 """What the receiver and the deliverer need of the rest of the house."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ class Sender:
     assigning_authority: str             # of identifiers that name none
     mapping: MessageMapping = field(default_factory=MessageMapping)
     authorities: frozenset[str] | None = None        # for whose patients it speaks; None: for any it names
+    domains: Mapping[str, str] = field(default_factory=dict)     # universal ids of assigning authorities, by name
 
     def speaks_for(self, assigning_authority: str) -> bool:
         """Whether what it says of a patient of that authority counts."""
@@ -63,6 +64,35 @@ class Handled:
     structure: str
 
 
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a query is answered with (HL7 v2.5.1 5.4): status of table 0208, and segments as fields ready to be sent.
+
+    `errors` make it AE. `pointer`: where the rest of the answer begins, if there is more.
+    """
+
+    status: str = "OK"
+    errors: tuple[Hl7Error, ...] = ()
+    segments: tuple[tuple[str, ...], ...] = ()
+    pointer: str = ""
+
+
+Ask = Callable[[Reading, Sender], Response]
+"""Answers a query, and changes nothing. Raises Hl7Error for one that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One kind of query that is answered, with the transaction of IHE that it is."""
+
+    code: str
+    event: str
+    ask: Ask
+    transactions: tuple[str, ...]
+    structure: str
+    answer: tuple[str, str, str]         # MSH-9 of the answer
+
+
 class Inbox(Protocol):
     """Where messages are kept and take effect. Raises Hl7Error where that is not possible now."""
 
@@ -73,6 +103,9 @@ class Inbox(Protocol):
 
         The answers to give: those of the first time where the same message took effect before, and does not again.
         """
+
+    def asked(self, arrival: Arrival) -> None:
+        """Keep that a query came; it is answered anew each time, and its answer is kept nowhere."""
 
     def refuse(self, arrival: Arrival, answers: Sequence[bytes], error: Hl7Error) -> None:
         """Keep a message that was not taken, for repair and replay."""

@@ -29,7 +29,8 @@ class Reading:
 
     def value(self, name: str) -> str:
         """A value of the mapping's table, `NULL` where it is to be deleted. Raises Hl7Error."""
-        return self.message.value(self.mapping.path(name))
+        place = self.mapping.path(name)
+        return self.message.value(place) if place else ""
 
     def code(self, name: str) -> str:
         """A coded value in the code of HL7's table."""
@@ -74,23 +75,27 @@ class Reading:
         """Where an order's value stands, or would stand."""
         return path(self.place(name)).location
 
-    def repetitions(self, name: str) -> list[tuple[Segment, str, Location]]:
-        """The repetitions of a field as they were sent, each with its segment and its place."""
+    def repetitions(self, name: str, *, sequence: int = 0) -> list[tuple[Segment, str, Location]]:
+        """The repetitions of a field as they were sent, each with its segment and its place.
+
+        `sequence`: of which segment of the name, where not of the one that the mapping says.
+        """
         at = path(self.mapping.path(name))
-        segment = self.message.segment(at.segment, at.sequence)
+        nth = sequence or at.sequence
+        segment = self.message.segment(at.segment, nth)
         if segment is None:
             return []
         found = list(enumerate(segment.repetitions(at.field), 1))
         return [
-            (segment, text, Location(at.segment, at.sequence, at.field, number))
+            (segment, text, Location(at.segment, nth, at.field, number))
             for number, text in found
             if not at.repetition or number == at.repetition
         ]
 
-    def identifiers(self, name: str) -> Iterator[Identifier]:
-        """The patient ids of a field: neither null, nor of another type. Raises Hl7Error.
+    def identifiers(self, name: str, *, sequence: int = 0) -> Iterator[Identifier]:
+        """The patient ids of a field: neither null, nor cards, nor of another type. Raises Hl7Error.
 
-        A mapping that names a component means a plain value, and no CX.
+        A mapping that names a component means a plain value, and no CX. `sequence`: of which segment of the name.
         """
         at = path(self.mapping.path(name))
         if at.component:
@@ -98,12 +103,41 @@ class Reading:
             if plain and plain != NULL:
                 yield Identifier(plain, "", at.location)
             return
+        for segment, text, place in self.repetitions(name, sequence=sequence):
+            value, namespace, kind, universal = self._cx(segment, text, place)
+            is_card = bool(self.mapping.card(kind, namespace, universal))
+            if value and value != NULL and not is_card and kind in self.mapping.identifier_types:
+                yield Identifier(value, self.authority(namespace, universal), place)
+
+    def cards(self, name: str) -> Iterator[tuple[str, str]]:
+        """The cards of a field of identifiers: kind and number. Raises Hl7Error."""
+        if path(self.mapping.path(name)).component:
+            return
         for segment, text, place in self.repetitions(name):
-            parts = [self.message.meaning(segment.component(text, n, 1), place) for n in (1, 4, 5)]
-            value, namespace, kind = parts
-            universal = self.message.meaning(segment.component(text, 4, 2), place)
-            if value and value != NULL and kind in self.mapping.identifier_types:
-                yield Identifier(value, self._authority(namespace, universal), place)
+            value, namespace, kind, universal = self._cx(segment, text, place)
+            card = self.mapping.card(kind, namespace, universal)
+            if card and value:
+                yield card, value
+
+    def authority(self, namespace: str, universal: str) -> str:
+        """The name here of an assigning authority (HD): what the mapping says of it, else as it was sent."""
+        said = self.mapping.authority(namespace, universal)
+        return said if said is not None else namespace or universal
+
+    def components(self, name: str, *numbers: int) -> list[str] | None:
+        """Components of a field's first repetition, of each its first subcomponent; None where it is not sent.
+
+        All empty where it is to be deleted. Raises Hl7Error.
+        """
+        at = self.mapping.path(name)
+        found = self.repetitions(name) if at else []
+        if not found:
+            return None
+        segment, text, place = found[0]
+        if path(at).component:
+            return [self.message.value(at), *[""] * (len(numbers) - 1)]
+        parts = [self.message.meaning(segment.component(text, number, 1), place) for number in numbers]
+        return ["" if part == NULL else part for part in parts]
 
     def date(self, name: str) -> str:
         """A date as YYYYMMDD; empty where the message has none or not a whole one, `NULL` where it is to be deleted.
@@ -118,9 +152,10 @@ class Reading:
             raise Hl7Error(Condition.DATA_TYPE, self.location(name), "not a date")
         return "".join(found.groups()) if all(found.groups()) else ""
 
-    def _authority(self, namespace: str, universal: str) -> str:
-        said = self.mapping.authority(namespace, universal)
-        return said if said is not None else namespace or universal
+    def _cx(self, segment: Segment, text: str, place: Location) -> tuple[str, str, str, str]:
+        """Value, namespace, type and universal id of an identifier."""
+        value, namespace, kind = (self.message.meaning(segment.component(text, n, 1), place) for n in (1, 4, 5))
+        return value, namespace, kind, self.message.meaning(segment.component(text, 4, 2), place)
 
 
 def _is_date(found: "re.Match[str]") -> bool:

@@ -17,8 +17,9 @@ from hl7.conditions import Condition, Hl7Error, Location
 from hl7.control_ids import ControlIds
 from hl7.header import Header, header_in, header_of
 from hl7.message import Message, parse
-from hl7.ports import Arrival, Handled, Inbox, Sender, Senders
+from hl7.ports import Answered, Arrival, Handled, Inbox, Response, Sender, Senders
 from hl7.reading import Reading
+from hl7.response import responses
 
 log = logging.getLogger("pacsd.hl7")
 
@@ -40,6 +41,7 @@ class Reception:
         inbox: Inbox,
         handled: Iterable[Handled],
         *,
+        answered: Iterable[Answered] = (),
         processing_ids: Sequence[str] = ("P",),
         validate: Validator = accept_anything,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -48,7 +50,9 @@ class Reception:
         self._senders = senders
         self._inbox = inbox
         self._handled = {(one.code, one.event): one for one in handled}
-        self._codes = {code for code, _ in self._handled}
+        self._answered = {(one.code, one.event): one for one in answered}
+        self._known = self._handled.keys() | self._answered.keys()
+        self._codes = {code for code, _ in self._known}
         self._processing_ids = frozenset(processing_ids)
         self._validate = validate
         self._clock = clock
@@ -81,19 +85,38 @@ class Reception:
             return self._refused(self._arrival(raw, header, address, sender), header, failed)
 
     def _take(self, arrival: Arrival, reading: Reading, sender: Sender, header: Header) -> Sequence[bytes]:
-        handled = self._judged(reading, header)
-        if handled is None:
+        kind = self._judged(reading, header)
+        if kind is None:
             return self._inbox.take(arrival, self._answers(header, None), None)
         if reading.mapping.strict:
             self._validate(reading.message)
+        if kind in self._answered:
+            return self._ask(arrival, reading, sender, header, self._answered[kind])
+        handled = self._handled[kind]
 
         def act(work: Any) -> Sequence[str]:
             return handled.act(work, reading, sender)
 
         return self._inbox.take(arrival, self._answers(header, None), act)
 
-    def _judged(self, reading: Reading, header: Header) -> Handled | None:
-        """Who acts on a message, None for one whose sender's mapping says that nobody needs to. Raises Hl7Error."""
+    def _ask(
+        self, arrival: Arrival, reading: Reading, sender: Sender, header: Header, answered: Answered
+    ) -> Sequence[bytes]:
+        """Answer a query, also one that cannot be answered: in the form of the query's own answer."""
+        try:
+            response = answered.ask(reading, sender)
+        except Hl7Error as error:
+            if error.rejected:
+                raise
+            response = Response("AE", (error,))
+        self._inbox.asked(arrival)
+        return responses(
+            reading.message, header, answered, response, at=self._clock(),
+            control_ids=(self._control_ids(), self._control_ids()),
+        )  # fmt: skip
+
+    def _judged(self, reading: Reading, header: Header) -> tuple[str, str] | None:
+        """Of which kind a message is, None for one that its sender's mapping says to ignore. Raises Hl7Error."""
         mapping = reading.mapping
         code, event = header.first(9), header.first(9, 2) or reading.message.value("EVN-1")
         control_id = header.sent(10)
@@ -101,8 +124,7 @@ class Reception:
             raise Hl7Error(Condition.REQUIRED_FIELD, Location("MSH", 1, 10), "without a message control id")
         if len(control_id) > MOST_CONTROL_ID:
             raise Hl7Error(Condition.VALUE_TOO_LONG, Location("MSH", 1, 10), "a message control id that is too long")
-        handled = self._handled.get((code, event))
-        if handled is None and not mapping.ignores(code, event):
+        if (code, event) not in self._known and not mapping.ignores(code, event):
             raise self._unsupported(code, event)
         version = header.first(12) or mapping.version
         if version not in VERSIONS:
@@ -112,7 +134,7 @@ class Reception:
             text = f"this system takes {', '.join(sorted(self._processing_ids))}"
             raise Hl7Error(Condition.PROCESSING_ID, Location("MSH", 1, 11, 1, 1), text, rejected=True)
         _check_segments(reading.message)
-        return None if mapping.ignores(code, event) else handled
+        return None if mapping.ignores(code, event) else (code, event)
 
     def _unsupported(self, code: str, event: str) -> Hl7Error:
         if not code:
@@ -120,7 +142,7 @@ class Reception:
         if code not in self._codes:
             where, text = Location("MSH", 1, 9, 1, 1), f"taken here: {', '.join(sorted(self._codes))}"
             return Hl7Error(Condition.MESSAGE_TYPE, where, text, rejected=True)
-        events = ", ".join(sorted(known for one, known in self._handled if one == code))
+        events = ", ".join(sorted(known for one, known in self._known if one == code))
         where = Location("MSH", 1, 9, 1, 2)
         return Hl7Error(Condition.EVENT_CODE, where, f"taken here of {code}: {events}", rejected=True)
 

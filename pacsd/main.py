@@ -32,7 +32,8 @@ from pacsd.dimse.query import as_query as dimse_query
 from pacsd.dimse.requestor import Proposal
 from pacsd.dimse.services import Department
 from pacsd.dimse.sop_classes import INSTANCE_AVAILABILITY_NOTIFICATION, STORAGE_COMMITMENT
-from pacsd.identity.patients import appliers as identity_appliers
+from pacsd.identity.services import Identity
+from pacsd.identity.services import appliers as identity_appliers
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
@@ -89,15 +90,27 @@ class Wiring:
             migrate(dsn)
             archive = open_archive(settings, dsn)
             try:
-                workflow = _workflow(settings, archive)
+                workflow, linker = _workflow(settings, archive), _identity(settings, archive).linker
                 yield Upkeep(
                     settings,
                     archive,
                     send_note=NoteSender(settings),
-                    also_rebuild=(workflow.rebuild.run,),
+                    also_rebuild=(workflow.rebuild.run, partial(linker.run_all, tell=False)),
                     also_check=(workflow.check.run,),
                     also_apply=_appliers(settings, archive),
                 )
+            finally:
+                archive.close()
+
+    @contextmanager
+    def identity(self, settings: Settings) -> Iterator[Identity]:
+        """Patients' identities for one command, beside a running server or without one."""
+        logs.configure(LogSettings(form="text", level="error"), role="command")
+        with database(settings, alone=False) as dsn:
+            migrate(dsn)
+            archive = open_archive(settings, dsn)
+            try:
+                yield _identity(settings, archive)
             finally:
                 archive.close()
 
@@ -151,6 +164,10 @@ def _appliers(settings: Settings, archive: Archive) -> Appliers:
     """How facts of rooms beside the archive take effect again."""
     keys = {one.code: archive.directory.organisation_key(one.code) for one in settings.organisations}
     return {**identity_appliers(archive.pool), FactKind.ORDER: orders_applier(archive.pool, keys)}
+
+
+def _identity(settings: Settings, archive: Archive) -> Identity:
+    return Identity(settings.identity, archive.pool, archive.journal, archive.directory)
 
 
 def _exchange(settings: Settings, archive: Archive) -> Exchange:

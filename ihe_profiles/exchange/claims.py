@@ -4,15 +4,28 @@ from collections.abc import Mapping
 
 from hl7.acknowledgement import VERSIONS
 from hl7.character_sets import CHARACTER_SETS
-from ihe_profiles.pir.patient_identity import MERGE_TYPES, PATIENT_TYPES
+from ihe_profiles.pir.patient_identity import (
+    CHANGE_TYPES,
+    LINK_TYPES,
+    MERGE_TYPES,
+    NO_EFFECT_TYPES,
+    PATIENT_TYPES,
+    UNLINK_TYPES,
+)
 from ihe_profiles.swf.appointment import APPOINTMENT_TYPES
 from ihe_profiles.swf.order_placement import ORDER_TYPES
 
+_PATIENTS = (                            # effect, and its types as (event, structure, transactions)
+    ("states", PATIENT_TYPES), ("merges", MERGE_TYPES), ("changes id", CHANGE_TYPES), ("links", LINK_TYPES),
+    ("unlinks", UNLINK_TYPES), ("no effect", NO_EFFECT_TYPES),
+)  # fmt: skip
 _KINDS = (                               # effect, and its types as (code, event, structure, transactions)
-    ("states", tuple(("ADT", *one) for one in PATIENT_TYPES)),
-    ("merges", tuple(("ADT", *one) for one in MERGE_TYPES)),
+    *((effect, tuple(("ADT", *one) for one in types)) for effect, types in _PATIENTS),
     ("orders", ORDER_TYPES),
     ("books", tuple(("SIU", *one) for one in APPOINTMENT_TYPES)),
+    ("pix", (("QBP", "Q23", "QBP_Q21", ("ITI-9",)),)),
+    ("pdq", (("QBP", "Q22", "QBP_Q21", ("ITI-21",)),)),
+    ("ends query", (("QCN", "J01", "QCN_J01", ("ITI-21",)),)),
 )  # fmt: skip
 
 

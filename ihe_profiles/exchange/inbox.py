@@ -58,6 +58,11 @@ class LoggingInbox:
         with located(None):
             return self._inbox.take(entry, answers, act)
 
+    def asked(self, arrival: Arrival) -> None:
+        """Keep that a query came. Raises Hl7Error."""
+        with located(None):
+            self._inbox.asked(self.entry(arrival))
+
     def refuse(self, arrival: Arrival, answers: Sequence[bytes], error: Hl7Error) -> None:
         """Keep a message that had no effect. Raises Hl7Error."""
         problem = Problem(error.condition.code, str(error.location or ""), error.text)
@@ -102,6 +107,10 @@ class TryingInbox(LoggingInbox):
             with located(None):
                 self.effects += self._inbox.tried(self.entry(arrival), act)
         return answers
+
+    def asked(self, arrival: Arrival) -> None:
+        """Nothing is kept."""
+        self.effects.append("answers a query")
 
     def refuse(self, arrival: Arrival, answers: Sequence[bytes], error: Hl7Error) -> None:
         """Nothing is kept."""

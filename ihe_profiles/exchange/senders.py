@@ -1,8 +1,9 @@
 """Senders of the settings, each with its mapping file."""
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
-from config.hl7_mapping import MessageMapping, load_mapping
+from config.hl7_mapping import AuthorityMapping, MessageMapping, load_mapping
 from config.settings import Hl7SenderSettings, Settings
 from hl7.ports import Sender
 
@@ -14,6 +15,7 @@ class KnownSenders:
         self._accept_unknown = settings.hl7.accept_unknown_senders
         self._settings = settings.hl7_senders
         self._authorities = {one.code: one.assigning_authority for one in settings.organisations}
+        self._domains = {one.authority: one.universal_id for one in settings.identity_domains}
         self._known = [(one, self._sender(one)) for one in settings.hl7_senders]
         self._unknown = self._named("", settings.hl7.organisation, None, MessageMapping())
 
@@ -35,7 +37,10 @@ class KnownSenders:
         """A sender speaks for its own authority and those of its mapping; for any, where there is one organisation."""
         own = authority or self._authorities[organisation]
         meant = frozenset((own, *(one.meant for one in mapping.authorities)))
-        return Sender(name, organisation, own, mapping, meant if len(self._authorities) > 1 else None)
+        by_oid = tuple(AuthorityMapping(sent=oid, meant=name) for name, oid in self._domains.items())
+        whole = replace(mapping, authorities=(*mapping.authorities, *by_oid))
+        speaks_for = meant if len(self._authorities) > 1 else None
+        return Sender(name, organisation, own, whole, speaks_for, self._domains)
 
 
 def _allowed(one: Hl7SenderSettings, address: str) -> bool:

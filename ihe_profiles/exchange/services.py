@@ -16,6 +16,10 @@ from hl7.validation import validate
 from ihe_profiles.exchange.inbox import LoggingInbox, RecordingInbox, Relay, TryingInbox
 from ihe_profiles.exchange.senders import KnownSenders
 from ihe_profiles.pir.patient_identity import PatientIdentity
+from ihe_profiles.pix_pdq.domains import Domains
+from ihe_profiles.pix_pdq.notification import Notification
+from ihe_profiles.pix_pdq.pdq_query import PdqQuery
+from ihe_profiles.pix_pdq.pix_query import PixQuery
 from ihe_profiles.swf.appointment import Appointments
 from ihe_profiles.swf.order_placement import OrderPlacement
 from ihe_profiles.swf.order_status import Destination, Item, StatusReports
@@ -25,6 +29,8 @@ from pacsd.archive.journal import Journal
 from pacsd.events.outbox import Consumer
 from pacsd.faults import Fault, PacsdError
 from pacsd.identity.patients import Patients
+from pacsd.identity.person import Persons
+from pacsd.identity.services import Identity
 from pacsd.index.connect import Pool
 from pacsd.index.outgoing import Queued
 from pacsd.messages.inbox import Inbox, Logged
@@ -53,7 +59,12 @@ class Exchange:
         self._worklist = ModalityWorklist(pool)
         self._inbox = Inbox(pool, journal.append_all)
         self._keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
-        self._handled = handled(Orders({key: code for code, key in self._keys.items()}))
+        self._identity = Identity(settings.identity, pool, journal, directory)
+        domains, linker = Domains(settings, pool), self._identity.linker
+        pdq = PdqQuery(pool, domains, linker, directory.scope, max_results=settings.identity.max_results)
+        self._answered = (PixQuery(pool, domains, linker, directory.scope).answered(), pdq.answered())
+        self._handled = (*handled(Orders({key: code for code, key in self._keys.items()})), pdq.handled())
+        self._notification = Notification(settings, pool, self.outbox, directory.everybody())
         self._senders = KnownSenders(settings)
         self._control_ids = ControlIds()
 
@@ -121,6 +132,8 @@ class Exchange:
             *self._status_chores(),
             ("forget old messages", 600.0, partial(self._inbox.forget, keep_s=keep_s)),
             ("forget old outgoing messages", 600.0, partial(self.outbox.forget, keep_s=keep_s)),
+            *self._identity.chores(),
+            *self._notification.chores(),
         )
 
     def _status_chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
@@ -154,6 +167,7 @@ class Exchange:
             self._senders,
             inbox,
             self._handled,
+            answered=self._answered,
             processing_ids=self._settings.hl7.processing_ids,
             validate=validate,
             control_ids=self._control_ids,
@@ -168,7 +182,7 @@ def handled(orders: Orders) -> tuple[Handled, ...]:
     """Every kind of message that is acted on."""
     patients = Patients()
     return (
-        *PatientIdentity(patients).handled(), *OrderPlacement(orders, patients).handled(),
+        *PatientIdentity(patients, Persons()).handled(), *OrderPlacement(orders, patients).handled(),
         *Appointments(orders).handled(),
     )  # fmt: skip
 

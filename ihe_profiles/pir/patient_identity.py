@@ -1,14 +1,22 @@
-"""Patient registration, update and merge (IHE RAD-1, RAD-12, ITI-8, ITI-30) as statements about our patients."""
+"""Patient registration, update, merge and link (IHE RAD-1, RAD-12, ITI-8, ITI-30) as statements about our patients."""
 
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise, product
 
 from hl7.conditions import Condition, Hl7Error, Location
 from hl7.ports import Handled, Sender
 from hl7.reading import Identifier, Reading
 from ihe_profiles.exchange.conditions import located
-from ihe_profiles.pir.demographics import demographics
+from ihe_profiles.pir.demographics import PATIENT_BIRTH_DATE, PATIENT_SEX, Attributes, demographics
+from ihe_profiles.pir.details import details, warnings
 from pacsd.codec.keys import KEY_BY_TAG
 from pacsd.identity.patients import PatientKey, Patients, Work
+from pacsd.identity.person import Persons
+
+log = logging.getLogger("pacsd.hl7")
+_Named = tuple[PatientKey, Identifier]
 
 PATIENT_TYPES = (                                # event, structure, transactions
     ("A01", "ADT_A01", ("RAD-1", "ITI-8")),
@@ -19,19 +27,38 @@ PATIENT_TYPES = (                                # event, structure, transaction
     ("A31", "ADT_A05", ("ITI-30", "ITI-10")),
 )  # fmt: skip
 MERGE_TYPES = (("A40", "ADT_A39", ("RAD-12", "ITI-8", "ITI-30")),)
+CHANGE_TYPES = (("A47", "ADT_A30", ("ITI-30",)),)
+LINK_TYPES = (("A24", "ADT_A24", ("ITI-30",)),)
+UNLINK_TYPES = (("A37", "ADT_A37", ("ITI-30",)),)
+# what they say is of visits, which are not kept here; A23 deletes nothing: images have an owner and retention rules
+NO_EFFECT_TYPES = (
+    ("A02", "ADT_A02", ("RAD-12",)),
+    ("A03", "ADT_A03", ("RAD-12",)),
+    ("A06", "ADT_A06", ("RAD-12",)),
+    ("A07", "ADT_A06", ("RAD-12",)),
+    ("A11", "ADT_A09", ("RAD-12",)),
+    ("A12", "ADT_A12", ("RAD-12",)),
+    ("A13", "ADT_A01", ("RAD-12",)),
+    ("A23", "ADT_A21", ()),
+    ("A38", "ADT_A38", ("RAD-1",)),
+)  # fmt: skip
 
 
 class PatientIdentity:
     """Acts on ADT messages."""
 
-    def __init__(self, patients: Patients) -> None:
+    def __init__(self, patients: Patients, persons: Persons) -> None:
         self._patients = patients
+        self._persons = persons
 
     def handled(self) -> tuple[Handled, ...]:
         """The messages that are acted on."""
-        return (
-            *(Handled("ADT", event, self.update, names, structure) for event, structure, names in PATIENT_TYPES),
-            *(Handled("ADT", event, self.merge, names, structure) for event, structure, names in MERGE_TYPES),
+        acts = (
+            (PATIENT_TYPES, self.update), (MERGE_TYPES, self.merge), (CHANGE_TYPES, self.change),
+            (LINK_TYPES, self.link), (UNLINK_TYPES, self.unlink), (NO_EFFECT_TYPES, self.accept),
+        )  # fmt: skip
+        return tuple(
+            Handled("ADT", event, act, names, structure) for types, act in acts for event, structure, names in types
         )
 
     def update(self, work: Work, reading: Reading, sender: Sender) -> Sequence[str]:
@@ -47,6 +74,40 @@ class PatientIdentity:
 
     def merge(self, work: Work, reading: Reading, sender: Sender) -> Sequence[str]:
         """State what PID says of the surviving patient, then merge the prior one of MRG into it, by authority."""
+        survivors, pairs = self._pairs(work, reading, sender)
+        done = list(self._state(work, reading, survivors))
+        for prior, one, survivor in pairs:
+            with located(one.location):
+                merged = self._patients.merge(work, prior=prior, survivor=survivor)
+            done.append(f"{'merges' if merged else 'has merged'} {_said(prior)} into {_said(survivor)}")
+        return done
+
+    def change(self, work: Work, reading: Reading, sender: Sender) -> Sequence[str]:
+        """Give the patient of MRG the id of PID, by authority, then state what PID says of it (HL7 v2.5.1 3.3.47)."""
+        news, pairs = self._pairs(work, reading, sender)
+        done = []
+        for prior, one, new in pairs:
+            with located(one.location):
+                changed = self._patients.change_id(work, prior=prior, new=new)
+            done.append(f"{'changes' if changed else 'has changed'} {_said(prior)} to {_said(new)}")
+        return [*done, *self._state(work, reading, news)]
+
+    def link(self, work: Work, reading: Reading, sender: Sender) -> Sequence[str]:
+        """Say that the patients of two segments PID are one person (HL7 v2.5.1 3.3.24)."""
+        return self._decide(work, reading, sender, linked=True)
+
+    def unlink(self, work: Work, reading: Reading, sender: Sender) -> Sequence[str]:
+        """Say that the patients of two segments PID are two persons (HL7 v2.5.1 3.3.37)."""
+        return self._decide(work, reading, sender, linked=False)
+
+    def accept(self, _work: Work, _reading: Reading, _sender: Sender) -> Sequence[str]:
+        """Nothing: what it speaks of is not kept here."""
+        return ["nothing: visits are not kept here, and a feed deletes nothing"]
+
+    def _pairs(
+        self, work: Work, reading: Reading, sender: Sender
+    ) -> "tuple[list[_Named], list[tuple[PatientKey, Identifier, PatientKey]]]":
+        """The patients of PID, and those of MRG each with its own of PID; all held."""
         _one_patient(reading)
         if reading.message.segment("MRG") is None:
             raise Hl7Error(Condition.SEGMENT_SEQUENCE, Location("MRG"), "without the segment MRG")
@@ -57,21 +118,41 @@ class PatientIdentity:
         pairs = [(prior, one, _survivor(prior, one, survivors)) for prior, one in priors]
         with located(reading.location("patient_id")):
             self._patients.hold(work, [key for key, _ in (*priors, *survivors.values())])
-        done = list(self._state(work, reading, list(survivors.values())))
-        for prior, one, survivor in pairs:
-            with located(one.location):
-                merged = self._patients.merge(work, prior=prior, survivor=survivor)
-            done.append(f"{'merges' if merged else 'has merged'} {_said(prior)} into {_said(survivor)}")
+        return list(survivors.values()), pairs
+
+    def _decide(self, work: Work, reading: Reading, sender: Sender, *, linked: bool) -> Sequence[str]:
+        found = len(reading.message.all("PID"))
+        if found != 2:
+            where = Location("PID", min(found + 1, 3))
+            raise Hl7Error(Condition.SEGMENT_SEQUENCE, where, "two patients and two segments PID a message")
+        sides = [_keys(reading, "patient_id", sender, sequence=n) for n in (1, 2)]
+        for n, side in enumerate(sides, 1):
+            if not side:
+                raise _no_identifier(reading, "patient_id", sequence=n)
+        with located(Location("PID", 1, 3)):
+            self._patients.hold(work, [key for side in sides for key, _ in side])
+        done = []
+        for (one, _), (other, place) in product(*sides):
+            with located(place.location):
+                self._persons.decide(work, one, other, linked=linked)
+            done.append(f"{'links' if linked else 'separates'} {_said(one)} and {_said(other)}")
         return done
 
     def _state(self, work: Work, reading: Reading, keys: "list[tuple[PatientKey, Identifier]]") -> Sequence[str]:
-        stated, done = demographics(reading), []
+        stated, besides, done = demographics(reading), details(reading), []
         for key, one in keys:
             with located(one.location):
-                changed = self._patients.state(work, key, stated)
+                changed = self._patients.state(work, key, stated, besides)
             what = ", ".join(f"{_keyword(tag)} {_value(value)}" for tag, value in changed.items())
             done.append(f"states of {_said(key)}: {what or 'nothing new'}")
-        return done
+        for (one_key, _), (other, place) in pairwise(keys):
+            with located(place.location):
+                if self._persons.link_unless_decided(work, one_key, other):
+                    done.append(f"links {_said(one_key)} and {_said(other)}")
+        doubts = warnings(besides, _first(stated, PATIENT_BIRTH_DATE), _first(stated, PATIENT_SEX))
+        for doubt in doubts:
+            log.info(doubt, extra={"location": str(reading.location("patient_id"))})
+        return [*done, *(f"warns: {doubt}" for doubt in doubts)]
 
 
 def _one_patient(reading: Reading) -> None:
@@ -81,10 +162,17 @@ def _one_patient(reading: Reading) -> None:
         raise Hl7Error(Condition.SEGMENT_SEQUENCE, place, "one patient and one segment PID a message")
 
 
-def _keys(reading: Reading, name: str, sender: Sender) -> list[tuple[PatientKey, Identifier]]:
+def _first(stated: Attributes, tag: str) -> str:
+    attribute = stated.get(tag)
+    return str(attribute["Value"][0]) if attribute else ""
+
+
+def _keys(
+    reading: Reading, name: str, sender: Sender, *, sequence: int = 0
+) -> list[tuple[PatientKey, Identifier]]:
     """The patients that a field names, of authorities for which the sender speaks, each once."""
     found: dict[PatientKey, Identifier] = {}
-    for one in reading.identifiers(name):
+    for one in reading.identifiers(name, sequence=sequence):
         authority = one.assigning_authority or sender.assigning_authority
         if sender.speaks_for(authority):
             found.setdefault(PatientKey(authority, one.value), one)
@@ -100,10 +188,11 @@ def _survivor(
     return found[0]
 
 
-def _no_identifier(reading: Reading, name: str) -> Hl7Error:
+def _no_identifier(reading: Reading, name: str, *, sequence: int = 0) -> Hl7Error:
     """Nothing there, or nothing of an authority for which the sender speaks."""
     where = reading.location(name)
-    if any(True for _ in reading.identifiers(name)):
+    where = replace(where, sequence=sequence) if sequence else where
+    if any(True for _ in reading.identifiers(name, sequence=sequence)):
         return Hl7Error(Condition.UNKNOWN_KEY, where, "no identifier of an authority for which this sender speaks")
     return Hl7Error(Condition.REQUIRED_FIELD, where, "without a patient id")
 

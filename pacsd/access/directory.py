@@ -52,6 +52,11 @@ class Directory:
         codes = (code, *self._organisations[code].reads)
         return Scope(tuple(self._keys[one] for one in codes), self._keys[code], rejected)
 
+    def everybody(self) -> Scope:
+        """What the platform itself sees: all of it."""
+        keys = tuple(self._keys[code] for code in self._organisations)
+        return Scope(organisations=keys, own=keys[0])
+
     def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal:
         """Who opens an association (PS3.8 7.1.1): titles without padding, address as text."""
         own = self._own.get(called)

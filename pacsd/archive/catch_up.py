@@ -1,9 +1,9 @@
 """Facts that were said and did not take effect: a process ended between the journal and the index.
 
-Corrections, rejections, restorations and holds are applied again, of each subject only the last word, and every merge
-of patients and every rejection note: where that is in effect already nothing changes and nobody is told. Purges are
-left to whoever asked (who got no answer) and to a rebuild: said again later, one might take what arrived since from a
-machine whose clock is behind.
+Corrections, rejections, restorations, holds, orders, merges of patients and decisions on who is whom are applied
+again, of each subject only the last word, and every rejection note: where that is in effect already nothing changes
+and nobody is told. Purges are left to whoever asked (who got no answer) and to a rebuild: said again later, one might
+take what arrived since from a machine whose clock is behind.
 """
 
 import logging
@@ -16,7 +16,16 @@ from pacsd.archive.journal import Fact, FactKind, Journal
 from pacsd.faults import Fault, PacsdError
 
 _ROUNDS = 10
-_OVERLAYS = (FactKind.PATIENT_OVERLAY, FactKind.STUDY_OVERLAY)
+# kinds that speak of one subject: the last of them counts
+_SUBJECTS: Mapping[FactKind, tuple[str, ...]] = {
+    FactKind.PATIENT_OVERLAY: ("overlay.patient", "authority", "patient_id"),
+    FactKind.STUDY_OVERLAY: ("overlay.study", "organisation", "study"),
+    FactKind.PATIENT_MERGE: ("merge", "authority", "patient_id"),
+    FactKind.PATIENT_UNMERGE: ("merge", "authority", "patient_id"),
+    FactKind.PATIENT_DETAILS: ("details", "authority", "patient_id"),
+    FactKind.PERSON_LINK: ("decision", "authority", "patient_id", "other_authority", "other_id"),
+    FactKind.PERSON_SEPARATE: ("decision", "authority", "patient_id", "other_authority", "other_id"),
+}
 _REJECTIONS = (FactKind.REJECT, FactKind.RESTORE)
 _HOLDS = (FactKind.HOLD, FactKind.RELEASE)
 log = logging.getLogger("pacsd.archive")
@@ -56,8 +65,8 @@ def last_words(facts: Iterable[Fact]) -> list[Fact]:
     last = []
     for fact in reversed(list(facts)):
         body: Mapping[str, Any] = fact.body
-        if fact.kind in _OVERLAYS:
-            if _first(_corrected(fact), told):
+        if fact.kind in _SUBJECTS:
+            if _first(_subject(fact), told):
                 last.append(fact)
         elif fact.kind in _REJECTIONS and (series := dict(_untold(body, told))):
             last.append(replace(fact, body={**body, "series": series}))
@@ -67,14 +76,14 @@ def last_words(facts: Iterable[Fact]) -> list[Fact]:
         elif fact.kind in _HOLDS:
             if _first(("hold", str(body["organisation"]), str(body["study"])), told):
                 last.append(fact)
-        elif fact.kind in (FactKind.PATIENT_MERGE, FactKind.REJECTION_NOTE):
+        elif fact.kind is FactKind.REJECTION_NOTE:
             last.append(fact)
     return last[::-1]
 
 
-def _corrected(fact: Fact) -> tuple[str, ...]:
-    names = ("authority", "patient_id") if fact.kind is FactKind.PATIENT_OVERLAY else ("organisation", "study")
-    return fact.kind.value, *(str(fact.body[name]) for name in names)
+def _subject(fact: Fact) -> tuple[str, ...]:
+    kind, *names = _SUBJECTS[fact.kind]
+    return kind, *(str(fact.body[name]) for name in names)
 
 
 def _ordered(body: Mapping[str, Any]) -> tuple[str, ...]:

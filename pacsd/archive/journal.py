@@ -39,6 +39,11 @@ class FactKind(Enum):
     REPLACE = "replace"                      # key, study, series, sop, digest: the bytes that count from now on
     PATIENT_MERGE = "patient.merge"          # authority, patient_id, into
     ORDER = "order"                          # organisation, authority, patient_id, procedure, steps: all of it
+    PATIENT_UNMERGE = "patient.unmerge"      # authority, patient_id
+    PATIENT_DETAILS = "patient.details"      # authority, patient_id, organisation, details {name: value}
+    PERSON_LINK = "person.link"              # authority, patient_id, other_authority, other_id
+    PERSON_SEPARATE = "person.separate"      # authority, patient_id, other_authority, other_id
+    PERSON_MATCHED = "person.matched"        # steps [[step, authority, patient_id, other_authority, other_id], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pacsd
 from config.settings import ROLES, Settings, SettingsError, load_settings
-from pacsd.commands import hl7, rejections, upkeep, viewer
+from pacsd.commands import hl7, identity, rejections, upkeep, viewer
 from pacsd.commands.echo import echo
 from pacsd.commands.find import find
 from pacsd.commands.import_files import import_files
@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_rejections(commands)
     _add_peer_commands(commands)
     _add_hl7(commands)
+    _add_identity(commands)
     _add_viewer(commands)
     _add_claims(commands)
     return parser
@@ -227,6 +228,35 @@ def _add_hl7(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     for action in (listing, showing, replaying, repairing, sending):
         action.add_argument("--organisation", metavar="CODE", help="whose (the first one)")
     for action in (listing, showing, replaying, repairing, trying, sending):
+        _add_common(action)
+
+
+def _add_identity(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    actions = commands.add_parser("identity", help="who is one person, and what became of a patient").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    told = actions.add_parser("history", help="every merge, link and decision that concerns a patient")
+    told.set_defaults(handler=identity.history)
+    records = actions.add_parser("person", help="all records that are linked to a patient's")
+    records.set_defaults(handler=identity.person)
+    parting = actions.add_parser("unmerge", help="take back the merge of a patient into another")
+    parting.set_defaults(handler=identity.unmerge)
+    reviews = actions.add_parser("review", help="pairs that may be one person").add_subparsers(
+        dest="review", required=True, metavar="ACTION"
+    )
+    listing = reviews.add_parser("list", help="those that nobody decided on, the likeliest first")
+    listing.add_argument("--limit", type=int, default=50, metavar="N", help="at most so many (50)")
+    listing.set_defaults(handler=identity.review)
+    linking = reviews.add_parser("link", help="they are one person, whatever the machine finds")
+    linking.set_defaults(handler=identity.link)
+    separating = reviews.add_parser("separate", help="they are two persons, whatever the machine finds")
+    separating.set_defaults(handler=identity.separate)
+    for action in (told, records, parting, linking, separating):
+        action.add_argument("patient", nargs=2, metavar=("AUTHORITY", "ID"))
+    for action in (linking, separating):
+        action.add_argument("other", nargs=2, metavar=("AUTHORITY", "ID"))
+    for action in (told, records, parting, listing, linking, separating):
+        action.add_argument("--organisation", metavar="CODE", help="for whom (the first one)")
         _add_common(action)
 
 

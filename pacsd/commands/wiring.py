@@ -168,6 +168,51 @@ class Messages(Protocol):
         """Queue a message for a destination; its number."""
 
 
+PatientKey = tuple[str, str]             # assigning authority, patient id
+
+
+class PatientRecord(Protocol):
+    """What is stated of a patient, as pacsd.index.identity_search.Record."""
+
+    @property
+    def assigning_authority(self) -> str: ...
+    @property
+    def patient_id(self) -> str: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def birth_date(self) -> object: ...
+    @property
+    def sex(self) -> str | None: ...
+    @property
+    def phone(self) -> str | None: ...
+    @property
+    def address(self) -> str | None: ...
+    @property
+    def id_card(self) -> str | None: ...
+    @property
+    def health_card(self) -> str | None: ...
+
+
+class Identity(Protocol):
+    """Patients' identities, opened for one command; organisations by code. Raises PacsdError NOT_FOUND, CONFLICT."""
+
+    def history(self, organisation: str, one: PatientKey) -> Sequence[Any]:
+        """Every step, as pacsd.index.identity_steps.Step."""
+
+    def person(self, organisation: str, one: PatientKey) -> Sequence[PatientRecord]:
+        """All records of a person."""
+
+    def review(self, organisation: str, *, limit: int) -> Sequence[Any]:
+        """Pairs that nobody decided on, as pacsd.index.identity_search.Doubtful."""
+
+    def decide(self, organisation: str, one: PatientKey, other: PatientKey, *, linked: bool) -> None:
+        """Say that two records are one person, or that they are not."""
+
+    def unmerge(self, organisation: str, one: PatientKey) -> PatientKey:
+        """Take back a merge; into whom it was."""
+
+
 class Wiring(Protocol):
     """The composition root as the command line sees it."""
 
@@ -179,6 +224,9 @@ class Wiring(Protocol):
 
     def archive(self, settings: Settings, *, alone: bool) -> AbstractContextManager[Archive]:
         """The archive for one command. With `alone`, refused (CONFLICT) while a server runs on the data."""
+
+    def identity(self, settings: Settings) -> AbstractContextManager[Identity]:
+        """Patients' identities for one command."""
 
     def messages(self, settings: Settings) -> AbstractContextManager[Messages]:
         """HL7 messages for one command."""

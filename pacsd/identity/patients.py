@@ -1,24 +1,27 @@
 """What feeds of an assigning authority say of its patients: demographics, and that two of them are one.
 
 A statement is an overlay on every study of the patient, those that are still to arrive among them; a merge puts the
-studies of one patient under another of the same authority. Stored bytes never change. Both are said to the unit of
-work, which journals them before it commits, so that a rebuild from blobs alone knows them.
+studies of one patient under another of the same authority, until it is taken back. Stored bytes never change. All of it
+is said to the unit of work, which journals it before it commits, so that a rebuild from blobs alone knows it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pacsd.archive.journal import Fact, FactKind
 from pacsd.archive.overlay import PATIENT_TAGS, Attributes
 from pacsd.faults import Fault, PacsdError
-from pacsd.index import outbox
+from pacsd.index import identity_steps, organisations, outbox, patient_records
 from pacsd.index import patients as rows
 from pacsd.index.connect import Connection, Pool, retried
+from pacsd.index.patient_records import DETAILS, Details
 
-PATIENT_UPDATED, PATIENT_MERGED = "patient.updated", "patient.merged"
+PATIENT_UPDATED, PATIENT_MERGED, PATIENT_UNMERGED = "patient.updated", "patient.merged", "patient.unmerged"
+FEED, PERSON = "feed", "person"          # who says something
+MERGED, UNMERGED = "merged", "unmerged"  # steps
 _PATIENT_ID = "00100020"
+_NO_DETAILS: Details = {}
 
 
 class Work(Protocol):
@@ -32,8 +35,7 @@ class Work(Protocol):
         """Have a fact journalled before all this can be committed; when it was said."""
 
 
-@dataclass(frozen=True, slots=True)
-class PatientKey:
+class PatientKey(NamedTuple):
     """A patient of an assigning authority."""
 
     assigning_authority: str
@@ -43,30 +45,43 @@ class PatientKey:
 class Patients:
     """States and merges patients, within the caller's unit of work."""
 
+    def __init__(self) -> None:
+        self._codes: dict[int, str] = {}         # of organisations, which never change
+
     def hold(self, work: Work, keys: Iterable[PatientKey]) -> None:
         """Lock several patients in the order that everybody keeps, before one after the other is changed."""
-        for key in sorted(set(keys), key=lambda one: (one.patient_id, one.assigning_authority)):
+        asked = list(keys)
+        for key in asked:
             _check(key, {})
-            rows.locked(work.connection, key.assigning_authority, key.patient_id, make=True)
+        rows.hold(work.connection, [(key.patient_id, key.assigning_authority) for key in asked])
 
-    def state(self, work: Work, key: PatientKey, changes: Attributes) -> Attributes:
-        """Change what is stated of a patient, who may be new; what has changed by that.
+    def state(
+        self, work: Work, key: PatientKey, changes: Attributes, details: Details = _NO_DETAILS
+    ) -> dict[str, dict[str, Any]]:
+        """Change what is stated of a patient, who may be new; the attributes that have changed by that.
 
         `changes`: DICOM JSON attributes by tag, without those that stay; None for one that is to be shown empty.
+        `details`: what a feed says besides, by name of DETAILS; empty for one that is to be forgotten.
         Raises PacsdError NOT_FOUND for a patient that was merged, MALFORMED.
         """
-        _check(key, changes)
+        _check(key, changes, details)
         patient = self._live(work.connection, key)
-        stated = _stated(changes)
-        changed = {tag: value for tag, value in stated.items() if patient.overlay.get(tag) != value}
+        changed = {tag: value for tag, value in _stated(changes).items() if patient.overlay.get(tag) != value}
+        known = patient.details or {}
+        news = sorted(name for name, value in details.items() if known.get(name, "") != value)
+        if not changed and not news and patient.details is not None:
+            return changed
+        body: dict[str, Any] = {"attributes": sorted(changed), **({"details": news} if news else {})}
+        told = _told(work, PATIENT_UPDATED, key, body)
+        if news or patient.details is None:
+            self._state_details(work, key, patient, {**known, **details}, None if changed else told)
         if changed:
-            overlay = {**patient.overlay, **changed}
+            overlay = {**patient.stated(), **changed}
             at = work.say({
                 "fact": FactKind.PATIENT_OVERLAY.value, "authority": key.assigning_authority,
                 "patient_id": key.patient_id, "attributes": {tag: value or None for tag, value in overlay.items()},
             })  # fmt: skip
-            told = _told(work, PATIENT_UPDATED, key, {"attributes": sorted(changed)})
-            rows.state(work.connection, patient, overlay, at=at, told=told)
+            rows.state(work.connection, patient, overlay, at=at, details={**known, **details}, told=told)
         return changed
 
     def merge(self, work: Work, *, prior: PatientKey, survivor: PatientKey) -> bool:
@@ -79,26 +94,82 @@ class Patients:
             raise PacsdError(Fault.CONFLICT, "patients of two assigning authorities are linked, never merged")
         if prior == survivor:
             raise PacsdError(Fault.CONFLICT, "a patient cannot be merged with itself")
-        _check(prior, {})
-        _check(survivor, {})
-        authority, connection = prior.assigning_authority, work.connection
-        one, other = rows.locked_pair(connection, authority, prior.patient_id, survivor.patient_id)
+        self.hold(work, (prior, survivor))
+        one, other = rows.locked_pair(work.connection, prior.assigning_authority, prior.patient_id, survivor.patient_id)
         if other.merged_into is not None:
             raise PacsdError(Fault.NOT_FOUND, "the surviving patient was merged into another before")
         if one.merged_into is not None:
             if one.merged_into == other.pk:
                 return False
             raise PacsdError(Fault.NOT_FOUND, "the prior patient was merged into another before")
+        self._merge(work, one, other)
+        return True
+
+    def change_id(self, work: Work, *, prior: PatientKey, new: PatientKey) -> bool:
+        """Give a patient another id (ADT^A47): what was stated and all studies go with it; whether that is new.
+
+        Journalled as a statement and a merge, and taken back like one. Raises PacsdError CONFLICT where the new id is
+        in use, or is the old one, or another authority's; NOT_FOUND where either was merged before.
+        """
+        if prior == new:
+            raise PacsdError(Fault.CONFLICT, "the new patient id is the old one")
+        if prior.assigning_authority != new.assigning_authority:
+            raise PacsdError(Fault.CONFLICT, "a patient id is changed within its assigning authority")
+        self.hold(work, (prior, new))
+        one, other = rows.locked_pair(work.connection, prior.assigning_authority, prior.patient_id, new.patient_id)
+        if one.merged_into is not None and one.merged_into == other.pk:
+            return False
+        if one.merged_into is not None or other.merged_into is not None:
+            raise PacsdError(Fault.NOT_FOUND, "the patient was merged into another before")
+        if rows.has_anything(work.connection, other):
+            raise PacsdError(Fault.CONFLICT, "the new patient id belongs to another patient; two are merged by A40")
+        self.state(work, new, {tag: value or None for tag, value in one.stated().items()}, one.details or _NO_DETAILS)
+        return self.merge(work, prior=prior, survivor=new)
+
+    def unmerge(self, work: Work, key: PatientKey, *, said_by: str = PERSON) -> PatientKey:
+        """Take back the merge of a patient into another: all is shown as before it; into whom it had been merged.
+
+        What was stated since stays. Raises PacsdError NOT_FOUND where it was not merged.
+        """
+        _check(key, {})
+        rows.hold(work.connection, [(key.patient_id, key.assigning_authority)])
+        patient = rows.locked(work.connection, key.assigning_authority, key.patient_id, make=False)
+        if patient is None or patient.merged_into is None:
+            raise PacsdError(Fault.NOT_FOUND, "the patient is merged into nobody")
+        into = PatientKey(*rows.key_of(work.connection, patient.merged_into))
+        at = work.say({
+            "fact": FactKind.PATIENT_UNMERGE.value, "authority": key.assigning_authority, "patient_id": key.patient_id,
+            "from": into.patient_id, "organisation": self._code(work), "by": said_by,
+        })  # fmt: skip
+        _unmerge(work.connection, patient, into, organisation=work.organisation, at=at, said_by=said_by)
+        _tell(work, PATIENT_UNMERGED, into, {"prior": key.patient_id})
+        return into
+
+    def _merge(self, work: Work, prior: rows.Patient, survivor: rows.Patient) -> None:
+        authority = prior.assigning_authority
         at = work.say({
             "fact": FactKind.PATIENT_MERGE.value, "authority": authority, "patient_id": prior.patient_id,
-            "into": survivor.patient_id,
+            "into": survivor.patient_id, "organisation": self._code(work), "by": FEED,
         })  # fmt: skip
-        rows.merge(connection, one, other, at=at)
-        told = _told(work, PATIENT_MERGED, survivor, {"prior": prior.patient_id})
-        outbox.append(
-            connection, organisation=told.organisation, topic=told.topic, subject=told.subject, body=dict(told.body)
-        )
-        return True
+        _merge(work.connection, prior, survivor, organisation=work.organisation, at=at, said_by=FEED)
+        _tell(work, PATIENT_MERGED, PatientKey(authority, survivor.patient_id), {"prior": prior.patient_id})
+
+    def _state_details(
+        self, work: Work, key: PatientKey, patient: rows.Patient, details: Details, told: rows.Told | None
+    ) -> None:
+        kept = {name: value for name, value in details.items() if value}
+        at = work.say({
+            "fact": FactKind.PATIENT_DETAILS.value, "authority": key.assigning_authority, "patient_id": key.patient_id,
+            "organisation": self._code(work), "details": kept,
+        })  # fmt: skip
+        if told is not None:                     # else the attributes' statement writes both
+            rows.state_details(work.connection, patient, kept, organisation=work.organisation, at=at, told=told)
+
+    def _code(self, work: Work) -> str:
+        found = self._codes.get(work.organisation)
+        if found is None:
+            found = self._codes[work.organisation] = organisations.code(work.connection, work.organisation)
+        return found
 
     def _live(self, connection: Connection, key: PatientKey) -> rows.Patient:
         patient = rows.locked(connection, key.assigning_authority, key.patient_id, make=True)
@@ -110,19 +181,81 @@ class Patients:
 def appliers(pool: Pool) -> dict[FactKind, Callable[[Fact], None]]:
     """How facts of this room take effect again, after a crash or in a rebuild."""
 
-    def merged(fact: Fact) -> None:
-        retried(pool, lambda connection: _merge_again(connection, fact))
+    def again(work: Callable[[Connection, Mapping[str, Any], Fact], None]) -> Callable[[Fact], None]:
+        return lambda fact: retried(pool, lambda connection: _durably(connection, work, fact))
 
-    return {FactKind.PATIENT_MERGE: merged}
+    return {
+        FactKind.PATIENT_MERGE: again(_merge_again),
+        FactKind.PATIENT_UNMERGE: again(_unmerge_again),
+        FactKind.PATIENT_DETAILS: again(_details_again),
+    }
 
 
-def _merge_again(connection: Connection, fact: Fact) -> None:
-    body: Mapping[str, Any] = fact.body
+def _durably(
+    connection: Connection, work: Callable[[Connection, Mapping[str, Any], Fact], None], fact: Fact
+) -> None:
     with connection.transaction():
         connection.execute("set local synchronous_commit = on")
-        prior, survivor = rows.locked_pair(connection, body["authority"], body["patient_id"], body["into"])
-        if prior.merged_into is None and survivor.merged_into is None and prior.pk != survivor.pk:
-            rows.merge(connection, prior, survivor, at=max(fact.at, survivor.overlaid_at or fact.at))
+        work(connection, fact.body, fact)
+
+
+def _merge_again(connection: Connection, body: Mapping[str, Any], fact: Fact) -> None:
+    authority = body["authority"]
+    rows.hold(connection, [(body["patient_id"], authority), (body["into"], authority)])
+    prior, survivor = rows.locked_pair(connection, authority, body["patient_id"], body["into"])
+    if prior.merged_into is None and survivor.merged_into is None and prior.pk != survivor.pk:
+        whose = _whose(connection, body, prior.pk)
+        _merge(connection, prior, survivor, organisation=whose, at=fact.at, said_by=body.get("by", FEED))
+
+
+def _unmerge_again(connection: Connection, body: Mapping[str, Any], fact: Fact) -> None:
+    rows.hold(connection, [(body["patient_id"], body["authority"])])
+    prior = rows.locked(connection, body["authority"], body["patient_id"], make=False)
+    if prior is not None and prior.merged_into is not None:
+        into = PatientKey(*rows.key_of(connection, prior.merged_into))
+        whose = _whose(connection, body, prior.pk)
+        _unmerge(connection, prior, into, organisation=whose, at=fact.at, said_by=body.get("by", PERSON))
+
+
+def _details_again(connection: Connection, body: Mapping[str, Any], fact: Fact) -> None:
+    patient = rows.locked(connection, body["authority"], body["patient_id"], make=True)
+    if patient is None:
+        return
+    said = patient_records.details_at(connection, patient.pk)
+    if said is None or said < fact.at:
+        whose = organisations.key_of(connection, body["organisation"])
+        rows.state_details(connection, patient, body["details"], organisation=whose, at=fact.at)
+
+
+def _whose(connection: Connection, body: Mapping[str, Any], patient: int) -> int:
+    """Of which organisation a step is; facts of an older version do not say it."""
+    found = organisations.key_of(connection, body.get("organisation"))
+    return found if found is not None else patient_records.organisation_of(connection, patient)
+
+
+def _merge(
+    connection: Connection, prior: rows.Patient, survivor: rows.Patient, *, organisation: int, at: datetime,
+    said_by: str,
+) -> None:  # fmt: skip
+    rows.merge(connection, prior, survivor, at=at)
+    one, other = _pair(prior), _pair(survivor)
+    identity_steps.note(connection, MERGED, one, other, organisation=organisation, at=at, said_by=said_by)
+
+
+def _unmerge(
+    connection: Connection, prior: rows.Patient, into: PatientKey, *, organisation: int, at: datetime, said_by: str
+) -> None:
+    survivor = rows.survivor_of(connection, prior)
+    if prior.merged_into is None or survivor is None:
+        raise LookupError("a merged patient without one that survives")
+    rows.unmerge(connection, prior, into=prior.merged_into, survivor=survivor)
+    identity_steps.note(
+        connection, UNMERGED, _pair(prior), into, organisation=organisation, at=at, said_by=said_by
+    )
+
+
+def _pair(patient: rows.Patient) -> tuple[str, str]:
+    return patient.assigning_authority, patient.patient_id
 
 
 def _told(work: Work, topic: str, key: PatientKey, body: Mapping[str, Any]) -> rows.Told:
@@ -130,7 +263,14 @@ def _told(work: Work, topic: str, key: PatientKey, body: Mapping[str, Any]) -> r
     return rows.Told(work.organisation, topic, f"{key.assigning_authority} {key.patient_id}", {**named, **body})
 
 
-def _check(key: PatientKey, changes: Attributes) -> None:
+def _tell(work: Work, topic: str, key: PatientKey, body: Mapping[str, Any]) -> None:
+    told = _told(work, topic, key, body)
+    outbox.append(
+        work.connection, organisation=told.organisation, topic=told.topic, subject=told.subject, body=dict(told.body)
+    )
+
+
+def _check(key: PatientKey, changes: Attributes, details: Details = _NO_DETAILS) -> None:
     if not 1 <= len(key.patient_id) <= 64 or "\\" in key.patient_id:         # PS3.5 6.2, VR LO
         raise PacsdError(Fault.MALFORMED, "a patient id has 1 to 64 characters, and no backslash")
     if not 1 <= len(key.assigning_authority) <= 64 or "\\" in key.assigning_authority:
@@ -138,6 +278,9 @@ def _check(key: PatientKey, changes: Attributes) -> None:
     for tag in changes:
         if tag not in PATIENT_TAGS or tag == _PATIENT_ID:
             raise PacsdError(Fault.MALFORMED, f"{tag} is nothing that a feed states of a patient")
+    for name in details:
+        if name not in DETAILS:
+            raise PacsdError(Fault.MALFORMED, f"{name} is nothing that a feed states of a patient")
 
 
 def _stated(changes: Attributes) -> dict[str, dict[str, Any]]:

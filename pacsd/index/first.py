@@ -54,15 +54,16 @@ def _statement() -> str:
     return f"""
 with asked as materialized ({row["patient"]}),
 given as materialized ({row["instance"]}),
-found as materialized (select p.pk, p.overlay, p.survivor
-    from patient p join asked using (patient_id, assigning_authority, unidentified) for key share of p),
+found as materialized (select p.pk, p.overlay
+    from patient p join asked using (patient_id, assigning_authority, unidentified)
+    where p.survivor is null for key share of p),
 made as (
     insert into patient (patient_id, assigning_authority, unidentified)
     select patient_id, assigning_authority, unidentified from asked where not exists (select from found)
     on conflict do nothing returning pk
 ),
 owner as materialized (
-    select p.pk from (select pk from found where overlay = '{{}}' and survivor is null union all select pk from made) p
+    select p.pk from (select pk from found where overlay = '{{}}' union all select pk from made) p
     where not exists (select from rejection x join given g using (sop_instance_uid, organisation))
         and not exists (select from instance i join given g using (sop_instance_uid, organisation))
         and not exists (select from locator l join given g using (hash)
@@ -95,8 +96,10 @@ insert into instance (series, {kept}) select r.pk, {kept} from series_made r, gi
 class StoreFirst:
     """The statement, ready on a connection."""
 
+    NAME = "pacsd_store_first"
+
     def __init__(self, connection: Connection) -> None:
-        self._direct = Direct(connection, "pacsd_store_first", _statement(), _TYPES)
+        self._direct = Direct(connection, self.NAME, _statement(), _TYPES)
         self._seen: OrderedDict[tuple[int, str], None] = OrderedDict()
 
     def __call__(self, arrival: Arrival, above: Above, meanwhile: Callable[[], None]) -> int | None:

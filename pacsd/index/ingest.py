@@ -1,5 +1,6 @@
 """Making durable objects visible: one statement for an object of a known series, one transaction for all who wait."""
 
+import contextlib
 import logging
 import threading
 from collections import OrderedDict
@@ -280,6 +281,12 @@ class Ingest:
                 self._own.execute(f"set {setting}")
             self._store_one = StoreOne(self._own)
             self._store_first = StoreFirst(self._own)
+        elif self._store_one is None or self._store_first is None:
+            for name in (StoreOne.NAME, StoreFirst.NAME):
+                with contextlib.suppress(errors.InvalidSqlStatementName):
+                    self._own.execute(f"deallocate {name}")
+            self._store_one = StoreOne(self._own)
+            self._store_first = StoreFirst(self._own)
         return self._own
 
     def _settle(
@@ -291,6 +298,9 @@ class Ingest:
         except (errors.DeadlockDetected, errors.SerializationFailure, errors.DataError, errors.IntegrityError,
                 errors.InternalError_, errors.ProgrammingError) as error:  # fmt: skip
             log.info("a batch was refused", extra={"objects": len(batch), "sqlstate": error.sqlstate})
+            if connection is self._own:
+                # The driver took every prepared statement away with the rollback.
+                self._store_one = self._store_first = None
             for one in batch:
                 self._alone(connection, one, work, cached)
 

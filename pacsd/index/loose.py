@@ -158,9 +158,11 @@ def sop_hash(sop_instance_uid: str) -> int:
 class StoreOne:
     """The statement for one arrival, ready on a connection."""
 
+    NAME = "pacsd_store_one"
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._direct = Direct(connection, "pacsd_store_one", _STORE_ONE, _TYPES)
+        self._direct = Direct(connection, self.NAME, _STORE_ONE, _TYPES)
 
     def __call__(self, one: Ready, meanwhile: Callable[[], None] | None = None) -> Stored | Again:
         """As `insert` of one, which also says why where it was not stored; `meanwhile` as in Direct.run."""

@@ -11,6 +11,7 @@ from pacsd.index.connect import Connection, Pool, lent
 from pacsd.index.predicate import Params, within
 
 APPLIED, IGNORED, REFUSED, REPLACED = "applied", "ignored", "refused", "replaced"
+ASKED = "asked"                          # a query: answered each time it comes
 EFFECTIVE = (APPLIED, IGNORED, REPLACED)
 
 

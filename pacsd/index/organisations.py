@@ -24,3 +24,17 @@ def register(pool: Pool, organisations: Iterable[tuple[str, str, str]]) -> dict[
             return dict(found.fetchall())
 
     return retried(pool, work)
+
+
+def code(connection: Connection, key: int) -> str:
+    """The code of an organisation, by which facts name it."""
+    row = connection.execute("select code from organisation where pk = %s", (key,)).fetchone()
+    if row is None:
+        raise LookupError("there is no such organisation")
+    return str(row[0])
+
+
+def key_of(connection: Connection, code: str | None) -> int | None:
+    """The key of an organisation by its code, None where it is not there."""
+    row = connection.execute("select pk from organisation where code = %s", (code,)).fetchone()
+    return None if row is None else int(row[0])

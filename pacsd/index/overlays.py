@@ -63,9 +63,9 @@ def set_patient_overlay(
 
 def _is_known(patient: patients.Patient, attributes: Attributes, at: datetime | None) -> bool:
     """Whether this was stated already, or something later."""
-    if at is None or patient.overlaid_at is None or at > patient.overlaid_at:
+    if at is None or patient.stated_at is None or at > patient.stated_at:
         return False
-    return at < patient.overlaid_at or patient.overlay == attributes
+    return at < patient.stated_at or patient.stated() == patient.stated(attributes)
 
 
 def set_study_overlay(

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg import errors
+
 from pacsd.index import outbox
 from pacsd.index.connect import Connection
 from pacsd.index.described import Above
@@ -60,18 +62,32 @@ def _set(fields: Sequence[tuple[str, str]]) -> str:
     return ", ".join(f"{name} = %s::{kind}" for name, kind in fields)
 
 
+# Only whom studies are put under is locked: a merged patient changes only while the one that survives is held.
 _PATIENT = """
 with asked as (select %s::text as patient_id, %s::text as assigning_authority, %s::text as unidentified),
-found as (select p.pk, p.overlay, p.survivor
-    from patient p join asked using (patient_id, assigning_authority, unidentified) for key share of p),
+alone as (select p.pk, p.overlay
+    from patient p join asked using (patient_id, assigning_authority, unidentified)
+    where p.survivor is null for key share of p),
+merged as (select p.pk, p.overlay, p.survivor
+    from patient p join asked using (patient_id, assigning_authority, unidentified) where p.survivor is not null),
 made as (
     insert into patient (patient_id, assigning_authority, unidentified)
-    select patient_id, assigning_authority, unidentified from asked where not exists (select from found)
-    on conflict do nothing returning pk, overlay, survivor
+    select patient_id, assigning_authority, unidentified from asked
+    where not exists (select from alone) and not exists (select from merged)
+    on conflict do nothing returning pk, overlay
 )
-select pk, false as made, overlay, survivor from found union all select pk, true, overlay, survivor from made
+select pk, false as made, overlay, null::bigint from alone union all select pk, true, overlay, null from made
+union all select pk, false, overlay, survivor from merged
 """
-_SURVIVOR = "select pk, false, overlay, survivor from patient where pk = %s for key share"
+_SURVIVOR = "select pk, overlay from patient where pk = %s for key share"
+_STILL_SURVIVES = "select from patient where pk = %s and survivor = %s"
+# Who those of these patients that were merged are now.
+_MERGED = """
+select p.patient_id, p.assigning_authority, s.pk, s.patient_id, s.assigning_authority
+from unnest(%s::text[], %s::text[]) as a(patient_id, assigning_authority)
+join patient p using (patient_id, assigning_authority) join patient s on s.pk = p.survivor
+where p.unidentified = ''
+"""
 _STUDY_FIND = """
 select s.pk, s.patient, s.original, s.overlay, p.overlay
 from study s join patient p on p.pk = s.patient
@@ -95,6 +111,10 @@ insert into name_gram (gram, patient)
 select gram, patient from unnest(%s::text[], %s::bigint[]) as g(gram, patient) order by patient, gram
 on conflict do nothing
 """
+
+
+class PatientsMoved(errors.SerializationFailure):
+    """Patients of a batch were merged or parted while they were looked for; each arrival alone will find its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,21 +179,48 @@ def patient_key(arrival: Arrival, above: Above) -> tuple[str, str, str]:
 def _patients(
     connection: Connection, arrivals: Iterable[tuple[Arrival, Above]]
 ) -> dict[tuple[str, str, str], Holder]:
-    keys = sorted({patient_key(arrival, above) for arrival, above in arrivals})
-    return {key: holder(connection, key) for key in keys}
+    """Raises PatientsMoved where somebody merges or parts them at this moment: they would be locked out of order."""
+    keys = {patient_key(arrival, above) for arrival, above in arrivals}
+    if len(keys) == 1:
+        return {key: holder(connection, key) for key in keys}
+    found: dict[tuple[str, str, str], Holder] = {}
+    for key, survivor in _in_order(connection, keys):
+        found[key] = holder(connection, key)
+        if (found[key].pk if found[key].named is not None else None) != survivor:
+            raise PatientsMoved
+    return found
+
+
+def _in_order(
+    connection: Connection, keys: Iterable[tuple[str, str, str]]
+) -> list[tuple[tuple[str, str, str], int | None]]:
+    """In the order in which everybody locks; a patient that was merged stands where the surviving one, told, does."""
+    found = sorted(keys)
+    asked = [key[0] for key in found], [key[1] for key in found]
+    merged = {
+        (patient_id, authority, ""): (pk, (survivor, survivors_authority, ""))
+        for patient_id, authority, pk, survivor, survivors_authority in connection.execute(_MERGED, asked)
+    }
+    ordered = sorted(found, key=lambda key: (merged[key][1] if key in merged else key, key))
+    return [(key, merged[key][0] if key in merged else None) for key in ordered]
 
 
 def holder(connection: Connection, key: tuple[str, str, str]) -> Holder:
     """The row that is there, or the one made; a row made by somebody else meanwhile is found the second time.
 
-    Where that patient was merged, the one that survives. Both rows stay as they are until the transaction ends.
+    Where that patient was merged, the one that survives. Its row stays as it is until the transaction ends: whoever
+    takes a merge back, or merges the survivor, must have it.
     """
-    while (row := connection.execute(_PATIENT, key, prepare=True).fetchone()) is None:
-        pass
-    named, (pk, made, overlay, survivor) = row[0], row
-    while survivor is not None and (row := connection.execute(_SURVIVOR, (survivor,)).fetchone()) is not None:
-        pk, made, overlay, survivor = row
-    return Holder(pk, made, overlay, named if named != pk else None)
+    while True:
+        row = connection.execute(_PATIENT, key, prepare=True).fetchone()
+        if row is None:
+            continue
+        named, made, overlay, survivor = row
+        if survivor is None:
+            return Holder(named, made, overlay)
+        found = connection.execute(_SURVIVOR, (survivor,)).fetchone()
+        if found is not None and connection.execute(_STILL_SURVIVES, (named, survivor)).fetchone() is not None:
+            return Holder(survivor, False, found[1], named)
 
 
 def _found_or_made(

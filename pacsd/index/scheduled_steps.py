@@ -43,6 +43,13 @@ _OF_PATIENT = f"""
 select {_FIELDS}, p.overlay from scheduled_step t join patient p on p.pk = t.patient
 where t.patient = %s order by t.pk for no key update of t
 """
+_MOVE_BACK = """
+with procedures as (
+    update requested_procedure set patient = %(owner)s, named_patient = nullif(named_patient, %(owner)s)
+    where patient = %(survivor)s and named_patient = any(%(named)s) returning pk
+)
+update scheduled_step set patient = %(owner)s where procedure in (select pk from procedures)
+"""
 _MOVE_STEPS = "update scheduled_step set patient = %s where patient = %s"
 _MOVE_PROCEDURES = """
 update requested_procedure set named_patient = coalesce(named_patient, patient), patient = %s where patient = %s
@@ -94,6 +101,11 @@ def move(connection: Connection, prior: int, survivor: int) -> None:
     """All orders of one patient become those of another, each keeps whom it named; both are locked."""
     connection.execute(_MOVE_PROCEDURES, (survivor, prior))
     connection.execute(_MOVE_STEPS, (survivor, prior))
+
+
+def move_back(connection: Connection, survivor: int, *, named: Sequence[int], owner: int) -> None:
+    """The orders of one patient that name any of these become those of `owner`; all of them are locked."""
+    connection.execute(_MOVE_BACK, {"survivor": survivor, "named": list(named), "owner": owner})
 
 
 def with_status(item: Attributes, status: str) -> dict[str, Attribute]:

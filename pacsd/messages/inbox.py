@@ -77,6 +77,11 @@ class Inbox:
                 self._say(work.facts)
         return answers
 
+    def asked(self, entry: Entry) -> None:
+        """Keep that a query came, and nothing of its answer."""
+        with rows.keeping(self._pool) as connection:
+            rows.keep(connection, entry, state=rows.ASKED, answers=())
+
     def refuse(self, entry: Entry, answers: Sequence[bytes], problem: Problem) -> None:
         """Keep a message that had no effect, for repair and replay."""
         with rows.keeping(self._pool) as connection:

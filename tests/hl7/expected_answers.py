@@ -34,8 +34,10 @@ EXPECTED = {
     "batch_and_lineends/sample_unix.hl7": Expected(("CE",), "102", "MSH^1^2"),
     "batch_and_lineends/sample_win.hl7": Expected(("CE",), "102", "MSH^1^2"),
     "encoding/msg-01-utf8.hl7": Expected(("CR",), "202", "MSH^1^11^1^1"),
-    "pdq/PDQ_ID_Query.hl7": TYPE,
-    "pdq/PDQ_Maximal_Query.hl7": TYPE,
+    # RSP^K22: its domains are nobody's here, so no patient fits
+    "pdq/PDQ_ID_Query.hl7": AA,
+    # RSP^K22, ITI TF-2 3.21.4.2.2.8 case 3: the domain that QPD-8 wants is not known here
+    "pdq/PDQ_Maximal_Query.hl7": Expected(("AE",), "204", "QPD^1^8^1"),
     "pdq/PDQ_Response.hl7": TYPE,
     "pix/A01.hl7": AA,
     "pix/A04.hl7": AA,
@@ -50,14 +52,15 @@ EXPECTED = {
     "pix/pixquery_ok-1_Response.hl7": TYPE,
     "reportstream/valid_hl7.hl7": TYPE,
     "with_expected_fhir/ADT-A01-01.hl7": AA,
-    "with_expected_fhir/ADT-A03-01.hl7": EVENT,
+    "with_expected_fhir/ADT-A03-01.hl7": AA,
     "with_expected_fhir/ADT-A04-01.hl7": AA,
     "with_expected_fhir/ADT-A08-01.hl7": AA,
     "with_expected_fhir/ADT-A28-01.hl7": AA,
     "with_expected_fhir/ADT-A31-01.hl7": AA,
     "with_expected_fhir/ADT-A40-01.hl7": Expected(()),                    # MSH-15 NE, MSH-16 NE
     "with_expected_fhir/ADT-A45-01.hl7": EVENT,
-    "with_expected_fhir/ADT-A47-01.hl7": EVENT,
+    # its old id is of another assigning authority than the new one
+    "with_expected_fhir/ADT-A47-01.hl7": Expected(("AE",), "204", "MRG^1^1^1"),
     "with_expected_fhir/ADT01-23.hl7": AA,
     "with_expected_fhir/ADT04-251.hl7": PROCESSING,
     "with_expected_fhir/DFT-P03-01.hl7": TYPE,

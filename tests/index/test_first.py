@@ -121,7 +121,7 @@ def test_a_patient_of_whom_more_is_known_goes_the_long_way(
 
 
 def test_what_was_rejected_stays_away(index: Pool, ingest: Ingest, tried: list[int | None]) -> None:
-    rejections.reject(index, 1, "1.2.3", {"1.2.3.1": ["1.2.3.1.1"]}, code="113037")
+    rejections.reject(index, 1, "1.2.3", {"1.2.3.1": ["1.2.3.1.1"]}, rejections.Saying("113037"))
     assert ingest.store(arrival("1.2.3.1.1")).outcome is Outcome.REJECTED
     assert tried == [None]
 

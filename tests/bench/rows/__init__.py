@@ -1,7 +1,19 @@
 """The rows of the table, in the order they are run and shown."""
 
 from tests.bench.measures import Row
-from tests.bench.rows import big_index, hl7, memory, query, retrieve, store, stow, transcode, viewer, worklist
+from tests.bench.rows import (
+    big_index,
+    hl7,
+    identity,
+    memory,
+    query,
+    retrieve,
+    store,
+    stow,
+    transcode,
+    viewer,
+    worklist,
+)
 
 ROWS: tuple[Row, ...] = (
     *store.ROWS,
@@ -12,6 +24,7 @@ ROWS: tuple[Row, ...] = (
     *viewer.ROWS,
     *hl7.ROWS,
     *worklist.ROWS,
+    *identity.ROWS,
     *memory.ROWS,
     *big_index.ROWS,
 )

@@ -1,0 +1,87 @@
+"""Patients' identities put together over one index, as every process opens them."""
+
+from collections.abc import Callable, Sequence
+
+from config.settings import IdentitySettings
+from pacsd.access.directory import Directory
+from pacsd.access.scope import Scope
+from pacsd.archive.journal import Fact, FactKind, Journal
+from pacsd.faults import Fault, PacsdError
+from pacsd.identity import patients as patients_module
+from pacsd.identity import person
+from pacsd.identity.linking import Linker
+from pacsd.identity.matching import Thresholds
+from pacsd.identity.patients import PERSON, PatientKey, Patients
+from pacsd.identity.person import Persons
+from pacsd.identity.work import working
+from pacsd.index import identity_search as search
+from pacsd.index import identity_steps
+from pacsd.index.connect import Pool
+from pacsd.index.identity_search import Doubtful, Record
+from pacsd.index.identity_steps import Key, Step
+
+
+def appliers(pool: Pool) -> dict[FactKind, Callable[[Fact], None]]:
+    """How all facts of this room take effect again, after a crash or in a rebuild."""
+    return {**patients_module.appliers(pool), **person.appliers(pool)}
+
+
+class Identity:
+    """What the worker and the commands ask of patients' identities; organisations by code.
+
+    A command looks at what its organisation may see and changes what is its organisation's own.
+    """
+
+    def __init__(self, settings: IdentitySettings, pool: Pool, journal: Journal, directory: Directory) -> None:
+        thresholds = Thresholds(settings.review_score, settings.automatic_score, settings.proofs)
+        self.linker = Linker(pool, journal.append_all, thresholds)
+        self._pool = pool
+        self._journal = journal
+        self._directory = directory
+        self._patients = Patients()
+        self._persons = Persons()
+
+    def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
+        """What a worker does for it."""
+        return (("match patients", 1.0, self.linker.run),)
+
+    def history(self, organisation: str, one: Key) -> Sequence[Step]:
+        """Every step in the life of a patient's identity, the first one first."""
+        return identity_steps.history(self._pool, self._directory.scope(organisation), one)
+
+    def person(self, organisation: str, one: Key) -> Sequence[Record]:
+        """All records of the person that a patient is. Raises PacsdError NOT_FOUND."""
+        scope = self._directory.scope(organisation)
+        self.linker.catch_up()
+        found = self._record(scope, one)
+        return search.persons(self._pool, scope, [found.patient])[found.patient]
+
+    def review(self, organisation: str, *, limit: int) -> Sequence[Doubtful]:
+        """Pairs that nobody decided on, the likeliest first."""
+        self.linker.catch_up()
+        return search.review(self._pool, self._directory.scope(organisation), limit=limit)
+
+    def decide(self, organisation: str, one: Key, other: Key, *, linked: bool) -> None:
+        """Say that two records are one person, or that they are not. Raises PacsdError NOT_FOUND, CONFLICT."""
+        scope = self._directory.scope(organisation)
+        for key in (one, other):
+            self._record(scope, key)
+        with working(self._pool, self._journal.append_all, scope.own) as work:
+            self._persons.decide(work, PatientKey(*one), PatientKey(*other), linked=linked, said_by=PERSON)
+        self.linker.catch_up()
+
+    def unmerge(self, organisation: str, one: Key) -> Key:
+        """Take back the merge of a patient into another; into whom. Raises PacsdError NOT_FOUND."""
+        scope = self._directory.scope(organisation)
+        with working(self._pool, self._journal.append_all, scope.own) as work:
+            if not search.is_merged_within(work.connection, scope, one):
+                raise PacsdError(Fault.NOT_FOUND, "no such patient that is merged into another")
+            into = self._patients.unmerge(work, PatientKey(*one))
+        self.linker.catch_up()
+        return into
+
+    def _record(self, scope: Scope, key: Key) -> Record:
+        found = search.record(self._pool, scope, key)
+        if found is None:
+            raise PacsdError(Fault.NOT_FOUND, "no feed has stated such a patient, or it was merged into another")
+        return found

@@ -1,0 +1,212 @@
+"""Rows of matching: what patients have in common, pairs that were found, decisions, and who belongs to one person.
+
+The machine compares everybody with everybody, whoever owns them: what it finds is read by people and peers through
+pacsd.index.identity_search, which holds the access predicate. Only one transaction at a time changes links (`turn`).
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from pacsd.index.connect import Connection, Pool, lent
+from pacsd.index.names import GROUPS, name_grams
+from pacsd.index.placement import add_grams
+
+_LOCK_KEY = 0x656D7069                   # "empi"
+
+Row = Mapping[str, Any]
+
+_FIELDS = """
+r.patient, r.organisation, r.assigning_authority, r.patient_id, r.name, r.birth_date, r.sex, r.phone, r.address,
+r.id_card, r.health_card, r.social_security_card, r.mother_name, r.multiple_birth
+"""
+_NAMES = ", ".join(f"r.name_{group}" for group in GROUPS)
+_DUE = "select patient from patient_record where due order by patient limit %s"
+_TAKE = f"""
+with found as (select patient, announced from patient_record where patient = %s and due for update),
+taken as (
+    update patient_record r set due = false, announced = true from found f where r.patient = f.patient returning r.*
+)
+select {_FIELDS}, {_NAMES}, p.merged_into is null as live, f.announced
+from taken r join found f using (patient) join patient p on p.pk = r.patient
+"""
+_CANDIDATES = """
+select k.key, m.patient from unnest(%s::bigint[]) as k(key)
+cross join lateral (select patient from match_key where key = k.key limit %s) m
+"""
+_RECORDS = f"""
+select {_FIELDS} from patient_record r join patient p on p.pk = r.patient
+where r.patient = any(%s) and p.merged_into is null
+"""
+_KEYS = """
+with old as (delete from match_key where patient = %(patient)s and not key = any(%(keys)s))
+insert into match_key (key, patient) select k, %(patient)s from unnest(%(keys)s::bigint[]) as k order by k
+on conflict do nothing
+"""
+_ADD_PAIRS = """
+insert into identity_pair (one, other, automatic, score, reasons)
+select least(%(patient)s, o), greatest(%(patient)s, o), a, s, w
+from unnest(%(others)s::bigint[], %(automatic)s::boolean[], %(scores)s::real[], %(reasons)s::text[]) as u(o, a, s, w)
+"""
+_PAIRS = """
+select one, other, score from identity_pair where automatic and one = any(%(all)s)
+union select one, other, score from identity_pair where automatic and other = any(%(all)s)
+"""
+# What was decided of a merged patient counts for the one that survives.
+_DECISIONS = """
+with asked as (
+    select pk from patient where pk = any(%(all)s) union select pk from patient where survivor = any(%(all)s)
+),
+decided as (
+    select * from identity_decision where one in (select pk from asked)
+    union select * from identity_decision where other in (select pk from asked)
+)
+select coalesce(a.survivor, a.pk), coalesce(b.survivor, b.pk), d.linked, d.decided_at
+from decided d join patient a on a.pk = d.one join patient b on b.pk = d.other
+where coalesce(a.survivor, a.pk) <> coalesce(b.survivor, b.pk) order by d.decided_at
+"""
+_DECIDE = """
+insert into identity_decision (one, other, linked, decided_at) values (least(%s, %s), greatest(%s, %s), %s, %s)
+on conflict (one, other) do update set linked = excluded.linked, decided_at = excluded.decided_at
+    where identity_decision.decided_at < excluded.decided_at
+"""
+_MEMBERS = """
+select patient, person from person_member where person in (select person from person_member where patient = any(%s))
+"""
+_JOIN = """
+insert into person_member (patient, person) select p, %s from unnest(%s::bigint[]) as u(p)
+on conflict (patient) do update set person = excluded.person
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two patients that may be one person, in the eyes of the machine."""
+
+    one: int
+    other: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What somebody decided of two patients."""
+
+    one: int
+    other: int
+    linked: bool
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A pair as it is to be kept."""
+
+    other: int
+    automatic: bool
+    score: float
+    reasons: str
+
+
+@contextmanager
+def turn(pool: Pool) -> Iterator[Connection]:
+    """A transaction that may change links; others wait."""
+    with lent(pool) as connection, connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
+        yield connection
+
+
+def due(pool: Pool, limit: int) -> list[int]:
+    """Patients that are to be matched."""
+    with lent(pool) as connection:
+        return [row[0] for row in connection.execute(_DUE, (limit,))]
+
+
+def take(connection: Connection, patient: int) -> Row | None:
+    """What is stated of a patient that is due, which it no longer is; `live`: it is merged into nobody."""
+    return _one(connection, _TAKE, (patient,))
+
+
+def set_keys(connection: Connection, row: Row, keys: Sequence[int]) -> None:
+    """By what a patient is found from now on: by those it is compared with, and by parts of its name."""
+    connection.execute(_KEYS, {"patient": row["patient"], "keys": list(keys)}, prepare=True)
+    names = [row[f"name_{group}"] for group in GROUPS]
+    add_grams(connection, ((gram, row["patient"]) for gram in name_grams(names)))
+
+
+def candidates(connection: Connection, patient: int, keys: Sequence[int], *, most_sharing: int) -> list[Row]:
+    """What is stated of everybody who shares a key with a patient, but for keys that too many share."""
+    sharing: dict[int, list[int]] = {}
+    for key, other in connection.execute(_CANDIDATES, (list(keys), most_sharing + 1), prepare=True):
+        sharing.setdefault(key, []).append(other)
+    found = {other for those in sharing.values() if len(those) <= most_sharing for other in those} - {patient}
+    return records(connection, found)
+
+
+def records(connection: Connection, patients: Collection[int]) -> list[Row]:
+    """What is stated of patients that are merged into nobody."""
+    if not patients:
+        return []
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return list(cursor.execute(_RECORDS, (sorted(patients),), prepare=True))
+
+
+def set_pairs(connection: Connection, patient: int, found: Sequence[Found]) -> None:
+    """All pairs that a patient is in."""
+    connection.execute("delete from identity_pair where one = %s or other = %s", (patient, patient), prepare=True)
+    if found:
+        connection.execute(_ADD_PAIRS, {
+            "patient": patient, "others": [one.other for one in found], "automatic": [one.automatic for one in found],
+            "scores": [one.score for one in found], "reasons": [one.reasons for one in found],
+        })  # fmt: skip
+
+
+def pairs_of(connection: Connection, patients: Collection[int]) -> list[Pair]:
+    """The pairs that the machine is sure of, with any of these in it."""
+    return [Pair(*row) for row in connection.execute(_PAIRS, {"all": sorted(patients)}, prepare=True)]
+
+
+def decisions_of(connection: Connection, patients: Collection[int]) -> list[Decision]:
+    """The decisions on any of these, of each pair the last."""
+    found = [Decision(*row) for row in connection.execute(_DECISIONS, {"all": sorted(patients)}, prepare=True)]
+    return list({frozenset((one.one, one.other)): one for one in found}.values())
+
+
+def decide(connection: Connection, one: int, other: int, *, linked: bool, at: datetime) -> bool:
+    """Keep a decision, unless a later one is kept; whether that changed anything."""
+    return connection.execute(_DECIDE, (one, other, one, other, linked, at)).rowcount == 1
+
+
+def is_decided(connection: Connection, one: int, other: int) -> bool:
+    """Whether anybody decided on two patients."""
+    return connection.execute(
+        "select from identity_decision where one = least(%s, %s) and other = greatest(%s, %s)", (one, other, one, other)
+    ).fetchone() is not None  # fmt: skip
+
+
+def members(connection: Connection, patients: Collection[int]) -> dict[int, int]:
+    """The person of each of these that is not alone, and of all others of those persons."""
+    return dict(connection.execute(_MEMBERS, (sorted(patients),), prepare=True).fetchall())
+
+
+def leave(connection: Connection, patients: Collection[int]) -> None:
+    """Patients that are persons alone from now on."""
+    connection.execute("delete from person_member where patient = any(%s)", (sorted(patients),))
+
+
+def join(connection: Connection, person: int | None, patients: Collection[int]) -> None:
+    """Patients that are one person from now on, a new one where None is given."""
+    number = person
+    if number is None:
+        row = connection.execute("select nextval('person_number')").fetchone()
+        number = row[0] if row else 0
+    connection.execute(_JOIN, (number, sorted(patients)))
+
+
+def _one(connection: Connection, statement: str, values: Sequence[Any]) -> Row | None:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(statement, values, prepare=True).fetchone()

@@ -1,0 +1,118 @@
+"""The machine links what is proven, shows what is doubtful, and never undoes what was decided."""
+
+import pytest
+
+from pacsd.faults import Fault, PacsdError
+from pacsd.identity.patients import PatientKey
+from tests.identity.register import Register
+
+CARD = "HC-0001-7788"
+PERSON = ("张^三", "19800102", "M")
+
+
+def ends(one: PatientKey, *others: PatientKey) -> frozenset[tuple[str, str]]:
+    return frozenset(key for key in (one, *others))
+
+
+def test_records_with_one_health_card_name_birth_date_and_sex_are_linked(register: Register) -> None:
+    one = register.state("E", "1", *PERSON, health_card=CARD)
+    other = register.state("W", "9", *PERSON, health_card="hc 0001 7788")
+    register.state("W", "10", "李^四", "19800102", "M")
+    assert register.persons() == {ends(one, other)}
+    assert register.doubtful() == set()
+    (step,) = register.identity.history("east", one)
+    assert (step.step, step.other_authority, step.other_id, step.said_by) == ("linked", "W", "9", "matching")
+
+
+def test_all_but_the_card_is_for_people_to_decide(register: Register) -> None:
+    one = register.state("E", "1", *PERSON, phone="13800001111")
+    other = register.state("W", "9", *PERSON, phone="+86 138 0000 1111")
+    assert register.persons() == set() and register.doubtful() == {ends(one, other)}
+    register.identity.decide("east", one, other, linked=True)
+    assert register.persons() == {ends(one, other)} and register.doubtful() == set()
+
+
+def test_links_are_recomputed_when_demographics_change(register: Register) -> None:
+    one = register.state("E", "1", *PERSON, health_card=CARD)
+    other = register.state("W", "9", *PERSON, health_card=CARD)
+    assert register.persons() == {ends(one, other)}
+    register.state("W", "9", "王^五", "19550505", "F")
+    assert register.persons() == set()
+    assert [step.step for step in register.identity.history("east", one)] == ["linked", "unlinked"]
+
+
+def test_a_decision_outlives_every_change(register: Register) -> None:
+    one = register.state("E", "1", *PERSON, health_card=CARD)
+    other = register.state("W", "9", *PERSON, health_card=CARD)
+    register.decide(one, other, linked=False)
+    assert register.persons() == set() and register.doubtful() == set()
+    register.state("W", "9", phone="13800001111")
+    assert register.persons() == set()
+    register.decide(other, one, linked=True)
+    register.state("W", "9", "王^五", "19550505", "F")
+    assert register.persons() == {ends(one, other)}
+
+
+def test_separated_records_do_not_come_together_through_a_third(register: Register) -> None:
+    one = register.state("E", "1", *PERSON, health_card=CARD)
+    other = register.state("W", "9", *PERSON, health_card=CARD)
+    register.decide(one, other, linked=False)
+    third = register.state("E", "2", *PERSON, health_card=CARD)
+    (found,) = register.persons()
+    assert found in (ends(one, third), ends(other, third))
+
+
+def test_nobody_is_linked_who_contradicts_a_member(register: Register) -> None:
+    """The second has no identity card; the third has another than the first."""
+    cards = "110101198001021238", "110101198001029870"
+    one = register.state("E", "1", *PERSON, health_card=CARD, id_card=cards[0])
+    register.state("E", "2", *PERSON, health_card=CARD)
+    third = register.state("W", "3", *PERSON, health_card=CARD, id_card=cards[1])
+    (found,) = register.persons()
+    assert not {one, third} <= found and len(found) == 2
+
+
+def test_a_merge_takes_the_record_out_and_its_decisions_to_the_survivor(register: Register) -> None:
+    one, two = register.state("E", "1", *PERSON), register.state("E", "2", *PERSON)
+    other = register.state("W", "9", "王^五", "19550505", "F")
+    register.decide(one, other, linked=True)
+    assert register.persons() == {ends(one, other)}
+    register.merge(one, two)
+    assert register.persons() == {ends(two, other)}
+    register.identity.unmerge("east", one)
+    assert register.persons() == {ends(one, other)}
+
+
+def test_decisions_need_records_that_can_be_seen(register: Register) -> None:
+    one, other = register.state("E", "1", *PERSON), register.state("W", "9", *PERSON)
+    for code, mine, theirs in (("east", one, PatientKey("W", "8")), ("west", other, one)):
+        with pytest.raises(PacsdError) as caught:
+            register.identity.decide(code, mine, theirs, linked=True)
+        assert caught.value.fault is Fault.NOT_FOUND
+    with pytest.raises(PacsdError) as caught:
+        register.identity.decide("east", one, one, linked=True)
+    assert caught.value.fault is Fault.CONFLICT
+
+
+def test_a_rebuild_links_the_same_and_knows_the_history(register: Register) -> None:
+    keys = [register.state("E", str(n), *PERSON, health_card=CARD, phone=f"1380000000{n}") for n in range(4)]
+    far = register.state("W", "9", "王^五", "19550505", "F")
+    register.decide(keys[0], far, linked=True)
+    register.decide(keys[1], keys[2], linked=False)
+    register.merge(keys[3], keys[0])
+    before, shown = register.persons(), register.shown()
+    histories = [register.identity.history("east", key) for key in (*keys, far)]
+    register.forget()
+    register.replay(times=2)
+    assert register.shown() == shown
+    assert register.persons() == before
+    after = [[step for step in register.identity.history("east", key) if step in old]
+             for key, old in zip((*keys, far), histories, strict=True)]  # fmt: skip
+    assert after == [list(old) for old in histories]
+
+
+def test_the_proof_of_a_link_can_be_another_by_configuration(register: Register) -> None:
+    register = Register(register.house, proofs=("id_card",))
+    one = register.state("E", "1", *PERSON, id_card="110101198001021238")
+    other = register.state("W", "9", *PERSON, id_card="110101800102123")
+    assert register.persons() == {ends(one, other)}
