@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 ROLES = ("dimse", "web", "hl7", "worker")
-SERVICES = ("echo", "store", "find", "move", "get")
+SERVICES = ("echo", "store", "find", "move", "get", "ups")
 MIB = 1024**2
 GIB = 1024**3
 

@@ -69,9 +69,15 @@ def _services(claims: Claims, words: Words) -> Iterator[Sequence[str]]:
 
 def _query_classes(claims: Claims, words: Words) -> Iterator[Sequence[str]]:
     for one in claims["dimse"]["sop_classes"]:
-        if one["service"] != "C-STORE":
+        if one["service"].startswith("C-") and one["service"] != "C-STORE":
             levels = ", ".join(one["levels"])
             yield one["service"], _retired(one, words), f"`{one['uid']}`", levels
+
+
+def _normalized_classes(claims: Claims, words: Words) -> Iterator[Sequence[str]]:
+    for one in claims["dimse"]["sop_classes"]:
+        if not one["service"].startswith("C-"):
+            yield one["service"], _retired(one, words), f"`{one['uid']}`", ", ".join(one["operations"])
 
 
 def _storage_classes(claims: Claims, words: Words) -> Iterator[Sequence[str]]:
@@ -126,6 +132,7 @@ def _retired(one: Claims, words: Words) -> str:
 ROWS: Mapping[str, Rows] = {
     "dimse-services": _services,
     "query-retrieve-classes": _query_classes,
+    "normalized-classes": _normalized_classes,
     "storage-classes": _storage_classes,
     "transfer-syntaxes": _transfer_syntaxes,
     "query-keys": _query_keys,

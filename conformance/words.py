@@ -6,6 +6,7 @@ HEADS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "en": {
         "dimse-services": ("service", "SCP", "SCU", "SOP classes"),
         "query-retrieve-classes": ("service", "SOP class", "UID", "levels"),
+        "normalized-classes": ("service", "SOP class", "UID", "operations"),
         "storage-classes": ("SOP class", "UID"),
         "transfer-syntaxes": ("rank", "transfer syntax", "UID", "pixel data", "transcoding", "also for queries"),
         "query-keys": ("level", "keyword", "tag", "VR", "matching", "remarks"),
@@ -17,6 +18,7 @@ HEADS: Mapping[str, Mapping[str, Sequence[str]]] = {
     "zh": {
         "dimse-services": ("服务", "SCP", "SCU", "SOP 类"),
         "query-retrieve-classes": ("服务", "SOP 类", "UID", "查询级别"),
+        "normalized-classes": ("服务", "SOP 类", "UID", "操作"),
         "storage-classes": ("SOP 类", "UID"),
         "transfer-syntaxes": ("优先次序", "传输语法", "UID", "像素数据", "转码", "亦用于查询"),
         "query-keys": ("级别", "关键字", "标签", "VR", "匹配方式", "备注"),

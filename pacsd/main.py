@@ -20,8 +20,10 @@ from pacsd.archive.worker import Chore, Worker
 from pacsd.commands import cli
 from pacsd.dimse.claims import claims as dimse_claims
 from pacsd.dimse.listener import serve_queries, serve_receiver
+from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.occupancy import Occupancy
 from pacsd.dimse.query import as_query as dimse_query
+from pacsd.dimse.ups_event import Reporter, connecting, targets
 from pacsd.identity.patients import appliers as identity_appliers
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
@@ -140,11 +142,13 @@ def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
     place = occupancy.place(context.index)
     settings = context.settings
     handover = context.run_directory / HANDOVER_SOCKET if settings.dimse.query_processes else None
-    with _opened(context, readers=2) as archive:
+    with _opened(context, readers=2 if handover else 3) as archive:
         archive.spool.prepare()
+        workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_receiver(
             context, archive, archive.directory, settings,
-            handover=handover, query=dimse_query, place=place, metrics=context.metrics(),
+            handover=handover, query=dimse_query, place=place, metrics=metrics, workflow=workflow,
+            events=None if handover else _reporter(context, archive, workflow, metrics),
         )  # fmt: skip
 
 
@@ -152,11 +156,20 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
     settings = context.settings
     place = occupancy.place(settings.dimse.receivers + context.index)
     handover = context.run_directory / HANDOVER_SOCKET
-    with _opened(context, readers=8) as archive:
+    with _opened(context, readers=9) as archive:         # one of them listens for events
+        workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_queries(
             context, archive, archive.directory, settings,
-            handover=handover, query=dimse_query, place=place, metrics=context.metrics(), short=Processors().short,
+            handover=handover, query=dimse_query, place=place, metrics=metrics, short=Processors().short,
+            workflow=workflow, events=_reporter(context, archive, workflow, metrics),
         )  # fmt: skip
+
+
+def _reporter(context: RoleContext, archive: Archive, workflow: Workflow, metrics: Metrics) -> Reporter:
+    """Tells configured AEs what they are subscribed to."""
+    settings, directory = context.settings, archive.directory
+    connect = connecting(settings, directory, Meters(metrics))
+    return Reporter(workflow.channels, targets(settings, directory), connect, stop=context.stopping)
 
 
 def _web(context: RoleContext) -> None:

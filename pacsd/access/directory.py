@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from config.settings import RemoteAESettings, Settings
 from pacsd.access.scope import Scope
 
-SERVICES = frozenset(("echo", "store", "find", "move", "get"))
+SERVICES = frozenset(("echo", "store", "find", "move", "get", "ups"))
 
 
 class Refusal(Enum):
@@ -72,6 +72,10 @@ class Directory:
         known = self._remotes.get(title, [])
         own = [one for one in known if asker is not None and one.organisation == asker.organisation_code]
         return next(iter(own or known), None)
+
+    def own_title(self, code: str) -> str:
+        """The title under which this server speaks for an organisation."""
+        return next((title for title, owner in self._own.items() if owner == code), self._settings.ae_title)
 
     def web_reader(self) -> Peer:
         """On whose behalf an unauthenticated web client acts (the organisation named in the web settings)."""

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from pacsd.codec.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, preferred
-from pacsd.dimse.acceptor import HANDLERS
+from pacsd.dimse.acceptor import HANDLERS, OF_CLASS
 from pacsd.dimse.command import C_ECHO_RQ, C_FIND_RQ, C_GET_RQ, C_MOVE_RQ, C_STORE_RQ
+from pacsd.dimse.metering import OPERATIONS
 from pacsd.dimse.negotiation import IDENTIFIER_SYNTAXES
-from pacsd.dimse.sop_classes import SOP_CLASSES, Service, SOPClass
+from pacsd.dimse.operations import CLASSES
+from pacsd.dimse.sop_classes import SOP_CLASSES, UPS_EVENT, Service, SOPClass
 
 COMMANDS = {
     Service.ECHO: C_ECHO_RQ,
@@ -15,6 +17,8 @@ COMMANDS = {
     Service.MOVE: C_MOVE_RQ,
     Service.GET: C_GET_RQ,
 }
+NAMES = {Service.UPS: "UPS"}             # of services with operations of several kinds
+EVENTS = {UPS_EVENT}                     # classes of which the server as SCP reports events
 # Where the server itself is SCU: sub-operations of these services (PS3.4 C.4.2, C.4.3).
 SUB_OPERATIONS = {Service.STORE: (Service.MOVE, Service.GET)}
 
@@ -36,8 +40,9 @@ def claims() -> Mapping[str, object]:
 def _service(service: Service) -> Mapping[str, object]:
     classes = [one for one in SOP_CLASSES if one.service is service]
     return {
-        "name": f"C-{service.name}",
-        "scp": COMMANDS[service] in HANDLERS,
+        "name": _name(service),
+        "operations": sorted({name for one in classes for name in _operations(one)}),
+        "scp": COMMANDS[service] in HANDLERS if service in COMMANDS else all(map(_operations, classes)),
         "scu_of": [f"C-{one.name}" for one in SUB_OPERATIONS.get(service, ())],
         "sop_classes": len(classes),
         "retired": sum(one.retired for one in classes),
@@ -48,10 +53,25 @@ def _sop_class(one: SOPClass) -> Mapping[str, object]:
     return {
         "uid": one.uid,
         "name": one.name,
-        "service": f"C-{one.service.name}",
+        "service": _name(one.service),
+        "operations": _operations(one),
         "levels": list(one.model.value) if one.model else [],
         "retired": one.retired,
     }
+
+
+def _name(service: Service) -> str:
+    return NAMES.get(service) or f"C-{service.name}"
+
+
+def _operations(one: SOPClass) -> list[str]:
+    """The operations of a class of a service that has several, as the tables of the dispatch have them."""
+    if one.service in COMMANDS:
+        return [OPERATIONS[COMMANDS[one.service]]]
+    declared = CLASSES.get(one.uid)
+    fields = list(declared.operations) if declared is not None else []
+    fields += [field for uid, field in OF_CLASS if uid == one.uid]
+    return [OPERATIONS[field] for field in fields] + (["N-EVENT-REPORT"] if one.uid in EVENTS else [])
 
 
 def _transfer_syntax(one: TransferSyntax) -> Mapping[str, object]:

@@ -71,7 +71,7 @@ def answer(association: Association, message: Message, services: Services) -> No
             supported = all(tag in KEY_BY_TAG or tag in COMPUTED_KEYS for tag in identifier.keys)
         try:
             pending = PENDING if supported else PENDING_UNSUPPORTED_OPTIONAL_KEYS      # PS3.4 C.4.1.1.4
-            status = _stream(association, message, services, identifier, matches, pending)
+            status = stream(association, message, services, identifier, matches, pending)
         finally:
             if isinstance(matches, Generator):
                 matches.close()                  # a cancelled query ends in the index too
@@ -102,7 +102,7 @@ def _search(
     return identifier, services.archive.search(services.query(criteria), peer.scope)
 
 
-def _stream(
+def stream(
     association: Association, message: Message, services: Services, identifier: Identifier, matches: Iterator[Match],
     status: int,
 ) -> int:  # fmt: skip

@@ -20,6 +20,7 @@ from pacsd.dimse.negotiation import Policy
 from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.pace import Pace, plenty
 from pacsd.dimse.services import Archive, Directory, Services, unchanged
+from pacsd.workflow.services import Workflow
 
 log = logging.getLogger("pacsd.dimse")
 
@@ -34,7 +35,8 @@ _ACCEPT_PAUSE_S = 0.1
 class Stopping(Protocol):
     """Says when it is time to finish."""
 
-    def wait(self) -> bool: ...
+    def wait(self, timeout_s: float | None = None) -> bool: ...
+    def is_set(self) -> bool: ...
 
 
 class RoleContext(Protocol):
@@ -45,6 +47,13 @@ class RoleContext(Protocol):
 
     def ready(self) -> None:
         """Say that the role serves."""
+
+
+class Events(Protocol):
+    """Tells subscribers what happens: ups_event.Reporter."""
+
+    def run(self) -> None:
+        """Until the role stops."""
 
 
 class Listener:
@@ -104,15 +113,18 @@ def serve_receiver(
     *,
     handover: Path | None = None,
     query: Callable[[Criteria], Any] = unchanged,
+    workflow: Workflow | None = None,
     place: Place | None = None,
     metrics: Metrics | None = None,
+    events: Events | None = None,
 ) -> None:
     """A receiver process until `context.stopping`; associations that may query go to whoever serves `handover`.
 
-    `query` makes the archive's query of what C-FIND asks; `place` is where the processes count together.
+    `query` makes the archive's query of what C-FIND asks; `place` is where the processes count together; `events` tells
+    subscribers of the worklist beside, where nobody serves queries.
     """
     _prepare_threads()
-    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone()))
+    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone()), workflow)
     acceptor = _acceptor(services, settings, handover, place)
     listener = Listener(
         acceptor,
@@ -122,7 +134,7 @@ def serve_receiver(
         share=True,
     )
     threading.Thread(target=listener.serve, daemon=True).start()
-    _until_stopped(context, listener, acceptor, settings)
+    _until_stopped(context, listener, acceptor, settings, events)
 
 
 def serve_queries(
@@ -135,19 +147,26 @@ def serve_queries(
     query: Callable[[Criteria], Any] = unchanged,
     place: Place | None = None,
     metrics: Metrics | None = None,
+    workflow: Workflow | None = None,
+    events: Events | None = None,
     short: Callable[[], bool] = plenty,
 ) -> None:
     """A query process until `context.stopping`; gives way to receivers where `short` says that processors are."""
     os.nice(_QUERY_NICE)
     _prepare_threads()
-    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone(), short=short))
+    pace = Pace(place or Alone(), short=short)
+    services = _services(archive, directory, settings, query, metrics, pace, workflow)
     acceptor = _acceptor(services, settings, None, place)
     door = Door(handover, lambda connection, address, body: start(acceptor, connection, address, body))
     threading.Thread(target=door.serve, daemon=True).start()
-    _until_stopped(context, door, acceptor, settings)
+    _until_stopped(context, door, acceptor, settings, events)
 
 
-def _until_stopped(context: RoleContext, entrance: Listener | Door, acceptor: Acceptor, settings: Settings) -> None:
+def _until_stopped(
+    context: RoleContext, entrance: Listener | Door, acceptor: Acceptor, settings: Settings, events: Events | None
+) -> None:
+    if events is not None:
+        threading.Thread(target=events.run, daemon=True).start()
     context.ready()
     context.stopping.wait()
     entrance.close()
@@ -161,6 +180,7 @@ def _services(
     query: Callable[[Criteria], Any],
     metrics: Metrics | None,
     pace: Pace,
+    workflow: Workflow | None,
 ) -> Services:
     dimse = settings.dimse
     return Services(
@@ -173,6 +193,7 @@ def _services(
         connect_timeout_s=dimse.connect_timeout_s,
         meters=Meters(metrics),
         pace=pace,
+        workflow=workflow,
     )
 
 

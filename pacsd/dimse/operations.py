@@ -5,6 +5,9 @@ A class that stands here stands in `sop_classes.py` too, with the service an AE 
 
 from collections.abc import Mapping
 
+from pacsd.dimse import unified_procedure_step
 from pacsd.dimse.normalized import NormalizedClass
 
-CLASSES: Mapping[str, NormalizedClass] = {}      # by abstract syntax
+CLASSES: Mapping[str, NormalizedClass] = {       # by abstract syntax
+    **unified_procedure_step.CLASSES,
+}

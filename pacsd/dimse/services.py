@@ -13,6 +13,8 @@ from pacsd.archive.retrieve import DatasetReader, InstanceRef, Selection
 from pacsd.dimse.metering import Meters
 from pacsd.dimse.occupancy import Alone
 from pacsd.dimse.pace import Pace
+from pacsd.faults import Fault, PacsdError
+from pacsd.workflow.services import Workflow
 
 
 class Reception(Protocol):
@@ -115,7 +117,7 @@ def unchanged(criteria: Any) -> Any:
 class Services:
     """What a handler works with. `move_associations`: how many one C-MOVE opens at most.
 
-    `query` makes the archive's query of a `find.Criteria`.
+    `query` makes the archive's query of a `find.Criteria`. `workflow` is where worklists and their steps are kept.
     """
 
     archive: Archive
@@ -127,3 +129,10 @@ class Services:
     connect_timeout_s: float = 15.0
     meters: Meters = field(default_factory=Meters)
     pace: Pace = field(default_factory=lambda: Pace(Alone()))
+    workflow: Workflow | None = None
+
+    def worklist(self) -> Workflow:
+        """The workflow. Raises PacsdError UNAVAILABLE where there is none."""
+        if self.workflow is None:
+            raise PacsdError(Fault.UNAVAILABLE, "this server keeps no worklist")
+        return self.workflow

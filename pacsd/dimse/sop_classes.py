@@ -18,6 +18,7 @@ class Service(Enum):
     FIND = "find"
     MOVE = "move"
     GET = "get"
+    UPS = "ups"
 
 
 class Model(Enum):
@@ -333,10 +334,24 @@ def _non_patient(model: InformationModel) -> tuple[SOPClass, ...]:
     )
 
 
+UPS_PUSH = "1.2.840.10008.5.1.4.34.6.1"
+UPS_WATCH = "1.2.840.10008.5.1.4.34.6.2"
+UPS_PULL = "1.2.840.10008.5.1.4.34.6.3"
+UPS_EVENT = "1.2.840.10008.5.1.4.34.6.4"
+UPS_QUERY = "1.2.840.10008.5.1.4.34.6.5"
+
+UPS_CLASSES = (  # PS3.4 CC.3.1
+    SOPClass(UPS_PUSH, "Unified Procedure Step - Push", Service.UPS),
+    SOPClass(UPS_WATCH, "Unified Procedure Step - Watch", Service.UPS),
+    SOPClass(UPS_PULL, "Unified Procedure Step - Pull", Service.UPS),
+    SOPClass(UPS_EVENT, "Unified Procedure Step - Event", Service.UPS),
+    SOPClass(UPS_QUERY, "Unified Procedure Step - Query", Service.UPS),
+)
+
 NON_PATIENT_CLASSES = tuple(one for model in MODELS for one in _non_patient(model))     # PS3.4 GG, U, X, BB, HH, II, JJ
 
 SOP_CLASSES: tuple[SOPClass, ...] = (
-    *VERIFICATION_CLASSES, *QUERY_RETRIEVE_CLASSES, *STORAGE_CLASSES, *NON_PATIENT_CLASSES
+    *VERIFICATION_CLASSES, *QUERY_RETRIEVE_CLASSES, *STORAGE_CLASSES, *NON_PATIENT_CLASSES, *UPS_CLASSES
 )
 _BY_UID: dict[str, SOPClass] = {one.uid: one for one in SOP_CLASSES}
 

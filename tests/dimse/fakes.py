@@ -165,6 +165,7 @@ def running(
     private_sop_classes: frozenset[str] = frozenset(),
     move_associations: int = 1,
     metrics: Metrics | None = None,
+    workflow: Any = None,
     **acceptor_options: Any,
 ) -> Iterator[Server]:
     """Serve until the block ends."""
@@ -172,7 +173,7 @@ def running(
     directory = directory or FakeDirectory()
     services = Services(
         archive, directory, move_associations=move_associations, artim_timeout_s=artim_s, idle_timeout_s=idle_s,
-        meters=Meters(metrics),
+        meters=Meters(metrics), workflow=workflow,
     )  # fmt: skip
     acceptor = Acceptor(
         services,

@@ -28,6 +28,7 @@ STATUS: Mapping[Reason, int] = {         # PS3.18 Tables 11.4.3-1, 11.5.3-1, 11.
     Reason.PERFORMER_UNREACHABLE: 409,
     Reason.OF_ANOTHER_ORGANISATION: 403,
     Reason.DUPLICATE: 409,
+    Reason.RESERVED_UID: 400,
     Reason.INVALID_VALUE: 400,
     Reason.NOT_ALLOWED: 400,
     Reason.MISSING_ATTRIBUTE: 400,
