@@ -2,11 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import ModuleType
 
 from conformance.dicomweb import command as dicomweb
+from conformance.ups import command as ups
 
-SUITES = {"dicomweb": dicomweb}
+SUITES: Mapping[str, ModuleType] = {"dicomweb": dicomweb, "ups": ups}
 
 
 def main(arguments: Sequence[str]) -> int:

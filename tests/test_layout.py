@@ -65,7 +65,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "alembic": ("pacsd.index", "fhir.store"),
     "boto3": ("pacsd.blobs",),
     "botocore": ("pacsd.blobs",),
-    "pynetdicom": ("pacsd.dimse", "pacsd.commands"),
+    "pynetdicom": ("pacsd.dimse", "pacsd.commands", "conformance"),
     "starlette": ("pacsd.web", "fhir.web"),
     "uvicorn": ("pacsd.web",),
     "uvloop": ("pacsd.web",),

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 
 from config.settings import RemoteAESettings
-from pacsd.access.directory import Peer
+from pacsd.access.directory import Peer, Refusal
 from tests.dimse.fakes import Server, running
 from tests.workflow.conftest import Office
 from tests.workflow.steps import step
@@ -26,7 +26,9 @@ class Switch:
     office: Office
     remotes: dict[str, RemoteAESettings] = field(default_factory=dict)
 
-    def peer(self, *, calling: str, called: str, address: str) -> Peer:
+    def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal:
+        if called != "PACSD":
+            return Refusal.CALLED_TITLE
         return replace(self.office.reader if calling == "READER" else self.office.peer, title=calling)
 
     def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None:
