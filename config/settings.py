@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 ROLES = ("dimse", "web", "hl7", "worker")
-SERVICES = ("echo", "store", "find", "move", "get", "worklist", "mpps", "commitment")
+SERVICES = ("echo", "store", "find", "move", "get", "worklist", "mpps", "commitment", "ups")
 REJECTED = ("hide", "notes", "keep")
 MIB = 1024**2
 GIB = 1024**3

@@ -2,12 +2,14 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import ModuleType
 
 from conformance.dicomweb import command as dicomweb
 from conformance.exams import command as exams
+from conformance.ups import command as ups
 
-SUITES = {"dicomweb": dicomweb, "exams": exams}
+SUITES: Mapping[str, ModuleType] = {"dicomweb": dicomweb, "exams": exams, "ups": ups}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -25,6 +25,7 @@ from pacsd.dimse import availability, commitment
 from pacsd.dimse.claims import claims as dimse_claims
 from pacsd.dimse.listener import serve_queries, serve_receiver
 from pacsd.dimse.metering import Meters as DimseMeters
+from pacsd.dimse.metering import Metrics
 from pacsd.dimse.note_sender import NoteSender
 from pacsd.dimse.notifier import Kind, Notifier
 from pacsd.dimse.occupancy import Occupancy
@@ -32,6 +33,7 @@ from pacsd.dimse.query import as_query as dimse_query
 from pacsd.dimse.requestor import Proposal
 from pacsd.dimse.services import Department
 from pacsd.dimse.sop_classes import INSTANCE_AVAILABILITY_NOTIFICATION, STORAGE_COMMITMENT
+from pacsd.dimse.ups_event import Reporter, connecting, targets
 from pacsd.identity.services import Identity
 from pacsd.identity.services import appliers as identity_appliers
 from pacsd.index.claims import claims as query_claims
@@ -155,9 +157,10 @@ def _workflow(settings: Settings, archive: Archive) -> Workflow:
     )
 
 
-def _department(settings: Settings, archive: Archive) -> Department:
-    workflow = _workflow(settings, archive)
-    return Department(workflow.performed_steps, archive.commitments, workflow.notifications)
+def _department(archive: Archive, workflow: Workflow) -> Department:
+    return Department(
+        workflow.performed_steps, archive.commitments, workflow.notifications, ModalityWorklist(archive.pool), workflow
+    )
 
 
 def _appliers(settings: Settings, archive: Archive) -> Appliers:
@@ -187,12 +190,14 @@ def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
     place = occupancy.place(context.index)
     settings = context.settings
     handover = context.run_directory / HANDOVER_SOCKET if settings.dimse.query_processes else None
-    with _opened(context, readers=2) as archive:
+    with _opened(context, readers=2 if handover else 3) as archive:
         archive.spool.prepare()
+        workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_receiver(
             context, archive, archive.directory, settings,
-            handover=handover, query=dimse_query, worklist=ModalityWorklist(archive.pool), place=place,
-            metrics=context.metrics(), department=_department(settings, archive),
+            handover=handover, query=dimse_query, place=place, metrics=metrics,
+            department=_department(archive, workflow),
+            events=None if handover else _reporter(context, archive, workflow, metrics),
         )  # fmt: skip
 
 
@@ -200,12 +205,20 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
     settings = context.settings
     place = occupancy.place(settings.dimse.receivers + context.index)
     handover = context.run_directory / HANDOVER_SOCKET
-    with _opened(context, readers=8) as archive:
+    with _opened(context, readers=9) as archive:         # one of them listens for events
+        workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_queries(
             context, archive, archive.directory, settings,
-            handover=handover, query=dimse_query, worklist=ModalityWorklist(archive.pool), place=place,
-            metrics=context.metrics(), short=Processors().short, department=_department(settings, archive),
+            handover=handover, query=dimse_query, place=place, metrics=metrics, short=Processors().short,
+            department=_department(archive, workflow), events=_reporter(context, archive, workflow, metrics),
         )  # fmt: skip
+
+
+def _reporter(context: RoleContext, archive: Archive, workflow: Workflow, metrics: Metrics) -> Reporter:
+    """Tells configured AEs what they are subscribed to."""
+    settings, directory = context.settings, archive.directory
+    connect = connecting(settings, directory, DimseMeters(metrics))
+    return Reporter(workflow.channels, targets(settings, directory), connect, stop=context.stopping)
 
 
 def _web(context: RoleContext) -> None:
@@ -267,7 +280,7 @@ def _worker(context: RoleContext) -> None:
 @contextmanager
 def _notifying(context: RoleContext, archive: Archive) -> Iterator[None]:
     """AEs are told what waits for them, until the role ends."""
-    department = _department(context.settings, archive)
+    department = _department(archive, _workflow(context.settings, archive))
     tell_availability = partial(availability.tell, archive, department)
     kinds = {
         COMMITMENT: Kind(Proposal(STORAGE_COMMITMENT, as_scp=True), partial(commitment.tell, department)),

@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from config.settings import RemoteAESettings, Settings
 from pacsd.access.scope import Rejected, Scope
 
-SERVICES = frozenset(("echo", "store", "find", "move", "get", "worklist", "mpps", "commitment"))
+SERVICES = frozenset(("echo", "store", "find", "move", "get", "worklist", "mpps", "commitment", "ups"))
 
 
 class Refusal(Enum):
@@ -82,6 +82,10 @@ class Directory:
         """Where to reach an organisation's own AE of this title: another's is somebody else."""
         known = self._remotes.get(title, [])
         return next((one for one in known if self._keys[one.organisation] == organisation), None)
+
+    def own_title(self, code: str) -> str:
+        """The title under which this server speaks for an organisation."""
+        return next((title for title, one in self._own.items() if one.organisation == code), self._settings.ae_title)
 
     def web_reader(self) -> Peer:
         """On whose behalf an unauthenticated web client acts (the organisation named in the web settings)."""

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from pacsd.access.directory import Peer, Refusal
-from pacsd.dimse import echo, find, get, move, normalized, store
+from pacsd.dimse import echo, find, get, move, normalized, store, ups_find
 from pacsd.dimse.associate import AssociateReject, AssociateRequest, decode_request, encode_accept, encode_reject
 from pacsd.dimse.association import Association, Message, Timeouts, say_last
 from pacsd.dimse.buffers import BufferPool
@@ -30,7 +30,7 @@ from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.operations import CLASSES
 from pacsd.dimse.pdu import A_ASSOCIATE_RQ, abort_pdu, read_pdu
 from pacsd.dimse.services import Services
-from pacsd.dimse.sop_classes import Service, sop_class
+from pacsd.dimse.sop_classes import UPS_PULL, UPS_QUERY, UPS_WATCH
 from pacsd.dimse.statuses import PROCESSING_FAILURE, UNRECOGNIZED_OPERATION, response
 from pacsd.dimse.violations import AbortReason, AbortSource, AssociationEnded, PeerGone, Violation
 
@@ -46,7 +46,9 @@ HANDLERS: Mapping[int, Handler] = {      # by Command Field
     C_GET_RQ: get.answer,
     **dict.fromkeys(NORMALIZED, partial(normalized.answer, classes=CLASSES)),
 }
-OF_SERVICE: Mapping[tuple[Service, int], Handler] = {}   # where the class of a context has a handler of its own
+OF_CLASS: Mapping[tuple[str, int], Handler] = {          # where the class of a context has a handler of its own
+    (uid, C_FIND_RQ): ups_find.answer for uid in (UPS_WATCH, UPS_PULL, UPS_QUERY)
+}
 
 
 class Session:
@@ -257,9 +259,8 @@ class Acceptor:
             association.send(message.context, response(message.command, PROCESSING_FAILURE, comment=comment))
 
     def _handler(self, message: Message) -> Handler | None:
-        declared, field = sop_class(message.context.abstract_syntax), message.command.field
-        own = OF_SERVICE.get((declared.service, field)) if declared is not None else None
-        return own or self._handlers.get(field)
+        field = message.command.field
+        return OF_CLASS.get((message.context.abstract_syntax, field)) or self._handlers.get(field)
 
     def _answer_unknown(self, association: Association, message: Message) -> None:
         """A late C-CANCEL is nothing (PS3.7 9.3.2.3); a response nobody waits for breaks the protocol."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pacsd.codec.transfer_syntaxes import TRANSFER_SYNTAXES, TransferSyntax, preferred
-from pacsd.dimse.acceptor import HANDLERS
+from pacsd.dimse.acceptor import HANDLERS, OF_CLASS
 from pacsd.dimse.command import C_ECHO_RQ, C_FIND_RQ, C_GET_RQ, C_MOVE_RQ, C_STORE_RQ, N_CREATE_RQ
 from pacsd.dimse.metering import OPERATIONS
 from pacsd.dimse.negotiation import IDENTIFIER_SYNTAXES
@@ -12,6 +12,7 @@ from pacsd.dimse.sop_classes import (
     INSTANCE_AVAILABILITY_NOTIFICATION,
     SOP_CLASSES,
     STORAGE_COMMITMENT,
+    UPS_EVENT,
     Service,
     SOPClass,
 )
@@ -25,8 +26,9 @@ COMMANDS = {
     Service.WORKLIST: C_FIND_RQ,
 }
 # of services that are not called as their command is
-NAMES = {Service.WORKLIST: "C-FIND, worklist", Service.MPPS: "MPPS", Service.COMMITMENT: "Storage Commitment"}
-EVENTS = {STORAGE_COMMITMENT}            # classes of which the server as SCP reports events
+NAMES = {Service.WORKLIST: "C-FIND, worklist", Service.MPPS: "MPPS", Service.COMMITMENT: "Storage Commitment",
+         Service.UPS: "UPS"}  # fmt: skip
+EVENTS = {STORAGE_COMMITMENT, UPS_EVENT}                 # classes of which the server as SCP reports events
 # Where the server is SCU alone (PS3.4 R.3): pacsd.dimse.availability
 SCU_CLASSES = (("Instance Availability Notification", INSTANCE_AVAILABILITY_NOTIFICATION, (N_CREATE_RQ,)),)
 # Where the server itself is SCU: sub-operations of these services (PS3.4 C.4.2, C.4.3).
@@ -84,6 +86,7 @@ def _operations(one: SOPClass) -> list[str]:
         return [OPERATIONS[COMMANDS[one.service]]]
     declared = CLASSES.get(one.uid)
     fields = list(declared.operations) if declared is not None else []
+    fields += [field for uid, field in OF_CLASS if uid == one.uid]
     return [OPERATIONS[field] for field in fields] + (["N-EVENT-REPORT"] if one.uid in EVENTS else [])
 
 

@@ -80,7 +80,7 @@ def answer(association: Association, message: Message, services: Services) -> No
                 identifier, message.context.transfer_syntax, retrieve_ae_title=association.called,
                 character_set=character_set,
             )  # fmt: skip
-            status = _stream(association, message, services, writer, matches, pending)
+            status = stream(association, message, services, writer, matches, pending)
         finally:
             if isinstance(matches, Generator):
                 matches.close()                  # a cancelled query ends in the index too
@@ -111,7 +111,7 @@ def _search(
     return identifier, services.archive.search(services.query(criteria), peer.scope)
 
 
-def _stream(
+def stream(
     association: Association, message: Message, services: Services, writer: AnswerWriter, matches: Iterator[Match],
     status: int,
 ) -> int:  # fmt: skip

@@ -19,7 +19,7 @@ from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.negotiation import Policy
 from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.pace import Pace, plenty
-from pacsd.dimse.services import Archive, Department, Directory, Services, WorklistSearch, unchanged
+from pacsd.dimse.services import Archive, Department, Directory, Services, unchanged
 
 log = logging.getLogger("pacsd.dimse")
 
@@ -34,7 +34,8 @@ _ACCEPT_PAUSE_S = 0.1
 class Stopping(Protocol):
     """Says when it is time to finish."""
 
-    def wait(self) -> bool: ...
+    def wait(self, timeout_s: float | None = None) -> bool: ...
+    def is_set(self) -> bool: ...
 
 
 class RoleContext(Protocol):
@@ -45,6 +46,13 @@ class RoleContext(Protocol):
 
     def ready(self) -> None:
         """Say that the role serves."""
+
+
+class Events(Protocol):
+    """Tells subscribers what happens: ups_event.Reporter."""
+
+    def run(self) -> None:
+        """Until the role stops."""
 
 
 class Listener:
@@ -104,19 +112,18 @@ def serve_receiver(
     *,
     handover: Path | None = None,
     query: Callable[[Criteria], Any] = unchanged,
-    worklist: WorklistSearch | None = None,
     place: Place | None = None,
     metrics: Metrics | None = None,
     department: Department | None = None,
+    events: Events | None = None,
 ) -> None:
     """A receiver process until `context.stopping`; associations that may query go to whoever serves `handover`.
 
-    `query` makes the archive's query of what C-FIND asks; `place` is where the processes count together.
+    `query` makes the archive's query of what C-FIND asks; `place` is where the processes count together; `events` tells
+    subscribers of the worklist beside, where nobody serves queries.
     """
     _prepare_threads()
-    services = _services(
-        archive, directory, settings, query, worklist, metrics, Pace(place or Alone()), department
-    )
+    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone()), department)
     acceptor = _acceptor(services, settings, handover, place)
     listener = Listener(
         acceptor,
@@ -126,7 +133,7 @@ def serve_receiver(
         share=True,
     )
     threading.Thread(target=listener.serve, daemon=True).start()
-    _until_stopped(context, listener, acceptor, settings)
+    _until_stopped(context, listener, acceptor, settings, events)
 
 
 def serve_queries(
@@ -137,9 +144,9 @@ def serve_queries(
     *,
     handover: Path,
     query: Callable[[Criteria], Any] = unchanged,
-    worklist: WorklistSearch | None = None,
     place: Place | None = None,
     metrics: Metrics | None = None,
+    events: Events | None = None,
     short: Callable[[], bool] = plenty,
     department: Department | None = None,
 ) -> None:
@@ -147,14 +154,18 @@ def serve_queries(
     os.nice(_QUERY_NICE)
     _prepare_threads()
     pace = Pace(place or Alone(), short=short)
-    services = _services(archive, directory, settings, query, worklist, metrics, pace, department)
+    services = _services(archive, directory, settings, query, metrics, pace, department)
     acceptor = _acceptor(services, settings, None, place)
     door = Door(handover, lambda connection, address, body: start(acceptor, connection, address, body))
     threading.Thread(target=door.serve, daemon=True).start()
-    _until_stopped(context, door, acceptor, settings)
+    _until_stopped(context, door, acceptor, settings, events)
 
 
-def _until_stopped(context: RoleContext, entrance: Listener | Door, acceptor: Acceptor, settings: Settings) -> None:
+def _until_stopped(
+    context: RoleContext, entrance: Listener | Door, acceptor: Acceptor, settings: Settings, events: Events | None
+) -> None:
+    if events is not None:
+        threading.Thread(target=events.run, daemon=True).start()
     context.ready()
     context.stopping.wait()
     entrance.close()
@@ -166,7 +177,6 @@ def _services(
     directory: Directory,
     settings: Settings,
     query: Callable[[Criteria], Any],
-    worklist: WorklistSearch | None,
     metrics: Metrics | None,
     pace: Pace,
     department: Department | None,
@@ -176,7 +186,6 @@ def _services(
         archive,
         directory,
         query=query,
-        worklist=worklist,
         move_associations=dimse.move_associations,
         artim_timeout_s=dimse.artim_timeout_s,
         idle_timeout_s=dimse.idle_timeout_s,

@@ -49,7 +49,8 @@ IDENTIFIER_SYNTAXES = (                # of requests and responses we write ours
 )
 _MIN_PEER_PDU_BYTES = 128              # below it a data set would be all headers
 _RETRIEVE = frozenset((Service.MOVE, Service.GET))
-_QUERIES = _RETRIEVE | {Service.FIND, Service.WORKLIST}
+# what computes much, and would slow down what arrives
+_QUERIES = _RETRIEVE | {Service.FIND, Service.WORKLIST, Service.UPS}
 _EXTENDED = _QUERIES | {Service.STORE}
 _STORAGE_INFORMATION = bytes((2, 0, 3, 0, 0, 0))     # PS3.4 Table B.3-2: level 2, signatures kept, nothing coerced
 
@@ -94,7 +95,7 @@ class Policy:
 
 
 def wants_queries(request: AssociateRequest) -> bool:
-    """Whether any proposed context is of a class that queries or retrieves."""
+    """Whether any proposed context is of a class that is served by the processes for queries."""
     declared = (sop_class(one.abstract_syntax) for one in request.contexts)
     return any(one is not None and one.service in _QUERIES for one in declared)
 
@@ -204,12 +205,17 @@ def _answer_extended(request: AssociateRequest, policy: Policy) -> list[Extended
         if declared.service is Service.STORE:
             offered = _STORAGE_INFORMATION
         else:
-            ours: tuple[int, ...] = (1,) if declared.service in _RETRIEVE else (1, 1, 1)
-            ours = (0, *ours[1:]) if declared.non_patient else ours      # one level: nothing to be relational
+            ours = _query_information(declared)
             offered = bytes(mine & theirs for mine, theirs in zip(ours, asked.information, strict=False))
             offered = offered.ljust(len(asked.information), b"\0")
         answers.append(ExtendedNegotiation(asked.sop_class_uid, offered[: len(asked.information)]))
     return answers
+
+
+def _query_information(declared: SOPClass) -> tuple[int, ...]:
+    """Relational queries, combined dates and times, fuzzy names; of a worklist the first two always (PS3.4 K.5.1)."""
+    ours: tuple[int, ...] = (1,) if declared.service in _RETRIEVE else (1, 1, 1)
+    return (0, *ours[1:]) if declared.non_patient else ours              # one level: nothing to be relational
 
 
 def _options(answered: ExtendedNegotiation) -> QueryOptions:

@@ -125,7 +125,7 @@ def answer(
         declared, operation = _operation(message, classes)
         request = _request(association, message, declared)
         reply = operation(request, services)
-        values, dataset = _response(message, reply)
+        values, dataset = _response(message, reply, request.peer)
     except OperationError as error:
         association.discard_dataset()
         association.send(message.context, operation_failure(command, error))
@@ -219,7 +219,7 @@ def _dataset(association: Association, message: Message, declared: NormalizedCla
         raise OperationError(PROCESSING_FAILURE, error.message) from error
 
 
-def _response(message: Message, reply: Reply) -> tuple[dict[int, Value], bytes | None]:
+def _response(message: Message, reply: Reply, peer: Peer) -> tuple[dict[int, Value], bytes | None]:
     """The values and the data set of a success or a warning (PS3.7 10.3)."""
     command = message.command
     values = response(command, reply.status, comment=reply.comment)
@@ -231,7 +231,7 @@ def _response(message: Message, reply: Reply) -> tuple[dict[int, Value], bytes |
         values[element] = command.number(element)
     if reply.dataset is None:
         return values, None
-    return values, encoded(reply.dataset, message.context.transfer_syntax)
+    return values, encoded(reply.dataset, message.context.transfer_syntax, character_set=peer.character_set)
 
 
 def _go_on(

@@ -5,10 +5,11 @@ A class that stands here stands in `sop_classes.py` too, with the service an AE 
 
 from collections.abc import Mapping
 
-from pacsd.dimse import commitment, performed_step
+from pacsd.dimse import commitment, performed_step, unified_procedure_step
 from pacsd.dimse.normalized import NormalizedClass
 
 CLASSES: Mapping[str, NormalizedClass] = {       # by abstract syntax
     **performed_step.CLASSES,
     **commitment.CLASSES,
+    **unified_procedure_step.CLASSES,
 }

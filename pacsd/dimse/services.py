@@ -18,6 +18,7 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.workflow.modality_worklist import StepQuery
 from pacsd.workflow.notifications import Notifications
 from pacsd.workflow.performed_steps import PerformedSteps
+from pacsd.workflow.services import Workflow
 
 
 class Reception(Protocol):
@@ -112,11 +113,13 @@ class Archive(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Department:
-    """What modalities tell of their work, and are told."""
+    """Who is to do what, who tells what was done, and is told: worklists, performed steps, storage commitment."""
 
     performed_steps: PerformedSteps
     commitments: Commitments
     notifications: Notifications
+    worklist: WorklistSearch             # of modalities
+    workflow: Workflow                   # of unified procedure steps
 
 
 class Directory(Protocol):
@@ -142,7 +145,6 @@ class Services:
     archive: Archive
     directory: Directory
     query: Callable[[Any], Any] = unchanged
-    worklist: WorklistSearch | None = None
     move_associations: int = 1
     artim_timeout_s: float = 30.0
     idle_timeout_s: float = 300.0

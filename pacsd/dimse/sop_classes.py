@@ -21,6 +21,7 @@ class Service(Enum):
     WORKLIST = "worklist"
     MPPS = "mpps"
     COMMITMENT = "commitment"
+    UPS = "ups"
 
 
 class Model(Enum):
@@ -350,12 +351,25 @@ PERFORMED_STEP_CLASSES = (  # PS3.4 F.7, F.8
     SOPClass(MPPS_RETRIEVE, "Modality Performed Procedure Step Retrieve", Service.MPPS),
 )
 COMMITMENT_CLASSES = (SOPClass(STORAGE_COMMITMENT, "Storage Commitment Push Model", Service.COMMITMENT),)  # PS3.4 J.3
+UPS_PUSH = "1.2.840.10008.5.1.4.34.6.1"
+UPS_WATCH = "1.2.840.10008.5.1.4.34.6.2"
+UPS_PULL = "1.2.840.10008.5.1.4.34.6.3"
+UPS_EVENT = "1.2.840.10008.5.1.4.34.6.4"
+UPS_QUERY = "1.2.840.10008.5.1.4.34.6.5"
+
+UPS_CLASSES = (  # PS3.4 CC.3.1
+    SOPClass(UPS_PUSH, "Unified Procedure Step - Push", Service.UPS),
+    SOPClass(UPS_WATCH, "Unified Procedure Step - Watch", Service.UPS),
+    SOPClass(UPS_PULL, "Unified Procedure Step - Pull", Service.UPS),
+    SOPClass(UPS_EVENT, "Unified Procedure Step - Event", Service.UPS),
+    SOPClass(UPS_QUERY, "Unified Procedure Step - Query", Service.UPS),
+)
 
 NON_PATIENT_CLASSES = tuple(one for model in MODELS for one in _non_patient(model))     # PS3.4 GG, U, X, BB, HH, II, JJ
 
 SOP_CLASSES: tuple[SOPClass, ...] = (
     *VERIFICATION_CLASSES, *QUERY_RETRIEVE_CLASSES, *STORAGE_CLASSES, *NON_PATIENT_CLASSES, *WORKLIST_CLASSES,
-    *PERFORMED_STEP_CLASSES, *COMMITMENT_CLASSES,
+    *PERFORMED_STEP_CLASSES, *COMMITMENT_CLASSES, *UPS_CLASSES,
 )
 _BY_UID: dict[str, SOPClass] = {one.uid: one for one in SOP_CLASSES}
 

@@ -123,7 +123,7 @@ class OperationError(Exception):
     """A DIMSE-N operation that fails with a status of PS3.7 Annex C or of its service, and what may go with it.
 
     `error_id`: Error ID (0000,0903), as PS3.4 F.7.2.2.2 has it; `offending`: the elements at fault (0000,0901);
-    `attributes`: the Attribute Identifier List (0000,1005) of C.5.12 and C.5.13. `comment` is shown to the peer, so
+    `attributes`: the Attribute Identifier List (0000,1005) of C.5.13 and C.5.17. `comment` is shown to the peer, so
     it names tags and UIDs, never patient data.
     """
 

@@ -12,7 +12,6 @@ from pacsd.dimse.criteria import criteria_of
 from pacsd.dimse.identifier import Identifier, Key, read_identifier
 from pacsd.dimse.negotiation import QueryOptions
 from pacsd.dimse.services import Services
-from pacsd.faults import Fault, PacsdError
 from pacsd.workflow.modality_worklist import StepQuery, is_supported
 
 
@@ -31,8 +30,6 @@ def search(
     association: Association, message: Message, services: Services
 ) -> tuple[Identifier, Generator[Item, None, None]]:
     """The keys of a C-FIND, and the items of the peer's own organisation that match. Raises PacsdError."""
-    if services.worklist is None:
-        raise PacsdError(Fault.UNSUPPORTED, "there is no worklist here")
     peer = association.require_peer()
     identifier = read_identifier(
         association.read_identifier(message), message.context.transfer_syntax,
@@ -40,7 +37,7 @@ def search(
     )  # fmt: skip
     options = association.options.get(message.context.abstract_syntax, QueryOptions())
     query = StepQuery(tuple(criteria_of(identifier.keys)), fuzzy=options.fuzzy)
-    return identifier, _items(services.worklist(query, Scope((peer.organisation,), peer.organisation)))
+    return identifier, _items(services.of_department().worklist(query, Scope((peer.organisation,), peer.organisation)))
 
 
 def supported(identifier: Identifier) -> bool:

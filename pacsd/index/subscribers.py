@@ -2,7 +2,7 @@
 
 A report is a row for each subscriber, written with the change it tells of and deleted when the subscriber's channel has
 taken it: nothing is skipped, however late a transaction commits, and reports of one workitem come in the order of its
-changes, which its row lock makes.
+changes, which its row lock makes. Whoever holds a channel renews it; one that was not is nobody's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -41,7 +41,8 @@ insert into subscriber as s (organisation, ae_title) values (%s, %s)
 on conflict (ae_title, organisation) do update set revision = s.revision + 1 returning {_FIELDS}
 """
 _STATE = """
-update subscriber set record = %s, worklist = %s, worklist_lock = %s, filter = %s, reads = %s where pk = %s
+update subscriber set record = %s, worklist = %s, worklist_lock = %s, filter = %s, reads = %s, revision = %s
+where pk = %s
 """
 _SUBSCRIBE = """
 insert into subscription (subscriber, workitem, deletion_lock, by_worklist) values (%s, %s, %s, false)
@@ -71,7 +72,7 @@ def known(connection: Connection, organisation: int, ae_title: str) -> Subscribe
 def state(connection: Connection, one: Subscriber) -> None:
     """Write what was changed of a subscriber that this transaction has locked."""
     values = (one.record, one.worklist, one.worklist_lock, None if one.filter is None else Jsonb(one.filter),
-              list(one.reads), one.pk)  # fmt: skip
+              list(one.reads), one.revision, one.pk)  # fmt: skip
     connection.execute(_STATE, values)
 
 
@@ -195,19 +196,79 @@ class Notices:
             return {int(one.payload) for one in notices}
 
 
-def open_channel(pool: Pool, organisation: int, ae_title: str, channel: str) -> int:
+_FREE = "(s.channel is null or s.channel_until < now())"
+_OPEN = """
+insert into subscriber (organisation, ae_title, channel, channel_until)
+values (%s, %s, %s, now() + make_interval(secs => %s))
+on conflict (ae_title, organisation) do update
+set channel = excluded.channel, channel_until = excluded.channel_until returning pk
+"""
+_CLAIM = f"""
+update subscriber s set channel = %s, channel_until = now() + make_interval(secs => %s)
+where s.organisation = %s and s.ae_title = %s and s.due_at <= now() and {_FREE} returning pk
+"""
+_KEEP = """
+update subscriber s set channel_until = now() + make_interval(secs => %s)
+from unnest(%s::bigint[], %s::text[]) as u(s, c)
+where s.pk = u.s and s.channel = u.c and s.channel_until < now() + make_interval(secs => %s)
+"""
+_REST = """
+update subscriber set channel = null, channel_until = null, failures = 0, due_at = '-infinity'
+where pk = %s and channel = %s
+"""
+_PAUSE = """
+update subscriber set channel = null, channel_until = null, failures = failures + 1,
+    due_at = now() + make_interval(secs => least(power(2, least(failures, 30)) * %s, %s))
+where pk = %s and channel = %s
+"""
+
+
+def open_channel(pool: Pool, organisation: int, ae_title: str, channel: str, *, lease_s: float) -> int:
     """From now on this channel takes the AE's reports, and no other; the subscriber."""
-    statement = """
-        insert into subscriber (organisation, ae_title, channel) values (%s, %s, %s)
-        on conflict (ae_title, organisation) do update set channel = excluded.channel returning pk"""
-    values = (organisation, ae_title, channel)
-    return int(retried(pool, lambda connection: connection.execute(statement, values).fetchone() or (0,))[0])
+    values = (organisation, ae_title, channel, lease_s)
+    return int(retried(pool, lambda connection: connection.execute(_OPEN, values).fetchone() or (0,))[0])
+
+
+def claim_channel(pool: Pool, organisation: int, ae_title: str, channel: str, *, lease_s: float) -> int | None:
+    """The same if nobody holds one, and the pause after a failure is over."""
+    values = (channel, lease_s, organisation, ae_title)
+    with lent(pool) as connection:
+        row = connection.execute(_CLAIM, values).fetchone()
+    return None if row is None else int(row[0])
+
+
+def keep_channels(pool: Pool, channels: Sequence[tuple[int, str]], *, lease_s: float) -> None:
+    """Renew (subscriber, channel), as far as they are still held and half of the lease is over."""
+    columns = [list(column) for column in zip(*channels, strict=True)]
+    retried(pool, lambda connection: connection.execute(_KEEP, (lease_s, *columns, lease_s / 2)))
 
 
 def close_channel(pool: Pool, subscriber: int, channel: str) -> None:
     """The channel takes nothing any more."""
-    statement = "update subscriber set channel = null where pk = %s and channel = %s"
+    statement = "update subscriber set channel = null, channel_until = null where pk = %s and channel = %s"
     retried(pool, lambda connection: connection.execute(statement, (subscriber, channel)))
+
+
+def rest_channel(pool: Pool, subscriber: int, channel: str) -> None:
+    """The channel took everything, and is closed."""
+    retried(pool, lambda connection: connection.execute(_REST, (subscriber, channel)))
+
+
+def pause_channel(pool: Pool, subscriber: int, channel: str, *, first_s: float, longest_s: float) -> None:
+    """The channel cannot go on: it is closed, and not to be claimed for a while, twice as long each time."""
+    with lent(pool) as connection:
+        connection.execute(_PAUSE, (first_s, longest_s, subscriber, channel))
+
+
+def due(pool: Pool, scope: Scope, ae_titles: Sequence[str]) -> list[str]:
+    """Of these AEs of the scope's own organisation, those with reports to hear and a channel to claim."""
+    params = Params()
+    statement = f"""
+        select s.ae_title from subscriber s
+        where s.organisation = {params.add(scope.own)} and s.ae_title = any({params.add(list(ae_titles))})
+            and s.due_at <= now() and {_FREE}
+            and exists (select from report r where r.subscriber = s.pk and {within(scope, params, "r")})"""
+    return retried(pool, lambda connection: [row[0] for row in connection.execute(statement, params.values)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +323,8 @@ def stirred(pool: Pool, channels: Sequence[tuple[int, str]]) -> set[int]:
 
 
 _IDLE = """
-worklist is null and channel is null and not exists (select from subscription where subscriber = s.pk)
+worklist is null and (channel is null or channel_until < now())
+and not exists (select from subscription where subscriber = s.pk)
 and not exists (select from report where subscriber = s.pk)
 """
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from lxml import etree
 
+from pacsd.codec.json_dataset import Dataset, checked
 from pacsd.faults import Fault, PacsdError
-from pacsd.web.json_dataset import Dataset, checked
 from pacsd.web.xml_model import NAMESPACE
 
 _NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")

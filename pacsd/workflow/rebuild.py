@@ -80,7 +80,8 @@ class Rebuild:
         scope = self._scope_of(body["organisation"])
         one = replace(
             subscribers.known(connection, organisation, body["subscriber"]),
-            record=record, worklist=body["worklist"], worklist_lock=body["worklist_lock"], filter=body["filter"],
+            revision=body["revision"], record=record, worklist=body["worklist"],
+            worklist_lock=body["worklist_lock"], filter=body["filter"],
             reads=scope.organisations if body["worklist"] else (),
         )  # fmt: skip
         subscribers.state(connection, one)

@@ -82,15 +82,17 @@ class Records:
         })  # fmt: skip
 
     def current(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Key and content of what counts, in the order of KINDS.
+        """Key and content of what counts, in the order of KINDS; what is of one kind in the order of its creation.
 
         Raises PacsdError UNAVAILABLE at one that cannot be read: to skip it would change the truth.
         """
-        best: dict[tuple[str, ...], tuple[int, str]] = {}
+        best: dict[tuple[str, ...], tuple[int, str, str]] = {}
         for info in self._blobs.list(PREFIX):
-            subject, revision = _subject(self._read(info.key))
-            best[subject] = max(best.get(subject, (0, "")), (revision, info.key))
-        for _, (_, key) in sorted(best.items(), key=lambda one: (KINDS.index(one[0][0]), one[0])):
+            body = self._read(info.key)
+            subject, revision = _subject(body)
+            told = (revision, info.key, body.get("created_at", ""))
+            best[subject] = max(best.get(subject, (-1, "", "")), told)
+        for _, (_, key, _) in sorted(best.items(), key=_order):
             yield key, self._read(key)
 
     def says(self, key: str) -> tuple[str, str, str, int]:
@@ -127,6 +129,11 @@ class Records:
 def _subject(body: Mapping[str, Any]) -> tuple[tuple[str, str, str], int]:
     kind = next(one for one in KINDS if one in body)
     return (kind, body["organisation"], body[kind]), body["revision"]
+
+
+def _order(one: tuple[tuple[str, ...], tuple[int, str, str]]) -> tuple[int, str, tuple[str, ...]]:
+    (kind, *rest), (_, _, created_at) = one
+    return KINDS.index(kind), created_at, tuple(rest)
 
 
 def _time(key: str) -> datetime:

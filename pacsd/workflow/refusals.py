@@ -23,8 +23,9 @@ class Reason(Enum):
     PERFORMER_UNREACHABLE = (0xC312, Fault.CONFLICT, "the performer cannot be contacted")
     OF_ANOTHER_ORGANISATION = (0x0124, Fault.REFUSED, "the UPS belongs to another organisation")
     DUPLICATE = (0x0111, Fault.CONFLICT, "there is already a UPS with this UID")
+    RESERVED_UID = (0x0117, Fault.MALFORMED, "the UID is that of a worklist, not of a UPS")
     INVALID_VALUE = (0x0106, Fault.MALFORMED, "an attribute has a value that is not allowed")
-    NOT_ALLOWED = (0x0107, Fault.MALFORMED, "an attribute must not be there")
+    NOT_ALLOWED = (0x0106, Fault.MALFORMED, "an attribute must not be there")      # 0107 would be a warning
     MISSING_ATTRIBUTE = (0x0120, Fault.MALFORMED, "a required attribute is missing")
     MISSING_VALUE = (0x0121, Fault.MALFORMED, "a required attribute has no value")
 
@@ -45,9 +46,10 @@ class Reservation(Enum):
 
 
 class Refusal(PacsdError):
-    """A refused request. `message` names attributes by tag, never values."""
+    """A refused request. `message` names attributes by tag, never values; `offending` holds those of the top level."""
 
-    def __init__(self, reason: Reason, detail: str = "") -> None:
+    def __init__(self, reason: Reason, detail: str = "", *, offending: tuple[int, ...] = ()) -> None:
         _, fault, meaning = reason.value
         super().__init__(fault, f"{meaning}: {detail}" if detail else meaning)
         self.reason = reason
+        self.offending = offending

@@ -1,8 +1,11 @@
 """Event reports: what subscribers are told of a workitem (PS3.4 CC.2.4, Table CC.2.4-1; PS3.7 Table 10.3-1)."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+import orjson
 
 from pacsd.index.rows import dumps
 from pacsd.workflow.requirements import PROGRESS, STATE, UPS_PUSH, Dataset, first, has_value, items
@@ -10,6 +13,7 @@ from pacsd.workflow.requirements import PROGRESS, STATE, UPS_PUSH, Dataset, firs
 READINESS, STATIONS, PERFORMERS = "00404041", "00404025", "00404034"
 REASON, REASON_CODE, CONTACT_URI, CONTACT_NAME = "00741238", "0074100E", "0074100A", "0074100C"
 GLOBAL, FILTERED_GLOBAL = "1.2.840.10008.5.1.4.34.5", "1.2.840.10008.5.1.4.34.5.1"
+WORKLISTS = (GLOBAL, FILTERED_GLOBAL)
 
 _PERFORMER_ATTRIBUTES = ("00404009", "00404036")
 _CANCEL_DETAILS = (REASON, REASON_CODE, CONTACT_URI, CONTACT_NAME)
@@ -86,6 +90,24 @@ def of_update(uid: str, before: Dataset, after: Dataset) -> list[str]:
 def message(body: str, number: int) -> str:
     """A report as it is sent: a DICOM JSON data set (PS3.18 8.10.5). `number` tells repeats from new ones."""
     return f'{_HEAD}{{"vr":"US","Value":[{1 + number % 0xFFFF}]}},{body}'
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report as it waits for a subscriber: its number in the queue, and the parameters of N-EVENT-REPORT."""
+
+    number: int
+    sop_instance_uid: str
+    event_type_id: int
+    information: Dataset
+    sop_class_uid: str = UPS_PUSH
+
+
+def parsed(body: str, number: int) -> Report:
+    """A queued report in its parts."""
+    found: dict[str, Any] = orjson.loads("{" + body)
+    information = {tag: attribute for tag, attribute in found.items() if not tag.startswith("0000")}
+    return Report(number, first(found["00001000"]), first(found["00001002"]), information)
 
 
 def _report(uid: str, event: EventType, told: Mapping[str, Any]) -> str:

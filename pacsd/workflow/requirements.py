@@ -51,7 +51,7 @@ def updated(current: Dataset, changes: Dataset, *, worklist_label: str) -> Check
     _check(changes, ROWS, "set")
     for row in ROWS:
         if row.create.startswith("1/") and row.tag in changes and not has_value(changes[row.tag]):
-            raise Refusal(Reason.MISSING_VALUE, _shown(row.path))
+            raise _refusal(Reason.MISSING_VALUE, row.path)
     kept = {tag: attribute for tag, attribute in changes.items() if tag not in _OWN}
     return _labelled({**current, **kept}, worklist_label, modified=False)
 
@@ -60,7 +60,7 @@ def check_final(dataset: Dataset, state: State) -> None:
     """Whether a step may end so (PS3.4 CC.2.5.1.1). Raises Refusal that names the first attribute that lacks."""
     codes = ("R", "P") if state is State.COMPLETED else ("R", "X")
     for path in _lacking(dataset, ROWS, codes):
-        raise Refusal(Reason.FINAL_STATE_NOT_MET, _shown(path))
+        raise _refusal(Reason.FINAL_STATE_NOT_MET, path)
 
 
 def has_value(attribute: Attribute | None) -> bool:
@@ -86,7 +86,7 @@ def _check(dataset: Dataset, rows: tuple[Row, ...], operation: str) -> None:
         requirement, attribute = getattr(row, operation), dataset.get(row.tag)
         _check_presence(row, requirement, attribute)
         if row.tag in ENUMERATED and has_value(attribute) and first(attribute) not in ENUMERATED[row.tag]:
-            raise Refusal(Reason.INVALID_VALUE, _shown(row.path))
+            raise _refusal(Reason.INVALID_VALUE, row.path)
         for item in items(attribute) if row.items else ():
             _check(item, row.items, operation)
             _check_code(row, item)
@@ -94,18 +94,18 @@ def _check(dataset: Dataset, rows: tuple[Row, ...], operation: str) -> None:
 
 def _check_presence(row: Row, requirement: str, attribute: Attribute | None) -> None:
     if requirement == "-" and attribute is not None and row.path != SOP_INSTANCE_UID:
-        raise Refusal(Reason.NOT_ALLOWED, _shown(row.path))
+        raise _refusal(Reason.NOT_ALLOWED, row.path)
     if requirement.endswith("e") and has_value(attribute):
-        raise Refusal(Reason.NOT_ALLOWED, _shown(row.path))
+        raise _refusal(Reason.NOT_ALLOWED, row.path)
     if requirement.startswith("1/") and attribute is None:
-        raise Refusal(Reason.MISSING_ATTRIBUTE, _shown(row.path))
+        raise _refusal(Reason.MISSING_ATTRIBUTE, row.path)
     if requirement.startswith("1/") and not has_value(attribute):
-        raise Refusal(Reason.MISSING_VALUE, _shown(row.path))
+        raise _refusal(Reason.MISSING_VALUE, row.path)
 
 
 def _check_code(row: Row, item: Dataset) -> None:
     if any(one.tag == _CODE_MEANING for one in row.items) and not any(has_value(item.get(tag)) for tag in _CODES):
-        raise Refusal(Reason.MISSING_VALUE, f"{_shown(row.path)} Code Value")
+        raise _refusal(Reason.MISSING_VALUE, row.path, " Code Value")
 
 
 def _lacking(dataset: Dataset, rows: tuple[Row, ...], codes: tuple[str, ...]) -> Iterator[str]:
@@ -121,6 +121,10 @@ def _labelled(attributes: dict[str, Attribute], label: str, *, modified: bool) -
     if has_value(attributes.get(WORKLIST_LABEL)):
         return Checked(attributes, modified)
     return Checked({**attributes, WORKLIST_LABEL: {"vr": "LO", "Value": [label]}}, True)
+
+
+def _refusal(reason: Reason, path: str, what: str = "") -> Refusal:
+    return Refusal(reason, f"{_shown(path)}{what}", offending=(int(path[:8], 16),))
 
 
 def _shown(path: str) -> str:

@@ -75,7 +75,9 @@ class Subscriptions:
 
         def work(connection: Connection, one: Subscriber) -> Subscriber:
             item = rows.locked(connection, peer.scope, uid)
-            if item is None or not subscribers.unsubscribe(connection, one.pk, item.pk):
+            if item is None:
+                raise Refusal(Reason.UNKNOWN)
+            if not subscribers.unsubscribe(connection, one.pk, item.pk):
                 raise Refusal(Reason.NOT_SUBSCRIBED)
             return one
 

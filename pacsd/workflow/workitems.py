@@ -19,6 +19,7 @@ from pacsd.workflow import reports
 from pacsd.workflow.filters import subscribe_new
 from pacsd.workflow.records import Records
 from pacsd.workflow.refusals import Reason, Refusal, Reservation
+from pacsd.workflow.reports import WORKLISTS
 from pacsd.workflow.requirements import (
     MODIFIED_AT,
     PROGRESS,
@@ -84,6 +85,8 @@ class Workitems:
 
     def create(self, peer: Peer, sop_instance_uid: str, dataset: Dataset) -> Reservation | None:
         """A new workitem, SCHEDULED (PS3.4 CC.2.5, PS3.18 11.4)."""
+        if sop_instance_uid in WORKLISTS:
+            raise Refusal(Reason.RESERVED_UID)
         checked = created(dataset, worklist_label=self._worklist_label)
         now = self._clock()
         own = {SOP_CLASS_UID: _ui(UPS_PUSH), SOP_INSTANCE_UID: _ui(sop_instance_uid), MODIFIED_AT: _dt(now)}

@@ -50,7 +50,8 @@ class Ward:
         self.steps = PerformedSteps(house.pool, records, grace_s=0.0)
         self.commitments = Commitments(house.pool, house.blobs, house.sidecars, clock=lambda: self.now)
         self.queue = Notifications(house.pool, give_up_s=86_400.0, node="node", clock=lambda: self.now)
-        self.department = Department(self.steps, self.commitments, self.queue)
+        none: Any = None                 # worklists have their own tests
+        self.department = Department(self.steps, self.commitments, self.queue, none, none)
         self.directory = directory or FakeDirectory()
         kinds = {
             COMMITMENT: Kind(Proposal(PUSH, as_scp=True), partial(commitment.tell, self.department)),

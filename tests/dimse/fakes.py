@@ -156,6 +156,12 @@ class Server:
     port: int
 
 
+def _department(worklist: Any, workflow: Any) -> Department | None:
+    """One of which a test uses a part."""
+    none: Any = None
+    return None if worklist is None and workflow is None else Department(none, none, none, worklist, workflow)
+
+
 @contextmanager
 def running(
     *,
@@ -169,6 +175,7 @@ def running(
     move_associations: int = 1,
     metrics: Metrics | None = None,
     worklist: Any = None,
+    workflow: Any = None,
     department: Department | None = None,
     **acceptor_options: Any,
 ) -> Iterator[Server]:
@@ -177,7 +184,7 @@ def running(
     directory = directory or FakeDirectory()
     services = Services(
         archive, directory, move_associations=move_associations, artim_timeout_s=artim_s, idle_timeout_s=idle_s,
-        meters=Meters(metrics), worklist=worklist, department=department,
+        meters=Meters(metrics), department=department or _department(worklist, workflow),
     )  # fmt: skip
     acceptor = Acceptor(
         services,

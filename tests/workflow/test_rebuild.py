@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from pacsd.faults import Fault, PacsdError
+from pacsd.index import workitems
 from pacsd.index.connect import pool
 from pacsd.index.workitems import delete_finished
 from pacsd.workflow.records import PREFIX
 from pacsd.workflow.reports import FILTERED_GLOBAL, GLOBAL
+from pacsd.workflow.search import WorklistQuery
 from pacsd.workflow.states import State
 from tests.conftest import Postgres
 from tests.workflow.conftest import Office
@@ -50,6 +52,55 @@ def test_rebuild_brings_back_claims_and_subscriptions(office, postgres: Postgres
         again.workitems.change_state(again.peer, begun, State.CANCELED, transaction_uid=LOCK)
         assert first(again.workitems.retrieve(again.peer.scope, begun), "00741000") == "CANCELED"
     postgres.drop(name)
+
+
+def test_rebuild_keeps_the_order_of_creation(office, postgres: Postgres, migrated_template, tmp_path: Path):
+    uids = [f"1.2.{number}" for number in (5, 3, 9, 1, 7)]
+    for one in uids:
+        office.workitems.create(office.peer, one, step())
+    name, dsn = postgres.create(template=migrated_template)
+    with pool(dsn, max_size=4) as empty:
+        again = Office(empty, tmp_path)
+        again.workflow.rebuild.run()
+        search = again.workflow.search
+        found = [first(one, "00080018") for one in search(search.compile(WorklistQuery()), again.peer.scope)]
+    postgres.drop(name)
+    assert found == uids
+
+
+def test_what_is_said_after_a_rebuild_counts_in_the_next(office, postgres: Postgres, migrated_template, tmp_path: Path):
+    one, other = made(office), made(office)
+    for uid in (one, other, one):
+        office.subscriptions.subscribe(office.peer, "AE", uid, lock=True)
+    said = office.rows("select revision, record from subscriber")
+    first_name, first_dsn = postgres.create(template=migrated_template)
+    second_name, second_dsn = postgres.create(template=migrated_template)
+    with pool(first_dsn, max_size=4) as empty:
+        again = Office(empty, tmp_path)
+        again.workflow.rebuild.run()
+        assert again.rows("select revision, record from subscriber") == said
+        again.subscriptions.unsubscribe(again.peer, "AE", one)
+        now = [again.rows(statement) for statement in (SUBSCRIPTIONS, SUBSCRIBERS)]
+    with pool(second_dsn, max_size=4) as empty:
+        later = Office(empty, tmp_path)
+        later.workflow.rebuild.run()
+        assert [later.rows(statement) for statement in (SUBSCRIPTIONS, SUBSCRIBERS)] == now
+    for name in (first_name, second_name):
+        postgres.drop(name)
+
+
+def test_what_got_a_deletion_lock_in_the_last_moment_is_not_deleted(office, monkeypatch):
+    """The look at what lapsed saw no lock yet; it was granted before the row was locked for deletion."""
+    held, lapsed = made(office), made(office)
+    for one in (held, lapsed):
+        office.workitems.request_cancel(office.peer, one, {})
+    office.subscriptions.subscribe(office.peer, "AE", held, lock=True)
+    blind = workitems._LAPSED.replace(f"and not {workitems._HELD}", "")
+    assert blind != workitems._LAPSED
+    monkeypatch.setattr(workitems, "_LAPSED", blind)
+    assert delete_finished(office.index, keep_s=0, grace_s=0) == 1
+    assert office.rows("select sop_instance_uid from workitem") == [(held,)]
+    assert office.rows("select sop_instance_uid from workitem_gone") == [(lapsed,)]
 
 
 def collected(office: Office) -> None:

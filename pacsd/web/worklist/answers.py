@@ -6,7 +6,8 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pacsd.web.problem import problem
+from pacsd.faults import PacsdError
+from pacsd.web.problem import HttpError, of_fault, problem
 from pacsd.web.services import Services
 from pacsd.workflow.refusals import Reason, Refusal, Reservation
 
@@ -28,6 +29,7 @@ STATUS: Mapping[Reason, int] = {         # PS3.18 Tables 11.4.3-1, 11.5.3-1, 11.
     Reason.PERFORMER_UNREACHABLE: 409,
     Reason.OF_ANOTHER_ORGANISATION: 403,
     Reason.DUPLICATE: 409,
+    Reason.RESERVED_UID: 400,
     Reason.INVALID_VALUE: 400,
     Reason.NOT_ALLOWED: 400,
     Reason.MISSING_ATTRIBUTE: 400,
@@ -35,22 +37,17 @@ STATUS: Mapping[Reason, int] = {         # PS3.18 Tables 11.4.3-1, 11.5.3-1, 11.
 }
 UPDATE_STATUS: Mapping[Reason, int] = {Reason.NO_LONGER_UPDATABLE: 400}          # Table 11.6.3-1
 
-_INCONSISTENT_UPDATE = "The submitted request is inconsistent with the current state of the Workitem."
-UPDATE_TEXTS: Texts = {                  # 11.6.3.2
-    Reason.NOT_IN_PROGRESS: "The target URI did not reference a claimed Workitem.",
-    Reason.NO_LONGER_UPDATABLE: _INCONSISTENT_UPDATE,
-    Reason.TRANSACTION_UID_MISSING: _INCONSISTENT_UPDATE,
-    Reason.TRANSACTION_UID_INCORRECT: _INCONSISTENT_UPDATE,
+_NOT_CLAIMED = "The target URI did not reference a claimed Workitem."
+INCONSISTENT_UPDATE = "The submitted request is inconsistent with the current state of the Workitem."
+UPDATE_TEXTS: Texts = {                  # 11.6.3.2: every failure has one of two
+    **dict.fromkeys(Reason, INCONSISTENT_UPDATE),
+    **dict.fromkeys((Reason.NOT_IN_PROGRESS, Reason.UNKNOWN, Reason.GONE), _NOT_CLAIMED),
 }
-_INCONSISTENT_STATE = "The submitted request is inconsistent with the state of the UPS Instance."
-STATE_TEXTS: Texts = {                   # 11.7.3.2
+INCONSISTENT_STATE = "The submitted request is inconsistent with the state of the UPS Instance."
+STATE_TEXTS: Texts = {                   # 11.7.3.2: every failure has one of three
+    **dict.fromkeys(Reason, INCONSISTENT_STATE),
     Reason.TRANSACTION_UID_MISSING: "The Transaction UID is missing.",
     Reason.TRANSACTION_UID_INCORRECT: "The Transaction UID is incorrect.",
-    Reason.NO_LONGER_UPDATABLE: _INCONSISTENT_STATE,
-    Reason.ALREADY_IN_PROGRESS: _INCONSISTENT_STATE,
-    Reason.NOT_IN_PROGRESS: _INCONSISTENT_STATE,
-    Reason.FINAL_STATE_NOT_MET: _INCONSISTENT_STATE,
-    Reason.SCHEDULED_ONLY_BY_CREATE: _INCONSISTENT_STATE,
 }
 CANCEL_TEXTS: Texts = {                  # 11.8.3.2
     Reason.ALREADY_COMPLETED: "The UPS is already COMPLETED.",
@@ -74,12 +71,20 @@ async def answered(
     *,
     texts: Texts | None = None,
     statuses: Mapping[Reason, int] | None = None,
+    otherwise: str | None = None,
 ) -> Response:
-    """What `work` answers, or its refusal in the words of the transaction."""
+    """What `work` answers, or its refusal in the words of the transaction. `otherwise`: Warning of other failures."""
+    base_url = services.addresses.dicom_web(request)
     try:
         return await work()
     except Refusal as refusal:
-        return refused(refusal, services.addresses.dicom_web(request), texts or {}, statuses or {})
+        return refused(refusal, base_url, texts or {}, statuses or {})
+    except (HttpError, PacsdError) as error:
+        if otherwise is None:
+            raise
+        response = error.response() if isinstance(error, HttpError) else of_fault(error)
+        response.headers.update(warning(base_url, otherwise))
+        return response
 
 
 def refused(refusal: Refusal, base_url: str, texts: Texts, statuses: Mapping[Reason, int]) -> Response:

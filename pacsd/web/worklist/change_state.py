@@ -6,7 +6,7 @@ from starlette.responses import Response
 from pacsd.web.addresses import uid
 from pacsd.web.problem import bad_request
 from pacsd.web.services import Services
-from pacsd.web.worklist.answers import STATE_TEXTS, answered, reserved
+from pacsd.web.worklist.answers import INCONSISTENT_STATE, STATE_TEXTS, answered, reserved
 from pacsd.web.worklist.payload import received
 from pacsd.workflow.requirements import STATE, TRANSACTION_UID, first
 from pacsd.workflow.states import State
@@ -30,4 +30,4 @@ async def change_state(services: Services, request: Request) -> Response:
         base_url = services.addresses.dicom_web(request)
         return Response(status_code=200, headers=reserved(base_url, reservation))
 
-    return await answered(services, request, work, texts=STATE_TEXTS)
+    return await answered(services, request, work, texts=STATE_TEXTS, otherwise=INCONSISTENT_STATE)

@@ -5,7 +5,7 @@ from uuid import uuid4
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pacsd.web.json_dataset import Dataset
+from pacsd.codec.json_dataset import Dataset
 from pacsd.web.problem import bad_request
 from pacsd.web.services import Services
 from pacsd.web.worklist.answers import answered, reserved

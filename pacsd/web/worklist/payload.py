@@ -7,8 +7,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pacsd.web import json_dataset, xml_dataset
-from pacsd.web.json_dataset import Dataset
+from pacsd.codec import json_dataset
+from pacsd.codec.json_dataset import Dataset
+from pacsd.web import xml_dataset
 from pacsd.web.media_types import DICOM_JSON, DICOM_XML, JSON, Representation, media_type
 from pacsd.web.problem import HttpError
 from pacsd.web.request_body import arriving

@@ -11,9 +11,7 @@ from pacsd.web.services import Services
 from pacsd.web.worklist.answers import answered, reserved
 from pacsd.web.worklist.parameters import SubscribeParameters, ae_title, subscribe_parameters
 from pacsd.workflow.refusals import Reservation
-from pacsd.workflow.reports import FILTERED_GLOBAL, GLOBAL
-
-_WORKLISTS = (GLOBAL, FILTERED_GLOBAL)
+from pacsd.workflow.reports import FILTERED_GLOBAL, WORKLISTS
 
 
 async def subscribe(services: Services, request: Request) -> Response:
@@ -38,7 +36,7 @@ async def unsubscribe(services: Services, request: Request) -> Response:
     async def work() -> Response:
         target, title = uid(request, "workitem"), ae_title(request)
         service = services.worklist().subscriptions
-        call = service.unsubscribe_worklist if target in _WORKLISTS else service.unsubscribe
+        call = service.unsubscribe_worklist if target in WORKLISTS else service.unsubscribe
         await services.threads.commit(call, services.directory.web_reader(), title, target)
         return Response(status_code=200)
 
@@ -50,7 +48,7 @@ async def suspend(services: Services, request: Request) -> Response:
 
     async def work() -> Response:
         target, title = uid(request, "workitem"), ae_title(request)
-        if target not in _WORKLISTS:
+        if target not in WORKLISTS:
             raise bad_request("only a subscription to a worklist can be suspended")
         service = services.worklist().subscriptions
         await services.threads.commit(service.suspend, services.directory.web_reader(), title, target)
@@ -63,7 +61,7 @@ def _subscribe(
     services: Services, title: str, target: str, parameters: SubscribeParameters
 ) -> Reservation | None:
     service, peer = services.worklist().subscriptions, services.directory.web_reader()
-    if target not in _WORKLISTS:
+    if target not in WORKLISTS:
         return service.subscribe(peer, title, target, lock=parameters.lock)
     service.subscribe_worklist(peer, title, target, lock=parameters.lock, keys=parameters.keys or None)
     return None

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from pacsd.web.addresses import uid
 from pacsd.web.problem import bad_request
 from pacsd.web.services import Services
-from pacsd.web.worklist.answers import UPDATE_STATUS, UPDATE_TEXTS, answered, reserved
+from pacsd.web.worklist.answers import INCONSISTENT_UPDATE, UPDATE_STATUS, UPDATE_TEXTS, answered, reserved
 from pacsd.web.worklist.parameters import named_or_bare
 from pacsd.web.worklist.payload import received
 from pacsd.workflow.requirements import SOP_INSTANCE_UID, TRANSACTION_UID, first
@@ -32,4 +32,6 @@ async def update(services: Services, request: Request) -> Response:
         location = {"Content-Location": f"{base_url}/workitems/{one}"}
         return Response(status_code=200, headers={**location, **reserved(base_url, reservation)})
 
-    return await answered(services, request, work, texts=UPDATE_TEXTS, statuses=UPDATE_STATUS)
+    return await answered(
+        services, request, work, texts=UPDATE_TEXTS, statuses=UPDATE_STATUS, otherwise=INCONSISTENT_UPDATE
+    )

@@ -70,7 +70,7 @@ def test_a_query_that_is_no_uid_is_refused(desk, query):
 @pytest.mark.parametrize(
     ("changes", "status"),
     [({"t00741204": None}, "0120"), ({"t00741000": attribute("CS", "COMPLETED")}, "C309"),
-     ({"t00741200": attribute("CS", "VERY")}, "0106"), ({"t00741216": attribute("SQ", {})}, "0107")],
+     ({"t00741200": attribute("CS", "VERY")}, "0106"), ({"t00741216": attribute("SQ", {})}, "0106")],
 )  # fmt: skip
 def test_a_workitem_that_lacks_something_is_refused(desk, changes, status):
     answer = desk.post(f"/workitems?{ONE}", content=orjson.dumps(step(**changes)), headers=JSON)
@@ -127,10 +127,25 @@ def test_updates_that_are_refused(desk, claimed, query, status, text):
     assert (answer.status_code, answer.headers["warning"]) == (status, SERVICE + text)
 
 
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [(b"{", "application/dicom+json", 400), (b"[]", "application/dicom+json", 400), (b"x", "text/plain", 415),
+     (b'{"00741200":{"vr":"CS","Value":["VERY"]}}', "application/dicom+json", 400),
+     (b'{"00100020":{"vr":"LO","Value":["P2"]}}', "application/dicom+json", 400)],
+)  # fmt: skip
+def test_every_failed_update_and_change_of_state_has_a_warning(desk, body, content_type, status):
+    create(desk)
+    for method, path, text in (("POST", f"/dicom-web/workitems/{ONE}", INCONSISTENT),
+                               ("PUT", f"/dicom-web/workitems/{ONE}/state", OF_STATE)):  # fmt: skip
+        answer = desk.request(method, path, content=body, headers={"Content-Type": content_type})
+        assert (answer.status_code, answer.headers["warning"]) == (status, SERVICE + text)
+    assert update(desk, progress(1), uid="1.2.3").headers["warning"] == SERVICE + UNCLAIMED
+
+
 def test_an_update_of_what_has_ended_and_of_what_may_not_be_set(desk):
     create(desk)
     assert update(desk, {"00100010": attribute("PN", {"Alphabetic": "Li^Si"})}).status_code == 400
-    assert update(desk, {"00741000": attribute("CS", "COMPLETED")}).json()["dimse_status"] == "0107"
+    assert update(desk, {"00741000": attribute("CS", "COMPLETED")}).json()["dimse_status"] == "0106"
     assert update(desk, {"00080018": attribute("UI", "1.2.9")}).status_code == 400
     assert update(desk, {"00080018": attribute("UI", ONE), "00741204": attribute("LO", "New")}).status_code == 200
     desk.post(f"/workitems/{ONE}/cancelrequest")

@@ -1,8 +1,8 @@
 import orjson
 import pytest
 
+from pacsd.codec.json_dataset import dataset
 from pacsd.faults import Fault, PacsdError
-from pacsd.web.json_dataset import dataset
 from tests.workflow.steps import step
 
 

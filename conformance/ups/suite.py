@@ -1,0 +1,89 @@
+"""What a check of this suite is: an IHE transaction (RAD-80 to RAD-88), a clause of PS3.4, and a function."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from conformance.dicomweb.suite import Failed, Level, NotSupported, NotTested, Outcome
+from conformance.ups.peer import Peer
+
+Run = Callable[[Peer], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One clause, and the function that holds a server to it."""
+
+    id: str                              # transaction.subject, such as claim.second
+    transaction: str                     # of the IHE Radiology Technical Framework
+    clause: str                          # of PS3.4, unless it says otherwise
+    title: str
+    level: Level
+    run: Run
+
+    @property
+    def reference(self) -> str:
+        """Transaction and clause."""
+        clause = self.clause if self.clause.startswith("PS3.") else f"PS3.4 {self.clause}"
+        return f"{self.transaction}, {clause}" if self.transaction else clause
+
+
+class Transaction:
+    """The checks of one transaction, in the order they are declared."""
+
+    def __init__(self, name: str, title: str, number: str) -> None:
+        self.name = name
+        self.title = title
+        self.number = number
+        self.checks: list[Check] = []
+
+    def required(self, name: str, clause: str, title: str) -> Callable[[Run], Run]:
+        """Declare the decorated function as a check of what every server must do."""
+        return self._declare(name, clause, title, Level.REQUIRED)
+
+    def optional(self, name: str, clause: str, title: str) -> Callable[[Run], Run]:
+        """Declare the decorated function as a check of what a server may leave out, but not do wrongly."""
+        return self._declare(name, clause, title, Level.OPTIONAL)
+
+    def _declare(self, name: str, clause: str, title: str, level: Level) -> Callable[[Run], Run]:
+        def declare(run: Run) -> Run:
+            self.checks.append(Check(f"{self.name}.{name}", self.number, clause, title, level, run))
+            return run
+
+        return declare
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one check."""
+
+    check: Check
+    outcome: Outcome
+    message: str = ""
+    seconds: float = 0.0
+
+
+def run(check: Check, peer: Peer) -> Result:
+    """One check. What it trips over counts as a failure: an answer of another shape than any clause allows."""
+    started = time.monotonic()
+    outcome, message = Outcome.PASS, ""
+    try:
+        check.run(peer)
+    except Failed as failed:
+        outcome, message = Outcome.FAIL, str(failed)
+    except NotSupported as reason:
+        outcome, message = Outcome.NOT_SUPPORTED, str(reason)
+    except NotTested as reason:
+        outcome, message = Outcome.NOT_TESTED, str(reason)
+    except Exception as error:
+        outcome, message = Outcome.FAIL, f"an answer this check does not understand: {type(error).__name__}: {error}"
+    return Result(check, outcome, message, time.monotonic() - started)
+
+
+def run_all(checks: Iterable[Check], peer: Peer, *, tell: Callable[[Result], None] | None = None) -> Iterator[Result]:
+    """All of them, each told as soon as it is known."""
+    for check in checks:
+        result = run(check, peer)
+        if tell is not None:
+            tell(result)
+        yield result
