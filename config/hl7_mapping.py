@@ -15,8 +15,17 @@ FIELDS = {
     "birth_date": "PID-7",
     "sex": "PID-8",
     "prior_patient_id": "MRG-1",
+    "study_instance_uid": "ZDS-1",
+    "accession_number": "OBR-18",
+    "placer_order_number": "OBR-2",
+    "filler_order_number": "OBR-3",
+    "report_id": "OBR-3",
+    "report_status": "OBR-25",
+    "report_time": "OBR-22",
+    "report_author": "OBR-33",
+    "report_verifier": "OBR-32",
 }
-CODED = ("sex",)
+CODED = ("sex", "report_status", "report_section", "abnormal_flag")
 _PLACE = re.compile(r"[A-Z][A-Z0-9]{2}(\[\d+\])?-[1-9]\d*(\[\d+\])?(\.\d+){0,2}")
 _TYPE = re.compile(r"[A-Z0-9]{3}(\^[A-Z0-9]{3})?")
 

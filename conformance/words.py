@@ -63,6 +63,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "Metrics": "Prometheus text format",
         "states": "what PID says of the patient is shown with all its studies, those still to come too",
         "merges": "the same, and the studies of the patient of MRG become those of the patient of PID",
+        "reports": "a version of a report of its study, which may still be to come",
+        "document": "a version of a report of its study, which may still be to come",
+        "addendum": "an addendum to the report of TXA-13",
+        "replacement": "the version that stands for the report of TXA-13",
+        "cancellation": "the report is withdrawn; its versions are kept",
     },
     "zh": {
         "yes": "是",
@@ -99,5 +104,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "Metrics": "Prometheus 文本格式",
         "states": "PID 所述患者信息显示于该患者的全部检查，包括尚未到达的检查",
         "merges": "同上，并将 MRG 所指患者的检查归入 PID 所指患者",
+        "reports": "所属检查的报告的一个版本，检查可后到",
+        "document": "所属检查的报告的一个版本，检查可后到",
+        "addendum": "TXA-13 所指报告的补充",
+        "replacement": "取代 TXA-13 所指报告的版本",
+        "cancellation": "撤销报告；各版本仍保留",
     },
 }

@@ -25,6 +25,12 @@ class Lifted:
     body: bytes
     runs: tuple[memoryview, ...] = ()
 
+    def whole(self, text: str) -> str:
+        """A value that is no encoded data after all, with what was taken out of it."""
+        if not self.runs or "\x1e" not in text:
+            return text
+        return _LIFTED.sub(lambda found: str(self.runs[int(found[1])], "ascii"), text)
+
     def restored(self, encoded: bytes) -> bytes:
         """Bytes made of its text, with the runs where they stood."""
         parts = encoded.split(_MARK)
@@ -52,7 +58,7 @@ def lifted(raw: bytes) -> Lifted:
 
 
 def pieces_of(text: str, runs: Sequence[memoryview]) -> Iterator[bytes | memoryview]:
-    """The ASCII of a value whose runs may have been lifted, piece by piece. Raises UnicodeEncodeError for other text."""
+    """The ASCII of a value whose runs may have been lifted, in pieces. Raises UnicodeEncodeError for other text."""
     at = 0
     for found in _LIFTED.finditer(text) if runs else ():
         yield text[at : found.start()].encode("ascii")

@@ -166,13 +166,17 @@ class Message:
         return self.meaning(text, at.location)
 
     def encoded(self, text: str) -> Iterator[bytes | memoryview]:
-        """The ASCII of a value that may be long encoded data, piece by piece. Raises UnicodeEncodeError for other text."""
+        """The ASCII of a value that may be long encoded data, in pieces. Raises UnicodeEncodeError for other text."""
         return pieces_of(text, self.lifted.runs)
 
     def meaning(self, text: str, location: Location) -> str:
         """Sent text without its escape sequences and surrounding blanks. Raises Hl7Error, for that location."""
+        return self.unescaped(text, location).strip()
+
+    def unescaped(self, text: str, location: Location) -> str:
+        """Sent text without its escape sequences. Raises Hl7Error, for that location."""
         try:
-            return unescape(text, self.delimiters, codec=self.character_set.codec or "ascii").strip()
+            return unescape(self.lifted.whole(text), self.delimiters, codec=self.character_set.codec or "ascii")
         except EscapeError as error:
             raise Hl7Error(Condition.DATA_TYPE, location, str(error)) from None
 

@@ -124,7 +124,7 @@ def _workflow(settings: Settings, archive: Archive) -> Workflow:
 
 
 def _exchange(settings: Settings, archive: Archive) -> Exchange:
-    return Exchange(settings, archive.pool, archive.journal, archive.directory)
+    return Exchange(settings, archive.pool, archive.journal, archive.directory, archive.blobs)
 
 
 @contextmanager

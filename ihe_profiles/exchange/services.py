@@ -15,14 +15,20 @@ from hl7.validation import validate
 from ihe_profiles.exchange.inbox import LoggingInbox, RecordingInbox, Relay, TryingInbox
 from ihe_profiles.exchange.senders import KnownSenders
 from ihe_profiles.pir.patient_identity import PatientIdentity
+from ihe_profiles.rd.documents import Documents
+from ihe_profiles.rd.reception import Taking
+from ihe_profiles.rd.results import Results
 from pacsd.access.directory import Directory
 from pacsd.archive.journal import Journal
+from pacsd.blobs.port import BlobStore
 from pacsd.faults import Fault, PacsdError
 from pacsd.identity.patients import Patients
 from pacsd.index.connect import Pool
 from pacsd.index.outgoing import Queued
 from pacsd.messages.inbox import Inbox, Logged
 from pacsd.messages.outbox import Outbox
+from pacsd.reports.contents import Contents
+from pacsd.reports.reports import Reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +43,19 @@ class Tried:
 class Exchange:
     """Everything the HL7 role and the commands ask of messages."""
 
-    def __init__(self, settings: Settings, pool: Pool, journal: Journal, directory: Directory) -> None:
+    def __init__(
+        self, settings: Settings, pool: Pool, journal: Journal, directory: Directory, blobs: BlobStore
+    ) -> None:
         self.outbox = Outbox(pool, [one.name for one in settings.hl7_destinations])
         self._settings = settings
         self._directory = directory
         self._inbox = Inbox(pool, journal.append_all)
-        self._handled = handled()
         self._senders = KnownSenders(settings)
         self._control_ids = ControlIds()
         self._keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
+        contents = Contents(blobs)
+        reports = Reports(pool, contents, {key: code for code, key in self._keys.items()})
+        self._handled = handled(Taking(reports, contents))
 
     def reception(self) -> Reception:
         """What takes messages as they come."""
@@ -136,9 +146,9 @@ class Exchange:
         return Relay(self.outbox, relays)
 
 
-def handled() -> tuple[Handled, ...]:
+def handled(taking: Taking) -> tuple[Handled, ...]:
     """Every kind of message that is acted on."""
-    return PatientIdentity(Patients()).handled()
+    return (*PatientIdentity(Patients()).handled(), *Results(taking).handled(), *Documents(taking).handled())
 
 
 def _read(body: bytes) -> Message:

@@ -1,8 +1,9 @@
 """Facts that were said and did not take effect: a process ended between the journal and the index.
 
 Corrections, rejections and restorations are applied again, of each subject only the last word, and every merge of
-patients: where that is in effect already nothing changes and nobody is told. Purges are left to whoever asked (who got
-no answer) and to a rebuild: said again later, one might take what arrived since from a machine whose clock is behind.
+patients and every version of a report: where that is in effect already nothing changes and nobody is told. Purges are
+left to whoever asked (who got no answer) and to a rebuild: said again later, one might take what arrived since from a
+machine whose clock is behind.
 """
 
 import logging
@@ -17,6 +18,7 @@ from pacsd.faults import Fault, PacsdError
 _ROUNDS = 10
 _OVERLAYS = (FactKind.PATIENT_OVERLAY, FactKind.STUDY_OVERLAY)
 _REJECTIONS = (FactKind.REJECT, FactKind.RESTORE)
+_EACH = (FactKind.PATIENT_MERGE, FactKind.REPORT)
 log = logging.getLogger("pacsd.archive")
 
 
@@ -59,7 +61,7 @@ def last_words(facts: Iterable[Fact]) -> list[Fact]:
                 last.append(fact)
         elif fact.kind in _REJECTIONS and (series := dict(_untold(body, told))):
             last.append(replace(fact, body={**body, "series": series}))
-        elif fact.kind is FactKind.PATIENT_MERGE:
+        elif fact.kind in _EACH:
             last.append(fact)
     return last[::-1]
 

@@ -33,6 +33,7 @@ class FactKind(Enum):
     PURGE = "purge"                          # organisation, study, series {uid: [sop, ...]}
     REPLACE = "replace"                      # key, study, series, sop, digest: the bytes that count from now on
     PATIENT_MERGE = "patient.merge"          # authority, patient_id, into
+    REPORT = "report"                        # organisation, uid, names, patients, status, content or content_key, …
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,11 @@ def test_the_first_character_of_a_run_may_be_half_of_another() -> None:
     assert found.value("ZZZ-1")[0] == (b"\x81" + DATA[:1]).decode("gb18030")
 
 
+def test_long_text_that_is_no_encoded_data_reads_as_it_was_sent() -> None:
+    word = "x" * LONG_BYTES
+    assert parse(f"{HEADER}\rNTE|1||{word} {word}y\r".encode()).value("NTE-3") == f"{word} {word}y"
+
+
 def test_short_messages_are_not_looked_at() -> None:
     raw = message(DATA[: LONG_BYTES // 2])
     assert lifted(raw).body is raw
