@@ -21,6 +21,7 @@ __all__ = [
     "OwnAESettings",
     "PostgresSettings",
     "RemoteAESettings",
+    "ReportsSettings",
     "Settings",
     "SettingsError",
     "StorageSettings",
@@ -32,6 +33,9 @@ __all__ = [
 
 ROLES = ("dimse", "web", "hl7", "worker")
 SERVICES = ("echo", "store", "find", "move", "get")
+REPORT_EVENTS = ("report.preliminary", "report.final", "report.amended", "report.cancelled", "report.critical")
+CHARACTER_SETS = ("UNICODE UTF-8", "GB 18030-2000", "BIG-5", "8859/1", "ASCII")          # that we write
+HL7_VERSIONS = ("2.3.1", "2.4", "2.5", "2.5.1", "2.6")
 MIB = 1024**2
 GIB = 1024**3
 
@@ -364,6 +368,27 @@ class Hl7DestinationSettings(Checked):
         zh="生效后原样转发给它的消息类型，如 ADT^A40。",
         check=checks.each(message_type),
     )
+    reports: tuple[str, ...] = setting(
+        (),
+        en="Which events of reports it gets an ORU^R01 of.",
+        zh="就哪些报告事件向其发送 ORU^R01。",
+        check=checks.each(checks.one_of(*REPORT_EVENTS)),
+    )
+    organisation: str = setting(
+        "", en="Whose reports; the first organisation's when empty.", zh="哪个机构的报告；为空时取第一个。"
+    )
+    application: str = setting("", en="Its MSH-5, in what we write.", zh="由本机撰写的消息中的 MSH-5。")
+    facility: str = setting("", en="Its MSH-6, in what we write.", zh="由本机撰写的消息中的 MSH-6。")
+    character_set: str = setting(
+        "UNICODE UTF-8",
+        en="Character set of what we write, of HL7 table 0211.",
+        zh="由本机撰写的消息的字符集（HL7 表 0211）。",
+        check=checks.one_of(*CHARACTER_SETS),
+    )
+    version: str = setting(
+        "2.5.1", en="HL7 version of what we write.", zh="由本机撰写的消息的 HL7 版本。",
+        check=checks.one_of(*HL7_VERSIONS),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -412,6 +437,24 @@ class Hl7Settings(Checked):
         7_776_000.0, unit="s", en="How long messages stay in the log; what waits to be sent stays.",
         zh="消息日志保留多久；待发送的消息不删除。", check=checks.within(60, 3_153_600_000),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ReportsSettings(Checked):
+    """Reports that came as messages."""
+
+    objects: tuple[str, ...] = setting(
+        (),
+        en="What they become in their studies: sr for text as Basic Text SR, pdf for documents as Encapsulated PDF.",
+        zh="在检查中生成的对象：sr 将文本存为 Basic Text SR，pdf 将文档存为 Encapsulated PDF。",
+        check=checks.each(checks.one_of("sr", "pdf")),
+    )
+    object_statuses: tuple[str, ...] = setting(
+        ("final", "corrected"),
+        en="Of reports in which status: preliminary, final, corrected.",
+        zh="对哪些状态的报告生成：preliminary、final、corrected。",
+        check=checks.each(checks.one_of("preliminary", "final", "corrected")),
+    )
 
 
 @dataclass(frozen=True)
@@ -515,6 +558,7 @@ class Settings(Checked):
     htj2k: tuple[Htj2kSettings, ...] = setting(
         (), en="Series of which an HTJ2K copy is kept beside the original.", zh="除原始影像外另存 HTJ2K 副本的序列。"
     )
+    reports: ReportsSettings = setting(ReportsSettings, en="Reports.", zh="报告。")
     worklist: WorklistSettings = setting(WorklistSettings, en="Workitems.", zh="工作项。")
     supervise: SuperviseSettings = setting(SuperviseSettings, en="Processes.", zh="进程。")
     postgres: PostgresSettings = setting(PostgresSettings, en="Embedded PostgreSQL.", zh="内嵌 PostgreSQL。")
@@ -599,6 +643,10 @@ def _check_references(settings: Settings) -> None:
     named += [(f"remote_aes[{n}].organisation", one.organisation) for n, one in enumerate(settings.remote_aes)]
     named += [(f"htj2k[{n}].organisation", one.organisation or codes[0]) for n, one in enumerate(settings.htj2k)]
     named += [(f"hl7_senders[{n}].organisation", one.organisation) for n, one in enumerate(settings.hl7_senders)]
+    named += [
+        (f"hl7_destinations[{n}].organisation", one.organisation or codes[0])
+        for n, one in enumerate(settings.hl7_destinations)
+    ]
     named += [("web.organisation", settings.web.organisation), ("hl7.organisation", settings.hl7.organisation)]
     for key, code in named:
         if code not in codes:

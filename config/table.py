@@ -79,6 +79,8 @@ EXAMPLES = {  # for the commented tables of the default file
     "facility": "EAST",
     "mapping": "hl7/example.toml",
     "relays": ("ADT^A40",),
+    "reports": ("report.final", "report.amended"),
+    "objects": ("sr", "pdf"),
     "database": "postgresql://pacsd@db.example/pacsd",
     "viewer_dir": "/srv/pacsd/viewer",
     "options": ("effective_cache_size=8GB",),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+import pacsd
 from config.settings import LogSettings, Settings
 from hl7.client import Client
 from hl7.delivery import Delivery
@@ -26,6 +27,7 @@ from pacsd.identity.patients import appliers as identity_appliers
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
+from pacsd.reports.services import Shelf, open_reports
 from pacsd.supervise import logs
 from pacsd.supervise.attach import database
 from pacsd.supervise.processors import Processors
@@ -64,7 +66,8 @@ class Wiring:
         """What the rooms say they support, each from the tables it works by."""
         rooms = {"dimse": dimse_claims, "query": query_claims, "web": web_claims, "worklist": worklist_claims,
                  "hl7": hl7_claims}  # fmt: skip
-        return {name: claims() for name, claims in rooms.items()}
+        product = {"name": "pacsd", "version": pacsd.__version__}
+        return {"product": product, **{name: claims() for name, claims in rooms.items()}}
 
     @contextmanager
     def archive(self, settings: Settings, *, alone: bool) -> Iterator[Upkeep]:
@@ -74,13 +77,13 @@ class Wiring:
             migrate(dsn)
             archive = open_archive(settings, dsn)
             try:
-                workflow = _workflow(settings, archive)
+                workflow, reporting = _workflow(settings, archive), open_reports(settings, archive)
                 yield Upkeep(
                     settings,
                     archive,
                     also_rebuild=(workflow.rebuild.run,),
-                    also_check=(workflow.check.run,),
-                    also_apply=identity_appliers(archive.pool),
+                    also_check=(workflow.check.run, reporting.check.run),
+                    also_apply={**identity_appliers(archive.pool), **reporting.rebuilt_by},
                 )
             finally:
                 archive.close()
@@ -94,6 +97,18 @@ class Wiring:
             archive = open_archive(settings, dsn)
             try:
                 yield _exchange(settings, archive)
+            finally:
+                archive.close()
+
+    @contextmanager
+    def reports(self, settings: Settings) -> Iterator[Shelf]:
+        """Reports for one command, beside a running server or without one."""
+        logs.configure(LogSettings(form="text", level="error"), role="command")
+        with database(settings, alone=False) as dsn:
+            migrate(dsn)
+            archive = open_archive(settings, dsn)
+            try:
+                yield Shelf(open_reports(settings, archive).reports, archive.directory)
             finally:
                 archive.close()
 
@@ -204,10 +219,14 @@ def _hl7(context: RoleContext) -> None:
 
 def _worker(context: RoleContext) -> None:
     with _opened(context, readers=4) as archive:
-        also_apply = identity_appliers(archive.pool)
+        reporting = open_reports(context.settings, archive)
+        also_apply = {**identity_appliers(archive.pool), **reporting.repaired_by}
         settle(context.settings, archive, also_apply=also_apply)
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
-        others = (*_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores())
+        others = (
+            *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
+            *reporting.chores,
+        )  # fmt: skip
         own = chores(context.settings, archive, worker=name, also_apply=also_apply)
         worker = Worker((*own, *(Chore(*one) for one in others)), stop=context.stopping)
         context.ready()

@@ -15,6 +15,7 @@ from hl7.validation import validate
 from ihe_profiles.exchange.inbox import LoggingInbox, RecordingInbox, Relay, TryingInbox
 from ihe_profiles.exchange.senders import KnownSenders
 from ihe_profiles.pir.patient_identity import PatientIdentity
+from ihe_profiles.rd.distribution import Distribution
 from ihe_profiles.rd.documents import Documents
 from ihe_profiles.rd.reception import Taking
 from ihe_profiles.rd.results import Results
@@ -29,6 +30,8 @@ from pacsd.messages.inbox import Inbox, Logged
 from pacsd.messages.outbox import Outbox
 from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
+
+_LOOK_S = 1.0                            # between two looks for what happened to reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Exchange:
         contents = Contents(blobs)
         reports = Reports(pool, contents, {key: code for code, key in self._keys.items()})
         self._handled = handled(Taking(reports, contents))
+        self._distributions = self._distributing(pool, reports, contents)
 
     def reception(self) -> Reception:
         """What takes messages as they come."""
@@ -120,7 +124,18 @@ class Exchange:
         return (
             ("forget old messages", 600.0, partial(self._inbox.forget, keep_s=keep_s)),
             ("forget old outgoing messages", 600.0, partial(self.outbox.forget, keep_s=keep_s)),
+            *((f"reports to {name}", _LOOK_S, one.run) for name, one in self._distributions.items()),
         )
+
+    def _distributing(self, pool: Pool, reports: Reports, contents: Contents) -> dict[str, Distribution]:
+        """By destination; each is to get what happens from now on."""
+        made = {}
+        for one in self._settings.hl7_destinations:
+            if one.reports:
+                code = one.organisation or self._settings.organisations[0].code
+                made[one.name] = Distribution(one, (self._keys[code], code), pool, reports, contents, self.outbox)
+                made[one.name].register()
+        return made
 
     @property
     def _default(self) -> str:

@@ -10,7 +10,7 @@ from hl7.times import moment, readable
 from ihe_profiles.rd.encapsulated import Encapsulated
 from ihe_profiles.rd.fields import Group, Placed, code, is_uid, part
 from pacsd.reports.report import Code, Observation
-from pacsd.reports.sections import section_of
+from pacsd.reports.sections import DEFAULT, section_of
 
 # HL7 table 0078, and the category that the ACR wants told within minutes (IHE RAD RD)
 CRITICAL_FLAGS = frozenset(("AA", "HH", "LL", "RID49480"))
@@ -93,11 +93,12 @@ def _made(group: Group, one: Placed, kind: str, text: str, value: Code | None) -
     mapping = group.reading.mapping
     what = code(group, one, 3) or Code("")
     named = mapping.code("report_section", what.value)
+    section = section_of(named, part(group, one, 3, 1, 1, 2), part(group, one, 3, 1, 4))
     count = len(one.segment.repetitions(8))
     flags = (part(group, one, 8, number, 1) for number in range(1, count + 1))
     return Observation(
         code=what,
-        section=section_of(named, part(group, one, 3, 1, 1, 2), part(group, one, 3, 1, 4)),
+        section=section or DEFAULT,
         kind=kind,
         text=text,
         value=value,
@@ -105,6 +106,7 @@ def _made(group: Group, one: Placed, kind: str, text: str, value: Code | None) -
         flags=tuple(mapping.code("abnormal_flag", flag) for flag in flags if flag),
         reference_range=part(group, one, 7, 1, 1),
         status=part(group, one, 11, 1, 1),
+        label="" if section else what.meaning or what.value,
     )
 
 

@@ -45,14 +45,18 @@ values (%(pk)s, %(organisation)s, %(number)s, %(said_at)s, %(issued_at)s, %(adde
     %(status)s, %(sender)s, %(content_key)s, %(content)s)
 returning pk
 """
-_DOCUMENT = "insert into diagnostic_report_document (key, version) values (%s, %s) on conflict do nothing"
+_DOCUMENT = """
+insert into diagnostic_report_document (key, version, size_bytes) values (%s, %s, %s) on conflict do nothing
+"""
 _COUNT = "update diagnostic_report set counting = %s, status = %s, critical = %s where pk = %s"
 _VERSION = (
     "number", "uid", "said_at", "issued_at", "status", "addendum", "critical", "sender", "content", "objects",
 )  # fmt: skip
 _VERSIONS = f"select {', '.join(_VERSION)} from diagnostic_report_version where report = %s order by number"
-_REPORT = ("pk", "organisation", "counting", "status", "critical", "changed_at", "names", "patient_ids", "authorities",
-           "studies", "accessions", "placers", "fillers")  # fmt: skip
+_REPORT = (
+    "pk", "organisation", "versions", "counting", "status", "critical", "changed_at", "names", "patient_ids",
+    "authorities", "studies", "accessions", "placers", "fillers",
+)  # fmt: skip
 _FIELDS = ", ".join(f"r.{name}" for name in _REPORT)
 # A study is a report's where it is named, and is of the patient the report is of, or of nobody that is known. Where
 # no accession number was said, the filler's order number may be one (IHE RAD TF-2 Table B-1 has both of one system).
@@ -71,6 +75,7 @@ class ReportRow:
 
     pk: int
     organisation: int
+    versions: int
     counting: int
     status: str
     critical: bool
@@ -149,7 +154,7 @@ def made(connection: Connection, organisation: int, names: Sequence[str], *, at:
 
 def add(
     connection: Connection, report: int, organisation: int, version: VersionRow, about: About, *,
-    content_key: str | None, documents: Sequence[str],
+    content_key: str | None, documents: Sequence[tuple[str, int]],
 ) -> int:  # fmt: skip
     """Add a version to a report that is locked; its number."""
     arrays = {name: list(getattr(about, name)) for name in ("names", "studies", "accessions", "placers", "fillers")}
@@ -160,8 +165,8 @@ def add(
     columns = {name: getattr(version, name) for name in _VERSION if name != "objects"}
     values = {**columns, "pk": report, "organisation": organisation, "number": number, "content_key": content_key}
     row = connection.execute(_INSERT, values, prepare=True).fetchone()
-    for key in documents:
-        connection.execute(_DOCUMENT, (key, row and row[0]))
+    for key, size_bytes in documents:
+        connection.execute(_DOCUMENT, (key, row and row[0], size_bytes))
     return number
 
 
@@ -257,13 +262,13 @@ def has_object(pool: Pool, organisation: int, uid: str, sop_instance_uid: str) -
         )
 
 
-def recorded(pool: Pool) -> list[str]:
-    """Keys of all blobs that versions are kept in."""
+def recorded(pool: Pool) -> list[tuple[str, int | None]]:
+    """Keys of all blobs that versions are kept in, with their sizes where these are known."""
     statement = """
-        select content_key from diagnostic_report_version where content_key is not null
-        union select key from diagnostic_report_document order by 1"""
+        select content_key, octet_length(content) from diagnostic_report_version where content_key is not null
+        union all select distinct key, size_bytes from diagnostic_report_document order by 1"""
     with lent(pool) as connection:
-        return [row[0] for row in connection.execute(statement).fetchall()]
+        return [(row[0], row[1]) for row in connection.execute(statement).fetchall()]
 
 
 def throw_unknown(pool: Pool, keys: Sequence[str], *, grace_s: float) -> int:

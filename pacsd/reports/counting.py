@@ -28,8 +28,13 @@ class Counting:
 
     @property
     def version(self) -> Version:
-        """The last, by which this state of the report is named."""
+        """The one that was issued last."""
         return self.parts[-1]
+
+    @property
+    def newest(self) -> Version:
+        """The part that came last, which made the report read like this."""
+        return max(self.parts, key=lambda one: one.number)
 
     @property
     def critical(self) -> bool:

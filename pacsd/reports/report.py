@@ -48,7 +48,10 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One thing a report says. `section`: of pacsd.reports.sections; `text`: as people read it, lines by line feeds."""
+    """One thing a report says. `section`: of pacsd.reports.sections; `text`: as people read it, lines by line feeds.
+
+    `label`: what it is about, where its section does not say that.
+    """
 
     code: Code
     section: str
@@ -59,6 +62,7 @@ class Observation:
     flags: tuple[str, ...] = ()          # HL7 table 0078
     reference_range: str = ""
     status: str = "F"                    # HL7 table 0085
+    label: str = ""
     document: Document | None = None
 
 

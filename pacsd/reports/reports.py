@@ -146,7 +146,7 @@ def _take(
         0, statement.uid, at, statement.issued_at, statement.status.value, statement.addendum, statement.critical,
         statement.sender, text,
     )  # fmt: skip
-    documents = [one.key for one in statement.content.documents]
+    documents = [(one.key, one.size_bytes) for one in statement.content.documents]
     number = rows.add(
         connection, pk, organisation, version, _about(statement), content_key=content_key, documents=documents
     )

@@ -67,5 +67,5 @@ ADDENDUM = "addendum"
 
 
 def section_of(*codes: str) -> str:
-    """The part that the first known of these codes means; findings where none is known."""
-    return next((BY_CODE[code] for code in codes if code in BY_CODE), DEFAULT)
+    """The part that the first known of these codes means; empty where none is known."""
+    return next((BY_CODE[code] for code in codes if code in BY_CODE), "")

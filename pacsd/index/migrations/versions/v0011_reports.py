@@ -53,6 +53,7 @@ create index diagnostic_report_version_content on diagnostic_report_version (con
 create table diagnostic_report_document (
     key text collate "C" not null,
     version bigint not null references diagnostic_report_version on delete cascade,
+    size_bytes bigint not null,
     primary key (key, version)
 );
 create index diagnostic_report_document_version on diagnostic_report_document (version);
