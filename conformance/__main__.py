@@ -5,8 +5,9 @@ import sys
 from collections.abc import Sequence
 
 from conformance.dicomweb import command as dicomweb
+from conformance.oru import command as oru
 
-SUITES = {"dicomweb": dicomweb}
+SUITES = {"dicomweb": dicomweb, "oru": oru}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-_TIME = re.compile(r"(\d{4}(?:\d\d){0,5})(?:\.(\d{1,6})\d*)?([+-]\d{4})?")
+_TIME = re.compile(r"(\d{4}(?:\d\d){0,5})(?:\.(\d{1,6})\d*)?([+-]\d{4})?", re.ASCII)
 _FORMS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 

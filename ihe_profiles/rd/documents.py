@@ -83,9 +83,8 @@ def _told(kind: DocumentType, reading: Reading) -> Told:
         where = segments[0].location(5) if segments else Location("OBX")
         raise Hl7Error(Condition.REQUIRED_FIELD, where, "a document that says nothing")
     about = _orders(kind, group, found[:at], said)
-    kept = None if status is Status.CANCELLED else said
     content = _content(group, status, about)
-    return Told(1, Location("TXA", 1, 12), names, status, content, kept, addendum=kind.addendum)
+    return Told(1, Location("TXA", 1, 12), names, status, content, said, addendum=kind.addendum)
 
 
 def _names(kind: DocumentType, group: Group) -> tuple[str, ...]:

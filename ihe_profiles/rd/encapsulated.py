@@ -10,6 +10,7 @@ from ihe_profiles.rd.fields import Group, Placed, part
 
 PDF = "application/pdf"
 _STEP_BYTES = 1 << 20
+_HEAD_BYTES = 64
 _BREAKS = re.compile(rb"\\(?:\.br|X0D0A|X0D|X0A|X20)\\|[ \t\r\n]+")
 
 
@@ -41,17 +42,28 @@ class Encapsulated:
 
     def chunks(self) -> Iterator[bytes]:
         """Its bytes. Raises Hl7Error for what is not encoded as it says, and for what is no PDF."""
-        begun = False
+        head: bytes | None = b""                                         # until enough of it is there to tell
         try:
             for chunk in _DECODERS[self.encoding](_plain(self.pieces())):
-                if not begun and chunk and not chunk.lstrip().startswith(b"%PDF-"):
-                    raise Hl7Error(Condition.DATA_TYPE, self.place, "not a PDF")
-                begun = begun or bool(chunk)
-                yield chunk
+                if head is None:
+                    yield chunk
+                    continue
+                head += chunk
+                if len(head) >= _HEAD_BYTES:
+                    yield self._begun(head)
+                    head = None
         except (binascii.Error, ValueError) as error:                    # of an encoding, or text that is not ASCII
             raise Hl7Error(Condition.DATA_TYPE, self.place, f"not {self.encoding}") from error
-        if not begun:
+        if head is not None:
+            yield self._begun(head)
+
+    def _begun(self, head: bytes) -> bytes:
+        """The beginning, which must be that of a PDF."""
+        if not head:
             raise Hl7Error(Condition.REQUIRED_FIELD, self.place, "a document without its data")
+        if not head.lstrip().startswith(b"%PDF-"):
+            raise Hl7Error(Condition.DATA_TYPE, self.place, "not a PDF")
+        return head
 
 
 def _plain(pieces: Iterator[bytes | memoryview]) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,6 +20,7 @@ SENDING_APPLICATION = "PACSD"
 MESSAGE_TYPE = "ORU^R01"
 STATUSES = {Status.PRELIMINARY: "P", Status.FINAL: "F", Status.CORRECTED: "C", Status.CANCELLED: "X"}
 _NO_PROCEDURE = Code("18748-4", "Diagnostic imaging study", "LN")
+_UNNAMED = "^^^^^^U"                     # PID-5 is required: HL7 table 0200, unspecified
 _STUDY = "113014^DICOM Study^DCM"
 _PLACED = "JVBERi0="                     # stands for a document while a message is held against the standard
 _CHUNK_BYTES = 3 << 18                   # a whole number of groups of base64
@@ -84,11 +86,11 @@ def message_of(state: Counting, known: Known, to: Addressed, *, at: datetime) ->
     status = STATUSES[state.status]
     observations = () if state.status is Status.CANCELLED else content.observations
     first, *more = content.orders or (Order(),)
-    lines = list(_observations(observations, status, to.version))
+    lines = [*_studies(content.orders), *_observations(observations, status, to.version)]
     segments = [
         _msh(state, to, at), _pid(known, to.version),
         *_order(1, first, content.procedure, state, status),
-        *(f"OBX|{number}|{line}" for number, line in enumerate((*_studies(content.orders), *lines), 1)),
+        *_numbered(lines),
     ]  # fmt: skip
     for number, order in enumerate(more, 2):
         if order.placer_order_number or order.filler_order_number or order.accession_number:
@@ -108,10 +110,12 @@ def _msh(state: Counting, to: Addressed, at: datetime) -> str:
 
 def _pid(known: Known, version: str) -> str:
     patient = known.patient
-    names = [_name(patient.name, "A" if patient.ideographic else ""), _name(patient.ideographic, "I")]
+    names = [one for one in (
+        _name(patient.name, "A" if patient.ideographic else ""), _name(patient.ideographic, "I"),
+    ) if one] or [_UNNAMED]  # fmt: skip
     identifier = f"{_written(known.patient_id)}^^^{_written(known.assigning_authority)}^MR"
     sex = patient.sex or "U"
-    return f"PID|1||{identifier}||{'~'.join(filter(None, names))}||{patient.birth_date}|{sex}"
+    return f"PID|1||{identifier}||{'~'.join(names)}||{patient.birth_date}|{sex}"
 
 
 def _name(name: str, representation: str) -> str:
@@ -146,28 +150,37 @@ def _reader(person: Person | None, time: str) -> str:
     return f"{named}^{_digits(time)}".rstrip("^")
 
 
+def _numbered(lines: Sequence[str]) -> Iterator[str]:
+    """OBX-1 counts segments, OBX-4 those of one OBX-3: v2.3.1 has it required."""
+    counts: Counter[str] = Counter()
+    for number, line in enumerate(lines, 1):
+        kind, about, rest = line.split("|", 2)
+        counts[about] += 1
+        yield f"OBX|{number}|{kind}|{about}|{counts[about]}|{rest}"
+
+
 def _studies(orders: Sequence[Order]) -> Iterator[str]:
     for uid in dict.fromkeys(one.study_instance_uid for one in orders if one.study_instance_uid):
-        yield f"ST|{_STUDY}||{uid}||||||O"
+        yield f"ST|{_STUDY}|{uid}||||||O"
 
 
 def _observations(observations: Sequence[Observation], status: str, version: str) -> Iterator[str]:
-    """OBX from its second field on: a line of a text is a segment of its own."""
+    """OBX-2, OBX-3, and from OBX-5 on: a line of a text is a segment of its own."""
     for one in observations:
         about, flags = _about(one), "~".join(map(_written, one.flags))
         if one.document is not None:
-            yield f"ED|{about}||^application^pdf^Base64^\0||||||{status}"
+            yield f"ED|{about}|^application^pdf^Base64^\0||||||{status}"
         elif one.kind in TEXTS:
             for line in clean(one.text).split("\n"):
-                yield f"TX|{about}||{_written(line)}|||{flags}|||{status}"
+                yield f"TX|{about}|{_written(line)}|||{flags}|||{status}"
         elif one.kind == "NM" and one.text and "\n" not in one.text:
             units = _code(one.units) if one.units else ""
-            yield f"NM|{about}||{one.text}|{units}|{_written(one.reference_range)}|{flags}|||{status}"
+            yield f"NM|{about}|{one.text}|{units}|{_written(one.reference_range)}|{flags}|||{status}"
         elif one.value is not None:
             kind = "CE" if VERSIONS.index(version) < VERSIONS.index("2.5") else "CWE"
-            yield f"{kind}|{about}||{_code(one.value)}|||{flags}|||{status}"
+            yield f"{kind}|{about}|{_code(one.value)}|||{flags}|||{status}"
         else:
-            yield f"TX|{about}||{_written(worded(replace(one, flags=())))}|||{flags}|||{status}"
+            yield f"TX|{about}|{_written(worded(replace(one, flags=())))}|||{flags}|||{status}"
 
 
 def _about(one: Observation) -> str:

@@ -139,9 +139,8 @@ def _one(result: _Result) -> Told:
         where = first[0].location(5) if first else Location("OBX")
         raise Hl7Error(Condition.REQUIRED_FIELD, where, "a report that says nothing")
     about = _orders(group, found)
-    kept = None if status is Status.CANCELLED else found
     names, content = _names(group, about[0]), _content(group, status, about)
-    return Told(result.number, group.location("report_id"), names, status, content, kept)
+    return Told(result.number, group.location("report_id"), names, status, content, found)
 
 
 def _orders(group: Group, found: Observed | None) -> tuple[Order, ...]:

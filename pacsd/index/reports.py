@@ -192,6 +192,14 @@ def of_version(pool: Pool, organisation: int, uid: str) -> tuple[ReportRow, list
 
 def of_study(pool: Pool, scope: Scope, study_instance_uid: str) -> list[tuple[ReportRow, list[VersionRow]]]:
     """The reports about a study that the scope sees, the first to be known first."""
+    statement, values = reports_of(scope, study_instance_uid)
+    with lent(pool) as connection:
+        rows = [_report(row) for row in connection.execute(statement, values).fetchall()]
+        return [(row, versions(connection, row.pk)) for row in rows]
+
+
+def reports_of(scope: Scope, study_instance_uid: str) -> tuple[str, dict[str, Any]]:
+    """The statement that finds the reports about a study, and its values."""
     params = Params()
     statement = f"""
         select {_FIELDS} from study s join patient p on p.pk = s.patient
@@ -200,9 +208,7 @@ def of_study(pool: Pool, scope: Scope, study_instance_uid: str) -> list[tuple[Re
             or (r.accessions = '{{}}' and r.fillers @> array[s.accession_number]))
         where {visible(scope, params)} and {within(scope, params, "r")} and {_OF_ONE}
             and s.study_instance_uid = {params.add(study_instance_uid)} order by r.pk"""
-    with lent(pool) as connection:
-        rows = [_report(row) for row in connection.execute(statement, params.values).fetchall()]
-        return [(row, versions(connection, row.pk)) for row in rows]
+    return statement, params.values
 
 
 def of_patient(pool: Pool, organisation: int, assigning_authority: str, patient_id: str) -> list[str]:
@@ -218,14 +224,20 @@ def of_patient(pool: Pool, organisation: int, assigning_authority: str, patient_
 
 def studies_of(pool: Pool, scope: Scope, report: int) -> list[StudyRow]:
     """The studies of a report that are here, those that it names itself first."""
+    statement, values = named_by(scope, report)
+    with lent(pool) as connection:
+        return [StudyRow(*row) for row in connection.execute(statement, values).fetchall()]
+
+
+def named_by(scope: Scope, report: int) -> tuple[str, dict[str, Any]]:
+    """The statement that finds the studies of a report, and its values."""
     params = Params()
     statement = f"""
         select s.study_instance_uid, p.patient_id, p.assigning_authority, s.attributes, s.more
         from diagnostic_report r join study s on s.organisation = r.organisation join patient p on p.pk = s.patient
         where r.pk = {params.add(report)} and {within(scope, params, "r")} and {visible(scope, params)} and {_OF_ONE}
         order by s.study_instance_uid <> all(r.studies), s.received_at, s.pk"""
-    with lent(pool) as connection:
-        return [StudyRow(*row) for row in connection.execute(statement, params.values).fetchall()]
+    return statement, params.values
 
 
 def listed(pool: Pool, scope: Scope, *, limit: int) -> list[ReportRow]:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 
-from pacsd import __version__
+import pacsd
 from pacsd.codec.keys import keys_of
 from pacsd.index.reports import StudyRow
 from pacsd.reports.counting import Counting
@@ -101,7 +101,7 @@ def common(subject: Subject, *, kind: str, sop_class_uid: str, modality: str, se
         "0008103E": element("LO", "Report"),
         "00081090": element("LO", "pacsd report"),
         "00081111": sequence(),
-        "00181020": element("LO", __version__),
+        "00181020": element("LO", pacsd.__version__),
         "0020000D": element("UI", subject.study.study_instance_uid),
         "0020000E": element("UI", series_uid(subject, kind)),
         "00200011": element("IS", series_number),

@@ -27,9 +27,10 @@ create table diagnostic_report (
     fillers text[] collate "C" not null default '{}'
 ) with (fillfactor = 80);
 create index diagnostic_report_names on diagnostic_report using gin (names);
-create index diagnostic_report_studies on diagnostic_report using gin (studies) where studies <> '{}';
-create index diagnostic_report_accessions on diagnostic_report using gin (accessions) where accessions <> '{}';
-create index diagnostic_report_patients on diagnostic_report using gin (patient_ids) where patient_ids <> '{}';
+create index diagnostic_report_studies on diagnostic_report using gin (studies);
+create index diagnostic_report_accessions on diagnostic_report using gin (accessions);
+create index diagnostic_report_fillers on diagnostic_report using gin (fillers);
+create index diagnostic_report_changed on diagnostic_report (changed_at);
 
 create table diagnostic_report_version (
     pk bigint generated always as identity primary key,
