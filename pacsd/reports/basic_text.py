@@ -33,6 +33,7 @@ def attributes(subject: Subject) -> Attributes:
     template = {"00080105": element("CS", "DCMR"), "0040DB00": element("CS", "2000")}
     return {
         **made,
+        **document.requests(subject),
         **document.verifying_observers(subject),
         **document.author_observers(subject),
         **document.predecessors(subject, kind=KIND, sop_class_uid=SOP_CLASS_UID),

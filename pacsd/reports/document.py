@@ -5,6 +5,7 @@ is made twice is one object (PS3.5 B.2: a UUID, from a name).
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +19,17 @@ from pacsd.codec.keys import keys_of
 from pacsd.index.reports import StudyRow
 from pacsd.reports.counting import Counting
 from pacsd.reports.report import Code, Order, Person, Status
+from pacsd.reports.wording import clean
 
 Attributes = dict[str, dict[str, Any]]
 UTF8, TITLE = "ISO_IR 192", Code("18748-4", "Diagnostic Imaging Report", "LN")       # PS3.16 CID 7000
 MANUFACTURER = "pacsd"
-_ABOVE = frozenset(key.hex for key in (*keys_of("patient"), *keys_of("study")))
+_OFFSET = re.compile(r"[+-]\d{4}$")
+_TIMEZONE = "00080201"                    # of an object's own times
+_ABOVE = frozenset(key.hex for key in (*keys_of("patient"), *keys_of("study"))) - {_TIMEZONE}
+_SEVERAL_LINES = frozenset(("UT", "ST", "LT"))
 _LONGEST_CODE = 16                       # VR SH
+_PLAIN = str.maketrans("\\\n\t", "   ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +65,12 @@ def series_uid(subject: Subject, kind: str) -> str:
 
 
 def element(vr: str, *values: object) -> dict[str, Any]:
-    """An attribute; without a value where there is none."""
-    given = [value for value in values if value not in ("", None)]
+    """An attribute; without a value where there is none. A backslash divides values, and a tab is no text, in most."""
+    told = (
+        clean(value).translate(_PLAIN) if isinstance(value, str) and vr not in _SEVERAL_LINES else value
+        for value in values
+    )
+    given = [value for value in told if value not in ("", None)]
     return {"vr": vr, "Value": given} if given else {"vr": vr}
 
 
@@ -84,10 +94,12 @@ def coded(code: Code) -> Attributes:
 
 def common(subject: Subject, *, kind: str, sop_class_uid: str, modality: str, series_number: int,
            number: int = 0) -> Attributes:  # fmt: skip
-    """The modules that all have: patient, study, series, equipment, SOP common; and the request (PS3.3 C.17.2)."""
+    """The modules that all have: patient, study, series, equipment, SOP common, and whether it is verified."""
     content, (date, time) = subject.state.content, moment_of(subject)
+    offset = _OFFSET.search(content.issued)
     return {
         **_above(subject.study),
+        **({_TIMEZONE: element("SH", offset[0])} if offset else {}),
         "00080005": element("CS", UTF8),
         "00080012": element("DA", date),
         "00080013": element("TM", time),
@@ -106,7 +118,6 @@ def common(subject: Subject, *, kind: str, sop_class_uid: str, modality: str, se
         "0020000E": element("UI", series_uid(subject, kind)),
         "00200011": element("IS", series_number),
         "00200013": element("IS", subject.state.newest.number * 100 + number),
-        "0040A370": sequence(*(_request(order, subject, content.procedure) for order in content.orders)),
         "0040A493": element("CS", "VERIFIED" if subject.is_final and content.verifier else "UNVERIFIED"),
     }
 
@@ -122,6 +133,13 @@ def date_and_time(said: str, otherwise: datetime) -> tuple[str, str]:
     if len(digits) < 8:
         return f"{otherwise:%Y%m%d}", f"{otherwise:%H%M%S}"
     return digits[:8], digits[8:14].ljust(6, "0") if len(digits) > 8 else "000000"
+
+
+def requests(subject: Subject) -> dict[str, Any]:
+    """What it answers (PS3.3 C.17.2, Referenced Request Sequence)."""
+    content = subject.state.content
+    items = [_request(order, subject, content.procedure) for order in content.orders]
+    return {"0040A370": sequence(*items)} if items else {}
 
 
 def verifying_observers(subject: Subject) -> dict[str, Any]:
@@ -176,7 +194,7 @@ def _above(study: StudyRow) -> Attributes:
 def _request(order: Order, subject: Subject, procedure: Code) -> Attributes:
     description = (procedure.meaning or procedure.value)[:64]
     return {
-        "00080050": element("SH", order.accession_number[:16]),
+        "00080050": element("SH", order.accession_number if len(order.accession_number) <= _LONGEST_CODE else ""),
         "00081110": sequence(),
         "0020000D": element("UI", order.study_instance_uid or subject.study.study_instance_uid),
         "00321060": element("LO", description),

@@ -3,6 +3,7 @@
 from pacsd.reports import document
 from pacsd.reports.document import Attributes, Subject, coded, element, sequence
 from pacsd.reports.report import Document
+from pacsd.reports.wording import clean
 
 SOP_CLASS_UID, KIND = "1.2.840.10008.5.1.4.1.1.104.1", "encapsulated pdf"
 SERIES_NUMBER = 9002
@@ -22,7 +23,7 @@ def attributes(subject: Subject, one: Document, number: int) -> Attributes:
         "00080064": element("CS", "WSD"),
         "00280301": element("CS", "YES"),
         "0040A043": sequence(coded(document.TITLE)),
-        "00420010": element("ST", one.title[:_LONGEST_TITLE]),
+        "00420010": element("ST", clean(one.title)[:_LONGEST_TITLE]),
         ENCAPSULATED_DOCUMENT: {"vr": "OB", "BulkDataURI": one.key},
         "00420012": element("LO", one.media_type),
         "00420015": element("UL", one.size_bytes),

@@ -36,7 +36,8 @@ def test_steps_end_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"=", b"JVBERi0=JVBERi0=", b"JVBERi0", b"JVBE*i0=", b"JVBERi0=x", b"\\.br\\", b"aGVsbG8=", b"JVBERi0\\"]
+    "data",
+    [b"", b"=", b"JVBERi0=JVBERi0=", b"JVBERi0", b"JVBE*i0=", b"JVBERi0=x", b"\\.br\\", b"aGVsbG8=", b"JVBERi0\\"],
 )
 def test_what_is_no_document_is_refused(data: bytes) -> None:
     with pytest.raises(Hl7Error):

@@ -24,7 +24,8 @@ from tests.ihe_profiles.test_results import PDF, TWO, Ward, opened
 
 ED = f"ED|PDF^Report||^application^pdf^Base64^{base64.b64encode(PDF).decode()}||||||F"
 EVERYTHING = oru(
-    "1", study_uid("1.2.3"), text("One | two ^ three.\\.br\\Second line"), text("Normal.", code="19005-8^Impression^LN"),
+    "1", study_uid("1.2.3"), text("One | two ^ three.\\.br\\Second line"),
+    text("Normal.", code="19005-8^Impression^LN"),
     "NM|8867-4^Heart rate^LN||72.5|/min^per minute^UCUM|60-80|N|||F", "CWE|99^Grade^L||27268008^Salmonella^SCT||||||F",
     "SN|99^Size^L||>^5||||||F", "DT|99^Follow up^L||20260301||||||F", ED,
     name="\u5f20^\u4e09", verifier="9&\u674e&\u56db^20260101113000", author="8&WANG&WU",
