@@ -13,7 +13,7 @@ from hl7.delimiters import STANDARD
 from hl7.escapes import escape
 from pacsd.reports.counting import Counting
 from pacsd.reports.report import Code, Document, Observation, Order, Patient, Person, Status
-from pacsd.reports.sections import ADDENDUM, BY_NAME
+from pacsd.reports.sections import ADDENDUM, BY_NAME, DEFAULT
 from pacsd.reports.wording import TEXTS, clean, worded
 
 SENDING_APPLICATION = "PACSD"
@@ -87,6 +87,8 @@ def message_of(state: Counting, known: Known, to: Addressed, *, at: datetime) ->
     observations = () if state.status is Status.CANCELLED else content.observations
     first, *more = content.orders or (Order(),)
     lines = [*_studies(content.orders), *_observations(observations, status, to.version)]
+    if not observations:
+        lines.append(_nothing(status))
     segments = [
         _msh(state, to, at), _pid(known, to.version),
         *_order(1, first, content.procedure, state, status),
@@ -95,6 +97,7 @@ def message_of(state: Counting, known: Known, to: Addressed, *, at: datetime) ->
     for number, order in enumerate(more, 2):
         if order.placer_order_number or order.filler_order_number or order.accession_number:
             segments += _order(number, order, content.procedure, state, status)
+            segments += _numbered([_nothing(status)] if _before(to.version, "2.5") else [])
     documents = tuple(one.document for one in observations if one.document is not None)
     return ResultMessage(tuple(segments), documents, to.character_set)
 
@@ -150,6 +153,15 @@ def _reader(person: Person | None, time: str) -> str:
     return f"{named}^{_digits(time)}".rstrip("^")
 
 
+def _nothing(status: str) -> str:
+    """An observation without a value: what a cancelled report, and a further order before v2.5, must have."""
+    return f"TX|{_code(BY_NAME[DEFAULT].loinc)}|||||||{status}"
+
+
+def _before(version: str, other: str) -> bool:
+    return VERSIONS.index(version) < VERSIONS.index(other)
+
+
 def _numbered(lines: Sequence[str]) -> Iterator[str]:
     """OBX-1 counts segments, OBX-4 those of one OBX-3: v2.3.1 has it required."""
     counts: Counter[str] = Counter()
@@ -177,7 +189,7 @@ def _observations(observations: Sequence[Observation], status: str, version: str
             units = _code(one.units) if one.units else ""
             yield f"NM|{about}|{one.text}|{units}|{_written(one.reference_range)}|{flags}|||{status}"
         elif one.value is not None:
-            kind = "CE" if VERSIONS.index(version) < VERSIONS.index("2.5") else "CWE"
+            kind = "CE" if _before(version, "2.5") else "CWE"
             yield f"{kind}|{about}|{_code(one.value)}|||{flags}|||{status}"
         else:
             yield f"TX|{about}|{_written(worded(replace(one, flags=())))}|||{flags}|||{status}"

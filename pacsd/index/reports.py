@@ -1,6 +1,7 @@
 """Rows of reports: found by any of their names, with all their versions; and the studies that they are about.
 
-Whoever adds a version holds its report's names, so that of one report's versions each knows the former ones.
+Whoever adds a version holds the names it has for the report, so that two do not make two reports of one, and then the
+report, so that of its versions each knows the former ones.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ select pg_advisory_xact_lock(%s, key) from
 _FIND = """
 select r.pk from diagnostic_report r where r.organisation = %(organisation)s and r.names && %(names)s::text[]
 order by (select min(place) from unnest(%(names)s::text[]) with ordinality n(name, place) where name = any(r.names))
-limit 1
+limit 1 for no key update of r
 """
 _MAKE = "insert into diagnostic_report (organisation, changed_at, names) values (%s, %s, %s) returning pk"
 _JOIN = "(select coalesce(array_agg(distinct one), '{{}}') from unnest({name} || %({name})s::text[]) j(one))"
@@ -134,7 +135,7 @@ def locked(connection: Connection, organisation: int, names: Sequence[str]) -> N
 
 
 def found(connection: Connection, organisation: int, names: Sequence[str]) -> int | None:
-    """The report of an organisation that has the first of these names that any has."""
+    """The report that has the first of these names that any of an organisation has; nobody else adds to it meanwhile."""
     values = {"organisation": organisation, "names": list(names)}
     row = connection.execute(_FIND, values, prepare=True).fetchone()
     return None if row is None else int(row[0])

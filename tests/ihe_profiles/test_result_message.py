@@ -81,9 +81,21 @@ def test_an_amended_report_reads_as_a_whole_and_a_cancelled_one_says_nothing(war
     ]  # fmt: skip
     assert sent.value("OBR-25") == "C"
     assert ward.ask(mdm("T11", "3", time="20260101140000"))[0] == "AA"
-    message = built(ward, "2.5.1")
+    for version in HL7_VERSIONS:
+        message = built(ward, version)
+        validate(parse(message.example()))
+        sent = parse(whole(ward, message))
+        assert sent.value("OBR-25") == sent.value("OBX-11") == "X" and sent.value("OBX-5") == ""
+
+
+@pytest.mark.parametrize("version", HL7_VERSIONS)
+def test_a_report_of_several_orders_names_them_all(ward: Ward, version: str) -> None:
+    more = "OBR|2|P2|F2|1^X^L||||||||||||||A2|||||||F\r"
+    assert ward.ask(oru("1", text("Both.")) + more)[0] == "AA"
+    message = built(ward, version)
     validate(parse(message.example()))
-    assert parse(whole(ward, message)).value("OBR-25") == "X" and b"\rOBX" not in message.example()
+    sent = parse(whole(ward, message))
+    assert [one.field(18) for one in sent.all("OBR")] == ["A1", "A2"]
 
 
 def test_a_pdf_is_encoded_whatever_its_pieces(ward: Ward) -> None:

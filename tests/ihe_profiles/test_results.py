@@ -1,6 +1,7 @@
 """ORU^R01 and MDM as reports on real PostgreSQL: what is kept of them, what counts, what is refused."""
 
 import base64
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -275,6 +276,28 @@ def test_what_cannot_be_used_is_refused_with_its_place(
     assert ward.ask(message) == expected
     if expected[0] != "AA":
         assert ward.reports.listed(ward.scope) == [] and list(ward.house.journal.replay()) == []
+
+
+def test_many_at_once_add_to_one_report_one_after_the_other(ward: Ward) -> None:
+    assert ward.ask(mdm("T02", "0", text("First."), number="D1", time="20260101100000"))[0] == "AA"
+    assert ward.ask(mdm("T10", "1", text("Second."), number="D2", parent="D1", time="20260101100100"))[0] == "AA"
+    answers: list[str] = []
+
+    def send(number: str) -> None:
+        """Under either of its names."""
+        for n in range(5):
+            message = mdm("T04", f"{number}-{n}", text(f"{number} {n}"), number=number, time=f"2026010111{n:02d}00")
+            answers.append(ward.ask(message)[0])
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in ("D1", "D2")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    report = ward.report()
+    assert answers == ["AA"] * 10
+    assert [version.number for version in report.versions] == list(range(1, 13))
+    assert report.counting is not None and report.row.counting == report.counting.version.number
 
 
 def test_a_trial_says_what_would_be_kept_and_keeps_nothing(ward: Ward) -> None:
