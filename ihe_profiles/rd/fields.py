@@ -69,11 +69,17 @@ class Group:
         repetitions = found.segment.repetitions(at.field)
         number = max(at.repetition, 1)
         text = repetitions[number - 1] if number <= len(repetitions) else ""
-        return self.plain(found.segment.component(text, component, subcomponent), found.location(at.field, number))
+        return self.plain(found.segment.component(text, component, subcomponent), found, at.field, number)
 
-    def plain(self, text: str, place: Location) -> str:
-        """What was meant by some text; nothing where it is HL7's null."""
-        meant = self.reading.message.meaning(text, place)
+    def plain(self, text: str, found: Placed, field: int, repetition: int, component: int = 0) -> str:
+        """What was meant by some text at a place; nothing where it is HL7's null."""
+        if not text:
+            return ""
+        message = self.reading.message
+        if not message.delimiters.escape or message.delimiters.escape not in text:       # nearly always: a place costs
+            meant = message.lifted.whole(text).strip()
+        else:
+            meant = message.meaning(text, found.location(field, repetition, component))
         return "" if meant == NULL else meant
 
     def segment(self, name: str) -> Placed | None:
@@ -173,8 +179,7 @@ def part(group: Group, found: Placed, field: int, repetition: int, component: in
     """A component as it was meant."""
     repetitions = found.segment.repetitions(field)
     text = repetitions[repetition - 1] if repetition <= len(repetitions) else ""
-    place = found.location(field, repetition, component)
-    return group.plain(found.segment.component(text, component, subcomponent), place)
+    return group.plain(found.segment.component(text, component, subcomponent), found, field, repetition, component)
 
 
 def when(group: Group, text: str, place: Location) -> str:

@@ -135,7 +135,7 @@ def locked(connection: Connection, organisation: int, names: Sequence[str]) -> N
 
 
 def found(connection: Connection, organisation: int, names: Sequence[str]) -> int | None:
-    """The report that has the first of these names that any of an organisation has; nobody else adds to it meanwhile."""
+    """The report that has the first of these names that one of the organisation has; nobody else adds to it now."""
     values = {"organisation": organisation, "names": list(names)}
     row = connection.execute(_FIND, values, prepare=True).fetchone()
     return None if row is None else int(row[0])

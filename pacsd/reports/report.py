@@ -1,7 +1,7 @@
 """What a report says, free of the protocol it came by, and how it is written down as JSON."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -143,7 +143,7 @@ class Version:
 
 def written(content: Content) -> bytes:
     """JSON."""
-    return orjson.dumps(asdict(content))
+    return orjson.dumps(content)
 
 
 def read(text: str | bytes) -> Content:
