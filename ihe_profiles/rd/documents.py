@@ -7,7 +7,19 @@ from config.hl7_mapping import FIELDS
 from hl7.conditions import Condition, Hl7Error, Location
 from hl7.ports import Handled, Sender
 from hl7.reading import Reading
-from ihe_profiles.rd.fields import Group, Placed, code, entity, order, patients, person, placed, when
+from ihe_profiles.rd.fields import (
+    MOST_ORDERS,
+    Group,
+    Placed,
+    code,
+    entity,
+    first_of,
+    order,
+    patients,
+    person,
+    placed,
+    when,
+)
 from ihe_profiles.rd.observations import Observed, observed
 from ihe_profiles.rd.reception import Taking, Told
 from pacsd.reports.report import Code, Content, Order, Status, same_orders
@@ -74,7 +86,7 @@ def _told(kind: DocumentType, reading: Reading) -> Told:
     at = next((number for number, one in enumerate(found) if one.segment.name == "TXA"), None)
     if at is None:
         raise Hl7Error(Condition.SEGMENT_SEQUENCE, Location("TXA"), "without the segment TXA")
-    group = Group(reading, found[at:], found[:at])
+    group = Group(reading, found[at:], first_of(found[:at]))
     names = _names(kind, group)
     status = _status(kind, group)
     segments = group.segments("OBX")
@@ -137,11 +149,13 @@ def _orders(
     reading = group.reading
     uids = said.study_instance_uids if said else ()
     headers = [one for one in before if one.segment.name == "OBR"]
-    rest = [one for one in before if one.segment.name not in ("OBR", "ORC")]
-    own = [order(Group(reading, (one,), (*rest, *group.own)), uids[0] if uids else "") for one in headers]
+    if len(headers) > MOST_ORDERS:
+        place = Location("OBR", headers[MOST_ORDERS].sequence)
+        raise Hl7Error(Condition.VALUE_TOO_LONG, place, f"more than {MOST_ORDERS} orders")
+    common = first_of((*(one for one in before if one.segment.name not in ("OBR", "ORC")), *group.own))
+    uid = uids[0] if uids else ""
+    own = [order(Group(reading, (one,), common), uid) for one in headers] or [order(Group(reading, (), common), uid)]
     placer, filler = group.at("TXA-14"), group.at("TXA-15")
-    if not own:
-        own = [order(Group(reading, rest, group.own), uids[0] if uids else "")]
     orders = same_orders((*(_completed(one, placer, filler) for one in own), *(Order(uid) for uid in uids[1:])))
     if not orders and kind.content and not kind.parent:
         text = "neither a study nor an accession number nor an order"

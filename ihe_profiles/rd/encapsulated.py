@@ -26,8 +26,8 @@ class Encapsulated:
     @staticmethod
     def of(group: Group, one: Placed) -> "Encapsulated":
         """That of a segment OBX. Raises Hl7Error for a type or an encoding that nobody here reads, and for no data."""
-        kind, subtype = part(group, one, 5, 1, 2).lower(), part(group, one, 5, 1, 3).lower()
-        encoding = part(group, one, 5, 1, 4).lower() or "base64"
+        kind, subtype = part(group, one, 5, 2).lower(), part(group, one, 5, 3).lower()
+        encoding = part(group, one, 5, 4).lower() or "base64"
         if "pdf" not in subtype and "pdf" not in kind:
             raise Hl7Error(Condition.TABLE_VALUE, one.location(5, 1, 3), "documents that are taken here: PDF")
         if encoding not in _DECODERS:
@@ -37,7 +37,7 @@ class Encapsulated:
             raise Hl7Error(Condition.REQUIRED_FIELD, one.location(5, 1, 5), "a document without its data")
         message = group.reading.message
         return Encapsulated(
-            one.location(5, 1, 5), encoding, part(group, one, 3, 1, 2), lambda: message.encoded(data)
+            one.location(5, 1, 5), encoding, part(group, one, 3, 2), lambda: message.encoded(data)
         )
 
     def chunks(self) -> Iterator[bytes]:

@@ -1,6 +1,6 @@
 """What several kinds of result messages have in common: groups of segments, identifiers, people, codes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hl7.conditions import Condition, Hl7Error, Location
@@ -11,6 +11,7 @@ from hl7.times import moment
 from pacsd.reports.report import Code, Order, Person
 
 _FORBIDDEN = str.maketrans("^=\\", "   ")
+MOST_ORDERS = 1000                       # of one message
 MOST_NAME_CHARACTERS = 64                # of a component group (PS3.5 6.2, VR PN)
 
 
@@ -27,12 +28,16 @@ class Placed:
 
 
 class Group:
-    """Some segments of a message: what one order, or one document, is told by. `common` ones count for all groups."""
+    """Some segments of a message: what one order, or one document, is told by.
 
-    def __init__(self, reading: Reading, own: Sequence[Placed], common: Sequence[Placed] = ()) -> None:
+    `common`: by name, the segments that count where it has none of its own; shared by all groups of a message.
+    """
+
+    def __init__(self, reading: Reading, own: Sequence[Placed], common: Mapping[str, Placed]) -> None:
         self.reading = reading
         self.own = own
-        self._all = (*own, *common)
+        self._first = first_of(own)
+        self._common = common
 
     def segments(self, name: str) -> list[Placed]:
         """Its own segments of a name."""
@@ -84,7 +89,15 @@ class Group:
 
     def segment(self, name: str) -> Placed | None:
         """The first of a name, its own or one that counts for all groups."""
-        return next((one for one in self._all if one.segment.name == name), None)
+        return self._first.get(name) or self._common.get(name)
+
+
+def first_of(segments: Iterable[Placed]) -> dict[str, Placed]:
+    """The first segment of each name."""
+    found: dict[str, Placed] = {}
+    for one in segments:
+        found.setdefault(one.segment.name, one)
+    return found
 
 
 def placed(reading: Reading) -> list[Placed]:
@@ -169,16 +182,28 @@ def _cleaned(text: str) -> str:
     return text.translate(_FORBIDDEN).strip()[:MOST_NAME_CHARACTERS]
 
 
-def code(group: Group, found: Placed, field: int, repetition: int = 1) -> Code | None:
+def code(group: Group, found: Placed, field: int) -> Code | None:
     """A coded value (data types CE, CWE, CNE), None where there is none."""
-    parts = [part(group, found, field, repetition, number) for number in (1, 2, 3)]
+    repetitions = found.segment.repetitions(field)
+    return code_in(group, found, repetitions[0], field, 1) if repetitions else None
+
+
+def code_in(group: Group, found: Placed, text: str, field: int, repetition: int) -> Code | None:
+    """The same, of a repetition's text."""
+    parts = [inside(group, found, text, field, repetition, number) for number in (1, 2, 3)]
     return Code(*parts) if any(parts) else None
 
 
-def part(group: Group, found: Placed, field: int, repetition: int, component: int, subcomponent: int = 1) -> str:
-    """A component as it was meant."""
+def part(group: Group, found: Placed, field: int, component: int, subcomponent: int = 1) -> str:
+    """A component of a field's first repetition, as it was meant."""
     repetitions = found.segment.repetitions(field)
-    text = repetitions[repetition - 1] if repetition <= len(repetitions) else ""
+    return inside(group, found, repetitions[0], field, 1, component, subcomponent) if repetitions else ""
+
+
+def inside(
+    group: Group, found: Placed, text: str, field: int, repetition: int, component: int, subcomponent: int = 1
+) -> str:
+    """A component of a repetition's text, as it was meant."""
     return group.plain(found.segment.component(text, component, subcomponent), found, field, repetition, component)
 
 

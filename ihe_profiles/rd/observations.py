@@ -8,7 +8,7 @@ from hl7.conditions import Condition, Hl7Error, Location
 from hl7.message import NULL
 from hl7.times import moment, readable
 from ihe_profiles.rd.encapsulated import Encapsulated
-from ihe_profiles.rd.fields import Group, Placed, code, is_uid, part
+from ihe_profiles.rd.fields import Group, Placed, code, code_in, inside, is_uid, part
 from pacsd.reports.report import Code, Observation
 from pacsd.reports.sections import DEFAULT, section_of
 
@@ -17,8 +17,10 @@ CRITICAL_FLAGS = frozenset(("AA", "HH", "LL", "RID49480"))
 STUDY_CODES = frozenset(("113014", "110180"))            # DCM: DICOM Study, Study Instance UID
 LEFT_OUT = frozenset(("D", "W", "X", "N"))               # table 0085: deleted, wrong, no result, not asked for
 MOST_OBSERVATIONS = 10_000
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
-_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,4})?)?)?([+-]\d{4})?")
+MOST_FLAGS = 50                          # of an observation; there are some thirty
+MOST_COMPONENTS = 30
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)", re.ASCII)
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,4})?)?)?([+-]\d{4})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def observed(group: Group, segments: Sequence[Placed]) -> Observed:
     for one in segments:
         if _names_study(group, one):
             studies.append(_study(group, one))
-        elif part(group, one, 11, 1, 1) not in LEFT_OUT:
+        elif part(group, one, 11, 1) not in LEFT_OUT:
             found += _observation(group, one)
     joined = list(_joined(found))
     return Observed(
@@ -50,25 +52,25 @@ def observed(group: Group, segments: Sequence[Placed]) -> Observed:
         {at: document for at, (_, document) in enumerate(joined) if document is not None},
         tuple(studies),
         any(_is_critical(one) for one, _ in joined),
-        frozenset(part(group, one, 11, 1, 1) for one in segments if not _names_study(group, one)),
+        frozenset(part(group, one, 11, 1) for one in segments if not _names_study(group, one)),
     )
 
 
 def _names_study(group: Group, one: Placed) -> bool:
-    return part(group, one, 3, 1, 1) in STUDY_CODES and part(group, one, 2, 1, 1) != "ED"
+    return part(group, one, 3, 1) in STUDY_CODES and part(group, one, 2, 1) != "ED"
 
 
 def _study(group: Group, one: Placed) -> str:
     """Data types ST, UI, HD, RP, EI: the component that is a UID (IHE RAD TF-2 4.28, RD 4.128)."""
     for component in (1, 2):
-        text = part(group, one, 5, 1, component)
+        text = part(group, one, 5, component)
         if is_uid(text):
             return text
     raise Hl7Error(Condition.DATA_TYPE, one.location(5), "no Study Instance UID")
 
 
 def _observation(group: Group, one: Placed) -> Iterator[tuple[Observation, Encapsulated | None]]:
-    kind = part(group, one, 2, 1, 1)
+    kind = part(group, one, 2, 1)
     if not one.segment.field(5):
         if kind in TEXTS:
             yield _made(group, one, kind, "", None), None                   # an empty line
@@ -81,21 +83,18 @@ def _observation(group: Group, one: Placed) -> Iterator[tuple[Observation, Encap
     reader = READERS.get(kind)
     if reader is None:
         raise Hl7Error(Condition.TABLE_VALUE, one.location(2), f"read here: {', '.join(sorted((*READERS, 'ED')))}")
-    texts, values = [], []
-    for repetition in range(1, len(one.segment.repetitions(5)) + 1):
-        text, value = reader(group, one, repetition)
-        texts.append(text)
-        values.append(value)
-    yield _made(group, one, kind, "\n".join(texts), values[0] if len(values) == 1 else None), None
+    read = [reader(group, one, number, text) for number, text in enumerate(one.segment.repetitions(5), 1)]
+    value = read[0][1] if len(read) == 1 else None
+    yield _made(group, one, kind, "\n".join(text for text, _ in read), value), None
 
 
 def _made(group: Group, one: Placed, kind: str, text: str, value: Code | None) -> Observation:
     mapping = group.reading.mapping
     what = code(group, one, 3) or Code("")
     named = mapping.code("report_section", what.value)
-    section = section_of(named, part(group, one, 3, 1, 1, 2), part(group, one, 3, 1, 4))
-    count = len(one.segment.repetitions(8))
-    flags = (part(group, one, 8, number, 1) for number in range(1, count + 1))
+    section = section_of(named, part(group, one, 3, 1, 2), part(group, one, 3, 4))
+    repetitions = one.segment.repetitions(8)[:MOST_FLAGS]
+    flags = (inside(group, one, text, 8, number, 1) for number, text in enumerate(repetitions, 1))
     return Observation(
         code=what,
         section=section or DEFAULT,
@@ -104,8 +103,8 @@ def _made(group: Group, one: Placed, kind: str, text: str, value: Code | None) -
         value=value,
         units=code(group, one, 6),
         flags=tuple(mapping.code("abnormal_flag", flag) for flag in flags if flag),
-        reference_range=part(group, one, 7, 1, 1),
-        status=part(group, one, 11, 1, 1),
+        reference_range=part(group, one, 7, 1),
+        status=part(group, one, 11, 1),
         label="" if section else what.meaning or what.value,
     )
 
@@ -138,57 +137,57 @@ def _is_critical(one: Observation) -> bool:
     return bool(CRITICAL_FLAGS & {*one.flags, one.value.value if one.value else ""})
 
 
-Reader = Callable[[Group, Placed, int], tuple[str, Code | None]]
+Reader = Callable[[Group, Placed, int, str], tuple[str, Code | None]]
+"""What a repetition of OBX-5 says, by its number and its text: in words, and as a code where it is one."""
 
 
-def _text(group: Group, one: Placed, repetition: int) -> tuple[str, Code | None]:
+def _text(group: Group, one: Placed, repetition: int, text: str) -> tuple[str, Code | None]:
     """A component separator that its sender did not escape is part of the text: nothing else can be meant."""
-    text = one.segment.repetitions(5)[repetition - 1]
     meant = group.reading.message.unescaped(text, one.location(5, repetition))
     return "" if meant.strip() == NULL else meant.rstrip(), None
 
 
-def _number(group: Group, one: Placed, repetition: int) -> tuple[str, Code | None]:
-    text = part(group, one, 5, repetition, 1)
-    if text and _NUMBER.fullmatch(text) is None:
+def _number(group: Group, one: Placed, repetition: int, text: str) -> tuple[str, Code | None]:
+    said = inside(group, one, text, 5, repetition, 1)
+    if said and _NUMBER.fullmatch(said) is None:
         raise _wrong(one, repetition, "not a number")
-    return text, None
+    return said, None
 
 
-def _structured_number(group: Group, one: Placed, repetition: int) -> tuple[str, Code | None]:
-    comparator, first, separator, second = (part(group, one, 5, repetition, number) for number in (1, 2, 3, 4))
-    if any(each and _NUMBER.fullmatch(each) is None for each in (first, second)):
+def _structured_number(group: Group, one: Placed, repetition: int, text: str) -> tuple[str, Code | None]:
+    parts = [inside(group, one, text, 5, repetition, number) for number in (1, 2, 3, 4)]
+    if any(each and _NUMBER.fullmatch(each) is None for each in (parts[1], parts[3])):
         raise _wrong(one, repetition, "not a structured number")
-    return f"{comparator}{first}{separator}{second}", None
+    return "".join(parts), None
 
 
-def _coded(group: Group, one: Placed, repetition: int) -> tuple[str, Code | None]:
-    value = code(group, one, 5, repetition)
-    original = part(group, one, 5, repetition, 9)                        # CWE: original text
+def _coded(group: Group, one: Placed, repetition: int, text: str) -> tuple[str, Code | None]:
+    value = code_in(group, one, text, 5, repetition)
+    original = inside(group, one, text, 5, repetition, 9)                # CWE: original text
     if value is None:
         return original, None
     return value.meaning or original or value.value, value
 
 
-def _moment(group: Group, one: Placed, repetition: int) -> tuple[str, Code | None]:
-    text = part(group, one, 5, repetition, 1)
-    if text and moment(text) is None:
+def _moment(group: Group, one: Placed, repetition: int, text: str) -> tuple[str, Code | None]:
+    said = inside(group, one, text, 5, repetition, 1)
+    if said and moment(said) is None:
         raise _wrong(one, repetition, "not a date or time")
-    return readable(text), None
+    return readable(said), None
 
 
-def _time_of_day(group: Group, one: Placed, repetition: int) -> tuple[str, Code | None]:
-    text = part(group, one, 5, repetition, 1)
-    if text and _TIME_OF_DAY.fullmatch(text) is None:
+def _time_of_day(group: Group, one: Placed, repetition: int, text: str) -> tuple[str, Code | None]:
+    said = inside(group, one, text, 5, repetition, 1)
+    if said and _TIME_OF_DAY.fullmatch(said) is None:
         raise _wrong(one, repetition, "not a time of day")
-    return ":".join(filter(None, (text[:2], text[2:4], text[4:6]))), None
+    return ":".join(filter(None, (said[:2], said[2:4], said[4:6]))), None
 
 
-def _components(group: Group, one: Placed, repetition: int) -> tuple[str, Code | None]:
+def _components(group: Group, one: Placed, repetition: int, text: str) -> tuple[str, Code | None]:
     """Names, identifiers, pointers: their components, as people read them."""
-    segment = one.segment
-    count = segment.repetitions(5)[repetition - 1].count(segment.delimiters.component) + 1
-    return " ".join(filter(None, (part(group, one, 5, repetition, number) for number in range(1, count + 1)))), None
+    count = min(text.count(one.segment.delimiters.component) + 1, MOST_COMPONENTS)
+    parts = (inside(group, one, text, 5, repetition, number) for number in range(1, count + 1))
+    return " ".join(filter(None, parts)), None
 
 
 def _wrong(one: Placed, repetition: int, text: str) -> Hl7Error:

@@ -9,10 +9,12 @@ from hl7.ports import Handled, Sender
 from hl7.reading import Reading
 from hl7.times import moment
 from ihe_profiles.rd.fields import (
+    MOST_ORDERS,
     Group,
     Placed,
     code,
     entity,
+    first_of,
     order,
     patients,
     person,
@@ -74,19 +76,22 @@ def _told(reading: Reading) -> tuple[list[Told], list[str]]:
 
     An order without observations beside one with them is answered by the same report (IHE RAD RD 4.128).
     """
-    results = [_result(group, number) for number, group in enumerate(_groups(reading), 1)]
-    reported = [one for one in results if one.observed is not None or one.status == "X"]
-    waiting = [one.status for one in results if one.observed is None and one.status in NO_REPORT_YET]
-    told = [_one(one) for one in reported if one.status not in NO_REPORT_YET]
-    waiting += [one.status for one in reported if one.status in NO_REPORT_YET]
-    for one in results:
-        if one in reported or one.status in NO_REPORT_YET:
-            continue
-        if not told:
-            raise Hl7Error(Condition.SEGMENT_SEQUENCE, Location("OBX"), "a result without the segment OBX")
-        first = told[0]
-        orders = (*first.content.orders, order(one.group))
-        told[0] = replace(first, content=replace(first.content, orders=orders))
+    told: list[Told] = []
+    waiting: list[str] = []
+    also: list[Order] = []
+    for number, group in enumerate(_groups(reading), 1):
+        result = _result(group, number)
+        if result.status in NO_REPORT_YET:
+            waiting.append(result.status)
+        elif result.observed is None and result.status != "X":
+            also.append(order(group))
+        else:
+            told.append(_one(result))
+    if also and not told:
+        raise Hl7Error(Condition.SEGMENT_SEQUENCE, Location("OBX"), "a result without the segment OBX")
+    if also:
+        content = told[0].content
+        told[0] = replace(told[0], content=replace(content, orders=(*content.orders, *also)))
     return told, waiting
 
 
@@ -96,9 +101,12 @@ def _groups(reading: Reading) -> list[Group]:
     starts = [at for at, one in enumerate(found) if one.segment.name == "OBR"]
     if not starts:
         raise Hl7Error(Condition.SEGMENT_SEQUENCE, Location("OBR"), "without the segment OBR")
+    if len(starts) > MOST_ORDERS:
+        raise Hl7Error(Condition.VALUE_TOO_LONG, Location("OBR", MOST_ORDERS + 1), f"more than {MOST_ORDERS} orders")
     begins = [_begin(found, start) for start in starts]
     ends = [*begins[1:], len(found)]
-    return [Group(reading, found[at:end], found[: begins[0]]) for at, end in zip(begins, ends, strict=True)]
+    common = first_of(found[: begins[0]])
+    return [Group(reading, found[at:end], common) for at, end in zip(begins, ends, strict=True)]
 
 
 def _begin(found: Sequence[Placed], start: int) -> int:

@@ -255,6 +255,8 @@ NO_PDF = base64.b64encode(b"<html>").decode()
         (oru("1", "ED|1^a||^application^pdf^Base64^JVBERi0x!||||||F"), ("AE", "102", "OBX^1^5^1^5")),
         (oru("1", "ED|1^a||^application^pdf^Base64^JVBERi0xL\u4e00||||||F"), ("AE", "102", "OBX^1^5^1^5")),
         (oru("1", text("x" * 4_200_000)), ("AE", "104", "OBR^1^3")),
+        (oru("1", text("x")) + "OBR|2|P|F|1^X^L\r" * 1000, ("AE", "104", "OBR^1001")),
+        (oru("1", *[text("x")] * 10_001), ("AE", "104", "OBX^10001^1")),
         (oru("1", status="X"), ("AE", "204", "OBR^1^3")),
         (oru("1", text("x"), status="S"), ("AA", "", "")),
         (mdm("T02", "1", text("x"), number=""), ("AE", "101", "TXA^1^12")),
@@ -276,6 +278,16 @@ def test_what_cannot_be_used_is_refused_with_its_place(
     assert ward.ask(message) == expected
     if expected[0] != "AA":
         assert ward.reports.listed(ward.scope) == [] and list(ward.house.journal.replay()) == []
+
+
+def test_values_of_many_parts_take_no_longer_than_their_length(ward: Ward) -> None:
+    parts = 100_000
+    lines = [f"CWE|1^a|{n}|{'a~' * parts}|||{'A~' * parts}|||F" for n in range(2)]
+    lines += [f"TX|1^a||{'line~' * parts}||||||F", f"XCN|1^b||{'c^' * parts}||||||F"]
+    assert ward.ask(oru("1", *lines)) == ("AA", "", "")
+    notes = "NTE|1||a\r" * 20_000
+    orders = "OBR|2|P2|F2|1^X^L||||||||||||||A2|||||||F\r" * 900
+    assert ward.ask(oru("2", text("x"), filler="F2").replace("OBR|", f"{notes}OBR|") + orders) == ("AA", "", "")
 
 
 def test_many_at_once_add_to_one_report_one_after_the_other(ward: Ward) -> None:
