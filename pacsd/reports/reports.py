@@ -4,6 +4,7 @@ A statement becomes a version within the caller's unit of work: its fact is jour
 that tell of what it changed stand in the same transaction. No version is ever changed or taken away.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,6 +21,8 @@ from pacsd.index.connect import Connection, Pool, retried
 from pacsd.reports.contents import INLINE_BYTES, Contents
 from pacsd.reports.counting import Counting, counting, told
 from pacsd.reports.report import Content, Statement, Status, Version, read, written
+
+log = logging.getLogger("pacsd.reports")
 
 MAX_CONTENT_BYTES = 4 << 20              # of text and codes, without documents
 MAX_NAME_CHARACTERS = 256
@@ -119,7 +122,7 @@ def appliers(
         if organisation is None:
             raise PacsdError(Fault.INTERNAL, f"organisation {body['organisation']} is not configured")
         key = body.get("content_key")
-        text = orjson.dumps(body["content"]) if key is None else contents.read(key)
+        text = orjson.dumps(body["content"]) if key is None else _content(contents, key)
         statement = _statement(body, read(text))
 
         def work(connection: Connection) -> None:
@@ -131,6 +134,15 @@ def appliers(
         retried(pool, work)
 
     return {FactKind.REPORT: stated}
+
+
+def _content(contents: Contents, key: str) -> bytes:
+    """A content beside its fact. Raises PacsdError NOT_FOUND: who applies facts goes on then, so it is said here."""
+    try:
+        return contents.read(key)
+    except PacsdError as error:
+        log.error("the content of a report cannot be read", extra={"key": key, "fault": error.fault.value})
+        raise
 
 
 def _take(
