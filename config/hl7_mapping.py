@@ -23,6 +23,15 @@ FIELDS = {
     "multiple_birth": "PID-24",
     "id_card": "",
     "health_card": "",
+    "study_instance_uid": "ZDS-1",
+    "accession_number": "OBR-18",
+    "placer_order_number": "OBR-2",
+    "filler_order_number": "OBR-3",
+    "report_id": "OBR-3",
+    "report_status": "OBR-25",
+    "report_time": "OBR-22",
+    "report_author": "OBR-33",
+    "report_verifier": "OBR-32",
 }
 # the same of orders: where HL7 puts it, by the kind of message; the first place that says something counts
 ORDER_FIELDS = {
@@ -65,7 +74,10 @@ ORDER_FIELDS = {
     "appointment_resource": ("AIG-3",),
     "appointment_personnel": ("AIP-3",),
 }
-CODED = ("sex", "modality", "priority", "order_control", "order_status", "station_ae_title")
+CODED = (
+    "sex", "modality", "priority", "order_control", "order_status", "station_ae_title", "report_status",
+    "report_section", "abnormal_flag",
+)  # fmt: skip
 CARDS = ("id_card", "health_card", "social_security_card")
 _PLACE = re.compile(r"[A-Z][A-Z0-9]{2}(\[\d+\])?-[1-9]\d*(\[\d+\])?(\.\d+){0,2}")
 _TYPE = re.compile(r"[A-Z0-9]{3}(\^[A-Z0-9]{3})?")

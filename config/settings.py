@@ -25,6 +25,7 @@ __all__ = [
     "PostgresSettings",
     "RetentionSettings",
     "RemoteAESettings",
+    "ReportsSettings",
     "Settings",
     "SettingsError",
     "StorageSettings",
@@ -37,6 +38,9 @@ __all__ = [
 ROLES = ("dimse", "web", "hl7", "worker")
 SERVICES = ("echo", "store", "find", "move", "get", "worklist", "mpps", "commitment", "ups")
 REJECTED = ("hide", "notes", "keep")
+REPORT_EVENTS = ("report.preliminary", "report.final", "report.amended", "report.cancelled", "report.critical")
+CHARACTER_SETS = ("UNICODE UTF-8", "GB 18030-2000", "BIG-5", "8859/1", "ASCII")          # that we write
+HL7_VERSIONS = ("2.3.1", "2.4", "2.5", "2.5.1", "2.6")
 MIB = 1024**2
 GIB = 1024**3
 
@@ -473,7 +477,8 @@ class Hl7DestinationSettings(Checked):
         check=checks.one_of("", "ORM^O01", "OMI^O23"),
     )
     organisation: str = setting(
-        "", en="Whose exams; the first organisation's when empty.", zh="所属机构的检查；为空时取第一个机构。"
+        "", en="Whose exams and reports; the first organisation's when empty.",
+        zh="所属机构的检查和报告；为空时取第一个机构。",
     )
     notifies: tuple[str, ...] = setting(
         (),
@@ -481,6 +486,24 @@ class Hl7DestinationSettings(Checked):
         zh="关联变化时以 ADT^A31 通知它的签发机构（ITI-10）。",
         check=checks.each(checks.authority),
     )
+    reports: tuple[str, ...] = setting(
+        (),
+        en="Which events of reports it gets an ORU^R01 of.",
+        zh="就哪些报告事件向其发送 ORU^R01。",
+        check=checks.each(checks.one_of(*REPORT_EVENTS)),
+    )
+    application: str = setting("", en="Its MSH-5, in what we write.", zh="由本机撰写的消息中的 MSH-5。")
+    facility: str = setting("", en="Its MSH-6, in what we write.", zh="由本机撰写的消息中的 MSH-6。")
+    character_set: str = setting(
+        "UNICODE UTF-8",
+        en="Character set of what we write, of HL7 table 0211.",
+        zh="由本机撰写的消息的字符集（HL7 表 0211）。",
+        check=checks.one_of(*CHARACTER_SETS),
+    )
+    version: str = setting(
+        "2.5.1", en="HL7 version of what we write.", zh="由本机撰写的消息的 HL7 版本。",
+        check=checks.one_of(*HL7_VERSIONS),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -562,6 +585,24 @@ class IdentitySettings(Checked):
         1000, en="Most patients of one answer to a demographics query; more come by continuation.",
         zh="单次人口学查询返回的最大患者数，更多须分批续取。", check=checks.within(1, 100_000),
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ReportsSettings(Checked):
+    """Reports that came as messages."""
+
+    objects: tuple[str, ...] = setting(
+        (),
+        en="What they become in their studies: sr for text as Basic Text SR, pdf for documents as Encapsulated PDF.",
+        zh="在检查中生成的对象：sr 将文本存为 Basic Text SR，pdf 将文档存为 Encapsulated PDF。",
+        check=checks.each(checks.one_of("sr", "pdf")),
+    )
+    object_statuses: tuple[str, ...] = setting(
+        ("final", "corrected"),
+        en="Of reports in which status: preliminary, final, corrected.",
+        zh="对哪些状态的报告生成：preliminary、final、corrected。",
+        check=checks.each(checks.one_of("preliminary", "final", "corrected")),
+    )
 
 
 @dataclass(frozen=True)
@@ -672,6 +713,7 @@ class Settings(Checked):
     retention: tuple[RetentionSettings, ...] = setting(
         (), en="How long studies are kept; for ever without a rule.", zh="检查保留规则；无规则则永久保留。"
     )
+    reports: ReportsSettings = setting(ReportsSettings, en="Reports.", zh="报告。")
     worklist: WorklistSettings = setting(WorklistSettings, en="Workitems.", zh="工作项。")
     notifications: NotificationSettings = setting(NotificationSettings, en="What AEs are told.", zh="通知。")
     supervise: SuperviseSettings = setting(SuperviseSettings, en="Processes.", zh="进程。")

@@ -84,6 +84,8 @@ EXAMPLES = {  # for the commented tables of the default file
     "notifies": ("EAST-HIS",),
     "authority": "EAST-HIS",
     "universal_id": "1.2.826.0.1.3680043.10.1",
+    "reports": ("report.final", "report.amended"),
+    "objects": ("sr", "pdf"),
     "database": "postgresql://pacsd@db.example/pacsd",
     "viewer_dir": "/srv/pacsd/viewer",
     "options": ("effective_cache_size=8GB",),

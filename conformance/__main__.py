@@ -7,9 +7,10 @@ from types import ModuleType
 
 from conformance.dicomweb import command as dicomweb
 from conformance.exams import command as exams
+from conformance.oru import command as oru
 from conformance.ups import command as ups
 
-SUITES: Mapping[str, ModuleType] = {"dicomweb": dicomweb, "exams": exams, "ups": ups}
+SUITES: Mapping[str, ModuleType] = {"dicomweb": dicomweb, "exams": exams, "oru": oru, "ups": ups}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from config.table import Language, settings_table
+from conformance import integration
 from conformance.words import HEADS, WORDS
 
 Claims = Mapping[str, Any]
@@ -28,6 +29,8 @@ class StatementError(ValueError):
 def tables(claims: Claims, language: Language) -> dict[str, str]:
     """Every table by name, each ending with a newline."""
     made = {name: _table(HEADS[language][name], rows(claims, WORDS[language])) for name, rows in ROWS.items()}
+    words = integration.WORDS[language]
+    made["integration"] = _table(integration.head(words), integration.rows(claims, words))
     return {"settings": settings_table(language), **made}
 
 

@@ -77,6 +77,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "pix": "answered with RSP^K23: the identifiers of the same person",
         "pdq": "answered with RSP^K22: the patients that fit",
         "ends query": "acknowledged; of a query nothing is kept",
+        "reports": "a version of a report of its study, which may still be to come",
+        "document": "a version of a report of its study, which may still be to come",
+        "addendum": "an addendum to the report of TXA-13",
+        "replacement": "the version that stands for the report of TXA-13",
+        "cancellation": "the report is withdrawn; its versions are kept",
     },
     "zh": {
         "yes": "是",
@@ -123,5 +128,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "pix": "以 RSP^K23 应答同一人的标识",
         "pdq": "以 RSP^K22 应答符合条件的患者",
         "ends query": "确认；不保留查询的任何状态",
+        "reports": "所属检查的报告的一个版本，检查可后到",
+        "document": "所属检查的报告的一个版本，检查可后到",
+        "addendum": "TXA-13 所指报告的补充",
+        "replacement": "取代 TXA-13 所指报告的版本",
+        "cancellation": "撤销报告；各版本仍保留",
     },
 }

@@ -1,7 +1,7 @@
 """A message in ER7, vertical-bar encoding (HL7 v2.5.1 2.6): text divided only as far as somebody asks.
 
 Nothing is normalised: the bytes that came are kept, and the text of all segments with their ends is the text of the
-message again.
+message again, but for long encoded data (hl7.lifting).
 """
 
 import re
@@ -13,6 +13,7 @@ from hl7.character_sets import CharacterSet, decode, encode
 from hl7.conditions import Condition, Hl7Error, Location
 from hl7.delimiters import HEADERS, Delimiters, delimiters_of
 from hl7.escapes import EscapeError, unescape
+from hl7.lifting import Lifted, lifted, pieces_of
 
 NULL = '""'                              # a value that is to be deleted (2.5.3), unlike one that is not sent
 DEFAULT_CHARACTER_SET = "UNICODE UTF-8"
@@ -95,13 +96,14 @@ def path(text: str) -> Path:
 class Message:
     """A message as it came."""
 
-    __slots__ = ("_segments", "character_set", "declared_character_set", "delimiters", "raw", "text")
+    __slots__ = ("_segments", "character_set", "declared_character_set", "delimiters", "lifted", "raw", "text")
 
     def __init__(
         self, raw: bytes, text: str, delimiters: Delimiters, character_set: CharacterSet, declared: str, *,
-        lenient_ends: bool = True,
+        lenient_ends: bool = True, lifted: Lifted | None = None,
     ) -> None:  # fmt: skip
         self.raw = raw
+        self.lifted = lifted or Lifted(raw)
         self.text = text
         self.delimiters = delimiters
         self.character_set = character_set
@@ -171,10 +173,18 @@ class Message:
             text = segment.component(text, max(at.component, 1), max(at.subcomponent, 1))
         return self.meaning(text, at.location)
 
+    def encoded(self, text: str) -> Iterator[bytes | memoryview]:
+        """The ASCII of a value that may be long encoded data, in pieces. Raises UnicodeEncodeError for other text."""
+        return pieces_of(text, self.lifted.runs)
+
     def meaning(self, text: str, location: Location) -> str:
         """Sent text without its escape sequences and surrounding blanks. Raises Hl7Error, for that location."""
+        return self.unescaped(text, location).strip()
+
+    def unescaped(self, text: str, location: Location) -> str:
+        """Sent text without its escape sequences. Raises Hl7Error, for that location."""
         try:
-            return unescape(text, self.delimiters, codec=self.character_set.codec or "ascii").strip()
+            return unescape(self.lifted.whole(text), self.delimiters, codec=self.character_set.codec or "ascii")
         except EscapeError as error:
             raise Hl7Error(Condition.DATA_TYPE, location, str(error)) from None
 
@@ -188,9 +198,12 @@ def parse(
     with CR; with `lenient_ends` also with CR LF and LF. Raises Hl7Error for what has no header, for separators that
     are not distinct, and for text that is none of its character set.
     """
-    decoded = decode(raw, default=default, overrides=overrides)
+    short = lifted(raw)
+    decoded = decode(short.body, default=default, overrides=overrides)
     delimiters = _delimiters(decoded.text)
-    return Message(raw, decoded.text, delimiters, decoded.character_set, decoded.declared, lenient_ends=lenient_ends)
+    return Message(
+        raw, decoded.text, delimiters, decoded.character_set, decoded.declared, lenient_ends=lenient_ends, lifted=short
+    )
 
 
 def _delimiters(text: str) -> Delimiters:
@@ -209,7 +222,7 @@ def _delimiters(text: str) -> Delimiters:
 def with_carriage_returns(message: Message) -> bytes:
     """The message with the segment ends of the standard, as it may be sent (HL7 v2.5.1 2.5.2)."""
     text = "".join(f"{one.text}\r" for one in message.segments if one.text.strip())
-    return encode(text, message.character_set)
+    return message.lifted.restored(encode(text, message.character_set))
 
 
 def _part(text: str, separator: str, number: int) -> str:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from threading import Event, Thread
 
+import pacsd
 from config.settings import LogSettings, Settings
 from hl7.client import Client
 from hl7.delivery import Delivery
@@ -39,6 +40,7 @@ from pacsd.identity.services import appliers as identity_appliers
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
+from pacsd.reports.services import Shelf, open_reports
 from pacsd.supervise import logs
 from pacsd.supervise.attach import database
 from pacsd.supervise.processors import Processors
@@ -82,7 +84,8 @@ class Wiring:
         """What the rooms say they support, each from the tables it works by."""
         rooms = {"dimse": dimse_claims, "query": query_claims, "web": web_claims, "worklist": worklist_claims,
                  "hl7": hl7_claims}  # fmt: skip
-        return {name: claims() for name, claims in rooms.items()}
+        product = {"name": "pacsd", "version": pacsd.__version__}
+        return {"product": product, **{name: claims() for name, claims in rooms.items()}}
 
     @contextmanager
     def archive(self, settings: Settings, *, alone: bool) -> Iterator[Upkeep]:
@@ -93,13 +96,14 @@ class Wiring:
             archive = open_archive(settings, dsn)
             try:
                 workflow, linker = _workflow(settings, archive), _identity(settings, archive).linker
+                reporting = open_reports(settings, archive)
                 yield Upkeep(
                     settings,
                     archive,
                     send_note=NoteSender(settings),
                     also_rebuild=(workflow.rebuild.run, partial(linker.run_all, tell=False)),
-                    also_check=(workflow.check.run,),
-                    also_apply=_appliers(settings, archive),
+                    also_check=(workflow.check.run, reporting.check.run),
+                    also_apply={**_appliers(settings, archive), **reporting.rebuilt_by},
                 )
             finally:
                 archive.close()
@@ -125,6 +129,18 @@ class Wiring:
             archive = open_archive(settings, dsn)
             try:
                 yield _exchange(settings, archive)
+            finally:
+                archive.close()
+
+    @contextmanager
+    def reports(self, settings: Settings) -> Iterator[Shelf]:
+        """Reports for one command, beside a running server or without one."""
+        logs.configure(LogSettings(form="text", level="error"), role="command")
+        with database(settings, alone=False) as dsn:
+            migrate(dsn)
+            archive = open_archive(settings, dsn)
+            try:
+                yield Shelf(open_reports(settings, archive).reports, archive.directory)
             finally:
                 archive.close()
 
@@ -174,7 +190,7 @@ def _identity(settings: Settings, archive: Archive) -> Identity:
 
 
 def _exchange(settings: Settings, archive: Archive) -> Exchange:
-    return Exchange(settings, archive.pool, archive.journal, archive.directory)
+    return Exchange(settings, archive.pool, archive.journal, archive.directory, archive.blobs)
 
 
 @contextmanager
@@ -266,10 +282,14 @@ def _hl7(context: RoleContext) -> None:
 
 def _worker(context: RoleContext) -> None:
     with _opened(context, readers=4 + NOTIFIERS) as archive, _notifying(context, archive):
-        also_apply = _appliers(context.settings, archive)
+        reporting = open_reports(context.settings, archive)
+        also_apply = {**_appliers(context.settings, archive), **reporting.repaired_by}
         settle(context.settings, archive, also_apply=also_apply)
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
-        others = (*_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores())
+        others = (
+            *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
+            *reporting.chores,
+        )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)
         worker = Worker((*own, *(Chore(*one) for one in others)), stop=context.stopping)

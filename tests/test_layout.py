@@ -22,7 +22,7 @@ MAIN = "pacsd.main"
 EDGES = ("pacsd.dimse", "pacsd.web", "pacsd.commands")
 CORE = (
     "pacsd.codec", "pacsd.access", "pacsd.blobs", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
-    "pacsd.identity", "pacsd.messages",
+    "pacsd.identity", "pacsd.messages", "pacsd.reports",
 )  # fmt: skip
 CORE_BELOW_EDGES = ("pacsd.archive", "pacsd.workflow", "pacsd.access", "pacsd.codec", "pacsd.faults", "config")
 PACSD_CORE = (*CORE, "pacsd.faults")
@@ -50,6 +50,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "pacsd.archive", "pacsd.index", "pacsd.codec", "pacsd.access", "pacsd.events", "pacsd.faults", "config",
     ),
     "pacsd.messages": ("pacsd.index", "pacsd.codec", "pacsd.access", "pacsd.events", "pacsd.faults", "config"),
+    "pacsd.reports": (
+        "pacsd.archive", "pacsd.index", "pacsd.blobs", "pacsd.codec", "pacsd.access", "pacsd.events", "pacsd.faults",
+        "config",
+    ),
     "pacsd.dimse": CORE_BELOW_EDGES,
     "pacsd.web": CORE_BELOW_EDGES,
     "pacsd.commands": CORE_BELOW_EDGES,
@@ -70,13 +74,14 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "uvicorn": ("pacsd.web",),
     "uvloop": ("pacsd.web",),
     "websockets": ("pacsd.web",),
-    "socket": (*EDGES, "pacsd.supervise", "hl7"),
+    "socket": (*EDGES, "pacsd.supervise", "hl7", "conformance"),
     "socketserver": (*EDGES, "hl7"),
     "rich": ("pacsd.commands",),
 }
 
 NO_FILES = ("pacsd.codec", "pacsd.access", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
-            "pacsd.identity", "pacsd.messages", "pacsd.dimse", "pacsd.web", "hl7", "ihe_profiles")  # fmt: skip
+            "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.dimse", "pacsd.web", "hl7",
+            "ihe_profiles")  # fmt: skip
 # mapping a descriptor is not among them: the port to the blobs hands descriptors out
 FILE_CALLS = {"os.open", "os.rename", "os.replace", "os.unlink", "os.remove", "os.mkdir", "os.makedirs", "os.rmdir",
               "os.scandir", "os.listdir", "os.walk", "io.open"}  # fmt: skip

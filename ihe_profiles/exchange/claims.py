@@ -12,6 +12,8 @@ from ihe_profiles.pir.patient_identity import (
     PATIENT_TYPES,
     UNLINK_TYPES,
 )
+from ihe_profiles.rd.documents import DOCUMENT_TYPES
+from ihe_profiles.rd.results import RESULT_TYPES
 from ihe_profiles.swf.appointment import APPOINTMENT_TYPES
 from ihe_profiles.swf.order_placement import ORDER_TYPES
 
@@ -23,6 +25,8 @@ _KINDS = (                               # effect, and its types as (code, event
     *((effect, tuple(("ADT", *one) for one in types)) for effect, types in _PATIENTS),
     ("orders", ORDER_TYPES),
     ("books", tuple(("SIU", *one) for one in APPOINTMENT_TYPES)),
+    ("reports", tuple(("ORU", *one) for one in RESULT_TYPES)),
+    *((one.effect, (("MDM", one.event, one.structure, ()),)) for one in DOCUMENT_TYPES),
     ("pix", (("QBP", "Q23", "QBP_Q21", ("ITI-9",)),)),
     ("pdq", (("QBP", "Q22", "QBP_Q21", ("ITI-21",)),)),
     ("ends query", (("QCN", "J01", "QCN_J01", ("ITI-21",)),)),

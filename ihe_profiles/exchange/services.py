@@ -20,12 +20,17 @@ from ihe_profiles.pix_pdq.domains import Domains
 from ihe_profiles.pix_pdq.notification import Notification
 from ihe_profiles.pix_pdq.pdq_query import PdqQuery
 from ihe_profiles.pix_pdq.pix_query import PixQuery
+from ihe_profiles.rd.distribution import Distribution
+from ihe_profiles.rd.documents import Documents
+from ihe_profiles.rd.reception import Taking
+from ihe_profiles.rd.results import Results
 from ihe_profiles.swf.appointment import Appointments
 from ihe_profiles.swf.order_placement import OrderPlacement
 from ihe_profiles.swf.order_status import Destination, Item, StatusReports
 from pacsd.access.directory import Directory
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import Journal
+from pacsd.blobs.port import BlobStore
 from pacsd.events.outbox import Consumer
 from pacsd.faults import Fault, PacsdError
 from pacsd.identity.patients import Patients
@@ -35,8 +40,12 @@ from pacsd.index.connect import Pool
 from pacsd.index.outgoing import Queued
 from pacsd.messages.inbox import Inbox, Logged
 from pacsd.messages.outbox import Outbox
+from pacsd.reports.contents import Contents
+from pacsd.reports.reports import Reports
 from pacsd.workflow.modality_worklist import ModalityWorklist
 from pacsd.workflow.orders import STEP_STATUS_CHANGED, Orders
+
+_LOOK_S = 1.0                            # between two looks for what happened to reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,9 @@ class Tried:
 class Exchange:
     """Everything the HL7 role and the commands ask of messages."""
 
-    def __init__(self, settings: Settings, pool: Pool, journal: Journal, directory: Directory) -> None:
+    def __init__(
+        self, settings: Settings, pool: Pool, journal: Journal, directory: Directory, blobs: BlobStore
+    ) -> None:
         self.outbox = Outbox(pool, [one.name for one in settings.hl7_destinations])
         self._settings = settings
         self._directory = directory
@@ -59,12 +70,16 @@ class Exchange:
         self._worklist = ModalityWorklist(pool)
         self._inbox = Inbox(pool, journal.append_all)
         self._keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
+        codes = {key: code for code, key in self._keys.items()}
         self._identity = Identity(settings.identity, pool, journal, directory)
         domains, linker = Domains(settings, pool), self._identity.linker
         pdq = PdqQuery(pool, domains, linker, directory.scope, max_results=settings.identity.max_results)
         self._answered = (PixQuery(pool, domains, linker, directory.scope).answered(), pdq.answered())
-        self._handled = (*handled(Orders({key: code for code, key in self._keys.items()})), pdq.handled())
         self._notification = Notification(settings, pool, self.outbox, directory.everybody())
+        contents = Contents(blobs)
+        reports = Reports(pool, contents, codes)
+        self._handled = (*handled(Orders(codes), Taking(reports, contents)), pdq.handled())
+        self._distributions = self._distributing(pool, reports, contents)
         self._senders = KnownSenders(settings)
         self._control_ids = ControlIds()
 
@@ -134,6 +149,7 @@ class Exchange:
             ("forget old outgoing messages", 600.0, partial(self.outbox.forget, keep_s=keep_s)),
             *self._identity.chores(),
             *self._notification.chores(),
+            *((f"reports to {name}", _LOOK_S, one.run) for name, one in self._distributions.items()),
         )
 
     def _status_chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
@@ -152,6 +168,16 @@ class Exchange:
     def _item(self, organisation: int, said: Mapping[str, Any]) -> Item | None:
         named = {name: str(said[name]) for name in ("order_key", "requested_procedure_id", "step_id")}
         return self._worklist.item(Scope((organisation,), organisation), **named)
+
+    def _distributing(self, pool: Pool, reports: Reports, contents: Contents) -> dict[str, Distribution]:
+        """By destination; each is to get what happens from now on."""
+        made = {}
+        for one in self._settings.hl7_destinations:
+            if one.reports:
+                code = one.organisation or self._settings.organisations[0].code
+                made[one.name] = Distribution(one, (self._keys[code], code), pool, reports, contents, self.outbox)
+                made[one.name].register()
+        return made
 
     @property
     def _default(self) -> str:
@@ -178,12 +204,12 @@ class Exchange:
         return Relay(self.outbox, relays)
 
 
-def handled(orders: Orders) -> tuple[Handled, ...]:
+def handled(orders: Orders, taking: Taking) -> tuple[Handled, ...]:
     """Every kind of message that is acted on."""
     patients = Patients()
     return (
         *PatientIdentity(patients, Persons()).handled(), *OrderPlacement(orders, patients).handled(),
-        *Appointments(orders).handled(),
+        *Appointments(orders).handled(), *Results(taking).handled(), *Documents(taking).handled(),
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ DONE_PREFIX = "backups/"                 # in the folder only: one blob for each
 CHUNK_BYTES = 4 << 20
 MOST_ROUNDS = 5
 WORKLIST_PREFIX = "worklist/"            # the workflow's records
+REPORTS_PREFIX = "reports/"              # what of reports is too large for the journal, which names it
 CHANGING_PREFIXES = (PACKS_PREFIX, WORKLIST_PREFIX)      # whose blobs give way to others while they are copied
 
 Progress = Callable[[int, int | None], None]             # done so far, and of how many where that is known
@@ -45,9 +46,10 @@ class Problem:
 def backup(blobs: BlobStore, folder: Path, progress: Progress) -> Iterator[Problem]:
     """Mirror the archive to `folder`. Raises PacsdError FULL, UNAVAILABLE for the folder.
 
-    Spool files come before packs, so that one that is packed meanwhile is found in its pack, and the journal last. A
-    pack that vanishes while it is copied was merged: then packs are looked through again, and so are the records of
-    workitems. With a problem nothing is removed from the folder, and the backup does not count as finished.
+    Spool files come before packs, so that one that is packed meanwhile is found in its pack, and the journal last; but
+    for what of reports it names, which is there before it is named. A pack that vanishes while it is copied was merged:
+    then packs are looked through again, and so are the records of workitems. With a problem nothing is removed from the
+    folder, and the backup does not count as finished.
     """
     copying = _Copying(blobs, LocalBlobs(folder, reserve_bytes=0), progress)
     gone = [
@@ -58,6 +60,7 @@ def backup(blobs: BlobStore, folder: Path, progress: Progress) -> Iterator[Probl
     for prefix in CHANGING_PREFIXES:
         yield from _settled(copying, blobs, prefix)
     yield from copying.copy(blobs.list(JOURNAL_PREFIX))
+    yield from copying.copy(blobs.list(REPORTS_PREFIX))
     if copying.problems or copying.vanished:
         return
     copying.target.delete(gone)

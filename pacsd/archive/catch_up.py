@@ -1,9 +1,9 @@
 """Facts that were said and did not take effect: a process ended between the journal and the index.
 
 Corrections, rejections, restorations, holds, orders, merges of patients and decisions on who is whom are applied
-again, of each subject only the last word, and every rejection note: where that is in effect already nothing changes
-and nobody is told. Purges are left to whoever asked (who got no answer) and to a rebuild: said again later, one might
-take what arrived since from a machine whose clock is behind.
+again, of each subject only the last word, and every rejection note and version of a report: where that is in effect
+already nothing changes and nobody is told. Purges are left to whoever asked (who got no answer) and to a rebuild: said
+again later, one might take what arrived since from a machine whose clock is behind.
 """
 
 import logging
@@ -28,6 +28,7 @@ _SUBJECTS: Mapping[FactKind, tuple[str, ...]] = {
 }
 _REJECTIONS = (FactKind.REJECT, FactKind.RESTORE)
 _HOLDS = (FactKind.HOLD, FactKind.RELEASE)
+_EACH = (FactKind.REJECTION_NOTE, FactKind.REPORT)
 log = logging.getLogger("pacsd.archive")
 
 
@@ -76,7 +77,7 @@ def last_words(facts: Iterable[Fact]) -> list[Fact]:
         elif fact.kind in _HOLDS:
             if _first(("hold", str(body["organisation"]), str(body["study"])), told):
                 last.append(fact)
-        elif fact.kind is FactKind.REJECTION_NOTE:
+        elif fact.kind in _EACH:
             last.append(fact)
     return last[::-1]
 

@@ -44,6 +44,7 @@ class FactKind(Enum):
     PERSON_LINK = "person.link"              # authority, patient_id, other_authority, other_id
     PERSON_SEPARATE = "person.separate"      # authority, patient_id, other_authority, other_id
     PERSON_MATCHED = "person.matched"        # steps [[step, authority, patient_id, other_authority, other_id], ...]
+    REPORT = "report"                        # organisation, uid, names, patients, status, content or content_key, …
 
 
 @dataclass(frozen=True, slots=True)

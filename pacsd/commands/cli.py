@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pacsd
 from config.settings import ROLES, Settings, SettingsError, load_settings
-from pacsd.commands import hl7, identity, rejections, upkeep, viewer
+from pacsd.commands import hl7, identity, rejections, report, upkeep, viewer
 from pacsd.commands.echo import echo
 from pacsd.commands.find import find
 from pacsd.commands.import_files import import_files
@@ -51,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_peer_commands(commands)
     _add_hl7(commands)
     _add_identity(commands)
+    _add_report(commands)
     _add_viewer(commands)
     _add_claims(commands)
     return parser
@@ -257,6 +258,21 @@ def _add_identity(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         action.add_argument("other", nargs=2, metavar=("AUTHORITY", "ID"))
     for action in (told, records, parting, listing, linking, separating):
         action.add_argument("--organisation", metavar="CODE", help="for whom (the first one)")
+        _add_common(action)
+
+
+def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    actions = commands.add_parser("report", help="what is said of studies").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    listing = actions.add_parser("list", help="the reports that changed last")
+    listing.add_argument("--limit", type=int, default=50, metavar="N", help="how many (50)")
+    listing.set_defaults(handler=report.list_reports)
+    showing = actions.add_parser("show", help="the reports about a study, as they read and in all versions")
+    showing.add_argument("study", metavar="STUDY", help="Study Instance UID")
+    showing.set_defaults(handler=report.show)
+    for action in (listing, showing):
+        action.add_argument("--organisation", metavar="CODE", help="whose (the first one)")
         _add_common(action)
 
 

@@ -14,7 +14,7 @@ REFUSED = 3                              # done, but something was refused
 def list_messages(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int:
     """`pacsd hl7 list`: the newest last, one a line, tabs between columns."""
     with wiring.messages(settings) as exchange:
-        organisation = _organisation(options, settings)
+        organisation = organisation_of(options, settings)
         if options.outgoing:
             for one in reversed(exchange.list_outgoing(organisation, state=options.state, limit=options.limit)):
                 print(one.pk, f"{one.queued_at:%Y-%m-%dT%H:%M:%S%z}", one.state, one.destination, one.message_type,
@@ -31,7 +31,7 @@ def list_messages(options: argparse.Namespace, settings: Settings, wiring: Wirin
 def show(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int:
     """`pacsd hl7 show`: a message and its answers, byte for byte with --raw, else a segment a line."""
     with wiring.messages(settings) as exchange:
-        organisation = _organisation(options, settings)
+        organisation = organisation_of(options, settings)
         if options.outgoing:
             sent = exchange.outgoing(organisation, options.number)
             bodies: Sequence[bytes] = [sent.body, *([sent.answer] if sent.answer else [])]
@@ -50,7 +50,7 @@ def replay(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> i
     """`pacsd hl7 replay`: refused messages are received anew, settled outgoing ones queued again."""
     status = 0
     with wiring.messages(settings) as exchange:
-        organisation = _organisation(options, settings)
+        organisation = organisation_of(options, settings)
         for number in options.numbers:
             if options.outgoing:
                 print(f"{number} queued again as {exchange.replay_outgoing(organisation, number)}")
@@ -62,7 +62,7 @@ def replay(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> i
 def repair(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int:
     """`pacsd hl7 repair`: another message in place of a refused one."""
     with wiring.messages(settings) as exchange:
-        organisation = _organisation(options, settings)
+        organisation = organisation_of(options, settings)
         return _tell(f"{options.number}", exchange.repair(organisation, options.number, _read(options)))
 
 
@@ -80,7 +80,7 @@ def attempt(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> 
 def send(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int:
     """`pacsd hl7 send`: queues a message for a destination; a running server delivers it."""
     with wiring.messages(settings) as exchange:
-        organisation = _organisation(options, settings)
+        organisation = organisation_of(options, settings)
         number = exchange.send(options.destination, _read(options), organisation=organisation)
     print(f"queued as {number}")
     return 0
@@ -94,7 +94,8 @@ def _tell(what: str, tried: Tried) -> int:
     return REFUSED
 
 
-def _organisation(options: argparse.Namespace, settings: Settings) -> str:
+def organisation_of(options: argparse.Namespace, settings: Settings) -> str:
+    """For whom a command asks: --organisation, or the first one. Raises PacsdError NOT_FOUND."""
     code = options.organisation or settings.organisations[0].code
     if code not in [one.code for one in settings.organisations]:
         raise PacsdError(Fault.NOT_FOUND, f"there is no organisation {code}")

@@ -213,6 +213,19 @@ class Identity(Protocol):
         """Take back a merge; into whom it was."""
 
 
+class Shelf(Protocol):
+    """Reports, opened for one command; organisations by code."""
+
+    def listed(self, organisation: str, *, limit: int) -> Sequence[Any]:
+        """Those that changed last, as pacsd.index.reports.ReportRow."""
+
+    def of_study(self, organisation: str, study_instance_uid: str) -> Sequence[Any]:
+        """Those about a study, as pacsd.reports.reports.Report."""
+
+    def words(self, report: Any) -> Sequence[str]:
+        """How one reads, in lines."""
+
+
 class Wiring(Protocol):
     """The composition root as the command line sees it."""
 
@@ -230,3 +243,6 @@ class Wiring(Protocol):
 
     def messages(self, settings: Settings) -> AbstractContextManager[Messages]:
         """HL7 messages for one command."""
+
+    def reports(self, settings: Settings) -> AbstractContextManager[Shelf]:
+        """Reports for one command."""

@@ -22,7 +22,8 @@ class Consumer:
     What fails is put aside and retried with growing pauses; later events of the same subject wait behind it,
     those of others go on. Of several processes that run a consumer of one name, one works at a time: the others
     take over when it ends, or does not come back within `lease_s`, the longest that one event may take.
-    With a `scope` only events of its organisations are read.
+    With a `scope` only events of its organisations are read. A consumer that nobody knew begins with the oldest event
+    that is kept, or with what happens from its registration on (`begin_now`).
     """
 
     def __init__(
@@ -35,7 +36,9 @@ class Consumer:
         scope: Scope | None = None,
         lease_s: float = 60.0,
         first_pause_s: float = 1.0,
+        begin_now: bool = False,
     ) -> None:
+        self._begin_now = begin_now
         self._name = name
         self._handle = handle
         self._lease_s = lease_s
@@ -48,12 +51,16 @@ class Consumer:
 
         Zero means there is nothing to do for now, or another process has the lease.
         """
-        if not self._registered:
-            self._cursor.register()
-            self._registered = True
+        self.register()
         if not self._cursor.claim(self._lease_s):
             return 0
         return self._retry(limit) + self._go_on(limit)
+
+    def register(self) -> None:
+        """Make the consumer known, if it is not; `run` does so, too."""
+        if not self._registered:
+            self._cursor.register(begin_now=self._begin_now)
+            self._registered = True
 
     def close(self) -> None:
         """Let another process go on at once."""

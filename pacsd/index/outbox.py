@@ -26,6 +26,11 @@ class Event:
 
 _FIELDS = "e.pk, e.organisation, e.topic, e.subject, e.body, e.created_at"
 _APPEND = "insert into event (organisation, topic, subject, body) values (%s, %s, %s, %s)"
+_REGISTER = "insert into consumer (name) values (%s) on conflict do nothing"
+_REGISTER_NOW = """
+insert into consumer (name, window_from, window_to)
+select %s, pg_snapshot_xmin(now), pg_snapshot_xmin(now) from pg_current_snapshot() now on conflict do nothing
+"""
 _CLAIM = """
 update consumer set holder = %(holder)s, leased_until = now() + make_interval(secs => %(lease)s)
 where name = %(name)s and (holder is null or holder = %(holder)s or leased_until < now())
@@ -80,10 +85,10 @@ class Cursor:
         self._scope = scope
         self._topics = topics
 
-    def register(self) -> None:
-        """Make the consumer known; a new one begins with the oldest event that is kept."""
+    def register(self, *, begin_now: bool = False) -> None:
+        """Make the consumer known; a new one begins with the oldest event that is kept, or with what is to come."""
         with lent(self._pool) as connection:
-            connection.execute("insert into consumer (name) values (%s) on conflict do nothing", (self._name,))
+            connection.execute(_REGISTER_NOW if begin_now else _REGISTER, (self._name,))
 
     def claim(self, lease_s: float) -> bool:
         """Take or extend the lease; False while another holder has it."""

@@ -88,12 +88,15 @@ def add(
 
 
 def is_queued(connection: Connection, destination: str, control_id: str) -> bool:
-    """Whether a message of that control id was queued for a destination; who asks then queues it, and nobody else."""
+    """Whether a message of that control id was queued for a destination before. Whoever asks holds its queue."""
     connection.execute("select pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCK_CLASS, destination))
-    found = connection.execute(
-        "select from hl7_outgoing where destination = %s and control_id = %s limit 1", (destination, control_id)
-    )
-    return found.fetchone() is not None
+    statement = "select from hl7_outgoing where destination = %s and control_id = %s limit 1"
+    return connection.execute(statement, (destination, control_id)).fetchone() is not None
+
+
+def set_aside(connection: Connection, pk: int, *, at: datetime, problem: str) -> None:
+    """A message that was queued in this transaction is not to be sent as it is."""
+    connection.execute(_SETTLE, (REFUSED, at, None, problem, pk))
 
 
 def next_of(

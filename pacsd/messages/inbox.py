@@ -22,12 +22,13 @@ Saying = Callable[[Sequence[tuple[Mapping[str, object], datetime]]], None]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """The unit of work within which a message takes effect."""
+    """The unit of work within which a message takes effect. Of a `trial` nothing may stay, beside it neither."""
 
     connection: Connection
     organisation: int
     clock: Callable[[], datetime]
     facts: list[tuple[Mapping[str, object], datetime]] = field(default_factory=list)
+    trial: bool = False
 
     def say(self, fact: Mapping[str, object]) -> datetime:
         """Have a fact journalled before all this is committed; when it was said.
@@ -92,7 +93,7 @@ class Inbox:
     def tried(self, entry: Entry, act: Act) -> Sequence[str]:
         """What a message would do, of which nothing stays. What `act` raises comes out."""
         with self._undone() as connection:
-            return act(Work(connection, entry.organisation, self._clock))
+            return act(Work(connection, entry.organisation, self._clock, trial=True))
 
     def replaced(self, scope: Scope, pk: int) -> None:
         """A refused message was repaired, and its repair took effect. Raises PacsdError NOT_FOUND, CONFLICT."""

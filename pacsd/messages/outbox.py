@@ -52,15 +52,22 @@ class Outbox:
             )
 
     def put_once(
-        self, destination: str, organisation: int, *, control_id: str, message_type: str, body: bytes
-    ) -> int | None:
-        """The same, or None where a message of that control id was queued for the destination before."""
+        self, destination: str, organisation: int, *, control_id: str, message_type: str, body: bytes,
+        problem: str = "",
+    ) -> bool:  # fmt: skip
+        """Queue a message whose control id tells it from all others, if that was not done before; whether it was now.
+
+        With a `problem` it is set aside at once, for repair and replay.
+        """
         with messages_rows.keeping(self._pool) as connection:
             if rows.is_queued(connection, destination, control_id):
-                return None
-            return self.add(
+                return False
+            pk = self.add(
                 connection, destination, organisation, control_id=control_id, message_type=message_type, body=body
             )
+            if problem:
+                rows.set_aside(connection, pk, at=self._clock(), problem=problem)
+        return True
 
     def queue(self, destination: str, *, holder: str) -> "Queue":
         """One destination's queue, for the process `holder`."""

@@ -26,6 +26,25 @@ def adt(numbers: Iterator[int], *, event: str, patients: int) -> Iterator[bytes]
         yield ADT.format(event=event, number=number, **named).encode()
 
 
+ORU = (
+    "MSH|^~\\&|RIS|EAST|PACSD|EAST|20260101120000||ORU^R01^ORU_R01|{number}|P|2.5.1||||||UNICODE UTF-8\r"
+    "PID|1||P{number:07d}^^^EAST^MR||张^{number}^^^^^L||19700101|M\r"
+    "ORC|RE|P{number}|F{number}\r"
+    "OBR|1|P{number}|F{number}|71260^胸部CT增强^L|||20260101110000|||||||||||A{number:09d}||||20260101120000|||F"
+    "|||||||9&李&四^20260101120000|8&王&五\r"
+    "OBX|1|ST|113014^DICOM Study^DCM||1.2.840.99.1.{number}||||||O\r"
+    "OBX|2|TX|59776-5^Procedure findings^LN||双肺纹理清晰，右肺上叶见一结节影，大小约{number}mm，边缘光滑。||||||F\r"
+    "OBX|3|TX|59776-5^Procedure findings^LN||纵隔居中，未见肿大淋巴结。心影大小形态正常。双侧胸腔未见积液。||||||F\r"
+    "OBX|4|TX|19005-8^Impression^LN||右肺上叶结节，建议三个月后复查。||||||F\r"
+)
+
+
+def oru(numbers: Iterator[int]) -> Iterator[bytes]:
+    """Final reports, each of another order."""
+    for number in numbers:
+        yield ORU.format(number=number).encode()
+
+
 def acknowledged_per_second(port: int, messages: Sequence[bytes], *, connections: int) -> float:
     """Messages a second, each acknowledged with AA before its connection sends the next. Raises RuntimeError."""
     turn = itertools.count()

@@ -113,3 +113,23 @@ def test_a_study_is_received_once_and_completed_when_quiet(index: Pool, ingest: 
         pass
     assert seen == ["study.received", "study.completed", "study.completed"]
     assert outbox.prune(index, older_than_s=-1) <= 3
+
+
+def test_a_consumer_may_begin_with_what_happens_from_its_registration_on(index: Pool) -> None:
+    seen: list[int] = []
+    with index.connection() as slow, index.connection() as connection:
+        say(connection, "s", 1)
+        with slow.transaction():
+            say(slow, "late", 2)                             # began before, and commits afterwards
+            consumer = Consumer(index, "new", lambda event: seen.append(event.body["n"]), begin_now=True)
+            consumer.register()
+            say(connection, "s", 3)
+        while consumer.run():
+            continue
+        say(connection, "s", 4)
+    consumer.close()
+    consumer = Consumer(index, "new", lambda event: seen.append(event.body["n"]), begin_now=True)
+    consumer.register()                                      # known: it goes on
+    while consumer.run():
+        continue
+    assert seen[-2:] == [3, 4] and 1 not in seen and 2 in seen

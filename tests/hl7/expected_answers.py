@@ -30,7 +30,7 @@ EVENT = Expected(("AR",), "201", "MSH^1^9^1^2")
 PROCESSING = Expected(("AR",), "202", "MSH^1^11^1^1")
 
 EXPECTED = {
-    "batch_and_lineends/ORU-multiline-short.hl7": TYPE,
+    "batch_and_lineends/ORU-multiline-short.hl7": PROCESSING,
     "batch_and_lineends/sample_unix.hl7": Expected(("CE",), "102", "MSH^1^2"),
     "batch_and_lineends/sample_win.hl7": Expected(("CE",), "102", "MSH^1^2"),
     "encoding/msg-01-utf8.hl7": Expected(("CR",), "202", "MSH^1^11^1^1"),
@@ -50,7 +50,7 @@ EXPECTED = {
     "pix/pixquery_err-1_Response.hl7": TYPE,
     "pix/pixquery_nf-1_Response.hl7": TYPE,
     "pix/pixquery_ok-1_Response.hl7": TYPE,
-    "reportstream/valid_hl7.hl7": TYPE,
+    "reportstream/valid_hl7.hl7": AA,
     "with_expected_fhir/ADT-A01-01.hl7": AA,
     "with_expected_fhir/ADT-A03-01.hl7": AA,
     "with_expected_fhir/ADT-A04-01.hl7": AA,
@@ -64,15 +64,16 @@ EXPECTED = {
     "with_expected_fhir/ADT01-23.hl7": AA,
     "with_expected_fhir/ADT04-251.hl7": PROCESSING,
     "with_expected_fhir/DFT-P03-01.hl7": TYPE,
-    "with_expected_fhir/LAB-ORU-1.hl7": TYPE,
-    "with_expected_fhir/MDM-T01-01.hl7": TYPE,
-    "with_expected_fhir/MDM-T02-01.hl7": TYPE,
+    "with_expected_fhir/LAB-ORU-1.hl7": PROCESSING,
+    "with_expected_fhir/MDM-T01-01.hl7": EVENT,
+    # OBX-2 of the second OBX is ED, and its OBX-5.5, the data, is empty
+    "with_expected_fhir/MDM-T02-01.hl7": Expected(("AE",), "101", "OBX^2^5^1^5"),
     "with_expected_fhir/OMG-O19-01.hl7": TYPE,
     "with_expected_fhir/OML-O21-01.hl7": TYPE,
     "with_expected_fhir/ORM-O01-01.hl7": TYPE,
     "with_expected_fhir/ORM-O01-02.hl7": TYPE,
     "with_expected_fhir/ORM-O01-03.hl7": TYPE,
-    "with_expected_fhir/ORU-R01-01.hl7": Expected(("CR",), "200", "MSH^1^9^1^1"),      # MSH-15 AL, MSH-16 NE
+    "with_expected_fhir/ORU-R01-01.hl7": Expected(("CR",), "202", "MSH^1^11^1^1"),     # MSH-15 AL, MSH-16 NE
     "with_expected_fhir/OUL-R22-01.hl7": TYPE,                                         # MSH-15 NE, MSH-16 AL
     "with_expected_fhir/SIU-S12-01.hl7": TYPE,
     "with_expected_fhir/VXU-V04-01.hl7": TYPE,

@@ -26,7 +26,7 @@ def house(database: str, tmp_path: Path) -> Iterator[House]:
 
 def exchange(house: House, **settings: object) -> Exchange:
     made = Settings(**{"organisations": TWO, **settings})  # type: ignore[arg-type]
-    return Exchange(made, house.pool, house.journal, Directory(made, house.keys))
+    return Exchange(made, house.pool, house.journal, Directory(made, house.keys), house.blobs)
 
 
 def ask(one: Exchange, message: str, address: str = "127.0.0.1") -> tuple[str, str, str]:

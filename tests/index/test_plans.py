@@ -12,6 +12,7 @@ from pacsd.access.scope import Rejected, Scope
 from pacsd.index.connect import Pool, pool
 from pacsd.index.matching import Criterion
 from pacsd.index.query import _STATEMENTS, Query, compile_query, search
+from pacsd.index.reports import named_by, reports_of
 from tests.conftest import Postgres
 from tests.index.fill import fill
 
@@ -88,6 +89,29 @@ def test_an_unlimited_search_streams(large: Pool) -> None:
     found.close()                                            # type: ignore[attr-defined]
     assert len(set(first)) == 10
     assert sum(1 for _ in search(large, Query("study"), ALL)) == STUDIES
+
+
+_REPORTS = """
+insert into diagnostic_report (organisation, changed_at, names, patient_ids, authorities, studies, accessions, fillers)
+select 1 + n % 21, now(), array['order ' || n], array['P' || n], array['A'],
+    case when n % 2 = 0 then array['1.2.826.0.1.' || n] else '{}' end,
+    case when n % 3 = 0 then array['A' || n] else '{}' end, array['F' || n]
+from generate_series(1, 20000) n
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scope", [ONE, ALL], ids=["one-organisation", "all"])
+def test_neither_the_reports_of_a_study_nor_its_studies_are_looked_for_among_all(large: Pool, scope: Scope) -> None:
+    with large.connection() as connection, connection.transaction(force_rollback=True):
+        connection.execute("reset role")
+        connection.execute(_REPORTS)
+        connection.execute("analyze diagnostic_report")
+        for statement, values in (reports_of(scope, "1.2.826.0.1.4711"), named_by(scope, 4711)):
+            nodes = list(_nodes(_plan(connection, statement, values)))
+            read = [one for one in nodes if one.get("Relation Name") in ("study", "diagnostic_report")]
+            assert read
+            assert [one["Relation Name"] for one in read if one["Node Type"] == "Seq Scan"] == []
 
 
 def _plan(connection: psycopg.Connection[Any], text: str, params: dict[str, Any]) -> dict[str, Any]:

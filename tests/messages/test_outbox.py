@@ -137,3 +137,23 @@ def test_settled_messages_are_forgotten_and_waiting_ones_are_not(index: Pool, cl
     clock.passes(1000)
     outbox.forget(keep_s=100)
     assert [one.body for one in outbox.list(EAST)] == [b"waits"]
+
+
+def test_a_message_that_was_queued_once_is_not_queued_again_by_many_at_once(index: Pool, clock: Clock) -> None:
+    outbox = Outbox(index, ["ris", "emr"], clock=clock)
+    made: list[bool] = []
+
+    def queue() -> None:
+        made.append(outbox.put_once("ris", 1, control_id="r1", message_type="ORU^R01", body=b"one"))
+
+    threads = [threading.Thread(target=queue) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(made) == [False] * 5 + [True]
+    assert outbox.put_once("emr", 1, control_id="r1", message_type="ORU^R01", body=b"one", problem="103 unsayable")
+    assert drain(outbox.queue("ris", holder="a")) == [b"one"]
+    assert drain(outbox.queue("emr", holder="a")) == []
+    (aside,) = outbox.list(EAST, state="refused")
+    assert (aside.destination, aside.problem) == ("emr", "103 unsayable")

@@ -7,25 +7,32 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.bench.measures import Bench, Row, Samples, alternate
-from tests.bench.mllp import acknowledged_per_second, adt
+from tests.bench.mllp import acknowledged_per_second, adt, oru
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON_HL7 = "hl7==0.4.5"
 EVERYBODY = 10_000_000                       # patients: each message speaks of another, so each changes something
 
 
-def received(bench: Bench, *, connections: int, count: int) -> Samples:
-    """Messages a second; each states a new patient: a log entry, a fact in the journal, rows, all synced."""
+def patients(numbers: Iterator[int]) -> Iterator[bytes]:
+    """Messages that each state a new patient."""
+    return adt(numbers, event="A04", patients=EVERYBODY)
+
+
+def received(
+    bench: Bench, *, connections: int, count: int, made: Callable[[Iterator[int]], Iterator[bytes]] = patients
+) -> Samples:
+    """Messages a second; each says something new: a log entry, a fact in the journal, rows, all synced."""
     numbers = itertools.count(1)
     samples: Samples = {"pacsd": []}
     with bench.fresh("pacsd") as server:
         for turn in range(bench.rounds + 1):
             some = count if turn else count // 5                                     # the first is to warm up
-            endless = adt(numbers, event="A04", patients=EVERYBODY)
-            messages = list(itertools.islice(endless, bench.corpora.scaled(some)))
+            messages = list(itertools.islice(made(numbers), bench.corpora.scaled(some)))
             rate = acknowledged_per_second(server.mllp_port, messages, connections=connections)
             samples["pacsd"] += [rate] if turn else []
         samples["fsync"] = [syncs_per_second(server.folder) for _ in range(bench.rounds)]
@@ -89,6 +96,14 @@ ROWS = (
         higher_is_better=True,
         sides=("pacsd", "fsync"),
         targets=((None, 1000.0),),
+    ),
+    Row(
+        "oru",
+        "reports by ORU, committed before ACK, eight connections",
+        "1/s",
+        lambda b: received(b, connections=8, count=2000, made=oru),
+        higher_is_better=True,
+        sides=("pacsd", "fsync"),
     ),
     Row(
         "hl7-parse",

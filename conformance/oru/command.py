@@ -1,0 +1,70 @@
+"""The command `python -m conformance oru`: results over HL7, against any receiver."""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+from conformance.oru.checks import CHECKS, Check, Failed, NotSupported
+from conformance.oru.messages import Orders
+from conformance.oru.peer import NoAnswer, Peer
+
+DONE, FAILURES, NOT_RUN = 0, 1, 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser.add_argument("--mllp", metavar="HOST:PORT", help="where messages are received, such as localhost:2575")
+    parser.add_argument("--authority", default="", metavar="NAME", help="assigning authority of the patient ids sent")
+    parser.add_argument("--application", default="CONFORMANCE", metavar="NAME", help="MSH-3 of what is sent")
+    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds to wait for an answer (30)")
+    parser.add_argument("--only", default="", metavar="IDS", help="ids or their beginnings, separated by commas")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
+    parser.add_argument("--list", action="store_true", help="print the checks, and run none")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run what the options say: 0 without failures, 1 with, 2 where nothing could be run."""
+    patterns = [one for one in options.only.split(",") if one]
+    checks = [one for one in CHECKS if not patterns or any(one.id.startswith(each) for each in patterns)]
+    if options.list:
+        for check in checks:
+            print(f"{check.id:<28} {check.transaction:<8} {check.clause:<40} {check.title}")
+        return DONE
+    host, _, port = (options.mllp or "").rpartition(":")
+    if not host or not port.isdigit() or not checks:
+        print("no --mllp given" if checks else "no check has such an id; see --list", file=sys.stderr)
+        return NOT_RUN
+    orders = Orders(options.authority, options.application)
+    try:
+        with Peer(host, int(port), timeout_s=options.timeout):
+            results = [(check, *_outcome(check, host, int(port), orders, options.timeout)) for check in checks]
+    except NoAnswer as error:
+        print(error, file=sys.stderr)
+        return NOT_RUN
+    return _told(results, options.json)
+
+
+def _outcome(check: Check, host: str, port: int, orders: Orders, timeout_s: float) -> tuple[str, str]:
+    """Each check has a connection of its own: one that broke it fails alone."""
+    try:
+        with Peer(host, port, timeout_s=timeout_s) as peer:
+            check.run(peer, orders)
+    except (Failed, NoAnswer) as failed:
+        return "fail", str(failed)
+    except NotSupported as reason:
+        return ("fail", f"required: {reason}") if check.required else ("not supported", str(reason))
+    return "pass", ""
+
+
+def _told(results: list[tuple[Check, str, str]], file: Path | None) -> int:
+    for check, outcome, message in results:
+        print(f"{outcome:<14} {check.transaction:<8} {check.id:<28} {check.title}{f': {message}' if message else ''}")
+    count = Counter(outcome for _, outcome, _ in results)
+    print(f"\n{count['pass']} passed, {count['fail']} failed, {count['not supported']} not supported")
+    if file is not None:
+        said = [{"id": check.id, "transaction": check.transaction, "clause": check.clause, "outcome": outcome,
+                 "message": message} for check, outcome, message in results]  # fmt: skip
+        file.write_text(json.dumps(said, indent=1), encoding="utf-8")
+    return FAILURES if count["fail"] else DONE
