@@ -123,7 +123,7 @@ def _delete_finished(settings: Settings, index: Pool) -> bool:
 
 def _delete_performed(settings: Settings, index: Pool) -> bool:
     before = datetime.now(UTC) - timedelta(seconds=settings.worklist.keep_performed_s)
-    return step_rows.delete_finished(index, before=before, grace_s=settings.storage.grace_s) > 0
+    return step_rows.delete_old(index, before=before, grace_s=settings.storage.grace_s) > 0
 
 
 def _notified(settings: Settings, keys: Mapping[str, int]) -> dict[int, list[Notified]]:

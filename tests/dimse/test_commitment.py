@@ -193,6 +193,21 @@ def test_what_was_told_by_a_process_that_died_is_told_again(ward: Ward, server: 
     assert ward.states() == ["delivered"]
 
 
+def test_a_result_that_cannot_be_found_out_holds_up_no_other(ward: Ward, server: Server) -> None:
+    sop_class = ward.receive(WORLD, 1)
+    heard = Heard()
+    with listening(heard, free_port()) as ward.directory.remotes["CT1"]:
+        for transaction in ("1.2.3.1", "1.2.3.2"):
+            with modality(server.port, PUSH) as scu:
+                assert action(scu, asked(transaction, [(sop_class, sops(1)[0])])).Status == 0
+        with ward.house.pool.connection() as connection:
+            connection.execute("update commitment set request = '[[1]]' where transaction_uid = '1.2.3.1'")
+        ward.go(10)
+        assert ward.notifier.turn()
+    assert ward.states() == ["waiting", "delivered"]
+    assert [information.TransactionUID for _, information in heard.events] == ["1.2.3.2"]
+
+
 @pytest.mark.parametrize("status", [0x0112, 0x0124, 0xC000])
 def test_what_an_ae_refuses_for_good_is_set_aside(ward: Ward, server: Server, status: int) -> None:
     sop_class = ward.receive(WORLD, 1)
