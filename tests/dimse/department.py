@@ -61,7 +61,8 @@ class Ward:
     def availability(self, *told: str) -> Availability:
         """What looks for the instances of steps, with AEs that are told."""
         notified = {self.house.keys["east"]: [Notified(title, "PACSD") for title in told]}
-        return Availability(self.house.pool, self.commitments.missing, notified, clock=lambda: self.now)
+        missing = self.commitments.missing
+        return Availability(self.house.pool, missing, notified, give_up_s=3600.0, clock=lambda: self.now)
 
     @contextmanager
     def serving(self) -> Iterator[Server]:
