@@ -401,8 +401,8 @@ class WorklistSettings(Checked):
     keep_performed_s: float = setting(
         7_776_000.0,
         unit="s",
-        en="How long performed procedure steps (MPPS) are kept once they were completed or discontinued.",
-        zh="已完成或已中止的执行步骤 (MPPS) 保留多久。",
+        en="How long performed procedure steps (MPPS) are kept after their end, or their last change.",
+        zh="执行步骤 (MPPS) 在结束或最后一次更改之后保留多久。",
         check=checks.within(60, 3_153_600_000),
     )
 

@@ -45,8 +45,9 @@ def main(options: argparse.Namespace) -> int:
         print("no --peer TITLE@HOST:PORT given" if checks else "no check has such an id; see --list", file=sys.stderr)
         return NOT_RUN
     modality = Modality(
-        peer["title"], peer["host"].strip("[]"), int(peer["port"]), options.calling, options.listen, options.timeout
-    )
+        peer["title"], peer["host"].strip("[]"), int(peer["port"]), options.calling, options.listen, options.timeout,
+        options.timeout,
+    )  # fmt: skip
     results = []
     with modality.listening():
         for one in run_all(checks, modality):

@@ -10,6 +10,7 @@ from typing import Any
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 from pynetdicom import AE, evt
+from pynetdicom.pdu import P_DATA_TF
 
 from conformance.dicomweb.suite import Failed, NotSupported
 
@@ -30,7 +31,10 @@ class Event:
 
 @dataclass
 class Modality:
-    """Where the server is, who the modality says it is, and what it was told."""
+    """Where the server is, who the modality says it is, and what it was told.
+
+    `timeout_s`: how long it waits for an answer; `result_s`: for a result.
+    """
 
     title: str
     host: str
@@ -38,6 +42,7 @@ class Modality:
     calling: str = "MODALITY"
     listen_port: int = 0
     timeout_s: float = 30.0
+    result_s: float = 30.0
     events: "queue.Queue[Event]" = field(default_factory=queue.Queue)
 
     @contextmanager
@@ -47,8 +52,7 @@ class Modality:
         ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = self.timeout_s
         for one in classes:
             ae.add_requested_context(one, _SYNTAXES)
-        handlers: Any = [(evt.EVT_N_EVENT_REPORT, self._heard, [True])]
-        made = ae.associate(self.host, self.port, ae_title=self.title, evt_handlers=handlers)
+        made = ae.associate(self.host, self.port, ae_title=self.title, evt_handlers=self._handlers(same=True))
         if not made.is_established:
             raise NotSupported("no association with these presentation contexts")
         try:
@@ -69,8 +73,9 @@ class Modality:
             return
         ae = AE(self.calling)
         ae.add_supported_context(PUSH_MODEL, _SYNTAXES, scu_role=False, scp_role=True)
-        handlers: Any = [(evt.EVT_N_EVENT_REPORT, self._heard, [False])]
-        server = ae.start_server(("", self.listen_port), block=False, evt_handlers=handlers)
+        server = ae.start_server(
+            ("", self.listen_port), block=False, evt_handlers=self._handlers(same=False)
+        )
         try:
             yield
         finally:
@@ -79,7 +84,7 @@ class Modality:
 
     def result_of(self, transaction_uid: str) -> Event:
         """The event of a transaction; those of others are passed over. Raises Failed when it does not come in time."""
-        deadline = time.monotonic() + self.timeout_s
+        deadline = time.monotonic() + self.result_s
         while (left := deadline - time.monotonic()) > 0:
             try:
                 event = self.events.get(timeout=left)
@@ -87,7 +92,7 @@ class Modality:
                 break
             if event.information.get("TransactionUID") == transaction_uid:
                 return event
-        raise Failed(f"no N-EVENT-REPORT of the transaction within {self.timeout_s:.0f} s")
+        raise Failed(f"no N-EVENT-REPORT of the transaction within {self.result_s:.0f} s")
 
     def store(self, count: int = 1) -> list[tuple[str, str]]:
         """Store so many small images; their classes and instances. Raises Failed."""
@@ -99,9 +104,20 @@ class Modality:
                     raise Failed(f"C-STORE: expected 0000, got {status:04X}")
         return [(SECONDARY_CAPTURE, str(image.SOPInstanceUID)) for image in images]
 
-    def _heard(self, event: Any, same: bool) -> tuple[int, None]:
-        self.events.put(Event(event.event_type, event.event_information, same))
-        return 0, None
+    def _handlers(self, *, same: bool) -> Any:
+        """An event counts as heard when its answer is on the wire: to release before that is to break off."""
+        heard: list[Event] = []
+
+        def on_event(event: Any) -> tuple[int, None]:
+            heard.append(Event(event.event_type, event.event_information, same))
+            return 0, None
+
+        def on_sent(event: Any) -> None:
+            if isinstance(event.pdu, P_DATA_TF):
+                while heard:
+                    self.events.put(heard.pop(0))
+
+        return [(evt.EVT_N_EVENT_REPORT, on_event), (evt.EVT_PDU_SENT, on_sent)]
 
 
 def status_of(status: Dataset) -> int:

@@ -4,6 +4,7 @@ An instance is committed to when its bytes are durable where the index says, of 
 requester's own organisation, and neither rejected nor purged. Whole sets are looked up at a time.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1.1"           # PS3.4 J.3.5
 MAX_REFERENCES = 50_000                  # of one request
 _AT_ONCE = 5_000                         # instances that one look at the index asks for
 _SERIES_AT_ONCE = 50
+log = logging.getLogger("pacsd.archive")
 _SAME_ASSOCIATION_S = 5.0                # how long whoever received a request has to answer on its association
 
 
@@ -185,13 +187,25 @@ class Commitments:
         self, content: SeriesContent, uids: Sequence[str], holding: "_Holding"
     ) -> Iterator[tuple[str, str]]:
         left = [uid for uid in uids if uid not in content.replaced]
-        for pack in content.packs if left else ():
-            sidecar = self._sidecar(pack)
+        read = [(pack, sidecar) for pack in content.packs if left and (sidecar := self._read(pack)) is not None]
+        if left and len(read) < len(content.packs):
+            yield from ((uid, "") for uid in left)       # unless another pack has it
+        for pack, sidecar in read:
             for uid in left:
                 entry = sidecar.get(uid)
                 if entry is not None:
                     there = holding(pack.key, entry.offset_bytes + entry.length_bytes)
                     yield uid, entry.sop_class_uid if there else ""
+
+    def _read(self, pack: PackRow) -> SidecarIndex | None:
+        """The sidecar of a pack; None where it is gone or damaged, so that nothing in the pack is answered for."""
+        try:
+            return self._sidecar(pack)
+        except PacsdError as error:
+            if error.fault not in (Fault.NOT_FOUND, Fault.UNAVAILABLE):
+                raise
+            log.error("a pack's sidecar cannot be read", extra={"key": pack.sidecar_key, "fault": error.fault.value})
+            return None
 
 
 def _batches(references: Iterable[Reference]) -> Iterator[list[Reference]]:

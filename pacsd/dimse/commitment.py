@@ -33,7 +33,7 @@ REQUEST_STORAGE_COMMITMENT = 1           # Action Type ID, PS3.4 Table J.3-1
 SUCCESSFUL, FAILURES_EXIST = 1, 2        # Event Type ID, PS3.4 Table J.3-2
 
 _TRANSACTION_UID, _RETRIEVE_AE_TITLE = "00081195", "00080054"
-_QUIET_S = 0.2                           # silence after an answer that means: the requester waits for the result
+_QUIET_S = 0.5                           # silence after an answer that means: the requester waits for the result
 _HOLDER = "association"
 
 

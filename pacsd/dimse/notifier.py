@@ -16,7 +16,7 @@ from pacsd.dimse.metering import Meters
 from pacsd.dimse.requestor import Answer, Outgoing, Proposal, Requestor
 from pacsd.dimse.statuses import DUPLICATE_SOP_INSTANCE, PROCESSING_FAILURE, RESOURCE_LIMITATION, SUCCESS
 from pacsd.dimse.violations import AssociationEnded
-from pacsd.faults import Fault, PacsdError
+from pacsd.faults import PacsdError
 from pacsd.workflow.notifications import Notification, Notifications
 
 log = logging.getLogger("pacsd.dimse")
@@ -24,7 +24,6 @@ log = logging.getLogger("pacsd.dimse")
 _LOOK_AGAIN_S = 1.0
 _TIMEOUTS = Timeouts(artim_s=15.0, idle_s=45.0)          # less than what is claimed is held for
 _NOT_NOW = frozenset((PROCESSING_FAILURE, RESOURCE_LIMITATION))
-_AWAY = frozenset((Fault.UNAVAILABLE, Fault.REFUSED))
 _WARNINGS = frozenset((0x0001, 0x0107, 0x0116))          # PS3.7 C.4
 
 
@@ -119,10 +118,14 @@ class Notifier:
     def _tell(self, outgoing: Outgoing, one: Notification) -> None:
         try:
             answer = self._kinds[one.kind].tell(outgoing, one)
-        except PacsdError as error:
-            if error.fault in _AWAY:
-                raise
+        except AssociationEnded:
+            raise
+        except PacsdError as error:              # of ours, or the AE does not take this: the next one may do better
             self._not_now(one, error.message)
+            return
+        except Exception:                        # a defect concerns this one alone
+            log.exception("a notification cannot be told", extra={"ae": one.ae_title, "kind": one.kind})
+            self._not_now(one, "internal error")
             return
         if answer is None:
             self._notifications.refused(one, "there is nothing to tell any more")

@@ -66,7 +66,7 @@ order by s.study_instance_uid, s.organisation for no key update of s
 """
 _LAPSED = """
 delete from performed_step where pk in (
-    select pk from performed_step where finished_at < %s order by finished_at limit %s for update skip locked)
+    select pk from performed_step where changed_at < %s order by changed_at limit %s for update skip locked)
 returning record
 """
 
@@ -180,8 +180,8 @@ def _complete(connection: Connection, step: PerformedStep, studies: Sequence[int
         outbox.append(connection, organisation=step.organisation, topic=topic, subject=uid, body=body)
 
 
-def delete_finished(pool: Pool, *, before: datetime, grace_s: float, limit: int = 200) -> int:
-    """Delete steps that ended before, and later their records; how many."""
+def delete_old(pool: Pool, *, before: datetime, grace_s: float, limit: int = 200) -> int:
+    """Delete steps that ended before, or that nobody has gone on with since, and later their records; how many."""
 
     def work(connection: Connection) -> int:
         with connection.transaction():

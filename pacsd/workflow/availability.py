@@ -7,7 +7,7 @@ becomes an Instance Availability Notification for each AE that is configured to 
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import NAMESPACE_OID, uuid5
 
 import orjson
@@ -46,11 +46,13 @@ class Availability:
         missing: Missing,
         notified: Mapping[int, Sequence[Notified]],
         *,
+        give_up_s: float,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._pool = pool
         self._missing = missing
         self._notified = notified
+        self._give_up_s = give_up_s
         self._clock = clock
 
     def run(self) -> bool:
@@ -58,7 +60,12 @@ class Availability:
         return sum(self._look(step) for step in rows.awaited(self._pool, now=self._clock())) > 0
 
     def handle(self, event: Event) -> None:
-        """Queue what the AEs of the event's organisation are to know; the same event twice queues it once."""
+        """Queue what the AEs of the event's organisation are to know; the same event twice queues it once.
+
+        What is so old that telling it would have been given up is passed over: it is from before AEs were configured.
+        """
+        if self._clock() - event.created_at > timedelta(seconds=self._give_up_s):
+            return
         steps = [event.subject] if event.topic == STEP_AVAILABLE else []
         if event.topic == STUDY_COMPLETED and event.body.get("performed_steps"):
             return                           # its steps were told of

@@ -70,7 +70,9 @@ def open_workflow(
     grace_s = settings.storage.grace_s
     label = settings.worklist.default_label
     notifications = _notifications(settings, index)
-    availability = Availability(index, missing, _notified(settings, keys))
+    availability = Availability(
+        index, missing, _notified(settings, keys), give_up_s=settings.notifications.give_up_s
+    )
     telling = Consumer(index, _CONSUMER, availability.handle, topics=TOPICS, lease_s=_HANDLING_S)
     return Workflow(
         workitems=Workitems(index, records, own_title=settings.ae_title, worklist_label=label, grace_s=grace_s),
@@ -123,7 +125,7 @@ def _delete_finished(settings: Settings, index: Pool) -> bool:
 
 def _delete_performed(settings: Settings, index: Pool) -> bool:
     before = datetime.now(UTC) - timedelta(seconds=settings.worklist.keep_performed_s)
-    return step_rows.delete_finished(index, before=before, grace_s=settings.storage.grace_s) > 0
+    return step_rows.delete_old(index, before=before, grace_s=settings.storage.grace_s) > 0
 
 
 def _notified(settings: Settings, keys: Mapping[str, int]) -> dict[int, list[Notified]]:

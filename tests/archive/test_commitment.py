@@ -88,6 +88,17 @@ def test_an_instance_whose_bytes_are_gone_is_not_answered_for(house: House) -> N
     assert set(found) == set(asked)
 
 
+def test_what_a_damaged_sidecar_cannot_tell_of_is_not_answered_for_and_the_rest_is(house: House) -> None:
+    sop_class = receive(house, 1)
+    house.pack_all()
+    receive(house, 2)
+    house.pack_all()
+    [damaged, _] = house.pack_rows(UID)
+    house.blobs.delete([damaged.sidecar_key])
+    house.blobs.put(damaged.sidecar_key, b"damaged")
+    assert lacking(house, sop_class, 1, 2, 3) == {1: FailureReason.PROCESSING_FAILURE, 3: ABSENT}
+
+
 def test_ten_thousand_instances_are_answered_for_in_seconds(house: House) -> None:
     sop_class = receive(house, *range(1, 301))
     house.pack_all()

@@ -38,7 +38,7 @@ def ours(house: House, commitments: type[Commitments] = Commitments) -> Iterator
     thread.start()
     try:
         with ward.serving() as server:
-            modality = Modality("PACSD", "127.0.0.1", server.port, listen_port=listen, timeout_s=15.0)
+            modality = Modality("PACSD", "127.0.0.1", server.port, listen_port=listen)
             with modality.listening():
                 yield modality
     finally:
@@ -79,7 +79,7 @@ def parrot(status: int) -> Iterator[Modality]:
     server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
     assert server is not None
     try:
-        yield Modality("PARROT", "127.0.0.1", server.server_address[1], listen_port=free_port(), timeout_s=0.2)
+        yield Modality("PARROT", "127.0.0.1", server.server_address[1], listen_port=free_port(), result_s=0.1)
     finally:
         server.shutdown()
 

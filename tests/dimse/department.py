@@ -62,7 +62,8 @@ class Ward:
     def availability(self, *told: str) -> Availability:
         """What looks for the instances of steps, with AEs that are told."""
         notified = {self.house.keys["east"]: [Notified(title, "PACSD") for title in told]}
-        return Availability(self.house.pool, self.commitments.missing, notified, clock=lambda: self.now)
+        missing = self.commitments.missing
+        return Availability(self.house.pool, missing, notified, give_up_s=3600.0, clock=lambda: self.now)
 
     @contextmanager
     def serving(self) -> Iterator[Server]:
@@ -130,7 +131,7 @@ class Heard:
 
 @contextmanager
 def listening(heard: Heard, port: int, *, title: str = "CT1") -> Iterator[RemoteAESettings]:
-    """A foreign application on a port, which takes our role of SCP for commitment."""
+    """A foreign application on a port, which takes our role of SCP for commitment, and results there alone."""
     ae = AE(title)
     ae.require_calling_aet = ["PACSD"]
     ae.add_supported_context(PUSH, [IMPLICIT, EXPLICIT], scu_role=False, scp_role=True)
@@ -139,7 +140,7 @@ def listening(heard: Heard, port: int, *, title: str = "CT1") -> Iterator[Remote
     server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)  # type: ignore[arg-type]
     assert server is not None
     try:
-        yield remote(port, title=title)
+        yield remote(port, title=title, commitment_on_same_association=False)
     finally:
         server.shutdown()
 

@@ -103,7 +103,8 @@ def test_failures_come_with_their_reasons(ward: Ward, server: Server) -> None:
 def test_the_result_comes_on_an_association_of_ours_to_who_left(ward: Ward, server: Server) -> None:
     sop_class = ward.receive(WORLD, 1)
     heard = Heard()
-    with listening(heard, free_port()) as ward.directory.remotes["CT1"]:
+    with listening(heard, free_port()) as told:
+        ward.directory.remotes["CT1"] = remote(told.port)
         with modality(server.port, PUSH) as scu:
             assert action(scu, asked("1.2.3.1", [(sop_class, sops(1)[0])])).Status == 0
         while not ward.notifier.turn():
@@ -143,7 +144,7 @@ def test_who_does_not_take_the_event_here_gets_it_there(ward: Ward, server: Serv
 def test_a_receiver_that_is_dead_for_an_hour_gets_everything_in_order(ward: Ward, server: Server) -> None:
     sop_class = ward.receive(WORLD, 1)
     port = free_port()
-    ward.directory.remotes["CT1"] = remote(port)
+    ward.directory.remotes["CT1"] = remote(port, commitment_on_same_association=False)
     transactions = [f"1.2.3.{n}" for n in range(5)]
     for transaction in transactions:
         with modality(server.port, PUSH) as scu:
@@ -166,8 +167,8 @@ def test_a_receiver_that_is_dead_for_an_hour_gets_everything_in_order(ward: Ward
 def test_one_ae_that_is_away_holds_up_no_other(ward: Ward, server: Server) -> None:
     sop_class = ward.receive(WORLD, 1)
     heard, port = Heard(), free_port()
-    ward.directory.remotes["CT1"] = remote(free_port())
-    ward.directory.remotes["CT2"] = remote(port, title="CT2")
+    ward.directory.remotes["CT1"] = remote(free_port(), commitment_on_same_association=False)
+    ward.directory.remotes["CT2"] = remote(port, title="CT2", commitment_on_same_association=False)
     with listening(heard, port, title="CT2"):
         for title in ("CT1", "CT2"):
             with modality(server.port, PUSH, calling=title) as scu:
@@ -191,6 +192,21 @@ def test_what_was_told_by_a_process_that_died_is_told_again(ward: Ward, server: 
         ward.queue.release()
         assert ward.notifier.turn()
     assert ward.states() == ["delivered"]
+
+
+def test_a_result_that_cannot_be_found_out_holds_up_no_other(ward: Ward, server: Server) -> None:
+    sop_class = ward.receive(WORLD, 1)
+    heard = Heard()
+    with listening(heard, free_port()) as ward.directory.remotes["CT1"]:
+        for transaction in ("1.2.3.1", "1.2.3.2"):
+            with modality(server.port, PUSH) as scu:
+                assert action(scu, asked(transaction, [(sop_class, sops(1)[0])])).Status == 0
+        with ward.house.pool.connection() as connection:
+            connection.execute("update commitment set request = '[[1]]' where transaction_uid = '1.2.3.1'")
+        ward.go(10)
+        assert ward.notifier.turn()
+    assert ward.states() == ["waiting", "delivered"]
+    assert [information.TransactionUID for _, information in heard.events] == ["1.2.3.2"]
 
 
 @pytest.mark.parametrize("status", [0x0112, 0x0124, 0xC000])

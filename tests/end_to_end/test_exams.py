@@ -33,9 +33,10 @@ def ports() -> tuple[int, int]:
 @pytest.fixture
 def server(ports: tuple[int, int]) -> Iterator[Server]:
     folder = scratch_folder("pacsd-exams-")
+    aes = (("CT1", ports[0], "commitment_on_same_association = false"), ("RIS", ports[1], "availability = true"))
     remotes = "".join(
         f'[[remote_aes]]\ntitle = "{title}"\nhost = "127.0.0.1"\nport = {port}\norganisation = "default"\n{more}\n'
-        for title, port, more in (("CT1", ports[0], ""), ("RIS", ports[1], "availability = true"))
+        for title, port, more in aes
     )
     made = Server(folder / "data", config=f"{remotes}[storage]\nquiet_s = 3600.0\n")
     try:

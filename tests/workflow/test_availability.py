@@ -35,7 +35,8 @@ class Ward:
         self.steps = PerformedSteps(house.pool, records, grace_s=0.0, clock=lambda: self.now)
         self.commitments = Commitments(house.pool, house.blobs, house.sidecars)
         told = {house.keys["east"]: [Notified("RIS", "PACSD"), Notified("VIEWER", "PACSD")]}
-        self.availability = Availability(house.pool, self.commitments.missing, told, clock=lambda: self.now)
+        self.availability = Availability(house.pool, self.commitments.missing, told, give_up_s=3600.0,
+                                         clock=lambda: self.now)  # fmt: skip
         self.consumer = Consumer(house.pool, "availability", self.availability.handle, topics=TOPICS)
         self.sop_class = CT
 
@@ -191,6 +192,13 @@ def test_each_ae_is_told_once_of_a_step_and_of_a_quiet_study(ward: Ward) -> None
     with ward.house.pool.connection() as connection:
         connection.execute("delete from consumer")
     assert len(ward.notified()) == 4, "the same events handled again queue nothing"
+
+
+def test_what_is_long_past_is_not_told(ward: Ward) -> None:
+    ward.receive(1)
+    assert complete_studies(ward.house.pool, quiet_s=0.0) == 1
+    ward.now += timedelta(hours=2)
+    assert ward.notified() == []
 
 
 def test_other_organisations_are_told_nothing(ward: Ward) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import pool
-from pacsd.index.performed_steps import delete_finished
+from pacsd.index.performed_steps import delete_old
 from pacsd.index.workitems import throw_unknown, unknown_records
 from pacsd.workflow.performed_step_refusals import StepReason, StepRefusal
 from pacsd.workflow.performed_steps import PerformedSteps
@@ -197,8 +197,8 @@ def test_one_record_is_kept_of_a_step_until_it_is_deleted(office) -> None:
     assert list(office.workflow.check.run()) == []
     keys = [info.key for info in office.blobs.list(PREFIX)]
     assert unknown_records(office.index, keys) == [], "the sweep leaves it alone"
-    assert delete_finished(office.index, before=datetime.now(UTC) - timedelta(hours=1), grace_s=0.0) == 0
-    assert delete_finished(office.index, before=datetime.now(UTC) + timedelta(hours=1), grace_s=0.0) == 1
+    assert delete_old(office.index, before=datetime.now(UTC) - timedelta(hours=1), grace_s=0.0) == 0
+    assert delete_old(office.index, before=datetime.now(UTC) + timedelta(hours=1), grace_s=0.0) == 1
     assert collected(office) == []
     assert refused(lambda: office.steps.retrieve(office.peer.scope, one)) is StepReason.UNKNOWN
 

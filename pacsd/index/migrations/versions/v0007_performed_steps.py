@@ -27,7 +27,7 @@ create table performed_step (
 ) with (fillfactor = 70, toast_tuple_target = 512, autovacuum_vacuum_scale_factor = 0.05);
 create index performed_step_awaited on performed_step (look_at) where state = 'COMPLETED' and not told;
 create index performed_step_studies on performed_step using gin (study_instance_uids);
-create index performed_step_finished on performed_step (finished_at) where finished_at is not null;
+create index performed_step_changed on performed_step (changed_at);
 """
 
 # repeated: the Transaction UID was in use, so nothing is committed to
