@@ -1,5 +1,6 @@
 """Orders reach the rows of the worklist, follow their patients, are found by images and exams, and are rebuilt."""
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -290,6 +291,40 @@ def test_an_exam_outlives_the_replay_of_its_order(house: House) -> None:
         connection.execute("update requested_procedure set stated_at = stated_at - interval '1 hour'")
     replay(house)
     assert worklist(house)[0][1] == "COMPLETED"
+
+
+def test_merges_statements_exams_and_orders_at_once_lose_nothing(house: House) -> None:
+    numbers = range(6)
+    for number in numbers:
+        place(house, ordered(f"{number}", patient=f"P{number % 2}"))
+    errors: list[BaseException] = []
+
+    def work(turn: int) -> None:
+        try:
+            for number in numbers:
+                if turn == 0:
+                    with contextlib.suppress(PacsdError):        # once merged, P0 is nobody
+                        state(house, f"P{number % 2}", {**RENAMED})
+                elif turn == 1:
+                    exam(house, "STARTED", datetime.now(UTC) + LATER, accession_number=f"{number}")
+                elif turn == 2:
+                    place(house, ordered(f"{number}", patient=f"P{number % 2}", station="CT8", said="20260101180000"))
+                elif number == 3:
+                    merge(house, "P0", "P1")
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(turn,)) for turn in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    found = worklist(house)
+    assert {(row[1], row[3], tuple(row[9])) for row in found} == {("STARTED", "P1", ("CT8",))} and len(found) == 6
+    assert {row[5] for row in found} == {"张三"}
+    replay(house)
+    assert worklist(house) == found
 
 
 def test_the_same_new_order_at_the_same_moment_becomes_one(house: House) -> None:
