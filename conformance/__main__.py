@@ -5,8 +5,9 @@ import sys
 from collections.abc import Sequence
 
 from conformance.dicomweb import command as dicomweb
+from conformance.orders import command as orders
 
-SUITES = {"dicomweb": dicomweb}
+SUITES = {"dicomweb": dicomweb, "orders": orders}
 
 
 def main(arguments: Sequence[str]) -> int:
