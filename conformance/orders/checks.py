@@ -222,7 +222,7 @@ def find_patient(site: Site) -> None:
 def find_type_2(site: Site) -> None:
     placed = _placed(site)
     asked = ("RequestingPhysician", "AdmissionID", "CurrentPatientLocation", "PatientBirthDate", "MedicalAlerts")
-    items, _, _ = site.find(keys(AccessionNumber=placed.accession, returned=asked))
+    items, _, _ = site.find(keys(asked, AccessionNumber=placed.accession))
     missing = [name for name in asked if not items or name not in items[0]]
     if missing:
         raise Failed(f"expected every return key, {', '.join(missing)} is missing")
@@ -231,7 +231,7 @@ def find_type_2(site: Site) -> None:
 @check("find.unsupported", "RAD-5", "PS3.4 Table K.4-1", "an attribute that is no key of the worklist: pending is FF01")
 def find_unsupported(site: Site) -> None:
     placed = _placed(site)
-    _, _, pending = site.find(keys(AccessionNumber=placed.accession, returned=("SeriesDescription",)))
+    _, _, pending = site.find(keys(("SeriesDescription",), AccessionNumber=placed.accession))
     _is("the pending status", [f"{one:04X}" for one in pending], ["FF01"])
 
 

@@ -23,7 +23,7 @@ class Order:
 
     def later(self, minutes: int, **changed: str) -> "Order":
         """The same, said so much later."""
-        return replace(self, at=f"20300101{8 + minutes // 60:02d}{minutes % 60:02d}00", **changed)  # type: ignore[arg-type]
+        return replace(self, at=f"20300101{8 + minutes // 60:02d}{minutes % 60:02d}00", **changed)
 
 
 def order(site: Site, **given: str) -> Order:
@@ -31,7 +31,7 @@ def order(site: Site, **given: str) -> Order:
     number = int(site.run_id, 16) * 10_000 + int(site.number("")[-4:])
     made = Order(site.number("P"), site.number("M"), site.number("A"), site.number("R"), site.number("S"),
                  f"1.2.826.0.1.3680043.9.9998.{number}")  # fmt: skip
-    return replace(made, **given)  # type: ignore[arg-type]
+    return replace(made, **given)
 
 
 def imaging(site: Site, control: str, one: Order, *, charset: str = "UNICODE UTF-8", encoding: str = "utf-8") -> bytes:

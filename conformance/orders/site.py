@@ -9,9 +9,10 @@ from itertools import count
 
 from pydicom import Dataset
 from pynetdicom import AE
-from pynetdicom.sop_class import ModalityWorklistInformationFind
 
 from conformance.dicomweb.suite import Failed, NotSupported
+
+MODALITY_WORKLIST = "1.2.840.10008.5.1.4.31"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Site:
     def find(self, keys: Dataset) -> tuple[list[Dataset], int, set[int]]:
         """Items, the final status, and the statuses of the pending responses (PS3.4 K.4.1). Raises Failed."""
         scu = AE(self.calling)
-        scu.add_requested_context(ModalityWorklistInformationFind)
+        scu.add_requested_context(MODALITY_WORKLIST)
         association = scu.associate(*self.dicom, ae_title=self.called)
         if not association.is_established:
             raise Failed("expected an association, it was refused or aborted")
@@ -66,7 +67,7 @@ class Site:
             if not association.accepted_contexts:
                 raise NotSupported("the Modality Worklist SOP class is not accepted")
             items, pending, last = [], set(), -1
-            for status, item in association.send_c_find(keys, ModalityWorklistInformationFind):
+            for status, item in association.send_c_find(keys, MODALITY_WORKLIST):
                 last = int(status.Status) if "Status" in status else -1
                 if item is not None and last in (0xFF00, 0xFF01):
                     items.append(item)
@@ -101,7 +102,7 @@ class Answer:
         return self.field("ERR", 3).split("^")[0]
 
 
-def keys(*, returned: tuple[str, ...] = (), **given: str) -> Dataset:
+def keys(returned: tuple[str, ...] = (), /, **given: str) -> Dataset:
     """A worklist query of the usual keys; names of the step's own attributes go into its sequence."""
     request, step = Dataset(), Dataset()
     for keyword in ("PatientName", "PatientID", "AccessionNumber", "StudyInstanceUID", "RequestedProcedureID"):
