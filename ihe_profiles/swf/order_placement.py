@@ -46,6 +46,8 @@ class OrderPlacement:
         done: list[str] = []
         if any(control in _PLACES for _, control in asked):
             done += state(self._patients, work, patient)
+        numbers = {number for group, _ in asked for number in _numbers(group)}
+        self._orders.hold(work, (patient.key.patient_id, patient.key.assigning_authority), numbers)
         for members, control in _procedures(asked):
             if control in _PLACES:
                 done.append(self._place(work, members, control, patient, said))

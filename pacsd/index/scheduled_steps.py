@@ -84,6 +84,13 @@ def write(connection: Connection, steps: Sequence[Step], overlay: Attributes) ->
     add_grams(connection, grams)
 
 
+def keep_only(connection: Connection, procedure: int, step_ids: Sequence[str]) -> None:
+    """Delete the steps of a locked procedure that are none of these."""
+    connection.execute(
+        "delete from scheduled_step where procedure = %s and step_id <> all(%s::text[])", (procedure, list(step_ids))
+    )
+
+
 def recompute(connection: Connection, patient: int) -> None:
     """Write anew what readers see of a patient's steps, after something was stated of it."""
     rows = connection.execute(_OF_PATIENT, (patient,), prepare=True).fetchall()

@@ -125,6 +125,11 @@ class Orders:
     def __init__(self, codes: Mapping[int, str]) -> None:
         self._codes = codes
 
+    def hold(self, work: Work, patient: tuple[str, str], numbers: Collection[str]) -> None:
+        """Lock a patient (id and authority) and several orders of it in the order that everybody keeps."""
+        placement.holder(work.connection, (*patient, ""))
+        rows.hold_numbers(work.connection, work.organisation, numbers)
+
     def place(self, work: Work, ordered: Ordered) -> Done:
         """Make an order, or change it to what is said now; steps that are not named stay.
 
@@ -138,7 +143,7 @@ class Orders:
         known = rows.of_order(work.connection, work.organisation, placer=which.placer, filler=which.filler)
         if any(one.patient != patient.pk for one in known):
             raise PacsdError(Fault.CONFLICT, "the order of that number is another patient's")
-        procedure = _chosen(known, which)
+        procedure = _chosen(known, which, self._codes[work.organisation])
         if procedure is not None and _is_older(ordered.said, procedure):
             return Done("older", procedure, ())
         steps = scheduled_steps.of(work.connection, [procedure.pk]) if procedure else []
@@ -207,7 +212,8 @@ class Orders:
             ordered.which.filler), ids.requested_procedure_id, case.patient.pk, case.patient.named,
             known.stated_at if known else _NEVER, ordered.which.placer or (known.placer_number if known else ""),
             ordered.which.filler or (known.filler_number if known else ""), ids.accession_number,
-            ids.study_instance_uid, ordered.said.by, ordered.said.at, known.pk if known else 0,
+            ids.study_instance_uid, ordered.said.by, ordered.said.at, _formerly(known, ids),
+            known.pk if known else 0,
         )  # fmt: skip
         above = {**ordered.attributes, **_numbers(procedure), **_patient_of(ordered)}
         steps = _merged(case, above, ids.requested_procedure_id)
@@ -304,13 +310,17 @@ def _apply(connection: Connection, keys: Mapping[str, int], fact: Fact) -> None:
         patient = placement.holder(connection, (body["patient_id"], body["authority"], ""))
         said = dict(body["procedure"])
         rows.hold_numbers(connection, organisation, (said["placer_number"], said["filler_number"]))
-        known = rows.by_key(connection, organisation, said["order_key"], said["requested_procedure_id"])
+        key, ids = said["order_key"], (said["requested_procedure_id"], said["formerly"])
+        found = [rows.by_key(connection, organisation, key, one) for one in ids if one]
+        known = next((one for one in found if one is not None), None)
         if known is not None and known.stated_at >= fact.at:
             return
         procedure = Procedure(organisation=organisation, patient=patient.pk, named_patient=patient.named,
                               stated_at=fact.at, pk=known.pk if known else 0, **said)  # fmt: skip
         there = {one.step_id: one for one in scheduled_steps.of(connection, [known.pk] if known else [])}
         steps = [_again(procedure, one, there.get(one["step_id"]), fact.at) for one in body["steps"]]
+        if known:
+            scheduled_steps.keep_only(connection, known.pk, [one.step_id for one in steps])
         _write(connection, procedure, steps)
 
 
@@ -351,8 +361,14 @@ def _ids(work: Work, code: str, case: _Case) -> _Ids:
     if not uid:
         found = rows.study_of_accession(work.connection, work.organisation, accession, case.patient.pk)
         uid = found or assigned.study_instance_uid
-    procedure_id = known.requested_procedure_id if known else which.requested_procedure_id
+    procedure_id = which.requested_procedure_id or (known.requested_procedure_id if known else "")
     return _Ids(procedure_id or assigned.requested_procedure_id, accession, uid)
+
+
+def _formerly(known: Procedure | None, ids: _Ids) -> str:
+    if known is None or known.requested_procedure_id == ids.requested_procedure_id:
+        return known.formerly if known else ""
+    return known.requested_procedure_id
 
 
 def _merged(case: _Case, above: Attributes, requested_procedure_id: str) -> list[Step]:
@@ -363,12 +379,21 @@ def _merged(case: _Case, above: Attributes, requested_procedure_id: str) -> list
     for number, ordered in enumerate(case.ordered.steps):
         known_id = places[number] if number < len(places) else ""
         step_id = ordered.step_id or known_id or order_ids.step_id(requested_procedure_id, number + 1)
-        new[step_id] = _ordered_step(case, there.get(step_id), above, step_id, ordered)
-    kept = {
-        one.step_id: replace(one, original=with_status({**above, SEQUENCE: one.original[SEQUENCE]}, one.status))
-        for one in case.steps if one.step_id not in new
-    }  # fmt: skip
-    return [*(kept.get(key) or new[key] for key in there), *(one for key, one in new.items() if key not in there)]
+        before = there.get(step_id) or (there.get(known_id) if _is_assigned_step(case, known_id, number) else None)
+        new[step_id] = _ordered_step(case, before, above, step_id, ordered)
+    renewed = {one.pk: one for one in new.values() if one.pk}
+    kept = [
+        replace(one, original=with_status({**above, SEQUENCE: one.original[SEQUENCE]}, one.status))
+        for one in case.steps if one.pk not in renewed
+    ]  # fmt: skip
+    known = {**renewed, **{one.pk: one for one in kept}}
+    return [*(known[one.pk] for one in case.steps), *(one for one in new.values() if not one.pk)]
+
+
+def _is_assigned_step(case: _Case, step_id: str, number: int) -> bool:
+    """Whether the id of the n-th step was made of its procedure's, which then may get one of its own."""
+    procedure = case.procedure
+    return procedure is not None and step_id == order_ids.step_id(procedure.requested_procedure_id, number + 1)
 
 
 def _ordered_step(case: _Case, known: Step | None, above: Attributes, step_id: str, ordered: OrderedStep) -> Step:
@@ -416,12 +441,22 @@ def _patient_of(ordered: Ordered) -> dict[str, Mapping[str, Any]]:
     return {tag: {"vr": "LO", "Value": [value]} for tag, value in values}
 
 
-def _chosen(known: Sequence[Procedure], which: Which) -> Procedure | None:
-    """The procedure of an order that a statement is of; None: a new one of it."""
+def _chosen(known: Sequence[Procedure], which: Which, code: str) -> Procedure | None:
+    """The procedure of an order that a statement is of; None: a new one of it.
+
+    The only one, where its id was assigned so far, gets the id that is said now.
+    """
     if which.requested_procedure_id:
-        return next((one for one in known if one.requested_procedure_id == which.requested_procedure_id), None)
+        named = [one for one in known if one.requested_procedure_id == which.requested_procedure_id]
+        return next(iter(named or [one for one in known if len(known) == 1 and _is_assigned(one, code)]), None)
     fitting = [one for one in known if _fits(one, which)]
     return fitting[0] if fitting else None
+
+
+def _is_assigned(procedure: Procedure, code: str) -> bool:
+    """Whether the Requested Procedure ID was made of the order's number."""
+    made = order_ids.assigned(code, procedure.order_key, "", "")
+    return procedure.requested_procedure_id == made.requested_procedure_id
 
 
 def _fits(procedure: Procedure, which: Which) -> bool:
@@ -454,7 +489,7 @@ def _fact(code: str, procedure: Procedure, steps: Sequence[Step], moved: Collect
         "patient_id": scheduled_steps.text_of(item, PATIENT_ID),
         "procedure": {name: getattr(procedure, name) for name in (
             "order_key", "requested_procedure_id", "placer_number", "filler_number", "accession_number",
-            "study_instance_uid", "said_by", "said",
+            "study_instance_uid", "said_by", "said", "formerly",
         )},
         "steps": [{
             "step_id": one.step_id, "status": one.status, "item": one.original,

@@ -4,6 +4,7 @@ import contextlib
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,24 @@ def test_numbers_that_are_said_are_kept(house: House) -> None:
     done = place(house, ordered(accession_number="A1", requested_procedure_id="R1", study_instance_uid="1.2.3"))
     assert worklist(house)[0][6:9] == ("A1", "R1", "1.2.3")
     assert done.steps[0].step_id == "R1-1"
+
+
+def test_ids_that_were_assigned_give_way_to_those_that_are_said_later(house: House) -> None:
+    place(house, ordered("9"))
+    exam(house, "STARTED", accession_number="9")
+    own = ordered("9", requested_procedure_id="RP7", said="20260101130000")
+    own = replace(own, steps=(replace(own.steps[0], step_id="S7"),))
+    assert place(house, own).what == "changed" and place(house, own).what == "same"
+    before = worklist(house)
+    assert [(row[0], row[1], row[7]) for row in before] == [("S7", "STARTED", "RP7")]
+    replay(house)
+    assert worklist(house) == before
+    emptied(house, "scheduled_step", "requested_procedure", "name_gram", "patient")
+    for fact in house.journal.replay():                          # as a rebuild does, one after the other
+        all_appliers(house)[fact.kind](fact)
+    assert worklist(house) == before
+    second = ordered("9", requested_procedure_id="RP8", said="20260101140000")
+    assert place(house, second).what == "new" and len(worklist(house)) == 2
 
 
 def test_a_change_changes_and_a_repeat_of_what_is_older_does_not(house: House) -> None:

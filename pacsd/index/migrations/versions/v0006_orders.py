@@ -8,6 +8,7 @@ branch_labels = None
 depends_on = None
 
 # order_key: the number by which the order came first, "id^namespace"; it stays when the order gets another one.
+# formerly: the id that was assigned to the procedure before it got its own.
 # stated_at: when the journal says so; said_by, said: which application said it, and when by its own clock.
 PROCEDURES = """
 create table requested_procedure (
@@ -24,6 +25,7 @@ create table requested_procedure (
     study_instance_uid text collate "C" not null,
     said_by text collate "C" not null,
     said text collate "C" not null,
+    formerly text collate "C" not null default '',
     unique (order_key, requested_procedure_id, organisation)
 ) with (autovacuum_vacuum_scale_factor = 0.05);
 create index requested_procedure_patient on requested_procedure (patient);
