@@ -42,7 +42,7 @@ from pacsd.web.services import Services, WebLimits
 from pacsd.web.threads import picture_threads
 from pacsd.workflow.claims import claims as worklist_claims
 from pacsd.workflow.modality_worklist import ModalityWorklist
-from pacsd.workflow.orders import applier as orders_applier
+from pacsd.workflow.order_facts import applier as orders_applier
 from pacsd.workflow.services import Workflow, announce_restart, open_workflow
 
 HANDOVER_SOCKET = "queries.sock"         # through it receivers pass associations on to query processes

@@ -21,7 +21,9 @@ from pacsd.identity.patients import PatientKey, Patients, appliers
 from pacsd.index import messages as message_rows
 from pacsd.index import orders as rows
 from pacsd.messages.inbox import Work
-from pacsd.workflow.orders import Done, Ordered, OrderedStep, Orders, Said, Touched, Which, applier, progress
+from pacsd.workflow.order_facts import applier
+from pacsd.workflow.ordered import Done, Ordered, OrderedStep, Said, Touched, Which
+from pacsd.workflow.orders import Orders, progress
 from tests.archive.house import House, opened
 from tests.synthetic import small_object, study
 
