@@ -7,10 +7,13 @@ from types import ModuleType
 
 from conformance.dicomweb import command as dicomweb
 from conformance.exams import command as exams
+from conformance.orders import command as orders
 from conformance.oru import command as oru
 from conformance.ups import command as ups
 
-SUITES: Mapping[str, ModuleType] = {"dicomweb": dicomweb, "exams": exams, "oru": oru, "ups": ups}
+SUITES: Mapping[str, ModuleType] = {
+    "dicomweb": dicomweb, "exams": exams, "orders": orders, "oru": oru, "ups": ups,
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str]) -> int:

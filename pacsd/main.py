@@ -57,7 +57,7 @@ from pacsd.web.threads import picture_threads
 from pacsd.workflow.availability import AVAILABILITY
 from pacsd.workflow.claims import claims as worklist_claims
 from pacsd.workflow.modality_worklist import ModalityWorklist
-from pacsd.workflow.orders import applier as orders_applier
+from pacsd.workflow.order_facts import applier as orders_applier
 from pacsd.workflow.orders import progress
 from pacsd.workflow.services import Workflow, announce_restart, open_workflow, release_notifications
 

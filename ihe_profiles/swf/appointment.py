@@ -10,7 +10,8 @@ from ihe_profiles.exchange.conditions import located
 from ihe_profiles.swf import values
 from ihe_profiles.swf.order_placement import order_number, said_of
 from ihe_profiles.swf.values import attribute
-from pacsd.workflow.orders import Orders, Which, Work
+from pacsd.workflow.ordered import Which, Work
+from pacsd.workflow.orders import Orders
 
 
 @dataclass(frozen=True, slots=True)

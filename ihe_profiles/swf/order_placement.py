@@ -16,7 +16,8 @@ from ihe_profiles.swf.order_groups import Group, groups
 from ihe_profiles.swf.ordered_patient import OrderedPatient, ordered_patient, state
 from pacsd.identity.patients import Patients
 from pacsd.workflow.order_statuses import CANCELED, DISCONTINUED
-from pacsd.workflow.orders import Done, Ordered, OrderedStep, Orders, Said, Which, Work
+from pacsd.workflow.ordered import Done, Ordered, OrderedStep, Said, Which, Work
+from pacsd.workflow.orders import Orders
 
 ORDER_TYPES = (                                  # code, event, structure, transactions
     ("ORM", "O01", "ORM_O01", ("RAD-2", "RAD-3", "RAD-4", "RAD-13")),
@@ -46,6 +47,8 @@ class OrderPlacement:
         done: list[str] = []
         if any(control in _PLACES for _, control in asked):
             done += state(self._patients, work, patient)
+        numbers = {number for group, _ in asked for number in _numbers(group)}
+        self._orders.hold(work, (patient.key.patient_id, patient.key.assigning_authority), numbers)
         for members, control in _procedures(asked):
             if control in _PLACES:
                 done.append(self._place(work, members, control, patient, said))

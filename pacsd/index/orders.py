@@ -15,10 +15,10 @@ from pacsd.index.predicate import Params, visible, within
 _LOCK_CLASS = 0x6F7264                   # "ord": advisory locks of two keys, this and an order's number
 
 _STATED = (
-    "patient", "named_patient", "stated_at", "placer_number", "filler_number", "accession_number",
-    "study_instance_uid", "said_by", "said",
+    "requested_procedure_id", "patient", "named_patient", "stated_at", "placer_number", "filler_number",
+    "accession_number", "study_instance_uid", "said_by", "said", "formerly",
 )  # fmt: skip
-_NAMES = ("organisation", "order_key", "requested_procedure_id", *_STATED)
+_NAMES = ("organisation", "order_key", *_STATED)
 _FIELDS = ", ".join(f"r.{name}" for name in (*_NAMES, "pk"))
 _INSERT = f"""
 insert into requested_procedure ({", ".join(_NAMES)}) values ({", ".join(["%s"] * len(_NAMES))}) returning pk
@@ -30,7 +30,8 @@ _UPDATE = f"update requested_procedure set {', '.join(f'{name} = %s' for name in
 class Procedure:
     """A requested procedure of an order. Numbers of orders are "id^namespace", empty where there is none.
 
-    `named_patient`: whom the order names, where that patient was merged into `patient`.
+    `named_patient`: whom the order names, where that patient was merged into `patient`. `formerly`: the id that was
+    assigned to it before it got its own.
     """
 
     organisation: int
@@ -45,6 +46,7 @@ class Procedure:
     study_instance_uid: str
     said_by: str
     said: str
+    formerly: str = ""
     pk: int = 0                          # 0: not kept yet
 
 
@@ -67,9 +69,9 @@ def of_order(connection: Connection, organisation: int, *, placer: str, filler: 
 def by_key(
     connection: Connection, organisation: int, order_key: str, requested_procedure_id: str
 ) -> Procedure | None:
-    """One procedure, locked."""
+    """One procedure by its id or the one it had formerly, locked."""
     found = _locked(connection, organisation, "r.order_key = {}", order_key)
-    return next((one for one in found if one.requested_procedure_id == requested_procedure_id), None)
+    return next((one for one in found if requested_procedure_id in (one.requested_procedure_id, one.formerly)), None)
 
 
 def performed(

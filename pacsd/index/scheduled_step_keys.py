@@ -5,10 +5,11 @@ from pacsd.index.keys import Column, Kind, Table
 _TABLE: Table = "scheduled_step"
 SEQUENCE = "00400100"                    # Scheduled Procedure Step Sequence: always one item
 STATUS = f"{SEQUENCE}.00400020"
+STATIONS = f"{SEQUENCE}.00400001"
 START_DATE, START_TIME = f"{SEQUENCE}.00400002", f"{SEQUENCE}.00400003"
 
 COLUMNS: tuple[Column, ...] = (
-    Column(f"{SEQUENCE}.00400001", _TABLE, "stations", Kind.MANY),
+    Column(STATIONS, _TABLE, "stations", Kind.MANY),
     Column(START_DATE, _TABLE, "start_date", Kind.DATE),
     Column(START_TIME, _TABLE, "start_time", Kind.TIME),
     Column(f"{SEQUENCE}.00080060", _TABLE, "modality", Kind.TEXT),

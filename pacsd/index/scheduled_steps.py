@@ -7,7 +7,7 @@ with studies. Whoever changes steps locks their patient first, then their reques
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -16,20 +16,21 @@ from psycopg.types.json import Jsonb
 
 from pacsd.access.scope import Scope
 from pacsd.index.connect import Connection, Pool, lent
-from pacsd.index.matching import AllOf, AnyOf, Conditions
+from pacsd.index.matching import AllOf, AnyOf, Combined, Conditions
 from pacsd.index.names import name_grams
 from pacsd.index.placement import add_grams
 from pacsd.index.predicate import Params, within
 from pacsd.index.query import Page, Statement, page_of, streamed, where_of
 from pacsd.index.rows import dumps, members, names_of, overlaid, values_of
-from pacsd.index.scheduled_step_keys import COLUMNS, SEQUENCE, STATUS
+from pacsd.index.scheduled_step_keys import COLUMNS, SEQUENCE, START_DATE, STATIONS, STATUS
 from pacsd.index.values import Attribute, Attributes, text_at
 
 _PAGE_ROWS = 1001
 _TAG_OF_STATUS = STATUS.rpartition(".")[2]
 
 _NAMES = names_of(COLUMNS)
-_WRITTEN = ("status_at", "original", "attributes", *_NAMES)
+_WRITTEN = ("status_at", "original", "attributes", "places", *_NAMES)
+_MOST_PLACES = 500                       # values of a look-up by station and day
 _INSERT = f"""
 insert into scheduled_step (procedure, patient, organisation, {", ".join(_WRITTEN)})
 values (%s, %s, %s, {", ".join(["%s"] * len(_WRITTEN))})
@@ -88,6 +89,13 @@ def write(connection: Connection, steps: Sequence[Step], overlay: Attributes) ->
             whose = (step.procedure, step.patient, step.organisation)
             connection.execute(_INSERT, (*whose, *values), prepare=True)
     add_grams(connection, grams)
+
+
+def keep_only(connection: Connection, procedure: int, step_ids: Sequence[str]) -> None:
+    """Delete the steps of a locked procedure that are none of these."""
+    connection.execute(
+        "delete from scheduled_step where procedure = %s and step_id <> all(%s::text[])", (procedure, list(step_ids))
+    )
 
 
 def recompute(connection: Connection, patient: int) -> None:
@@ -173,13 +181,38 @@ def _search(conditions: Conditions, page: Page, scope: Scope) -> Statement[_Item
     params = Params()
     found, residual = where_of(conditions.tests, params)
     asks_for_status = any(isinstance(one, AnyOf | AllOf) and one.path == STATUS for one in conditions.tests)
-    where = " and ".join([within(scope, params, "t"), *([] if asks_for_status else ["t.open"]), *found])
+    only_open = [] if asks_for_status else ["t.open"]
+    where = " and ".join([within(scope, params, "t"), *only_open, *_look_up(conditions, params), *found])
     text = f"""
         select t.pk, t.attributes from scheduled_step t where {where}
         order by t.start_date, t.start_time, t.pk{page_of(page, params, residual)}"""
     return Statement(
         text, params.values, residual, lambda row: (row[0], orjson.loads("{" + row[1] + "}")), lambda row: [row[1]]
     )
+
+
+def _look_up(conditions: Conditions, params: Params) -> list[str]:
+    """Where stations are named: a condition that one index answers, beside those that say exactly what matches."""
+    named = [one for one in conditions.tests if isinstance(one, AnyOf) and one.path == STATIONS]
+    if not named or not all(pattern.literal for pattern in named[0].patterns):
+        return []
+    stations = [pattern.text for pattern in named[0].patterns]
+    days = _days(conditions)
+    if 0 < len(days) * len(stations) <= _MOST_PLACES:
+        stations = [f"{station} {day:%Y%m%d}" for station in stations for day in days]
+    return [f"t.places && {params.add(stations)}::text[]"]
+
+
+def _days(conditions: Conditions) -> list[date]:
+    """The days that a start may be on; none where there is no end to them."""
+    ranges = [one.dates for one in conditions.tests if isinstance(one, Combined)]
+    for one in conditions.tests:
+        if isinstance(one, AnyOf) and one.path == START_DATE:
+            ranges += one.patterns if len(one.patterns) == 1 else ()
+    first, last = (ranges[0].first, ranges[0].last) if ranges else (None, None)
+    if first is None or last is None or not 0 <= (last - first).days < _MOST_PLACES:
+        return []
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def _step(row: Sequence[Any]) -> Step:
@@ -193,7 +226,13 @@ def _values(step: Step, overlay: Attributes) -> tuple[list[Any], list[str | None
     effective = overlaid(original, overlay)
     columns = values_of(COLUMNS, effective)
     at = _NAMES.index("patient_alphabetic")
-    return [step.status_at, Jsonb(original, dumps=dumps), members(effective), *columns], columns[at : at + 4]
+    places = _places(columns[_NAMES.index("stations")], [columns[_NAMES.index("start_date")]])
+    return [step.status_at, Jsonb(original, dumps=dumps), members(effective), places, *columns], columns[at : at + 4]
+
+
+def _places(stations: Sequence[str], days: Sequence[date | None]) -> list[str]:
+    """Stations, and each with each day."""
+    return [*stations, *(f"{station} {day:%Y%m%d}" for station in stations for day in days if day is not None)]
 
 
 def text_of(item: Attributes, path: str) -> str:

@@ -5,118 +5,30 @@ its steps are its own where it has them; where not they are assigned, the same o
 said to the unit of work as a fact that holds the whole procedure, so that a rebuild from blobs alone knows it.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import orders as rows
 from pacsd.index import outbox, patients, placement, scheduled_steps
-from pacsd.index.connect import Connection, Pool, retried
+from pacsd.index.connect import Connection
 from pacsd.index.orders import Procedure
 from pacsd.index.scheduled_steps import Step, inner, with_status
 from pacsd.index.values import Attributes
-from pacsd.workflow import order_ids
+from pacsd.workflow import order_facts, order_ids
+from pacsd.workflow.order_facts import ISSUER_OF_PATIENT_ID, PATIENT_ID
 from pacsd.workflow.order_statuses import CANCELED, FINAL, PERFORMED, SCHEDULED, status_of
+from pacsd.workflow.ordered import Done, Ordered, OrderedStep, Said, Touched, Which, Work
 
 ORDER_CHANGED, STEP_STATUS_CHANGED = "order.changed", "step.status_changed"
-FACT = "order"                           # the word of the journal's FactKind
 BY_MESSAGE, BY_EXAM = "message", "exam"  # who changed a status
 
 SEQUENCE, STEP_ID = "00400100", "00400009"
 ACCESSION_NUMBER, STUDY_INSTANCE_UID, REQUESTED_PROCEDURE_ID = "00080050", "0020000D", "00401001"
 PLACER_NUMBER, FILLER_NUMBER = "00402016", "00402017"
-PATIENT_ID, ISSUER_OF_PATIENT_ID = "00100020", "00100021"
 _NEVER = datetime.fromtimestamp(0, UTC)  # of what is about to be said
-
-
-class Work(Protocol):
-    """The unit of work within which a message takes effect."""
-
-    @property
-    def connection(self) -> Connection: ...
-    @property
-    def organisation(self) -> int: ...
-    def say(self, fact: Mapping[str, object]) -> datetime:
-        """Have a fact journalled before all this can be committed; when it was said."""
-
-
-class Fact(Protocol):
-    """A fact of the journal, on its way into an index once more."""
-
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def body(self) -> Mapping[str, Any]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """Which application said something, and when by its own clock (YYYYMMDDHHMMSS.F, as far as it tells)."""
-
-    by: str
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Which:
-    """What a message speaks of: an order by its placer's or filler's number ("id^namespace"), and of its procedures and
-    steps those that are named; all where none is."""
-
-    placer: str = ""
-    filler: str = ""
-    requested_procedure_id: str = ""
-    study_instance_uid: str = ""
-    accession_number: str = ""
-    step_ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class OrderedStep:
-    """A step as ordered: the attributes of its item, DICOM JSON by tag. `status` None: the one it has, or SCHEDULED."""
-
-    step_id: str
-    attributes: Attributes
-    status: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ordered:
-    """A requested procedure as ordered: attributes of patient, visit, request and procedure, and its steps.
-
-    `renews`: steps that were canceled are scheduled again.
-    """
-
-    which: Which
-    authority: str
-    patient_id: str
-    attributes: Attributes
-    steps: tuple[OrderedStep, ...]
-    said: Said
-    renews: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """A step whose status was changed."""
-
-    step_id: str
-    requested_procedure_id: str
-    accession_number: str
-    study_instance_uid: str
-    placer_number: str
-    filler_number: str
-    status: str
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What became of a statement: "new", "changed", "same", or "older" than what is known, and then without effect."""
-
-    what: str
-    procedure: Procedure
-    steps: tuple[Step, ...]
 
 
 class Orders:
@@ -124,6 +36,11 @@ class Orders:
 
     def __init__(self, codes: Mapping[int, str]) -> None:
         self._codes = codes
+
+    def hold(self, work: Work, patient: tuple[str, str], numbers: Collection[str]) -> None:
+        """Lock a patient (id and authority) and several orders of it in the order that everybody keeps."""
+        placement.holder(work.connection, (*patient, ""))
+        rows.hold_numbers(work.connection, work.organisation, numbers)
 
     def place(self, work: Work, ordered: Ordered) -> Done:
         """Make an order, or change it to what is said now; steps that are not named stay.
@@ -138,7 +55,7 @@ class Orders:
         known = rows.of_order(work.connection, work.organisation, placer=which.placer, filler=which.filler)
         if any(one.patient != patient.pk for one in known):
             raise PacsdError(Fault.CONFLICT, "the order of that number is another patient's")
-        procedure = _chosen(known, which)
+        procedure = _chosen(known, which, self._codes[work.organisation])
         if procedure is not None and _is_older(ordered.said, procedure):
             return Done("older", procedure, ())
         steps = scheduled_steps.of(work.connection, [procedure.pk]) if procedure else []
@@ -207,7 +124,8 @@ class Orders:
             ordered.which.filler), ids.requested_procedure_id, case.patient.pk, case.patient.named,
             known.stated_at if known else _NEVER, ordered.which.placer or (known.placer_number if known else ""),
             ordered.which.filler or (known.filler_number if known else ""), ids.accession_number,
-            ids.study_instance_uid, ordered.said.by, ordered.said.at, known.pk if known else 0,
+            ids.study_instance_uid, ordered.said.by, ordered.said.at, _formerly(known, ids),
+            known.pk if known else 0,
         )  # fmt: skip
         above = {**ordered.attributes, **_numbers(procedure), **_patient_of(ordered)}
         steps = _merged(case, above, ids.requested_procedure_id)
@@ -235,10 +153,10 @@ class Orders:
         before = {one.step_id: one.status for one in scheduled_steps.of(connection, [procedure.pk])}
         moved = {one.step_id for one in steps if before.get(one.step_id) != one.status}
         procedure = replace(procedure, said_by=said.by, said=said.at)
-        at = work.say(_fact(self._codes[work.organisation], procedure, steps, moved))
+        at = work.say(order_facts.fact_of(self._codes[work.organisation], procedure, steps, moved))
         procedure = replace(procedure, stated_at=at)
         written = [replace(one, status_at=at) if one.step_id in moved else one for one in steps]
-        _write(connection, procedure, written)
+        order_facts.write(connection, procedure, written)
         _tell(connection, procedure, ORDER_CHANGED, {"what": what, "steps": [one.step_id for one in written]})
         for one in written:
             if one.step_id in moved & before.keys():
@@ -285,45 +203,6 @@ def progress(
     return touched
 
 
-def applier(pool: Pool, keys: Mapping[str, int]) -> Callable[[Fact], None]:
-    """How facts of orders take effect again, after a crash or in a rebuild. `keys`: of organisations, by code."""
-
-    def apply(fact: Fact) -> None:
-        retried(pool, lambda connection: _apply(connection, keys, fact))
-
-    return apply
-
-
-def _apply(connection: Connection, keys: Mapping[str, int], fact: Fact) -> None:
-    body = fact.body
-    organisation = keys.get(body["organisation"])
-    if organisation is None:
-        raise PacsdError(Fault.INTERNAL, f"organisation {body['organisation']} is not configured")
-    with connection.transaction():
-        connection.execute("set local synchronous_commit = on")
-        patient = placement.holder(connection, (body["patient_id"], body["authority"], ""))
-        said = dict(body["procedure"])
-        rows.hold_numbers(connection, organisation, (said["placer_number"], said["filler_number"]))
-        known = rows.by_key(connection, organisation, said["order_key"], said["requested_procedure_id"])
-        if known is not None and known.stated_at >= fact.at:
-            return
-        procedure = Procedure(organisation=organisation, patient=patient.pk, named_patient=patient.named,
-                              stated_at=fact.at, pk=known.pk if known else 0, **said)  # fmt: skip
-        there = {one.step_id: one for one in scheduled_steps.of(connection, [known.pk] if known else [])}
-        steps = [_again(procedure, one, there.get(one["step_id"]), fact.at) for one in body["steps"]]
-        _write(connection, procedure, steps)
-
-
-def _again(procedure: Procedure, said: Mapping[str, Any], there: Step | None, at: datetime) -> Step:
-    """A step as a fact has it; its status, unless an exam said a later one."""
-    status_at = datetime.fromisoformat(said["status_at"]) if said["status_at"] else at
-    status = said["status"]
-    if there is not None and there.status_at > status_at:
-        status, status_at = there.status, there.status_at
-    return Step(procedure.pk, procedure.patient, procedure.organisation, said["step_id"], status, status_at,
-                with_status(said["item"], status), there.pk if there else 0)  # fmt: skip
-
-
 @dataclass(frozen=True, slots=True)
 class _Case:
     """A statement, and what is known of its procedure."""
@@ -351,8 +230,14 @@ def _ids(work: Work, code: str, case: _Case) -> _Ids:
     if not uid:
         found = rows.study_of_accession(work.connection, work.organisation, accession, case.patient.pk)
         uid = found or assigned.study_instance_uid
-    procedure_id = known.requested_procedure_id if known else which.requested_procedure_id
+    procedure_id = which.requested_procedure_id or (known.requested_procedure_id if known else "")
     return _Ids(procedure_id or assigned.requested_procedure_id, accession, uid)
+
+
+def _formerly(known: Procedure | None, ids: _Ids) -> str:
+    if known is None or known.requested_procedure_id == ids.requested_procedure_id:
+        return known.formerly if known else ""
+    return known.requested_procedure_id
 
 
 def _merged(case: _Case, above: Attributes, requested_procedure_id: str) -> list[Step]:
@@ -363,12 +248,21 @@ def _merged(case: _Case, above: Attributes, requested_procedure_id: str) -> list
     for number, ordered in enumerate(case.ordered.steps):
         known_id = places[number] if number < len(places) else ""
         step_id = ordered.step_id or known_id or order_ids.step_id(requested_procedure_id, number + 1)
-        new[step_id] = _ordered_step(case, there.get(step_id), above, step_id, ordered)
-    kept = {
-        one.step_id: replace(one, original=with_status({**above, SEQUENCE: one.original[SEQUENCE]}, one.status))
-        for one in case.steps if one.step_id not in new
-    }  # fmt: skip
-    return [*(kept.get(key) or new[key] for key in there), *(one for key, one in new.items() if key not in there)]
+        before = there.get(step_id) or (there.get(known_id) if _is_assigned_step(case, known_id, number) else None)
+        new[step_id] = _ordered_step(case, before, above, step_id, ordered)
+    renewed = {one.pk: one for one in new.values() if one.pk}
+    kept = [
+        replace(one, original=with_status({**above, SEQUENCE: one.original[SEQUENCE]}, one.status))
+        for one in case.steps if one.pk not in renewed
+    ]  # fmt: skip
+    known = {**renewed, **{one.pk: one for one in kept}}
+    return [*(known[one.pk] for one in case.steps), *(one for one in new.values() if not one.pk)]
+
+
+def _is_assigned_step(case: _Case, step_id: str, number: int) -> bool:
+    """Whether the id of the n-th step was made of its procedure's, which then may get one of its own."""
+    procedure = case.procedure
+    return procedure is not None and step_id == order_ids.step_id(procedure.requested_procedure_id, number + 1)
 
 
 def _ordered_step(case: _Case, known: Step | None, above: Attributes, step_id: str, ordered: OrderedStep) -> Step:
@@ -416,12 +310,22 @@ def _patient_of(ordered: Ordered) -> dict[str, Mapping[str, Any]]:
     return {tag: {"vr": "LO", "Value": [value]} for tag, value in values}
 
 
-def _chosen(known: Sequence[Procedure], which: Which) -> Procedure | None:
-    """The procedure of an order that a statement is of; None: a new one of it."""
+def _chosen(known: Sequence[Procedure], which: Which, code: str) -> Procedure | None:
+    """The procedure of an order that a statement is of; None: a new one of it.
+
+    The only one, where its id was assigned so far, gets the id that is said now.
+    """
     if which.requested_procedure_id:
-        return next((one for one in known if one.requested_procedure_id == which.requested_procedure_id), None)
+        named = [one for one in known if one.requested_procedure_id == which.requested_procedure_id]
+        return next(iter(named or [one for one in known if len(known) == 1 and _is_assigned(one, code)]), None)
     fitting = [one for one in known if _fits(one, which)]
     return fitting[0] if fitting else None
+
+
+def _is_assigned(procedure: Procedure, code: str) -> bool:
+    """Whether the Requested Procedure ID was made of the order's number."""
+    made = order_ids.assigned(code, procedure.order_key, "", "")
+    return procedure.requested_procedure_id == made.requested_procedure_id
 
 
 def _fits(procedure: Procedure, which: Which) -> bool:
@@ -437,30 +341,6 @@ def _is_older(said: Said, procedure: Procedure) -> bool:
     """Whether the same application has said something later already: messages may arrive in another order."""
     width = min(len(said.at), len(procedure.said))
     return said.by == procedure.said_by and said.at[:width] < procedure.said[:width]
-
-
-def _write(connection: Connection, procedure: Procedure, steps: Sequence[Step]) -> None:
-    pk = rows.write(connection, procedure)
-    whose = [replace(one, procedure=pk, patient=procedure.patient, organisation=procedure.organisation)
-             for one in steps]  # fmt: skip
-    scheduled_steps.write(connection, whose, patients.overlay_of(connection, procedure.patient))
-
-
-def _fact(code: str, procedure: Procedure, steps: Sequence[Step], moved: Collection[str]) -> dict[str, object]:
-    """The whole of a procedure; the status of `moved` steps is as old as the fact."""
-    item = steps[0].original if steps else {}
-    return {
-        "fact": FACT, "organisation": code, "authority": scheduled_steps.text_of(item, ISSUER_OF_PATIENT_ID),
-        "patient_id": scheduled_steps.text_of(item, PATIENT_ID),
-        "procedure": {name: getattr(procedure, name) for name in (
-            "order_key", "requested_procedure_id", "placer_number", "filler_number", "accession_number",
-            "study_instance_uid", "said_by", "said",
-        )},
-        "steps": [{
-            "step_id": one.step_id, "status": one.status, "item": one.original,
-            "status_at": None if one.step_id in moved else one.status_at.isoformat(),
-        } for one in steps],
-    }  # fmt: skip
 
 
 def _touched(procedure: Procedure, step: Step) -> Touched:

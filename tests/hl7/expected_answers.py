@@ -28,6 +28,8 @@ AA = Expected(("AA",))
 TYPE = Expected(("AR",), "200", "MSH^1^9^1^1")
 EVENT = Expected(("AR",), "201", "MSH^1^9^1^2")
 PROCESSING = Expected(("AR",), "202", "MSH^1^11^1^1")
+# a worklist item needs a modality (PS3.4 Table K.6-1, type 1), which these orders name nowhere (RAD-4: OBR-24)
+NO_MODALITY = Expected(("AE",), "101", "OBR^1^24")
 
 EXPECTED = {
     "batch_and_lineends/ORU-multiline-short.hl7": PROCESSING,
@@ -68,13 +70,13 @@ EXPECTED = {
     "with_expected_fhir/MDM-T01-01.hl7": EVENT,
     # OBX-2 of the second OBX is ED, and its OBX-5.5, the data, is empty
     "with_expected_fhir/MDM-T02-01.hl7": Expected(("AE",), "101", "OBX^2^5^1^5"),
-    "with_expected_fhir/OMG-O19-01.hl7": TYPE,
+    "with_expected_fhir/OMG-O19-01.hl7": Expected(("AE",), "101", "ORC^1^2"),          # neither ORC-2 nor ORC-3
     "with_expected_fhir/OML-O21-01.hl7": TYPE,
-    "with_expected_fhir/ORM-O01-01.hl7": TYPE,
-    "with_expected_fhir/ORM-O01-02.hl7": TYPE,
-    "with_expected_fhir/ORM-O01-03.hl7": TYPE,
+    "with_expected_fhir/ORM-O01-01.hl7": NO_MODALITY,
+    "with_expected_fhir/ORM-O01-02.hl7": NO_MODALITY,
+    "with_expected_fhir/ORM-O01-03.hl7": NO_MODALITY,
     "with_expected_fhir/ORU-R01-01.hl7": Expected(("CR",), "202", "MSH^1^11^1^1"),     # MSH-15 AL, MSH-16 NE
     "with_expected_fhir/OUL-R22-01.hl7": TYPE,                                         # MSH-15 NE, MSH-16 AL
-    "with_expected_fhir/SIU-S12-01.hl7": TYPE,
+    "with_expected_fhir/SIU-S12-01.hl7": Expected(("AE",), "101", "SCH^1^26"),         # of no order
     "with_expected_fhir/VXU-V04-01.hl7": TYPE,
 }

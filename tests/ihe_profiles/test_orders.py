@@ -103,6 +103,17 @@ def test_the_imaging_order_names_its_steps_with_ipc(house: House) -> None:
     assert len(worklist(house, t00400100_00400009="S2")) == 1
 
 
+def test_the_departments_own_ids_replace_those_that_were_assigned_to_the_hospitals_order(house: House) -> None:
+    one = exchange(house)
+    assert ask(one, orm("NW", placer="P1^HIS")) == AA
+    own = orm("XO", placer="P1^HIS", filler="F1^RIS", procedure="RP1", step="S1", accession="A1", at="20260101130000")
+    assert ask(one, own) == AA
+    (item,) = worklist(house)
+    assert [shown(item, path) for path in ("00401001", "00400100.00400009", "00080050")] == ["RP1", "S1", "A1"]
+    assert ask(one, orm("CA", placer="", filler="F1^RIS", at="20260101140000")) == AA
+    assert worklist(house) == []
+
+
 def test_several_orders_of_one_message_are_steps_of_one_procedure_where_ris_says_so(house: House) -> None:
     both = orm("NW", placer="P1", procedure="RP", step="S1", study="") + orm(
         "NW", placer="P1", procedure="RP", step="S2", study="1.2.3", only_order=True

@@ -1,8 +1,10 @@
 """Orders reach the rows of the worklist, follow their patients, are found by images and exams, and are rebuilt."""
 
+import contextlib
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,9 @@ from pacsd.identity.patients import PatientKey, Patients, appliers
 from pacsd.index import messages as message_rows
 from pacsd.index import orders as rows
 from pacsd.messages.inbox import Work
-from pacsd.workflow.orders import Done, Ordered, OrderedStep, Orders, Said, Touched, Which, applier, progress
+from pacsd.workflow.order_facts import applier
+from pacsd.workflow.ordered import Done, Ordered, OrderedStep, Said, Touched, Which
+from pacsd.workflow.orders import Orders, progress
 from tests.archive.house import House, opened
 from tests.synthetic import small_object, study
 
@@ -118,6 +122,24 @@ def test_numbers_that_are_said_are_kept(house: House) -> None:
     done = place(house, ordered(accession_number="A1", requested_procedure_id="R1", study_instance_uid="1.2.3"))
     assert worklist(house)[0][6:9] == ("A1", "R1", "1.2.3")
     assert done.steps[0].step_id == "R1-1"
+
+
+def test_ids_that_were_assigned_give_way_to_those_that_are_said_later(house: House) -> None:
+    place(house, ordered("9"))
+    exam(house, "STARTED", accession_number="9")
+    own = ordered("9", requested_procedure_id="RP7", said="20260101130000")
+    own = replace(own, steps=(replace(own.steps[0], step_id="S7"),))
+    assert place(house, own).what == "changed" and place(house, own).what == "same"
+    before = worklist(house)
+    assert [(row[0], row[1], row[7]) for row in before] == [("S7", "STARTED", "RP7")]
+    replay(house)
+    assert worklist(house) == before
+    emptied(house, "scheduled_step", "requested_procedure", "name_gram", "patient")
+    for fact in house.journal.replay():                          # as a rebuild does, one after the other
+        all_appliers(house)[fact.kind](fact)
+    assert worklist(house) == before
+    second = ordered("9", requested_procedure_id="RP8", said="20260101140000")
+    assert place(house, second).what == "new" and len(worklist(house)) == 2
 
 
 def test_a_change_changes_and_a_repeat_of_what_is_older_does_not(house: House) -> None:
@@ -290,6 +312,40 @@ def test_an_exam_outlives_the_replay_of_its_order(house: House) -> None:
         connection.execute("update requested_procedure set stated_at = stated_at - interval '1 hour'")
     replay(house)
     assert worklist(house)[0][1] == "COMPLETED"
+
+
+def test_merges_statements_exams_and_orders_at_once_lose_nothing(house: House) -> None:
+    numbers = range(6)
+    for number in numbers:
+        place(house, ordered(f"{number}", patient=f"P{number % 2}"))
+    errors: list[BaseException] = []
+
+    def work(turn: int) -> None:
+        try:
+            for number in numbers:
+                if turn == 0:
+                    with contextlib.suppress(PacsdError):        # once merged, P0 is nobody
+                        state(house, f"P{number % 2}", {**RENAMED})
+                elif turn == 1:
+                    exam(house, "STARTED", datetime.now(UTC) + LATER, accession_number=f"{number}")
+                elif turn == 2:
+                    place(house, ordered(f"{number}", patient=f"P{number % 2}", station="CT8", said="20260101180000"))
+                elif number == 3:
+                    merge(house, "P0", "P1")
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(turn,)) for turn in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    found = worklist(house)
+    assert {(row[1], row[3], tuple(row[9])) for row in found} == {("STARTED", "P1", ("CT8",))} and len(found) == 6
+    assert {row[5] for row in found} == {"张三"}
+    replay(house)
+    assert worklist(house) == found
 
 
 def test_the_same_new_order_at_the_same_moment_becomes_one(house: House) -> None:

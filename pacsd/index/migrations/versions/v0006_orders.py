@@ -8,6 +8,7 @@ branch_labels = None
 depends_on = None
 
 # order_key: the number by which the order came first, "id^namespace"; it stays when the order gets another one.
+# formerly: the id that was assigned to the procedure before it got its own.
 # stated_at: when the journal says so; said_by, said: which application said it, and when by its own clock.
 PROCEDURES = """
 create table requested_procedure (
@@ -24,6 +25,7 @@ create table requested_procedure (
     study_instance_uid text collate "C" not null,
     said_by text collate "C" not null,
     said text collate "C" not null,
+    formerly text collate "C" not null default '',
     unique (order_key, requested_procedure_id, organisation)
 ) with (autovacuum_vacuum_scale_factor = 0.05);
 create index requested_procedure_patient on requested_procedure (patient);
@@ -36,6 +38,7 @@ create index requested_procedure_study on requested_procedure (study_instance_ui
 """
 
 # original: the worklist item as it was ordered, by tag; attributes: as it reads with what is stated of the patient.
+# places: each station, and each "station yyyymmdd", which is what a modality asks for.
 STEPS = """
 create table scheduled_step (
     pk bigint generated always as identity primary key,
@@ -85,6 +88,7 @@ create table scheduled_step (
     station_names text[] collate "C" not null default '{}',
     protocol_codes text[] collate "C" not null default '{}',
     procedure_codes text[] collate "C" not null default '{}',
+    places text[] collate "C" not null default '{}',
     attributes text not null,
     original jsonb not null,
     unique (procedure, step_id)
@@ -96,7 +100,7 @@ create index scheduled_step_id on scheduled_step (step_id, organisation);
 create index scheduled_step_procedure_id on scheduled_step (requested_procedure_id, organisation);
 create index scheduled_step_start on scheduled_step (organisation, start_date, start_time, pk) where open;
 create index scheduled_step_modality on scheduled_step (organisation, modality, start_date) where open;
-create index scheduled_step_stations on scheduled_step using gin (stations) where open;
+create index scheduled_step_places on scheduled_step using gin (places) where open;
 create index scheduled_step_patient_id on scheduled_step (patient_id, organisation);
 create index scheduled_step_admission on scheduled_step (admission_id, organisation)
     where admission_id is not null;

@@ -1,0 +1,77 @@
+"""The command `python -m conformance orders`."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from conformance.dicomweb.suite import Failed, NotSupported, Outcome
+from conformance.orders.checks import CHECKS, Check
+from conformance.orders.site import Site
+
+DONE, FAILURES, NOT_RUN = 0, 1, 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its options."""
+    parser.add_argument("--mllp", metavar="HOST:PORT", help="where orders are taken, such as localhost:2575")
+    parser.add_argument("--dicom", metavar="HOST:PORT", help="where the worklist is answered, such as localhost:11112")
+    parser.add_argument("--called", default="PACSD", metavar="AE", help="its AE title (PACSD)")
+    parser.add_argument("--calling", default="CONFORMANCE", metavar="AE", help="ours (CONFORMANCE)")
+    parser.add_argument("--application", default="CONFORMANCE", metavar="NAME", help="MSH-3 of messages")
+    parser.add_argument("--facility", default="SUITE", metavar="NAME", help="MSH-4 of messages")
+    parser.add_argument("--only", default="", metavar="IDS", help="ids, beginnings or patterns, separated by commas")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
+    parser.add_argument("--list", action="store_true", help="print the checks, and run none")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run what the options say: 0 without failures, 1 with, 2 where nothing could be run."""
+    checks = list(chosen([one for one in options.only.split(",") if one]))
+    if options.list:
+        for one in checks:
+            print(f"{one.id:<24} {one.transaction:<7} {one.level:<9} {one.clause:<34} {one.title}")
+        return DONE
+    if not (options.mllp and options.dicom and checks):
+        print("no --mllp or --dicom given" if checks else "no check has such an id; see --list", file=sys.stderr)
+        return NOT_RUN
+    site = Site(
+        _address(options.mllp), _address(options.dicom), options.called, options.calling, options.application,
+        options.facility,
+    )  # fmt: skip
+    results = []
+    for one in checks:
+        outcome, message = outcome_of(one, site)
+        print(f"{outcome:<13} {one.transaction:<7} {one.id:<24} {message or one.title}", flush=True)
+        results.append({"id": one.id, "transaction": one.transaction, "clause": one.clause, "outcome": outcome,
+                        "message": message})  # fmt: skip
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    return FAILURES if any(one["outcome"] == Outcome.FAIL for one in results) else DONE
+
+
+def chosen(patterns: Sequence[str]) -> Iterator[Check]:
+    """Checks whose id is one of these, begins with one of these and a dot, or matches one as a shell pattern."""
+    for one in CHECKS:
+        if not patterns or any(fnmatchcase(one.id, p) or one.id.startswith(f"{p}.") for p in patterns):
+            yield one
+
+
+def outcome_of(one: Check, site: Site) -> tuple[Outcome, str]:
+    """What comes of a check. What it trips over counts as a failure."""
+    try:
+        one.run(site)
+    except Failed as failed:
+        return Outcome.FAIL, str(failed)
+    except NotSupported as reason:
+        return Outcome.NOT_SUPPORTED, str(reason)
+    except Exception as error:
+        return Outcome.FAIL, f"an answer this check does not understand: {type(error).__name__}: {error}"
+    return Outcome.PASS, ""
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host or "localhost", int(port)
