@@ -20,7 +20,7 @@ TITLES = {                               # PS3.16 CID 7010
     WORKLIST_ENTRY: "Incorrect Modality Worklist Entry",
     RETENTION: "Data Retention Policy Expired",
 }
-MAX_REFERENCES = 250_000
+MAX_REFERENCES, MAX_STUDIES = 250_000, 1_000
 MAX_NOTE_BYTES = 256 << 20
 
 _CONCEPT_NAME_CODE_SEQUENCE, _EVIDENCE_SEQUENCE = 0x0040A043, 0x0040A375
@@ -55,25 +55,21 @@ def read_note(
     """The note in the data set of a Key Object Selection; None for one of another title.
 
     Raises PacsdError MALFORMED for a note that cannot be read or names nothing, TOO_MUCH for one that names more than
-    MAX_REFERENCES instances: what cannot take effect as a whole is not to be stored.
+    MAX_REFERENCES instances or MAX_STUDIES studies: what cannot take effect as a whole is not to be stored.
     """
     if length_bytes > MAX_NOTE_BYTES:
         raise PacsdError(Fault.TOO_MUCH, f"a Key Object Selection of more than {MAX_NOTE_BYTES >> 20} MiB")
     dataset = Dataset(
         reader, offset_bytes=offset_bytes, length_bytes=length_bytes, transfer_syntax_uid=transfer_syntax_uid
     )
-    code, references, count = None, References(), 0
+    code, references = None, References()
     for element in dataset.elements():
         if element.tag == _CONCEPT_NAME_CODE_SEQUENCE:
             code = _title(dataset, element)
             if code is None:
                 return None
         elif element.tag == _EVIDENCE_SEQUENCE and code is not None:
-            for study, series, sop in _evidence(dataset, element):
-                count += 1
-                if count > MAX_REFERENCES:
-                    raise PacsdError(Fault.TOO_MUCH, f"a note names more than {MAX_REFERENCES} instances")
-                references.setdefault(study, {}).setdefault(series, []).append(sop)
+            references = _references(dataset, element)
     if code is None:
         return None
     if not references:
@@ -91,6 +87,17 @@ def _title(dataset: Dataset, sequence: Located) -> str | None:
         code = values.get(_CODE_VALUE)
         return code if code in TITLES and values.get(_CODING_SCHEME_DESIGNATOR) == "DCM" else None
     return None
+
+
+def _references(dataset: Dataset, sequence: Located) -> References:
+    references = References()
+    for count, (study, series, sop) in enumerate(_evidence(dataset, sequence)):
+        if count == MAX_REFERENCES:
+            raise PacsdError(Fault.TOO_MUCH, f"a note names more than {MAX_REFERENCES} instances")
+        if len(references) == MAX_STUDIES and study not in references:
+            raise PacsdError(Fault.TOO_MUCH, f"a note names more than {MAX_STUDIES} studies")
+        references.setdefault(study, {}).setdefault(series, []).append(sop)
+    return references
 
 
 def _evidence(dataset: Dataset, sequence: Located) -> Iterator[tuple[str, str, str]]:

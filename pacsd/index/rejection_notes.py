@@ -158,10 +158,10 @@ def keep_hidden(connection: Connection, ready: Ready) -> Stored | Again:
     if held is not None:
         return _compared(arrival, held, again=repeats and state == HIDDEN)
     packed = connection.execute(_PACKED, (sop_hash(arrival.sop_instance_uid), arrival.organisation)).fetchone()
-    if packed is not None and state == HIDDEN:
-        return Stored(Outcome.CONFLICT, packed_series=packed[0]) if repeats else Stored(Outcome.REJECTED)
-    if state != AWAITED:
+    if state not in (HIDDEN, AWAITED) or (state == HIDDEN and (packed is None or not repeats)):
         return Stored(Outcome.REJECTED)
+    if packed is not None:               # whose hash it is at least
+        return Stored(Outcome.CONFLICT, packed_series=packed[0])
     _insert(connection, ready, sorted(studies.values()))
     return Stored(Outcome.STORED)
 

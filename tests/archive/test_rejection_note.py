@@ -50,9 +50,10 @@ def series_item(*sops: bytes, series: bytes = b"1.2.1") -> bytes:
     return item(element(0x00081199, b"SQ", instances), element(0x0020000E, b"UI", series))
 
 
-def evidence(*series: bytes) -> bytes:
+def evidence(*series: bytes, studies: int = 1) -> bytes:
     below = element(0x00081115, b"SQ", b"".join(series))
-    return element(0x0040A375, b"SQ", item(below, element(0x0020000D, b"UI", b"1.2")))
+    uids = [b"1.2" if number == 0 else b"1.2.%d" % number for number in range(studies)]
+    return element(0x0040A375, b"SQ", b"".join(item(below, element(0x0020000D, b"UI", uid)) for uid in uids))
 
 
 @pytest.mark.parametrize("syntax", UNCOMPRESSED)
@@ -117,6 +118,7 @@ def test_a_hundred_thousand_references_are_read_in_seconds_and_more_than_the_lim
     note = read_dataset(many)
     assert note is not None and sum(map(len, note.references["1.2"].values())) == 100_000
     most = TITLE + evidence(*(series_item(*[b"1.1"] * 1000, series=b"1.2.%d" % number) for number in range(251)))
-    with pytest.raises(PacsdError) as caught:
-        read_dataset(most)
-    assert caught.value.fault is Fault.TOO_MUCH
+    for data in (most, TITLE + evidence(series_item(b"1.1"), studies=1001)):
+        with pytest.raises(PacsdError) as caught:
+            read_dataset(data)
+        assert caught.value.fault is Fault.TOO_MUCH
