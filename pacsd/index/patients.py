@@ -110,15 +110,23 @@ class Patient:
 
 def locked(connection: Connection, assigning_authority: str, patient_id: str, *, make: bool) -> Patient | None:
     """The patient, until the transaction ends; one that is not there is made, with `make`, or None."""
-    while True:
-        row = connection.execute(_LOCK, (patient_id, assigning_authority, make), prepare=True).fetchone()
-        if row is not None:
-            pk, overlay, stated_at, merged_into, details, made = row
-            return Patient(
-                pk, patient_id, assigning_authority, overlay, stated_at, merged_into, records.details_of(details), made
-            )
+    while (found := _locked_once(connection, assigning_authority, patient_id, make=make)) is None:
         if not make and connection.execute(_IS_THERE, (patient_id, assigning_authority)).fetchone() is None:
             return None                          # else somebody makes or merges it at this moment: look again
+    return found
+
+
+def _locked_once(
+    connection: Connection, assigning_authority: str, patient_id: str, *, make: bool
+) -> Patient | None:
+    """None also where the patient was merged or parted while its row was waited for: it is locked as it was before."""
+    row = connection.execute(_LOCK, (patient_id, assigning_authority, make), prepare=True).fetchone()
+    if row is None:
+        return None
+    pk, overlay, stated_at, merged_into, details, made = row
+    return Patient(
+        pk, patient_id, assigning_authority, overlay, stated_at, merged_into, records.details_of(details), made
+    )
 
 
 def locked_pair(
@@ -148,12 +156,15 @@ def _locked_all(connection: Connection, asked: set[_Name], family: set[_Name]) -
     """None when all are locked, else who else is concerned by now; then none is."""
     later: set[_Name] = set()
     with connection.transaction():               # a savepoint: what it locked is free again when it is rolled back
-        for patient_id, authority in sorted(asked | family):
-            locked(connection, authority, patient_id, make=(patient_id, authority) in asked)
+        ordered = sorted(asked | family)
+        done = all(
+            _locked_once(connection, authority, patient_id, make=(patient_id, authority) in asked) is not None
+            for patient_id, authority in ordered
+        )
         later = _family(connection, asked)
-        if not later <= family:
-            raise Rollback
-    return None if later <= family else later
+        if not done or not later <= family:
+            raise Rollback                       # one that was merged meanwhile is locked too strictly: arrivals wait
+    return None if done and later <= family else later
 
 
 def _family(connection: Connection, asked: Iterable[_Name]) -> set[_Name]:
