@@ -202,14 +202,15 @@ def state(
 ) -> int:
     """Replace what is stated of a locked patient, and tell of it; how many studies read differently now.
 
-    `details`: what is stated besides, where that is new.
+    `details`: all that is stated besides; as it was, where it is None.
     """
     shown = dict(patient.stated(overlay))
     if patient.overlay.get(PATIENT_ID) == patient.own_id:
         shown.setdefault(PATIENT_ID, patient.own_id)
     values = (Jsonb(shown, dumps=dumps), at, at, patient.pk)
     organisation = told.organisation if told else None
-    record = records.values(patient.pk, organisation, shown, details or patient.details, at=at if details else None)
+    said = patient.details if details is None else details
+    record = records.values(patient.pk, organisation, shown, said, at=None if details is None else at)
     if told is None:
         connection.execute(_STATE, values)
         connection.execute(records.WRITE, record)
