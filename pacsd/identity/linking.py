@@ -25,7 +25,8 @@ PERSON_CHANGED = "person.changed"
 MATCHING = "matching"                    # who says so
 LINKED, UNLINKED = "linked", "unlinked"  # steps
 MOST_CONNECTED = 1000                    # beyond that, of a neighbourhood only decisions count
-_BATCH = 50
+MUCH = 20_000                            # patients that are due from which on matching no longer gives way
+_BATCH, _PIECE = 50, 25
 
 Saying = Callable[[Sequence[tuple[Mapping[str, object], datetime]]], None]
 
@@ -53,6 +54,11 @@ class Linker:
             with rows.turn(self._pool) as connection:
                 self._match(connection, patient, tell)
         return len(found) == limit
+
+    def behind_feeds(self) -> bool:
+        """A worker's piece: little at a time, so that feeds keep their speed; whether much is left all the same."""
+        self.run(limit=_PIECE)
+        return rows.is_due(self._pool, MUCH)
 
     def catch_up(self, *, most: int = 200) -> bool:
         """Match all that is due before somebody asks, where it is not too much; whether nothing is left."""

@@ -43,7 +43,7 @@ class Identity:
 
     def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
         """What a worker does for it."""
-        return (("match patients", 1.0, self.linker.run),)
+        return (("match patients", 0.5, self.linker.behind_feeds),)
 
     def history(self, organisation: str, one: Key) -> Sequence[Step]:
         """Every step in the life of a patient's identity, the first one first."""

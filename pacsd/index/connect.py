@@ -96,6 +96,11 @@ def translate(error: psycopg.Error) -> PacsdError:
     return PacsdError(Fault.INTERNAL, f"the index refused a statement ({error.sqlstate})")
 
 
+def may_run_again(error: PacsdError) -> bool:
+    """Whether a transaction came to nothing only because another one was in its way."""
+    return isinstance(error.__cause__, (errors.SerializationFailure, errors.DeadlockDetected))
+
+
 def retried(pool: Pool, work: Callable[[Connection], T]) -> T:
     """`work` on a lent connection, once more on another if the first was lost; only for what may run twice."""
     with translated():

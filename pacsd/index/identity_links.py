@@ -126,6 +126,12 @@ def due(pool: Pool, limit: int) -> list[int]:
         return [row[0] for row in connection.execute(_DUE, (limit,))]
 
 
+def is_due(pool: Pool, many: int) -> bool:
+    """Whether so many are."""
+    with lent(pool) as connection:
+        return connection.execute("select from patient_record where due offset %s limit 1", (many - 1,)).rowcount == 1
+
+
 def take(connection: Connection, patient: int) -> Row | None:
     """What is stated of a patient that is due, which it no longer is; `live`: it is merged into nobody."""
     return _one(connection, _TAKE, (patient,))

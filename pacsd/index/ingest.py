@@ -15,7 +15,7 @@ from pacsd.index.described import Above, Describe, above, require_keys
 from pacsd.index.first import StoreFirst
 from pacsd.index.group import Group, Ticket
 from pacsd.index.loose import Again, Ready, StoreOne, insert, insert_unlike
-from pacsd.index.placement import Placed, place
+from pacsd.index.placement import PatientsMoved, Placed, place
 from pacsd.index.records import Arrival, Outcome, Stored
 from pacsd.index.rejection_notes import keep_hidden
 from pacsd.index.replace import replace
@@ -23,6 +23,7 @@ from pacsd.index.replace import replace
 log = logging.getLogger("pacsd.index")
 
 _ROUNDS = 5                          # how often a race is run again before it counts as a failure
+_MOVES = 100                         # the same, of races with merges of the patient
 
 # Right for these statements whatever the tables held when the connection planned them: index lookups only.
 _PLANS = ("plan_cache_mode = force_generic_plan", "enable_seqscan = off", "enable_hashjoin = off",
@@ -306,9 +307,14 @@ class Ingest:
 
     def _alone(self, connection: Connection, one: _Waiting, work: _Insert, cached: bool) -> None:
         if one.answer is not None:
-            return
+            return None
         try:
-            self._attempt(connection, [one], work, cached)
+            for _ in range(_MOVES):
+                try:
+                    return self._attempt(connection, [one], work, cached)
+                except PatientsMoved:
+                    continue
+            one.answer = PacsdError(Fault.UNAVAILABLE, "the patient kept being merged while an object of it arrived")
         except (errors.DeadlockDetected, errors.SerializationFailure) as error:
             one.answer = translate(error)
         except psycopg.OperationalError:

@@ -111,15 +111,23 @@ class Patient:
 
 def locked(connection: Connection, assigning_authority: str, patient_id: str, *, make: bool) -> Patient | None:
     """The patient, until the transaction ends; one that is not there is made, with `make`, or None."""
-    while True:
-        row = connection.execute(_LOCK, (patient_id, assigning_authority, make), prepare=True).fetchone()
-        if row is not None:
-            pk, overlay, stated_at, merged_into, details, made = row
-            return Patient(
-                pk, patient_id, assigning_authority, overlay, stated_at, merged_into, records.details_of(details), made
-            )
+    while (found := _locked_once(connection, assigning_authority, patient_id, make=make)) is None:
         if not make and connection.execute(_IS_THERE, (patient_id, assigning_authority)).fetchone() is None:
             return None                          # else somebody makes or merges it at this moment: look again
+    return found
+
+
+def _locked_once(
+    connection: Connection, assigning_authority: str, patient_id: str, *, make: bool
+) -> Patient | None:
+    """None also where the patient was merged or parted while its row was waited for: it is locked as it was before."""
+    row = connection.execute(_LOCK, (patient_id, assigning_authority, make), prepare=True).fetchone()
+    if row is None:
+        return None
+    pk, overlay, stated_at, merged_into, details, made = row
+    return Patient(
+        pk, patient_id, assigning_authority, overlay, stated_at, merged_into, records.details_of(details), made
+    )
 
 
 def overlay_of(connection: Connection, patient: int) -> Attributes:
@@ -155,12 +163,15 @@ def _locked_all(connection: Connection, asked: set[_Name], family: set[_Name]) -
     """None when all are locked, else who else is concerned by now; then none is."""
     later: set[_Name] = set()
     with connection.transaction():               # a savepoint: what it locked is free again when it is rolled back
-        for patient_id, authority in sorted(asked | family):
-            locked(connection, authority, patient_id, make=(patient_id, authority) in asked)
+        ordered = sorted(asked | family)
+        done = all(
+            _locked_once(connection, authority, patient_id, make=(patient_id, authority) in asked) is not None
+            for patient_id, authority in ordered
+        )
         later = _family(connection, asked)
-        if not later <= family:
-            raise Rollback
-    return None if later <= family else later
+        if not done or not later <= family:
+            raise Rollback                       # one that was merged meanwhile is locked too strictly: arrivals wait
+    return None if done and later <= family else later
 
 
 def _family(connection: Connection, asked: Iterable[_Name]) -> set[_Name]:
@@ -198,14 +209,15 @@ def state(
 ) -> int:
     """Replace what is stated of a locked patient, and tell of it; how many studies read differently now.
 
-    `details`: what is stated besides, where that is new.
+    `details`: all that is stated besides; as it was, where it is None.
     """
     shown = dict(patient.stated(overlay))
     if patient.overlay.get(PATIENT_ID) == patient.own_id:
         shown.setdefault(PATIENT_ID, patient.own_id)
     values = (Jsonb(shown, dumps=dumps), at, at, patient.pk)
     organisation = told.organisation if told else None
-    record = records.values(patient.pk, organisation, shown, details or patient.details, at=at if details else None)
+    said = patient.details if details is None else details
+    record = records.values(patient.pk, organisation, shown, said, at=None if details is None else at)
     if told is None:
         connection.execute(_STATE, values)
         connection.execute(records.WRITE, record)

@@ -114,7 +114,7 @@ on conflict do nothing
 
 
 class PatientsMoved(errors.SerializationFailure):
-    """Patients of a batch were merged or parted while they were looked for; each arrival alone will find its own."""
+    """Patients were merged or parted while they were looked for: to be looked for again, in another transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def patient_key(arrival: Arrival, above: Above) -> tuple[str, str, str]:
 def _patients(
     connection: Connection, arrivals: Iterable[tuple[Arrival, Above]]
 ) -> dict[tuple[str, str, str], Holder]:
-    """Raises PatientsMoved where somebody merges or parts them at this moment: they would be locked out of order."""
+    """Raises PatientsMoved where somebody merges or parts them at this moment: they are locked out of order."""
     keys = {patient_key(arrival, above) for arrival, above in arrivals}
     if len(keys) == 1:
         return {key: holder(connection, key) for key in keys}
@@ -209,18 +209,19 @@ def holder(connection: Connection, key: tuple[str, str, str]) -> Holder:
     """The row that is there, or the one made; a row made by somebody else meanwhile is found the second time.
 
     Where that patient was merged, the one that survives. Its row stays as it is until the transaction ends: whoever
-    takes a merge back, or merges the survivor, must have it.
+    takes a merge back, or merges the survivor, must have it. Raises PatientsMoved where it was merged or parted while
+    it was waited for.
     """
-    while True:
-        row = connection.execute(_PATIENT, key, prepare=True).fetchone()
-        if row is None:
-            continue
-        named, made, overlay, survivor = row
-        if survivor is None:
-            return Holder(named, made, overlay)
-        found = connection.execute(_SURVIVOR, (survivor,)).fetchone()
-        if found is not None and connection.execute(_STILL_SURVIVES, (named, survivor)).fetchone() is not None:
-            return Holder(survivor, False, found[1], named)
+    waited = False
+    while (row := connection.execute(_PATIENT, key, prepare=True).fetchone()) is None:
+        waited = True
+    named, made, overlay, survivor = row
+    if survivor is None:
+        return Holder(named, made, overlay)
+    found = None if waited else connection.execute(_SURVIVOR, (survivor,)).fetchone()
+    if found is None or connection.execute(_STILL_SURVIVES, (named, survivor)).fetchone() is None:
+        raise PatientsMoved
+    return Holder(survivor, False, found[1], named)
 
 
 def _found_or_made(

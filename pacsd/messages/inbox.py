@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import messages as rows
-from pacsd.index.connect import Connection, Pool
+from pacsd.index.connect import Connection, Pool, may_run_again
 from pacsd.index.messages import Entry, Logged, Problem
+
+_RACES = 3                               # how often a message may find somebody else at work on the same, and go on
 
 Saying = Callable[[Sequence[tuple[Mapping[str, object], datetime]]], None]
 """Makes facts durable outside of the database: pacsd.archive.journal.Journal.append_all."""
@@ -62,8 +64,17 @@ class Inbox:
 
         The answers to give, those of the first time where it had taken effect before. What `act` raises undoes all.
         Its facts are journalled last: of a message that fails none is said, and one whose commit fails then comes
-        again from the journal, if not from its sender.
+        again from the journal, if not from its sender. Where another transaction is in the way, it is done once more.
         """
+        for _ in range(_RACES):
+            try:
+                return self._taken(entry, answers, act)
+            except PacsdError as error:
+                if not may_run_again(error):
+                    raise
+        return self._taken(entry, answers, act)
+
+    def _taken(self, entry: Entry, answers: Sequence[bytes], act: Act | None) -> Sequence[bytes]:
         state = rows.IGNORED if act is None else rows.APPLIED
         with rows.keeping(self._pool) as connection:
             kept = rows.keep(connection, entry, state=state, answers=answers)

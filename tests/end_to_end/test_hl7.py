@@ -158,7 +158,8 @@ def test_who_is_killed_between_commit_and_answer_knows_the_repeat() -> None:
         listed = server.command("hl7", "list").stdout.splitlines()
         assert [line.split("\t")[6] for line in listed] == ["repeats=1", "repeats=1 reused"]
         journal = (folder / "data" / "blobs" / "journal").rglob("*.json")
-        assert sum(file.read_text().count('"fact":') for file in journal) == 3               # two names, one merge
+        said = sum(file.read_text().count('"fact":') for file in journal)
+        assert said == 4                         # whose record it is, two names, one merge
     finally:
         server.kill()
         remove_folder(folder)

@@ -104,7 +104,10 @@ def test_a_rebuild_after_merges_that_were_taken_back_shows_the_same(register: Re
 
 def test_the_last_word_of_each_patient_is_caught_up_with(register: Register) -> None:
     chained(register)
+    register.state("E", "C", "张^三")
+    register.state("E", "C", phone="13800001111")
     register.identity.unmerge("east", B)
+    register.identity.linker.run_all()
     before, house = register.shown(), register.house
     truth = Truth(house.pool, house.writing, house.sidecars, house.keys, grace_s=0.0)
     apply = {FactKind.PATIENT_OVERLAY: Overlays(house.journal, truth).apply, **appliers(house.pool)}
@@ -114,6 +117,7 @@ def test_the_last_word_of_each_patient_is_caught_up_with(register: Register) -> 
     assert register.shown() == before
     with house.pool.connection() as connection:
         assert connection.execute("select count(*) from event").fetchone() == events
+        assert connection.execute("select count(*) from patient_record where due").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("one", [A, PatientKey("E", "nobody"), PatientKey("W", "A")])

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from psycopg.errors import SerializationFailure
 
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Pool
@@ -191,3 +192,23 @@ def test_old_messages_are_forgotten(index: Pool, clock: Clock) -> None:
     clock.passes(2)
     inbox.forget(keep_s=100)
     assert inbox.list(EAST) == []
+
+
+@pytest.mark.parametrize(("in_the_way", "calls"), [(2, 3), (9, 4)])
+def test_a_message_that_finds_another_at_work_is_done_again(index: Pool, in_the_way: int, calls: int) -> None:
+    inbox, effect = Inbox(index, unsaid), Effect(index)
+
+    def act(work: Work) -> Sequence[str]:
+        done = effect(work)
+        if effect.calls <= in_the_way:
+            raise SerializationFailure("another is in the way")
+        return done
+
+    if in_the_way < calls:
+        assert inbox.take(ENTRY, [b"AA"], act) == [b"AA"]
+        assert (effect.calls, effect.stays()) == (calls, 1)
+    else:
+        with pytest.raises(PacsdError) as raised:
+            inbox.take(ENTRY, [b"AA"], act)
+        assert raised.value.fault is Fault.UNAVAILABLE
+        assert (effect.calls, effect.stays(), list(inbox.list(EAST))) == (calls, 0, [])
