@@ -35,6 +35,7 @@ from pacsd.web.addresses import Addresses
 from pacsd.web.app import create_app
 from pacsd.web.claims import claims as web_claims
 from pacsd.web.metering import Meter
+from pacsd.web.neighbours import Neighbours
 from pacsd.web.server import ServerLimits, listening_socket
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
@@ -102,12 +103,13 @@ def roles(settings: Settings) -> tuple[Role, ...]:
     """The processes of the configured roles."""
     dimse = settings.dimse
     occupancy = Occupancy(dimse.receivers + dimse.query_processes)       # shared: made before the first fork
+    neighbours = Neighbours(settings.web.processes)
     every = {
         "dimse": (
             Role("dimse", dimse.receivers, partial(_receiver, occupancy)),
             Role("dimse-query", dimse.query_processes, partial(_queries, occupancy)),
         ),
-        "web": (Role("web", settings.web.processes, _web),),
+        "web": (Role("web", settings.web.processes, partial(_web, neighbours)),),
         "hl7": (Role("hl7", settings.hl7.processes, _hl7),),
         "worker": (Role("worker", settings.supervise.worker_processes, _worker),),
     }
@@ -159,8 +161,9 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
         )  # fmt: skip
 
 
-def _web(context: RoleContext) -> None:
+def _web(neighbours: Neighbours, context: RoleContext) -> None:
     settings = context.settings
+    desk = neighbours.desk(context.index) if settings.web.processes > 1 else None
     with _opened(context, readers=9) as archive:         # one of them listens for open event channels
         services = Services(
             archive=archive,
@@ -182,7 +185,7 @@ def _web(context: RoleContext) -> None:
         listening = listening_socket(settings.host, settings.http_port)
         context.ready()
         limits = ServerLimits(grace_s=settings.supervise.grace_s)
-        run_web(create_app(services), listening, stop=context.stopping, limits=limits)
+        run_web(create_app(services), listening, stop=context.stopping, limits=limits, desk=desk)
 
 
 def _hl7(context: RoleContext) -> None:

@@ -86,10 +86,12 @@ class Ingest:
 
     def batch(self, peer: Peer) -> Batch:
         """Room for Part 10 files of one sender that become durable, and visible, together."""
-        spool = self._spool.batch()
-        return Batch(
-            spool, self._arrivals, lambda: Reception(spool, self._arrivals, peer, receiving_ae="", received_at=self._now())
-        )
+        place = self._spool.batch()
+
+        def reception() -> Reception:
+            return Reception(place, self._arrivals, peer, receiving_ae="", received_at=self._now())
+
+        return Batch(place, self._arrivals, reception)
 
     def scratch(self) -> Scratch:
         """Room on the disk for what comes before its object is known (PS3.18 10.5.2). Raises PacsdError FULL."""
@@ -172,7 +174,7 @@ class Reception:
             return accepted(arrival, self._arrivals.admit(arrival, self._make_durable))
 
     def seal(self) -> Arrival:
-        """The object is whole: what the index is to be told once its batch is durable. Raises PacsdError as `commit`."""
+        """The object is whole: what the index is to be told once its batch is durable. Raises as `commit`."""
         with self._failing():
             arrival = self._whole()
             self._make_durable()

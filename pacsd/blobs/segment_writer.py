@@ -36,7 +36,7 @@ class Lender(Protocol):
     """Who gets the segment back."""
 
     def sync(self, segment: Segment) -> None:
-        """The record that begins at the segment's end is whole: make it durable, or see to that later. Raises OSError."""
+        """The record that begins at the segment's end is whole: make it durable, or see to it later. Raises OSError."""
 
     def give_back(self, segment: Segment, length_bytes: int | None) -> None:
         """It may be lent again; `length_bytes` of the blob, if one was committed."""
