@@ -9,7 +9,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag
 
 from pacsd.codec import walk
 from pacsd.codec.charset import decode_text
@@ -118,7 +118,7 @@ class ImageHeader:
         self._raw[tag] = vr, value
         if tag == _CHARACTER_SET:        # text is decoded here; what pydicom cannot read would cost it all values
             return
-        raw = RawDataElement(Tag(tag), vr, len(value), value, 0, self._implicit, True)
+        raw = RawDataElement(BaseTag(tag), vr, len(value), value, 0, self._implicit, True)
         self.dataset._dict[raw.tag] = raw      # as pydicom's own reader does: converted at first sight
 
     @cached_property
