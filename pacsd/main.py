@@ -130,8 +130,8 @@ def _exchange(settings: Settings, archive: Archive) -> Exchange:
 
 
 @contextmanager
-def _opened(context: RoleContext, *, readers: int) -> Iterator[Archive]:
-    archive = open_archive(context.settings, context.dsn, readers=readers)
+def _opened(context: RoleContext, *, readers: int, timeout_s: float = 0.0) -> Iterator[Archive]:
+    archive = open_archive(context.settings, context.dsn, readers=readers, statement_timeout_s=timeout_s)
     try:
         yield archive
     finally:
@@ -142,7 +142,7 @@ def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
     place = occupancy.place(context.index)
     settings = context.settings
     handover = context.run_directory / HANDOVER_SOCKET if settings.dimse.query_processes else None
-    with _opened(context, readers=2) as archive:
+    with _opened(context, readers=2, timeout_s=settings.dimse.query_timeout_s) as archive:
         archive.spool.prepare()
         serve_receiver(
             context, archive, archive.directory, settings,
@@ -154,7 +154,7 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
     settings = context.settings
     place = occupancy.place(settings.dimse.receivers + context.index)
     handover = context.run_directory / HANDOVER_SOCKET
-    with _opened(context, readers=8) as archive:
+    with _opened(context, readers=8, timeout_s=settings.dimse.query_timeout_s) as archive:
         serve_queries(
             context, archive, archive.directory, settings,
             handover=handover, query=dimse_query, place=place, metrics=context.metrics(), short=Processors().short,
@@ -164,7 +164,7 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
 def _web(neighbours: Neighbours, context: RoleContext) -> None:
     settings = context.settings
     desk = neighbours.desk(context.index) if settings.web.processes > 1 else None
-    with _opened(context, readers=9) as archive:         # one of them listens for open event channels
+    with _opened(context, readers=9, timeout_s=settings.web.query_timeout_s) as archive:  # one listens for event channels
         services = Services(
             archive=archive,
             workflow=_workflow(settings, archive),

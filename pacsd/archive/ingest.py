@@ -201,11 +201,18 @@ class Reception:
         told = self._told or self._scan_whole()
         if self._length_bytes + _MISSING_PAD_BYTES < told.header.reaches:
             raise PacsdError(Fault.MALFORMED, "the data set ends inside its last value")
-        if self._leaps is not None and self._length_bytes + _MISSING_PAD_BYTES < self._leaps.reaches:
-            raise PacsdError(Fault.MALFORMED, "the data set ends inside a fragment of its pixels")
+        if self._leaps is not None:
+            self._check_fragments(self._leaps)
         digest = self._digest.digest()
         writer.patch(meta.patch_offset, seal(self._length_bytes, digest))
         return self._arrival(writer.key, len(meta.data), told, digest)
+
+    def _check_fragments(self, leaps: FragmentLeaps) -> None:
+        """Whether all of them came: which should follow is not told, only that a delimiter ends them (PS3.5 A.4)."""
+        if self._length_bytes + _MISSING_PAD_BYTES < leaps.reaches:
+            raise PacsdError(Fault.MALFORMED, "the data set ends inside a fragment of its pixels")
+        if not leaps.ended:
+            raise PacsdError(Fault.MALFORMED, "the data set ends without the delimiter of its fragments (FFFE,E0DD)")
 
     def _make_durable(self) -> None:
         """From here on only the index decides about the file."""

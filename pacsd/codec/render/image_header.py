@@ -146,8 +146,8 @@ class ImageHeader:
 
     def macro(self, number: int, keyword: str) -> Dataset:
         """The functional group macro of a frame: its own, else the shared one, else the object (PS3.3 C.7.6.16)."""
-        shared = next(iter(items(self.dataset, "SharedFunctionalGroupsSequence")), Dataset())
-        for holder in (self.frame_groups(number), shared):
+        own = [self.frame_groups(number)] if self._per_frame else []
+        for holder in (*own, *items(self.dataset, "SharedFunctionalGroupsSequence")[:1]):
             for item in items(holder, keyword):
                 return item
         return self.dataset
