@@ -164,7 +164,8 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
 def _web(neighbours: Neighbours, context: RoleContext) -> None:
     settings = context.settings
     desk = neighbours.desk(context.index) if settings.web.processes > 1 else None
-    with _opened(context, readers=9, timeout_s=settings.web.query_timeout_s) as archive:  # one listens for event channels
+    readers = 9                                          # one of them listens for open event channels
+    with _opened(context, readers=readers, timeout_s=settings.web.query_timeout_s) as archive:
         services = Services(
             archive=archive,
             workflow=_workflow(settings, archive),

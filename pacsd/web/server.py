@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
@@ -65,8 +65,8 @@ def run(
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)     # accepted sockets inherit it
     config = uvicorn.Config(
         app,
-        http=_with(LimitedHttp, limits, desk),
-        ws=_with(LimitedWebSocket, limits),
+        http=_protocol(LimitedHttp, limits, desk),
+        ws=_protocol(LimitedWebSocket, limits),
         ws_max_size=limits.max_message_bytes,
         ws_ping_interval=limits.ping_interval_s,
         ws_ping_timeout=limits.ping_interval_s,
@@ -143,6 +143,6 @@ class _Server(uvicorn.Server):
         return protocol
 
 
-def _with(protocol: type[LimitedHttp] | type[LimitedWebSocket], *arguments: object) -> Any:
+def _protocol(protocol: Callable[..., Any], *arguments: object) -> Any:
     """A protocol as uvicorn calls it."""
     return partial(protocol, *arguments)

@@ -31,7 +31,7 @@ ASK = """async ([url, method, headers, body]) => {
 class Blank(http.server.BaseHTTPRequestHandler):
     """An empty page at every path."""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Answer."""
         self.send_response(200)
         self.send_header("Content-Type", "text/html")

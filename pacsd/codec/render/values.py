@@ -95,7 +95,8 @@ def _tag(keyword: str) -> BaseTag | None:
 def _plain(holder: Dataset, keyword: str, vrs: frozenset[str]) -> list[str] | None:
     """The values of an element that nobody has looked at yet, if they are simple text: pydicom makes an object of each,
     which takes ten times as long."""
-    raw = holder._dict.get(_tag(keyword))
+    tag = _tag(keyword)
+    raw = None if tag is None else holder._dict.get(tag)
     if not isinstance(raw, RawDataElement) or raw.VR not in vrs or not raw.value or _is_endless(raw):
         return None
     return [one.strip(" \0") for one in raw.value.decode("ascii").split("\\")] if raw.value.isascii() else None
