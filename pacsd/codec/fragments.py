@@ -10,8 +10,7 @@ class FragmentLeaps:
     """Reads the heads of fragments, whatever pieces they come in, and nothing between them.
 
     `reaches` is where the last fragment seen ends by its own length: a data set that ends before is not all there.
-    What is no fragment ends the leaping, and then `ended` says so, be it the delimitation or an error that is for others
-    to judge.
+    What is no fragment ends the leaping, as `ended` says: the delimitation, or an error that is for others to judge.
     """
 
     def __init__(self, offset_bytes: int) -> None:

@@ -35,9 +35,14 @@ class Neighbours:
         self.given = [_numbers(processes) for _ in range(processes)]     # handed on by it, ever, to each
 
     def desk(self, number: int) -> "Desk":
-        """That of process `number`, counted from 0; it starts with nothing to do."""
+        """That of process `number`, counted from 0; it starts with nothing to do, whatever its predecessor had."""
         self.busy[number] = 0
+        self.taken[number] = self.given_to(number)
         return Desk(self, number)
+
+    def given_to(self, number: int) -> int:
+        """How many connections were ever handed on to that process."""
+        return sum(row[number] for row in self.given)
 
     def close(self) -> None:
         """Give up what was handed on and not taken."""
@@ -101,12 +106,12 @@ class Desk:
 
     def arrived(self) -> None:
         """One that was taken is at work, or will never be."""
-        self._all.taken[self._number] += 1
+        given = self._all.given_to(self._number)
+        self._all.taken[self._number] = min(self._all.taken[self._number] + 1, given)
 
     def _load(self, number: int) -> int:
         """Connections at work, and those on their way."""
-        given = sum(row[number] for row in self._all.given)
-        return self._all.busy[number] + given - self._all.taken[number]
+        return self._all.busy[number] + self._all.given_to(number) - self._all.taken[number]
 
 
 def _connection(descriptor: int) -> socket.socket:
