@@ -197,6 +197,13 @@ class DimseSettings(Checked):
         zh="连接 C-MOVE 目标的超时。",
         check=checks.within(0.1, 600),
     )
+    query_timeout_s: float = setting(
+        60.0,
+        unit="s",
+        en="Longest statement of the index for a query or retrieval; then it fails with 0xA7xx. 0: no limit.",
+        zh="查询或取回时单条索引语句的时限，超时以 0xA7xx 失败；0 表示不限。",
+        check=checks.within(0, 86_400),
+    )
     move_associations: int = setting(
         1,
         en="Associations to one C-MOVE destination at once.",
@@ -257,6 +264,13 @@ class WebSettings(Checked):
         en="Most results of one QIDO-RS answer; more come by offset.",
         zh="单次 QIDO-RS 返回的最大结果数。",
         check=checks.within(1, 10_000_000),
+    )
+    query_timeout_s: float = setting(
+        60.0,
+        unit="s",
+        en="Longest statement of the index for a web client; then it is answered 503. 0: no limit.",
+        zh="为 Web 客户端执行单条索引语句的时限，超时返回 503；0 表示不限。",
+        check=checks.within(0, 86_400),
     )
     viewer_dir: Path | None = setting(
         None,

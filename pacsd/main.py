@@ -50,6 +50,7 @@ from pacsd.web.addresses import Addresses
 from pacsd.web.app import create_app
 from pacsd.web.claims import claims as web_claims
 from pacsd.web.metering import Meter
+from pacsd.web.neighbours import Neighbours
 from pacsd.web.server import ServerLimits, listening_socket
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
@@ -149,12 +150,13 @@ def roles(settings: Settings) -> tuple[Role, ...]:
     """The processes of the configured roles."""
     dimse = settings.dimse
     occupancy = Occupancy(dimse.receivers + dimse.query_processes)       # shared: made before the first fork
+    neighbours = Neighbours(settings.web.processes)
     every = {
         "dimse": (
             Role("dimse", dimse.receivers, partial(_receiver, occupancy)),
             Role("dimse-query", dimse.query_processes, partial(_queries, occupancy)),
         ),
-        "web": (Role("web", settings.web.processes, _web),),
+        "web": (Role("web", settings.web.processes, partial(_web, neighbours)),),
         "hl7": (Role("hl7", settings.hl7.processes, _hl7),),
         "worker": (Role("worker", settings.supervise.worker_processes, _worker),),
     }
@@ -194,8 +196,8 @@ def _exchange(settings: Settings, archive: Archive) -> Exchange:
 
 
 @contextmanager
-def _opened(context: RoleContext, *, readers: int) -> Iterator[Archive]:
-    archive = open_archive(context.settings, context.dsn, readers=readers)
+def _opened(context: RoleContext, *, readers: int, timeout_s: float = 0.0) -> Iterator[Archive]:
+    archive = open_archive(context.settings, context.dsn, readers=readers, statement_timeout_s=timeout_s)
     try:
         yield archive
     finally:
@@ -206,7 +208,8 @@ def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
     place = occupancy.place(context.index)
     settings = context.settings
     handover = context.run_directory / HANDOVER_SOCKET if settings.dimse.query_processes else None
-    with _opened(context, readers=2 if handover else 3) as archive:
+    readers = 2 if handover else 3                       # without query processes one of them listens for events
+    with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive:
         archive.spool.prepare()
         workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_receiver(
@@ -221,7 +224,8 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
     settings = context.settings
     place = occupancy.place(settings.dimse.receivers + context.index)
     handover = context.run_directory / HANDOVER_SOCKET
-    with _opened(context, readers=9) as archive:         # one of them listens for events
+    readers = 9                                          # one of them listens for events
+    with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive:
         workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_queries(
             context, archive, archive.directory, settings,
@@ -237,9 +241,11 @@ def _reporter(context: RoleContext, archive: Archive, workflow: Workflow, metric
     return Reporter(workflow.channels, targets(settings, directory), connect, stop=context.stopping)
 
 
-def _web(context: RoleContext) -> None:
+def _web(neighbours: Neighbours, context: RoleContext) -> None:
     settings = context.settings
-    with _opened(context, readers=9) as archive:         # one of them listens for open event channels
+    desk = neighbours.desk(context.index) if settings.web.processes > 1 else None
+    readers = 9                                          # one of them listens for open event channels
+    with _opened(context, readers=readers, timeout_s=settings.web.query_timeout_s) as archive:
         services = Services(
             archive=archive,
             workflow=_workflow(settings, archive),
@@ -260,7 +266,7 @@ def _web(context: RoleContext) -> None:
         listening = listening_socket(settings.host, settings.http_port)
         context.ready()
         limits = ServerLimits(grace_s=settings.supervise.grace_s)
-        run_web(create_app(services), listening, stop=context.stopping, limits=limits)
+        run_web(create_app(services), listening, stop=context.stopping, limits=limits, desk=desk)
 
 
 def _hl7(context: RoleContext) -> None:

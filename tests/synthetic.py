@@ -320,8 +320,8 @@ def compressed_object(
     items += [
         struct.pack("<HHI", 0xFFFE, 0xE000, len(f) + len(f) % 2) + f + b"\0" * (len(f) % 2) for f in fragments
     ]
-    dataset.add_new(0x7FE00010, "OB", b"".join(items) + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0))
-    dataset["PixelData"].is_undefined_length = True
+    dataset.add_new(0x7FE00010, "OB", b"".join(items))
+    dataset["PixelData"].is_undefined_length = True          # pydicom ends it with the delimiter
     return encode(dataset, JPEGBaseline8Bit)
 
 

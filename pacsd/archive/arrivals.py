@@ -19,6 +19,7 @@ class Index(Protocol):
     """The writer of arrivals."""
 
     def store(self, arrival: Arrival, durable: Callable[[], None] | None = ...) -> Stored: ...
+    def store_all(self, arrivals: Sequence[Arrival], durable: Callable[[], None]) -> list[Stored | PacsdError]: ...
     def store_unlike(self, arrival: Arrival, series: Sequence[int]) -> Stored: ...
     def store_hidden(self, arrival: Arrival) -> Stored: ...
     def replace(self, arrival: Arrival, *, grace_s: float = ...) -> Stored: ...
@@ -60,7 +61,24 @@ class Arrivals:
         Raises PacsdError CONFLICT (other bytes are kept under its UID and stay), REFUSED (it was rejected before),
         UNAVAILABLE.
         """
-        stored = self._decided(arrival, self._index.store(arrival, durable))
+        return self._resolved(arrival, self._index.store(arrival, durable), again=again)
+
+    def admit_all(self, arrivals: Sequence[Arrival], durable: Callable[[], None]) -> list[Stored | PacsdError]:
+        """The same for arrivals that `durable` makes durable together: an answer for each, in order."""
+        answers = self._index.store_all(arrivals, durable)
+        return [self._answered(*one) for one in zip(arrivals, answers, strict=True)]
+
+    def _answered(self, arrival: Arrival, stored: Stored | PacsdError) -> Stored | PacsdError:
+        if isinstance(stored, PacsdError):
+            return stored
+        try:
+            return self._resolved(arrival, stored, again=False)
+        except PacsdError as error:
+            return error
+
+    def _resolved(self, arrival: Arrival, stored: Stored, *, again: bool) -> Stored:
+        """What becomes of the arrival by the configured rule. Raises PacsdError as `admit`."""
+        stored = self._decided(arrival, stored)
         rejected = stored.outcome is Outcome.REJECTED
         if rejected:                             # or awaited, to be kept and hidden
             stored = self._decided(arrival, self._index.store_hidden(arrival))

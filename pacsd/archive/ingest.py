@@ -1,42 +1,35 @@
 """Receiving an object: spool, make durable, index, and only then say so."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import xxhash
 
 from pacsd.access.directory import Peer
+from pacsd.archive.accepted import Accepted, accepted
+from pacsd.archive.batch import Batch
+from pacsd.archive.part10_reception import Part10Reception
 from pacsd.blobs.scratch import Scratch
-from pacsd.blobs.spool import Spool, SpoolWriter
+from pacsd.blobs.spool import Spool
+from pacsd.blobs.spool_writer import SpoolWriter
 from pacsd.codec.fragments import FragmentLeaps
 from pacsd.codec.header import Header, NeedMoreData, fingerprint, scan
-from pacsd.codec.part10 import FileMeta, Meta, Receipt, build_meta, read_meta, seal
+from pacsd.codec.part10 import Meta, Receipt, build_meta, seal
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.described import instance_members
-from pacsd.index.records import Arrival, Extent, Outcome, Stored
+from pacsd.index.records import Arrival, Extent, Stored
 
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
 
 _FIRST_LOOK_BYTES = 1 << 16          # holds the indexed part of nearly every header
 _MAX_HEADER_BYTES = 64 << 20         # a header that has not ended by then is refused
-_MAX_META_BYTES = 1 << 17
 _MISSING_PAD_BYTES = 1               # writers that count the byte that makes a value even, and leave it out
 _KEYABLE_UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """An object that is durable and indexed. DUPLICATE means these very bytes were kept already."""
-
-    outcome: Outcome
-    sop_class_uid: str
-    sop_instance_uid: str
-    study_instance_uid: str
-    series_instance_uid: str
 
 
 class Arrivals(Protocol):
@@ -44,6 +37,16 @@ class Arrivals(Protocol):
 
     def admit(self, arrival: Arrival, durable: Callable[[], None] | None = None) -> Stored:
         """Index one arrival, `durable` first. Raises PacsdError CONFLICT or REFUSED if it may not become visible."""
+
+    def admit_all(self, arrivals: Sequence[Arrival], durable: Callable[[], None]) -> list[Stored | PacsdError]:
+        """The same for arrivals that `durable` makes durable together: an answer for each, in order."""
+
+
+class Place(Protocol):
+    """Where bytes go as they arrive: the spool, or a batch of it."""
+
+    def create(self, organisation: str) -> SpoolWriter:
+        """Begin an object. Raises PacsdError FULL, UNAVAILABLE, MALFORMED."""
 
 
 class Ingest:
@@ -70,7 +73,7 @@ class Ingest:
         reception.expect(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
         return reception
 
-    def receive_part10(self, peer: Peer, *, study_instance_uid: str | None = None) -> "Part10Reception":
+    def receive_part10(self, peer: Peer, *, study_instance_uid: str | None = None) -> Part10Reception:
         """Begin to receive a Part 10 file (PS3.18 10.5, imports): its own group 2 is read, and replaced by ours.
 
         With `study_instance_uid`, an object of another study fails with MISMATCH at commit.
@@ -81,6 +84,15 @@ class Ingest:
         """A reception that is told by its `expect` what comes."""
         return Reception(self._spool, self._arrivals, peer, receiving_ae="", received_at=self._now())
 
+    def batch(self, peer: Peer) -> Batch:
+        """Room for Part 10 files of one sender that become durable, and visible, together."""
+        place = self._spool.batch()
+
+        def reception() -> Reception:
+            return Reception(place, self._arrivals, peer, receiving_ae="", received_at=self._now())
+
+        return Batch(place, self._arrivals, reception)
+
     def scratch(self) -> Scratch:
         """Room on the disk for what comes before its object is known (PS3.18 10.5.2). Raises PacsdError FULL."""
         return self._spool.scratch()
@@ -90,9 +102,9 @@ class Reception:
     """One object on its way in. A failure in `write` is kept and raised by `commit`: the sender is heard out."""
 
     def __init__(
-        self, spool: Spool, arrivals: Arrivals, peer: Peer, *, receiving_ae: str, received_at: datetime
+        self, place: Place, arrivals: Arrivals, peer: Peer, *, receiving_ae: str, received_at: datetime
     ) -> None:
-        self._spool = spool
+        self._place = place
         self._arrivals = arrivals
         self._peer = peer
         self._receiving_ae = receiving_ae
@@ -118,13 +130,19 @@ class Reception:
         *,
         source_ae: str | None = None,
         study_instance_uid: str | None = None,
+        header: Header | None = None,
     ) -> None:
-        """What the envelope says; the data set has to agree."""
+        """What the envelope says; the data set has to agree. `header` if the data set was scanned already."""
         self.sop_class_uid = sop_class_uid
         self.sop_instance_uid = sop_instance_uid
         self._transfer_syntax_uid = transfer_syntax_uid
         self._source_ae = self._peer.title if source_ae is None else source_ae
         self._study_instance_uid = study_instance_uid
+        if header is not None:
+            try:
+                self._tell(header)
+            except PacsdError as error:
+                self._fail(error)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """The next bytes of the data set; the buffer may be used again on return."""
@@ -151,34 +169,50 @@ class Reception:
         Raises PacsdError: MALFORMED, MISMATCH, FULL, CONFLICT (other bytes are kept under this SOP Instance UID),
         REFUSED (the instance was rejected), UNAVAILABLE (the index is away: the sender should come again).
         """
+        with self._failing():
+            arrival = self._whole()
+            return accepted(arrival, self._arrivals.admit(arrival, self._make_durable))
+
+    def seal(self) -> Arrival:
+        """The object is whole: what the index is to be told once its batch is durable. Raises as `commit`."""
+        with self._failing():
+            arrival = self._whole()
+            self._make_durable()
+            return arrival
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
         try:
-            if self._failure is not None:
-                raise self._failure
-            writer, meta = self._writer, self._meta
-            if writer is None or meta is None or meta.patch_offset is None:
-                raise PacsdError(Fault.MALFORMED, "the data set is empty")
-            told = self._told or self._scan_whole()
-            if self._length_bytes + _MISSING_PAD_BYTES < told.header.reaches:
-                raise PacsdError(Fault.MALFORMED, "the data set ends inside its last value")
-            if self._leaps is not None and self._length_bytes + _MISSING_PAD_BYTES < self._leaps.reaches:
-                raise PacsdError(Fault.MALFORMED, "the data set ends inside a fragment of its pixels")
-            digest = self._digest.digest()
-            writer.patch(meta.patch_offset, seal(self._length_bytes, digest))
-            arrival = self._arrival(writer.key, len(meta.data), told, digest)
-            stored = self._arrivals.admit(arrival, self._make_durable)
+            yield
         except PacsdError as error:
             self._fail(error)
             raise
         except BaseException:
             self.abort()                     # a defect of ours: what is not durable yet must not stay open
             raise
-        return Accepted(
-            stored.outcome,
-            arrival.sop_class_uid,
-            arrival.sop_instance_uid,
-            arrival.study_instance_uid,
-            arrival.series_instance_uid,
-        )
+
+    def _whole(self) -> Arrival:
+        """What arrived, checked and sealed."""
+        if self._failure is not None:
+            raise self._failure
+        writer, meta = self._writer, self._meta
+        if writer is None or meta is None or meta.patch_offset is None:
+            raise PacsdError(Fault.MALFORMED, "the data set is empty")
+        told = self._told or self._scan_whole()
+        if self._length_bytes + _MISSING_PAD_BYTES < told.header.reaches:
+            raise PacsdError(Fault.MALFORMED, "the data set ends inside its last value")
+        if self._leaps is not None:
+            self._check_fragments(self._leaps)
+        digest = self._digest.digest()
+        writer.patch(meta.patch_offset, seal(self._length_bytes, digest))
+        return self._arrival(writer.key, len(meta.data), told, digest)
+
+    def _check_fragments(self, leaps: FragmentLeaps) -> None:
+        """Whether all of them came: which should follow is not told, only that a delimiter ends them (PS3.5 A.4)."""
+        if self._length_bytes + _MISSING_PAD_BYTES < leaps.reaches:
+            raise PacsdError(Fault.MALFORMED, "the data set ends inside a fragment of its pixels")
+        if not leaps.ended:
+            raise PacsdError(Fault.MALFORMED, "the data set ends without the delimiter of its fragments (FFFE,E0DD)")
 
     def _make_durable(self) -> None:
         """From here on only the index decides about the file."""
@@ -215,14 +249,16 @@ class Reception:
             if len(view) > room:
                 self._look(view[room:])
             return
-        self._told = self._understood(header)
-        self._leap(header)
+        self._tell(header)
         self._head.clear()
 
     def _scan_whole(self) -> "_Told":
-        header = scan(bytes(self._head), self._transfer_syntax_uid, to_pixels=True)
+        return self._tell(scan(bytes(self._head), self._transfer_syntax_uid, to_pixels=True))
+
+    def _tell(self, header: Header) -> "_Told":
         self._leap(header)
-        return self._understood(header)
+        self._told = self._understood(header)
+        return self._told
 
     def _leap(self, header: Header) -> None:
         """Begin to look how far the fragments reach, where the pixels come in fragments."""
@@ -267,7 +303,7 @@ class Reception:
             receiving_ae=self._receiving_ae,
             receipt=receipt,
         )
-        writer = self._spool.create(self._peer.organisation_code)
+        writer = self._place.create(self._peer.organisation_code)
         writer.write(self._meta.data)
         return writer
 
@@ -300,93 +336,3 @@ class _Told:
     header: Header
     fingerprint: bytes
     attributes: str
-
-
-class Expecting(Protocol):
-    """A reception that is told what comes before it comes: a Reception, or one of another kind of object."""
-
-    @property
-    def sop_class_uid(self) -> str: ...
-    @property
-    def sop_instance_uid(self) -> str: ...
-
-    def expect(
-        self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, *, source_ae: str | None = None,
-        study_instance_uid: str | None = None,
-    ) -> None: ...  # fmt: skip
-    def write(self, data: bytes | bytearray | memoryview) -> None: ...
-    def commit(self) -> Any: ...
-    def abort(self) -> None: ...
-    def fail(self, error: PacsdError) -> None: ...
-
-
-class Part10Reception:
-    """A Part 10 file on its way in; once its group 2 is known, what follows is a plain Reception."""
-
-    def __init__(self, reception: Expecting, study_instance_uid: str | None) -> None:
-        self._reception = reception
-        self._study_instance_uid = study_instance_uid
-        self._head = bytearray()
-        self._begun = False
-
-    @property
-    def sop_class_uid(self) -> str:
-        """What group 2 names, as soon as it has been read; empty before."""
-        return self._reception.sop_class_uid
-
-    @property
-    def sop_instance_uid(self) -> str:
-        """What group 2 names, as soon as it has been read; empty before."""
-        return self._reception.sop_instance_uid
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """The next bytes of the file."""
-        if self._begun:
-            self._reception.write(data)
-            return
-        self._head += data
-        if len(self._head) >= _MAX_META_BYTES:
-            self._begin(whole=False)
-
-    def commit(self) -> Accepted:
-        """As Reception.commit; MALFORMED also when this is no Part 10 file."""
-        if not self._begun:
-            self._begin(whole=True)
-        accepted: Accepted = self._reception.commit()
-        return accepted
-
-    def abort(self) -> None:
-        """Forget the file."""
-        self._reception.abort()
-
-    def _begin(self, *, whole: bool) -> None:
-        self._begun = True
-        head = bytes(self._head)
-        self._head.clear()
-        try:
-            meta = read_meta(head)
-            dataset = head[meta.dataset_offset :]
-            sop_class_uid, sop_instance_uid = _named(meta, dataset, whole=whole)
-        except PacsdError as error:
-            self._reception.fail(error)
-            return
-        self._reception.expect(
-            sop_class_uid,
-            sop_instance_uid,
-            meta.transfer_syntax_uid,
-            source_ae=meta.source_ae,
-            study_instance_uid=self._study_instance_uid,
-        )
-        self._reception.write(dataset)
-
-
-def _named(meta: FileMeta, dataset: bytes, *, whole: bool) -> tuple[str, str]:
-    """SOP class and instance by the data set, whatever group 2 says: real files disagree with theirs.
-
-    By group 2 where the data set does not name them, or not in the beginning that has arrived.
-    """
-    try:
-        header = scan(dataset, meta.transfer_syntax_uid, complete=whole)
-    except NeedMoreData:
-        return meta.sop_class_uid, meta.sop_instance_uid
-    return header.text(SOP_CLASS_UID) or meta.sop_class_uid, header.text(SOP_INSTANCE_UID) or meta.sop_instance_uid

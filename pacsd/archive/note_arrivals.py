@@ -5,7 +5,7 @@ in the spool: repair admits it once more, and everything here may be done twice.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ class Admitting(Protocol):
     def admit(
         self, arrival: Arrival, durable: Callable[[], None] | None = None, *, again: bool = False
     ) -> Stored: ...
+    def admit_all(self, arrivals: Sequence[Arrival], durable: Callable[[], None]) -> list[Stored | PacsdError]: ...
 
 
 class NoteIndex(Protocol):
@@ -87,6 +88,26 @@ class NoteArrivals:
         if note is None:
             return self._arrivals.admit(arrival, again=again)
         return self._admit_note(_Said(_owner(arrival), arrival, note), again=again)
+
+    def admit_all(self, arrivals: Sequence[Arrival], durable: Callable[[], None]) -> list[Stored | PacsdError]:
+        """As Arrivals.admit_all: the others together, then the Key Object Selections one by one."""
+        others = [one for one in arrivals if one.sop_class_uid != KEY_OBJECT_SELECTION]
+        if len(others) == len(arrivals):
+            return self._arrivals.admit_all(arrivals, durable)
+        try:
+            durable()
+        except PacsdError as error:
+            return [error] * len(arrivals)
+        answers = iter(self._arrivals.admit_all(others, _done) if others else ())
+        return [
+            self._answered(one) if one.sop_class_uid == KEY_OBJECT_SELECTION else next(answers) for one in arrivals
+        ]
+
+    def _answered(self, arrival: Arrival) -> Stored | PacsdError:
+        try:
+            return self.admit(arrival)
+        except PacsdError as error:
+            return error
 
     def _read(self, arrival: Arrival) -> RejectionNote | None:
         try:
@@ -175,6 +196,10 @@ def _reject_fact(said: _Said, study: str, below: Mapping[str, list[str]]) -> dic
         "fact": FactKind.REJECT.value, "organisation": said.organisation, "study": study, "series": below,
         "code": said.note.code, "note": said.arrival.sop_instance_uid, "awaited": True,
     }  # fmt: skip
+
+
+def _done() -> None:
+    """They are durable already."""
 
 
 def _owner(arrival: Arrival) -> str:

@@ -62,12 +62,13 @@ class Archive:
         self.spool.close()
 
 
-def open_archive(settings: Settings, dsn: str, *, readers: int = 4) -> Archive:
+def open_archive(settings: Settings, dsn: str, *, readers: int = 4, statement_timeout_s: float = 0.0) -> Archive:
     """The archive of the settings over the database at `dsn`, for this process; `readers` connections to read with.
 
+    A statement of these that takes longer than `statement_timeout_s` (0: any) fails with UNAVAILABLE.
     Raises PacsdError UNAVAILABLE if the database does not answer.
     """
-    read_pool = pool(dsn, min_size=1, max_size=readers)
+    read_pool = pool(dsn, min_size=1, max_size=readers, statement_timeout_s=statement_timeout_s)
     ingest_pool = pool(dsn, min_size=0, max_size=2, synchronous_commit="off")
     keys = organisations.register(
         read_pool, [(one.code, one.name, one.assigning_authority) for one in settings.organisations]

@@ -2,6 +2,7 @@
 
 from pacsd.blobs.local import LocalBlobs
 from pacsd.blobs.port import BlobInfo, BlobReader, BlobStore, BlobWriter
-from pacsd.blobs.spool import Spool, SpoolWriter
+from pacsd.blobs.spool import Spool
+from pacsd.blobs.spool_writer import SpoolWriter
 
 __all__ = ["BlobInfo", "BlobReader", "BlobStore", "BlobWriter", "LocalBlobs", "Spool", "SpoolWriter"]

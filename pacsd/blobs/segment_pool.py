@@ -59,19 +59,28 @@ class SegmentPool:
 
         Raises PacsdError UNAVAILABLE, MALFORMED.
         """
+        segment = self.borrow(organisation)
+        return None if segment is None else SegmentWriter(self, segment, self._space)
+
+    def borrow(self, organisation: str) -> Segment | None:
+        """A segment for one writer at a time, until it is given back or retired; None, and raises, as `create`."""
         segment = self._lend(organisation)
-        if segment is None:
-            try:
-                segment = self._new(organisation) if self._may_open() else None
-            except BaseException as error:
-                self._returned()
-                if isinstance(error, PacsdError) and error.fault is Fault.FULL:
-                    return None
-                raise
-            if segment is None:
-                self._returned()
+        if segment is not None:
+            return segment
+        try:
+            segment = self._new(organisation) if self._may_open() else None
+        except BaseException as error:
+            self._returned()
+            if isinstance(error, PacsdError) and error.fault is Fault.FULL:
                 return None
-        return SegmentWriter(self, segment, self._space)
+            raise
+        if segment is None:
+            self._returned()
+        return segment
+
+    def sync(self, segment: Segment) -> None:
+        """Make what was written into it durable. Raises OSError."""
+        os.fdatasync(segment.descriptor)
 
     def give_back(self, segment: Segment, length_bytes: int | None) -> None:
         """A writer is done with it; `length_bytes` of what it committed."""
@@ -80,7 +89,7 @@ class SegmentPool:
             self._used_at = time.monotonic()
             if length_bytes is not None:
                 self._last_bytes[segment.organisation] = length_bytes
-            if not self._closed.is_set() and self._has_room(segment):
+            if not self._closed.is_set() and self.has_room(segment):
                 self._free[segment.organisation].append(segment)
                 return
         os.close(segment.descriptor)
@@ -128,7 +137,7 @@ class SegmentPool:
             free = self._free.get(organisation, [])
             while free:
                 segment = free.pop()
-                if self._has_room(segment):
+                if self.has_room(segment):
                     return segment
                 os.close(segment.descriptor)
         return None
@@ -137,7 +146,7 @@ class SegmentPool:
         with self._lock:
             return self._lent + sum(map(len, self._free.values())) <= _MOST_OPEN
 
-    def _has_room(self, segment: Segment) -> bool:
+    def has_room(self, segment: Segment) -> bool:
         """Whether an object somewhat larger than the last one fits."""
         last = self._last_bytes.get(segment.organisation, 0)
         return segment.room_bytes >= min(max(_LEAST_ROOM_BYTES, last + last // 8), self._segment_bytes // 2)

@@ -35,6 +35,9 @@ class Segment:
 class Lender(Protocol):
     """Who gets the segment back."""
 
+    def sync(self, segment: Segment) -> None:
+        """The record that begins at the segment's end is whole: make it durable, or see to it later. Raises OSError."""
+
     def give_back(self, segment: Segment, length_bytes: int | None) -> None:
         """It may be lent again; `length_bytes` of the blob, if one was committed."""
 
@@ -93,14 +96,15 @@ class SegmentWriter:
             yield piece
 
     def commit(self) -> BlobInfo:
-        """The bytes are durable on return, as the segment's name has been since before the first of them.
+        """The bytes are durable on return, as the segment's name has been since before the first of them, unless the
+        lender sees to it later.
 
         After a failed sync the segment takes nothing more, and its last record is none. Raises PacsdError UNAVAILABLE.
         """
         segment, now = self._open(), time.time()
         try:
             os.pwrite(segment.descriptor, head(segment.name, self.size_bytes, now) + self._first, segment.end)
-            os.fdatasync(segment.descriptor)
+            self._lender.sync(segment)
         except OSError as error:
             with contextlib.suppress(OSError):       # what is told to have failed should not be found by a repair
                 os.pwrite(segment.descriptor, bytes((DEAD,)), segment.end + STATE_AT)

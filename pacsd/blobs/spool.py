@@ -6,13 +6,11 @@ from pathlib import Path
 
 from pacsd.blobs.free_space import FreeSpace
 from pacsd.blobs.local import make_durable_root
-from pacsd.blobs.port import BlobInfo
 from pacsd.blobs.scratch import Scratch
 from pacsd.blobs.segment_pool import SegmentPool
-from pacsd.blobs.segment_writer import SegmentWriter
-from pacsd.blobs.spool_files import BUCKET_FILES, BUCKET_S, FileWriter, SpoolFiles
-
-_COPY_BYTES = 1 << 20
+from pacsd.blobs.spool_batch import SpoolBatch
+from pacsd.blobs.spool_files import BUCKET_FILES, BUCKET_S, SpoolFiles
+from pacsd.blobs.spool_writer import SpoolWriter
 
 
 class Spool:
@@ -45,11 +43,15 @@ class Spool:
             else None
         )
 
-    def create(self, organisation: str) -> "SpoolWriter":
+    def create(self, organisation: str) -> SpoolWriter:
         """Begin an object of this organisation code. Raises PacsdError FULL, UNAVAILABLE, MALFORMED."""
         self.space.take(0)
         writer = None if self._segments is None else self._segments.create(organisation)
         return SpoolWriter(self._files, organisation, writer or self._files.create(organisation))
+
+    def batch(self) -> SpoolBatch:
+        """Room for objects that become durable together."""
+        return SpoolBatch(self._files, self._segments, self.space)
 
     def scratch(self) -> Scratch:
         """Room for the parts of objects that are put together later. Raises PacsdError FULL, UNAVAILABLE."""
@@ -73,51 +75,3 @@ class Spool:
         self._files.close()
         if self._segments is not None:
             self._segments.close()
-
-
-class SpoolWriter:
-    """One object on its way in. Its `key` is final once nothing more is written."""
-
-    __slots__ = ("_files", "_organisation", "_writer")
-
-    def __init__(self, files: SpoolFiles, organisation: str, writer: FileWriter | SegmentWriter) -> None:
-        self._files = files
-        self._organisation = organisation
-        self._writer = writer
-
-    @property
-    def key(self) -> str:
-        """The blob's key."""
-        return self._writer.key
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Append. Raises PacsdError FULL, UNAVAILABLE; the caller then aborts."""
-        writer = self._writer
-        if isinstance(writer, SegmentWriter) and len(data) > writer.room_bytes:
-            writer = self._move_out(writer)
-        writer.write(data)
-
-    def patch(self, offset_bytes: int, data: bytes) -> None:
-        """Overwrite bytes already written, before `commit`."""
-        self._writer.patch(offset_bytes, data)
-
-    def commit(self) -> BlobInfo:
-        """Bytes and name are durable on return. Raises PacsdError UNAVAILABLE; the object is gone then."""
-        return self._writer.commit()
-
-    def abort(self) -> None:
-        """Remove the object; nothing happens after `commit` or a former `abort`."""
-        self._writer.abort()
-
-    def _move_out(self, writer: SegmentWriter) -> FileWriter:
-        """A file of its own for an object that turns out too large for what its segment has left."""
-        file = self._files.create(self._organisation)
-        try:
-            for piece in writer.written(_COPY_BYTES):
-                file.write(piece)
-        except BaseException:
-            file.abort()
-            raise
-        writer.abort()
-        self._writer = file
-        return file

@@ -10,26 +10,26 @@ class FragmentLeaps:
     """Reads the heads of fragments, whatever pieces they come in, and nothing between them.
 
     `reaches` is where the last fragment seen ends by its own length: a data set that ends before is not all there.
-    What is no fragment ends the leaping, be it the delimitation or an error that is for others to judge.
+    What is no fragment ends the leaping, as `ended` says: the delimitation, or an error that is for others to judge.
     """
 
     def __init__(self, offset_bytes: int) -> None:
         self.reaches = offset_bytes
         self._carry = b""                # of a head that two pieces share, from `reaches` on
-        self._ended = False
+        self.ended = False
 
     def feed(self, data: Bytes, start: int) -> None:
         """The bytes from offset `start` on; they may overlap what was fed before, but leave nothing out."""
         end = start + len(data)
-        while not self._ended and self.reaches + _HEAD_BYTES <= end:
+        while not self.ended and self.reaches + _HEAD_BYTES <= end:
             head = self._from(data, start)[:_HEAD_BYTES]
             length = int.from_bytes(head[4:], "little")
             self._carry = b""
             if head[:4] != _ITEM or length == UNDEFINED:
-                self._ended = True
+                self.ended = True
                 return
             self.reaches += _HEAD_BYTES + length
-        if not self._ended and self.reaches < end:
+        if not self.ended and self.reaches < end:
             self._carry = self._from(data, start)
 
     def _from(self, data: Bytes, start: int) -> bytes:

@@ -35,11 +35,13 @@ def pool(
     max_size: int = 4,
     synchronous_commit: SynchronousCommit = "on",
     timeout_s: float = 10.0,
+    statement_timeout_s: float = 0.0,
 ) -> Pool:
     """An opened pool of autocommit connections that act as `pacsd_app`, which owns nothing.
 
-    Connections are made in the background; `timeout_s` bounds the wait for a free one. Every one is checked
-    before it is lent, so that a PostgreSQL restart costs a reconnection and not an error.
+    Connections are made in the background; `timeout_s` bounds the wait for a free one, `statement_timeout_s` that for a
+    statement's answer (0: nothing does). Every one is checked before it is lent, so that a PostgreSQL restart costs a
+    reconnection and not an error.
     """
     made: Pool = ConnectionPool(
         dsn,
@@ -47,7 +49,7 @@ def pool(
         max_size=max_size,
         timeout=timeout_s,
         kwargs={"autocommit": True, "prepare_threshold": _NEVER, "application_name": "pacsd"},
-        configure=lambda connection: _configure(connection, synchronous_commit),
+        configure=lambda connection: _configure(connection, synchronous_commit, statement_timeout_s),
         check=_check,
         open=True,
         name="pacsd-index",
@@ -91,6 +93,8 @@ def translate(error: psycopg.Error) -> PacsdError:
     """A driver's error in our terms."""
     if isinstance(error, errors.DiskFull):
         return PacsdError(Fault.FULL, "no room left in the index")
+    if isinstance(error, errors.QueryCanceled):
+        return PacsdError(Fault.UNAVAILABLE, "the index took too long; ask for less, or later")
     if isinstance(error, psycopg.OperationalError):    # PoolTimeout is one
         return _unavailable()
     return PacsdError(Fault.INTERNAL, f"the index refused a statement ({error.sqlstate})")
@@ -107,7 +111,7 @@ def retried(pool: Pool, work: Callable[[Connection], T]) -> T:
         try:
             with pool.connection() as connection:
                 return work(connection)
-        except PoolTimeout:
+        except (PoolTimeout, errors.QueryCanceled):          # the same statement would take as long again
             raise
         except psycopg.OperationalError:
             log.info("lost a database connection, trying another")
@@ -115,10 +119,13 @@ def retried(pool: Pool, work: Callable[[Connection], T]) -> T:
                 return work(connection)
 
 
-def _configure(connection: Connection, synchronous_commit: str) -> None:
+def _configure(connection: Connection, synchronous_commit: str, statement_timeout_s: float) -> None:
     set_json_loads(orjson.loads, connection)
     connection.execute("set role pacsd_app")
     connection.execute("select set_config('synchronous_commit', %s, false)", (synchronous_commit,))
+    if statement_timeout_s:
+        milliseconds = str(max(1, round(statement_timeout_s * 1000)))
+        connection.execute("select set_config('statement_timeout', %s, false)", (milliseconds,))
     connection.execute("set jit = off")                # compiling costs more than these statements take
 
 

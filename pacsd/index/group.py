@@ -65,6 +65,23 @@ class Group(Generic[T]):
         if leads or ticket.leads:
             self._lead(ticket)
 
+    def run_all(self, tickets: Sequence[T]) -> None:
+        """The same for several tickets of one thread, which stay together as far as the limit allows."""
+        with self._mutex:
+            self._queue.extend(tickets)
+            leads, self._led = not self._led, True
+            for ticket in () if leads else tickets:
+                ticket.will_wait()
+        if leads:
+            tickets[0].leads = True
+        else:
+            for ticket in tickets:
+                ticket.meanwhile()
+        for ticket in tickets:
+            ticket.wait()
+            if ticket.leads:
+                self._lead(ticket)
+
     def _lead(self, own: T) -> None:
         with self._mutex:
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]

@@ -102,6 +102,26 @@ class _Waiting(Ticket):
         raise self.answer or PacsdError(Fault.INTERNAL, "the index gave no answer")
 
 
+class _Once:
+    """A call for several who wait for it: made by the first of them; all get its error."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call: Callable[[], None] | None = call
+        self._error: Exception | None = None
+        self._mutex = threading.Lock()
+
+    def __call__(self) -> None:
+        with self._mutex:
+            call, self._call = self._call, None
+            try:
+                if call is not None:
+                    call()
+            except Exception as error:
+                self._error = error
+        if self._error is not None:
+            raise self._error
+
+
 class _NotDurableError(Exception):
     """An object of the batch did not become durable; the others are to be tried again without it."""
 
@@ -173,6 +193,22 @@ class Ingest:
         waiting = _Waiting(arrival, durable)
         self._group.run(waiting)
         return waiting.result()
+
+    def store_all(self, arrivals: Sequence[Arrival], durable: Callable[[], None]) -> list[Stored | PacsdError]:
+        """The same for arrivals that become durable together: an answer for each, in order.
+
+        Where `durable` fails, none becomes visible.
+        """
+        once = _Once(durable)
+        answers: list[_Waiting | PacsdError] = []
+        for arrival in arrivals:
+            try:
+                answers.append(_Waiting(arrival, once))
+            except PacsdError as error:
+                answers.append(error)
+        if waiting := [one for one in answers if isinstance(one, _Waiting)]:
+            self._group.run_all(waiting)
+        return [one if isinstance(one, PacsdError) else one.answer or _lost() for one in answers]
 
     def store_many(self, arrivals: Iterable[Arrival]) -> list[Stored | PacsdError]:
         """The same for rebuild and import: an answer for each, in order; a bad object fails no other."""

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pacsd.web.addresses import DICOM_WEB, uid
-from pacsd.web.pages import IMMUTABLE, NO_CACHE, accepts_gzip, compressed_headers
+from pacsd.web.content_coding import accepts_gzip
+from pacsd.web.pages import IMMUTABLE, NO_CACHE, compressed_headers
 from pacsd.web.problem import HttpError
 from pacsd.web.services import Services
 

@@ -2,11 +2,15 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from pacsd.web.joined_writes import JoinedWrites
+from pacsd.web.large_body import LARGE_BYTES, LargeBody
+from pacsd.web.neighbours import Desk
 from pacsd.web.server_limits import ServerLimits
 
 _log = logging.getLogger("pacsd.web")
@@ -15,8 +19,12 @@ _log = logging.getLogger("pacsd.web")
 class LimitedHttp(HttpToolsProtocol):
     """uvicorn's protocol, which has no such bounds. What is refused is closed."""
 
-    def __init__(self, limits: ServerLimits, *arguments: Any, **named: Any) -> None:
+    def __init__(self, limits: ServerLimits, desk: Desk | None, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self._desk = desk
+        self._at_work = False
+        self._stays = False                  # with this process
+        self.was_handed_on = False
         self.access_log = False              # uvicorn's own would hold query strings, which hold names
         self._limits = limits
         self._header_bytes = 0               # of the current request, trailers included
@@ -24,9 +32,17 @@ class LimitedHttp(HttpToolsProtocol):
         self._silent_bytes = 0               # taken in since the parser last had something to say
         self._moved = False
         self._deadline: asyncio.TimerHandle | None = None
+        self._large: LargeBody | None = None     # the body that comes at present, if it is large
 
     def connection_made(self, transport: Any) -> None:
         """The client has so long for its first headers."""
+        if self._goes_on(transport):
+            transport.abort()                # without a word: the connection itself lives on elsewhere
+            return
+        self._stays = True
+        self._works(True)
+        if self._desk is not None and self.was_handed_on:
+            self._desk.arrived()
         super().connection_made(transport)
         self._joined = JoinedWrites(self.transport)
         self.transport: Any = self._joined
@@ -34,6 +50,9 @@ class LimitedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
+        if not self._stays:
+            return
+        self._works(False)
         self._disarm()
         super().connection_lost(exc)
 
@@ -45,16 +64,22 @@ class LimitedHttp(HttpToolsProtocol):
         super().data_received(data)
         self._silent_bytes = 0 if self._moved else self._silent_bytes + len(data)
         self._is_small(self._silent_bytes)
+        if self._large is not None and self._large.left_bytes:
+            self._hand_over(self._large)     # it reads until all of it has come
 
     def handle_websocket_upgrade(self) -> None:
         """The connection is a WebSocket's from here."""
         self.transport = self._joined.transport
+        self._works(False)
         super().handle_websocket_upgrade()
 
     def on_response_complete(self) -> None:
         """An answer is over, with a body or without."""
         self._joined.flush()
+        self._works(bool(self.pipeline))
         super().on_response_complete()
+        if self._large is not None and self._deadline is None:
+            self._arm()                      # the rest of a body that nobody reads has to come within the same time
 
     def on_message_begin(self) -> None:
         """Another request."""
@@ -77,19 +102,56 @@ class LimitedHttp(HttpToolsProtocol):
         if self._hosts > 1 or (self._hosts == 0 and self.parser.get_http_version() == "1.1"):
             self._refuse(b"400 Bad Request")
             return
+        self._works(True)
+        before = self.cycle
         super().on_headers_complete()
+        length_bytes = _declared_length(self.headers)
+        if length_bytes >= LARGE_BYTES and self.cycle is not before and (before is None or before.response_complete):
+            self._large = LargeBody(self, length_bytes, self._body_came)
+            self.cycle.receive = self._large.receive  # type: ignore[method-assign, assignment]
 
     def on_body(self, body: bytes) -> None:
         """Part of the body."""
         self._moved = True
-        if not self.transport.is_closing():
+        if self._large is not None:
+            self._large.append(body)
+        elif not self.transport.is_closing():
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The end of the body."""
         self._moved = True
+        self._large = None
         if not self.transport.is_closing():
             super().on_message_complete()
+
+    def _body_came(self) -> None:
+        """The connection is this protocol's again, at the beginning of another request."""
+        self._large = None
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._hand_over(self)
+        if not self.cycle.response_complete:
+            self.cycle.more_body = False
+
+    def _hand_over(self, protocol: asyncio.BaseProtocol) -> None:
+        if not self.transport.is_closing():
+            transport = self._joined.transport
+            transport.pause_reading()        # how a transport reads follows from the protocol it begins with
+            transport.set_protocol(protocol)
+            if not self.flow.read_paused:
+                transport.resume_reading()
+
+    def _goes_on(self, transport: Any) -> bool:
+        if self._desk is None or self.was_handed_on:
+            return False
+        return self._desk.hand_on(transport.get_extra_info("socket").fileno())
+
+    def _works(self, works: bool) -> None:
+        """Whether the connection has a request, or is new and will have one."""
+        if self._desk is not None and works is not self._at_work:
+            self._at_work = works
+            self._desk.work(1 if works else -1)
 
     def _is_small(self, size_bytes: int) -> bool:
         if size_bytes <= self._limits.max_header_bytes:
@@ -113,3 +175,10 @@ class LimitedHttp(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int:
+    """Content-Length, where that and nothing else says how long the body is (RFC 9112 6.3); else 0."""
+    fields = dict(headers)
+    length = fields.get(b"content-length", b"")
+    return int(length) if length.isdigit() and b"transfer-encoding" not in fields else 0

@@ -44,10 +44,8 @@ async def frames(services: Services, request: Request) -> Response:
     asked = parameters_of(request)
     numbers = frame_numbers(request.path_params["frames"])
     uids = uid(request, "study"), uid(request, "series"), uid(request, "instance")
-    [(found, offered)], _ = await services.picture_threads.run(_found, services, uids)
-    form = negotiate(request, representations(offered, single=len(numbers) == 1))
-    made = await services.picture_threads.run(found.frames, numbers, form.media_type, asked)
-    return await answer(services, request, made, form)
+    begun = await services.picture_threads.run(_opened_frames, services, request, uids, numbers, asked)
+    return _answered(services, request, begun)
 
 
 def parameters_of(request: Request) -> Parameters:
@@ -126,6 +124,17 @@ def _opened(services: Services, request: Request, uids: Sequence[str], asked: Pa
     form, made = wanted[0][1], _each(wanted, asked)
     first, pieces = _begun(made, read=not form.multipart)
     return _Begun(first, pieces, made, form, partial=len(wanted) < len(by_types))
+
+
+def _opened_frames(
+    services: Services, request: Request, uids: Sequence[str], numbers: Sequence[int], asked: Parameters
+) -> _Begun:
+    """The same for frames of one instance."""
+    [(found, offered)], _ = _found(services, uids)
+    form = negotiate(request, representations(offered, single=len(numbers) == 1))
+    made = found.frames(numbers, form.media_type, asked)
+    first, pieces = _begun(made, read=not form.multipart)
+    return _Begun(first, pieces, made, form, partial=False)
 
 
 def _found(services: Services, uids: Sequence[str]) -> tuple[list[tuple[Renderable, tuple[str, ...]]], bool]:

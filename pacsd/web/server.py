@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from pacsd.web.limited_http import LimitedHttp
 from pacsd.web.limited_websocket import LimitedWebSocket
+from pacsd.web.neighbours import Desk
 from pacsd.web.server_limits import ServerLimits
 
 __all__ = ["ServerLimits", "Stop", "listening_socket", "run"]
@@ -52,9 +53,11 @@ def run(
     *,
     stop: Stop,
     limits: ServerLimits | None = None,
+    desk: Desk | None = None,
 ) -> None:
     """Serve until `stop` is set, then let running requests finish within the grace period. Closes the socket.
 
+    With a `desk` connections are shared out among the processes that have one.
     Signals are the caller's business. Nothing is logged per request: paths and queries hold UIDs and names.
     """
     limits = limits or ServerLimits()
@@ -62,8 +65,8 @@ def run(
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)     # accepted sockets inherit it
     config = uvicorn.Config(
         app,
-        http=_with(LimitedHttp, limits),
-        ws=_with(LimitedWebSocket, limits),
+        http=_protocol(LimitedHttp, limits, desk),
+        ws=_protocol(LimitedWebSocket, limits),
         ws_max_size=limits.max_message_bytes,
         ws_ping_interval=limits.ping_interval_s,
         ws_ping_timeout=limits.ping_interval_s,
@@ -79,7 +82,7 @@ def run(
         timeout_keep_alive=limits.keep_alive_timeout_s,
         timeout_graceful_shutdown=max(1, round(limits.grace_s)),
     )
-    server = _Server(config, stop)
+    server = _Server(config, stop, desk)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[listening]))
 
@@ -87,9 +90,24 @@ def run(
 class _Server(uvicorn.Server):
     """uvicorn's server, stopped by an event instead of by signals."""
 
-    def __init__(self, config: uvicorn.Config, stop: Stop) -> None:
+    def __init__(self, config: uvicorn.Config, stop: Stop, desk: Desk | None) -> None:
         super().__init__(config)
         self._stop = stop
+        self._desk = desk
+        self._arriving: set[asyncio.Task[Any]] = set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and take what others hand on."""
+        await super().startup(sockets)
+        if self._desk is not None:
+            asyncio.get_running_loop().add_reader(self._desk.fileno(), self._take, self._desk)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take nothing more, and finish."""
+        if self._desk is not None:
+            self._desk.leave()
+            asyncio.get_running_loop().remove_reader(self._desk.fileno())
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -98,9 +116,33 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second."""
+        if self._desk is not None:
+            self._desk.alive()
         return self._stop.is_set() or await super().on_tick(counter)
 
 
-def _with(protocol: type[LimitedHttp] | type[LimitedWebSocket], limits: ServerLimits) -> Any:
+    def _take(self, desk: Desk) -> None:
+        loop = asyncio.get_running_loop()
+        for connection in desk.take():
+            task = loop.create_task(self._connect(desk, connection))
+            self._arriving.add(task)
+            task.add_done_callback(self._arriving.discard)
+
+    async def _connect(self, desk: Desk, connection: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._handed_on, connection)
+        except OSError:                              # the client is gone already
+            desk.arrived()
+
+    def _handed_on(self) -> LimitedHttp:
+        """A protocol for a connection that another process accepted; it goes no further."""
+        protocol: LimitedHttp = self.config.http_protocol_class(  # type: ignore[call-arg, assignment]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        protocol.was_handed_on = True
+        return protocol
+
+
+def _protocol(protocol: Callable[..., Any], *arguments: object) -> Any:
     """A protocol as uvicorn calls it."""
-    return partial(protocol, limits)
+    return partial(protocol, *arguments)

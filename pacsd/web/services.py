@@ -161,6 +161,17 @@ class Reception(Protocol):
     def abort(self) -> None: ...
 
 
+class Batch(Protocol):
+    """Part 10 files of one sender that become durable, and visible, together."""
+
+    def receive_part10(self, *, study_instance_uid: str | None = None) -> Any: ...
+    def add(self, reception: Any) -> None: ...
+    def commit(self) -> Sequence[Any]:
+        """Accepted, or PacsdError, for each file that was added."""
+
+    def abort(self) -> None: ...
+
+
 class Scratch(Protocol):
     """Room on the disk, appended to and read back by where things stand."""
 
@@ -177,6 +188,7 @@ class Ingest(Protocol):
 
     def scratch(self) -> Scratch: ...
     def receive_part10(self, peer: Peer, *, study_instance_uid: str | None = None) -> Any: ...
+    def batch(self, peer: Peer) -> Batch: ...
 
 
 class Rendition(Protocol):
@@ -280,7 +292,10 @@ class WebLimits:
     upload_stall_s: float = 60.0              # without a byte from the client
     min_upload_bytes_per_s: float = 256.0     # on an average of upload_stall_s
     download_stall_s: float = 120.0           # without a byte taken by the client
-    commits_in_flight: int = 16               # of one store request
+    commits_in_flight: int = 16               # of one store request of metadata
+    batches_in_flight: int = 3                # of one store request of files
+    batch_bytes: int = 4 << 20                # about so much becomes durable with one flush of the disk
+    batch_files: int = 64                     # or so many small files
     max_dataset_bytes: int = 1 << 20          # of a data set sent as JSON or XML
     max_channels: int = 1_500                 # open event channels of one process
     multipart: Limits = field(default_factory=Limits)

@@ -19,8 +19,9 @@ from pacsd.web.media_types import DICOM, DICOM_JSON, DICOM_XML, MULTIPART_RELATE
 from pacsd.web.multipart import Event, MultipartReader, PartData, PartEnd, PartStart, boundary_of
 from pacsd.web.problem import HttpError
 from pacsd.web.request_body import arriving
-from pacsd.web.services import Ingest, Reception, Services
-from pacsd.web.store_commits import Commits, named
+from pacsd.web.services import Ingest, Services
+from pacsd.web.store_commits import Commits
+from pacsd.web.store_files import FileBatch, FilesWriter
 from pacsd.web.store_metadata import Assembly
 from pacsd.web.store_response import OFFERS, Outcome, failed, response
 
@@ -124,10 +125,13 @@ class _Upload(ABC):
 
     def __init__(self, services: Services) -> None:
         self._threads = services.threads
-        self._commits = Commits(services)
+        self._commits = self._committing(services)
         self._waiting: list[Event] = []
         self._waiting_bytes = 0
         self._running: asyncio.Task[None] | None = None
+
+    def _committing(self, services: Services) -> Commits:
+        return Commits(services.threads, services.limits.commits_in_flight)
 
     async def take(self, events: Iterable[Event]) -> None:
         """Parts, as the reader finds them."""
@@ -176,7 +180,16 @@ class _Files(_Upload):
 
     def __init__(self, services: Services, ingest: Ingest, peer: Peer, study: str | None) -> None:
         super().__init__(services)
-        self._writer = _Writer(ingest, peer, study)
+        self._writer = FilesWriter(ingest, peer, study, services.limits)
+
+    def _committing(self, services: Services) -> Commits:
+        return Commits(services.threads, services.limits.batches_in_flight)
+
+    async def finish(self) -> list[Outcome]:
+        await self._turn()
+        await self._settled()
+        await self._commit(await self._threads.commit(self._writer.finish))
+        return await self._commits.finish()
 
     async def give_up(self) -> list[Outcome]:
         try:
@@ -185,8 +198,11 @@ class _Files(_Upload):
             await self._threads.commit(self._writer.abort)
 
     async def _apply(self, events: list[Event]) -> None:
-        for reception, outcome in await self._threads.commit(self._writer.apply, events):
-            await self._commits.add(reception, outcome)
+        await self._commit(await self._threads.commit(self._writer.apply, events))
+
+    async def _commit(self, batches: Sequence[FileBatch]) -> None:
+        for batch in batches:
+            await self._commits.begin(batch.commit, len(batch))
 
 
 class _Metadata(_Upload):
@@ -218,52 +234,3 @@ class _Metadata(_Upload):
 
     async def _apply(self, events: list[Event]) -> None:
         await self._threads.commit(self._assembly.apply, events)
-
-
-class _Writer:
-    """Applies events to receptions; synchronous, one call at a time."""
-
-    def __init__(self, ingest: Ingest, peer: Peer, study: str | None) -> None:
-        self._receive = ingest.receive_part10
-        self._peer = peer
-        self._study = study
-        self._current: Reception | None = None
-        self._refused: Outcome | None = None
-
-    def apply(self, events: Sequence[Event]) -> list[tuple[Reception | None, Outcome | None]]:
-        """What became complete: a reception to commit, or why there is none."""
-        complete: list[tuple[Reception | None, Outcome | None]] = []
-        for event in events:
-            if isinstance(event, PartData):
-                self._write(event.data)
-            elif isinstance(event, PartStart):
-                self._open(event)
-            else:
-                complete.append((self._current, self._refused))
-                self._current = self._refused = None
-        return complete
-
-    def abort(self) -> None:
-        """Forget the current part."""
-        if self._current is not None:
-            self._current.abort()
-            self._current = None
-
-    def _open(self, start: PartStart) -> None:
-        kind, _ = media_type(start.headers.get("content-type", DICOM))
-        if kind != DICOM:
-            self._refused = failed(PacsdError(Fault.MALFORMED, "a part is not application/dicom"))
-            return
-        try:
-            self._current = self._receive(self._peer, study_instance_uid=self._study)
-        except PacsdError as error:
-            self._refused = failed(error)
-
-    def _write(self, data: memoryview) -> None:
-        if self._current is None:
-            return
-        try:
-            self._current.write(data)
-        except PacsdError as error:
-            self._refused = failed(error, *named(self._current))
-            self.abort()

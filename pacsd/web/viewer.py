@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from pacsd.web.pages import IMMUTABLE, NO_CACHE, accepts_gzip, compressed_headers, page
+from pacsd.web.content_coding import accepts_gzip
+from pacsd.web.pages import IMMUTABLE, NO_CACHE, compressed_headers, page
 from pacsd.web.problem import HttpError
 from pacsd.web.services import Services
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
+from pacsd.archive.accepted import Accepted
 from pacsd.archive.alternate import Recoder
 from pacsd.archive.arrivals import Arrivals
 from pacsd.archive.collect import Collector
-from pacsd.archive.ingest import Accepted, Ingest
+from pacsd.archive.ingest import Ingest
 from pacsd.archive.journal import Journal
 from pacsd.archive.merge import Merger
 from pacsd.archive.note_arrivals import NoteArrivals

@@ -180,14 +180,16 @@ def received(tmp_path: Path, file: bytes, *, lost: int, piece: int) -> Fault | N
     ("lost", "fault"),
     [
         (0, None),
-        (16, None),                      # its last fragment is whole: only the delimitation is missing
+        (4, Fault.MALFORMED),            # in the middle of the delimitation
+        (8, Fault.MALFORMED),            # its last fragment is whole: only the delimitation is missing
         (20, Fault.MALFORMED),
         (3000, Fault.MALFORMED),
         (70_000, Fault.MALFORMED),
-        (90_000 + 24, None),             # between two fragments: which ones should follow is not told
+        (90_000 + 20, Fault.MALFORMED),
+        (90_000 + 16, Fault.MALFORMED),  # exactly between two fragments: which ones should follow is not told
     ],
 )
-def test_a_compressed_object_that_ends_inside_a_fragment_is_refused(
+def test_a_compressed_object_whose_fragments_do_not_end_is_refused(
     tmp_path: Path, lost: int, fault: Fault | None, piece: int
 ) -> None:
     file = compressed_object(study(8), fragments=(b"a" * 70_000, b"b" * 500, b"c" * 90_000))

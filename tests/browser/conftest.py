@@ -12,7 +12,7 @@ import pytest
 from pacsd.commands.viewer import PACKAGE, VERSION
 from tests.browser.studies import Studies, collect
 from tests.clients import require
-from tests.server import Server, remove_folder, scratch_folder
+from tests.server import Server, free_port, remove_folder, scratch_folder
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
 
@@ -30,6 +30,7 @@ class Served:
 
     server: Server
     studies: Studies
+    other_port: int                      # of an origin whose pages may ask
 
     @property
     def origin(self) -> str:
@@ -58,13 +59,15 @@ def served(data_folder: Path) -> Iterator[Served]:
     """A server with a CT, an MR, a multi-frame US, two SR and a PDF."""
     require("pdf2dcm")
     folder = scratch_folder("pacsd-browser-")
-    server = Server(folder / "data", config="[storage]\nquiet_s = 1.0\n")
+    other_port = free_port()
+    allowed = f'[web]\nallowed_origins = ["http://127.0.0.1:{other_port}"]\n'
+    server = Server(folder / "data", config=f"[storage]\nquiet_s = 1.0\n{allowed}")
     try:
         studies = collect(data_folder, folder / "files")
         server.start()
         brought = server.command("import", str(folder / "files"))
         assert brought.returncode == 0, brought.stdout
-        yield Served(server, studies)
+        yield Served(server, studies, other_port)
     finally:
         server.kill()
         remove_folder(folder)

@@ -85,6 +85,9 @@ def test_mr(ohif: Watched, viewer: Served) -> None:
     for step in range(1, 4):
         page.mouse.wheel(0, 100)
         page.wait_for_function(f"step => ({STATE})().index === step", arg=step)
+    page.evaluate("() => window.cornerstone.getEnabledElements()[0].viewport.setImageIdIndex(63)")      # of the head
+    drawn = f"() => ({STATE})().index === 63 && Math.max(...({SHADES})()) > 20"
+    page.wait_for_function(drawn, timeout=FIRST_MS)
     page.screenshot(path=artefact("ohif-mr"))
 
 

@@ -12,6 +12,7 @@ import httpx
 
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
+from pacsd.archive.batch import OneByOne
 from pacsd.archive.search import Query
 from pacsd.faults import Fault, PacsdError
 from pacsd.web.addresses import Addresses
@@ -303,6 +304,9 @@ class FakeArchive:
         reception = FakeReception(self.kept, study_instance_uid)
         self.receptions.append(reception)
         return reception
+
+    def batch(self, peer: Peer) -> OneByOne:
+        return OneByOne(self, peer)
 
 
 class FakeDirectory:

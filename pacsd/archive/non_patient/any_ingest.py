@@ -3,9 +3,11 @@
 from typing import Any
 
 from pacsd.access.directory import Peer
-from pacsd.archive.ingest import Expecting, Ingest, Part10Reception
+from pacsd.archive.ingest import Ingest
 from pacsd.archive.non_patient.models import MODEL_OF_CLASS
 from pacsd.archive.non_patient.service import NonPatientIngest
+from pacsd.archive.part10_reception import Expecting, Part10Reception
+from pacsd.codec.header import Header
 from pacsd.faults import PacsdError
 
 
@@ -40,14 +42,14 @@ class _Either:
 
     def expect(
         self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, *, source_ae: str | None = None,
-        study_instance_uid: str | None = None,
+        study_instance_uid: str | None = None, header: Header | None = None,
     ) -> None:  # fmt: skip
         """What comes."""
         if sop_class_uid in MODEL_OF_CLASS:
             self._chosen = self._other
         self._chosen.expect(
             sop_class_uid, sop_instance_uid, transfer_syntax_uid, source_ae=source_ae,
-            study_instance_uid=study_instance_uid,
+            study_instance_uid=study_instance_uid, header=header,
         )  # fmt: skip
 
     def write(self, data: bytes | bytearray | memoryview) -> None:

@@ -20,7 +20,7 @@ from pacsd.archive.received import read_receipt
 from pacsd.blobs.port import BlobStore
 from pacsd.blobs.ulid import Ulids
 from pacsd.codec.dicom_json import members
-from pacsd.codec.header import scan
+from pacsd.codec.header import Header, scan
 from pacsd.codec.part10 import FileMeta, Receipt, build_meta
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import non_patient as rows
@@ -100,7 +100,7 @@ class Reception:
 
     def expect(
         self, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, *, source_ae: str | None = None,
-        study_instance_uid: str | None = None,
+        study_instance_uid: str | None = None, header: Header | None = None,
     ) -> None:  # fmt: skip
         """What the envelope says; the data set has to agree."""
         self.sop_class_uid = sop_class_uid

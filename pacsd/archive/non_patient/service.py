@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
-from pacsd.archive.ingest import Part10Reception
+from pacsd.archive.batch import OneByOne
 from pacsd.archive.non_patient.models import MODEL_OF_CLASS, InformationModel, classes_of
 from pacsd.archive.non_patient.reception import Reception, Scratch, Wanted
 from pacsd.archive.non_patient.search import Search
+from pacsd.archive.part10_reception import Part10Reception
 from pacsd.archive.retrieve import InstanceRef
 from pacsd.blobs.port import BlobStore
 from pacsd.codec.dicom_json import members
@@ -46,6 +47,10 @@ class NonPatientIngest:
     def receive_part10(self, peer: Peer, *, study_instance_uid: str | None = None) -> Part10Reception:
         """Begin to receive a Part 10 file (PS3.18 12.5)."""
         return Part10Reception(self.reception(peer), study_instance_uid)
+
+    def batch(self, peer: Peer) -> OneByOne:
+        """Room for several files, each of which becomes durable by itself."""
+        return OneByOne(self, peer)
 
     def narrowed(self, models: tuple[InformationModel, ...], sop_instance_uid: str | None) -> "NonPatientIngest":
         """The same for one resource of the web."""

@@ -13,6 +13,7 @@ from pacsd.faults import Fault, PacsdError
 
 Box = tuple[float, float, float, float]
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+_REDUCING_GAP = 2.0                      # a much smaller picture is made of one at least twice its size
 _SQUARE = 0.01                           # ratios nearer to 1 than this are left alone
 
 
@@ -32,7 +33,7 @@ class Placement:
         whole = self.box == (0, 0, columns, rows)
         if not whole or self.width != columns or self.height != rows:
             resampled = Image.fromarray(np.ascontiguousarray(picture)).resize(
-                (self.width, self.height), Image.Resampling.BILINEAR, box=self.box
+                (self.width, self.height), Image.Resampling.BILINEAR, box=self.box, reducing_gap=_REDUCING_GAP
             )
             picture = np.asarray(resampled)
         if self.flip_horizontal:

@@ -9,7 +9,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag
 
 from pacsd.codec import walk
 from pacsd.codec.charset import decode_text
@@ -118,7 +118,7 @@ class ImageHeader:
         self._raw[tag] = vr, value
         if tag == _CHARACTER_SET:        # text is decoded here; what pydicom cannot read would cost it all values
             return
-        raw = RawDataElement(Tag(tag), vr, len(value), value, 0, self._implicit, True)
+        raw = RawDataElement(BaseTag(tag), vr, len(value), value, 0, self._implicit, True)
         self.dataset._dict[raw.tag] = raw      # as pydicom's own reader does: converted at first sight
 
     @cached_property
@@ -146,8 +146,8 @@ class ImageHeader:
 
     def macro(self, number: int, keyword: str) -> Dataset:
         """The functional group macro of a frame: its own, else the shared one, else the object (PS3.3 C.7.6.16)."""
-        shared = next(iter(items(self.dataset, "SharedFunctionalGroupsSequence")), Dataset())
-        for holder in (self.frame_groups(number), shared):
+        own = [self.frame_groups(number)] if self._per_frame else []
+        for holder in (*own, *items(self.dataset, "SharedFunctionalGroupsSequence")[:1]):
             for item in items(holder, keyword):
                 return item
         return self.dataset

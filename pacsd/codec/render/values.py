@@ -2,10 +2,14 @@
 
 import math
 from collections.abc import Iterable
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 
 from pacsd.codec.structure import vr_of
 
@@ -13,6 +17,7 @@ from pacsd.codec.structure import vr_of
 # none is longer than explicit VR can tell (PS3.5 7.1.2).
 _LONGEST_BYTES = dict.fromkeys(("OB", "OW", "SQ", "UN"), 64 << 20) | dict.fromkeys(("FD", "FL", "SS", "US"), 1 << 20)
 _MAX_TEXT_BYTES = 0xFFFE
+_PLAIN_TEXT, _PLAIN_NUMBERS = frozenset(("CS", "UI")), frozenset(("DS", "IS"))
 
 
 def longest_bytes(vr: str) -> int:
@@ -22,13 +27,17 @@ def longest_bytes(vr: str) -> int:
 
 def text(holder: Dataset, keyword: str) -> str:
     """The first value as text without padding, "" where there is none."""
-    value = _value(holder, keyword)
-    values = _several(value)
+    plain = _plain(holder, keyword, _PLAIN_TEXT)
+    values = _several(_value(holder, keyword)) if plain is None else [one for one in plain if one]
     return str(values[0]).strip(" \0") if values else ""
 
 
 def decimals(holder: Dataset, keyword: str) -> list[float]:
     """The values that are finite numbers; others end the list."""
+    with suppress(ValueError):                       # said otherwise than by plain numbers
+        plain = [float(one) for one in _plain(holder, keyword, _PLAIN_NUMBERS) or () if one]
+        if plain and all(map(math.isfinite, plain)):
+            return plain
     found = []
     for one in _several(_value(holder, keyword)):
         try:
@@ -77,12 +86,29 @@ def items(holder: Dataset, keyword: str) -> list[Dataset]:
     return [one for one in _several(value) if isinstance(one, Dataset)]
 
 
+@lru_cache(maxsize=1024)
+def _tag(keyword: str) -> BaseTag | None:
+    known = tag_for_keyword(keyword)
+    return None if known is None else BaseTag(known)
+
+
+def _plain(holder: Dataset, keyword: str, vrs: frozenset[str]) -> list[str] | None:
+    """The values of an element that nobody has looked at yet, if they are simple text: pydicom makes an object of each,
+    which takes ten times as long."""
+    tag = _tag(keyword)
+    raw = None if tag is None else holder._dict.get(tag)
+    if not isinstance(raw, RawDataElement) or raw.VR not in vrs or not raw.value or _is_endless(raw):
+        return None
+    return [one.strip(" \0") for one in raw.value.decode("ascii").split("\\")] if raw.value.isascii() else None
+
+
 def _value(holder: Dataset, keyword: str) -> Any:
     """None also for a value that is longer than it can be: made objects of, it would fill the memory."""
-    if keyword not in holder:
+    tag = _tag(keyword)
+    if tag is None or tag not in holder._dict:
         return None
     try:
-        return None if _is_endless(holder.get_item(keyword)) else holder.get(keyword)
+        return None if _is_endless(holder._dict[tag]) else holder[tag].value
     except Exception:  # pydicom's converters raise many things for values that are not of their VR
         return None
 

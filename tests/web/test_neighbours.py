@@ -1,0 +1,114 @@
+"""Processes that share a port share their connections out evenly."""
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from pacsd.web.neighbours import Neighbours
+from pacsd.web.server import ServerLimits, listening_socket, run
+from tests.web.fakes import Web
+from tests.web.test_server import read_all
+
+
+@contextmanager
+def two(neighbours: Neighbours) -> Iterator[tuple[int, list[Web]]]:
+    """Two servers on one port, each with a desk; the port, and their archives."""
+    webs, stop, port = [Web(), Web()], threading.Event(), 0
+    threads = []
+    for number, web in enumerate(webs):
+        listening = listening_socket("127.0.0.1", port)
+        port = listening.getsockname()[1]
+        named = {"stop": stop, "limits": ServerLimits(grace_s=2.0), "desk": neighbours.desk(number)}
+        threads.append(threading.Thread(target=run, args=(web.app, listening), kwargs=named))
+        threads[-1].start()
+    try:
+        while not all(neighbours.seen_at):
+            time.sleep(0.01)
+        yield port, webs
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+
+
+def counts(neighbours: Neighbours, total: int) -> list[int]:
+    """Connections at work, once there are so many."""
+    deadline = time.monotonic() + 10
+    while sum(neighbours.busy) != total and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return list(neighbours.busy)
+
+
+def test_connections_at_work_are_shared_out_and_all_are_answered() -> None:
+    with closing(Neighbours(2)) as neighbours, two(neighbours) as (port, webs):
+        connections = [http.client.HTTPConnection("127.0.0.1", port, timeout=10) for _ in range(12)]
+        for number, connection in enumerate(connections, 1):
+            connection.connect()
+            counts(neighbours, number)
+        assert counts(neighbours, 12) == [6, 6]
+        for number, connection in enumerate(connections):
+            connection.request("POST", "/dicom-web/studies", b"%d" % number, {"Content-Type": "application/dicom"})
+        assert [connection.getresponse().status for connection in connections] == [200] * 12
+        assert sorted(len(web.archive.kept) for web in webs) == [6, 6]
+        assert counts(neighbours, 0) == [0, 0]
+        for connection in connections:
+            connection.close()
+
+
+def test_idle_connections_do_not_count_and_those_that_are_used_again_do() -> None:
+    with closing(Neighbours(2)) as neighbours, two(neighbours) as (port, _):
+        idle = [http.client.HTTPConnection("127.0.0.1", port, timeout=10) for _ in range(6)]
+        for connection in idle:
+            connection.request("GET", "/health/live")
+            assert connection.getresponse().read()
+        assert counts(neighbours, 0) == [0, 0]
+        idle[0].putrequest("POST", "/dicom-web/studies")
+        idle[0].putheader("Content-Type", "application/dicom")
+        idle[0].putheader("Content-Length", "10")
+        idle[0].endheaders()
+        assert sorted(counts(neighbours, 1)) == [0, 1]
+        for connection in idle:
+            connection.close()
+        assert counts(neighbours, 0) == [0, 0]
+
+
+def test_nothing_is_handed_on_to_a_process_that_is_gone() -> None:
+    now = [100.0]
+    with (
+        closing(Neighbours(3, clock=lambda: now[0])) as neighbours,
+        closing(listening_socket("127.0.0.1", 0)) as connection,
+    ):
+        here, there, gone = (neighbours.desk(number) for number in range(3))
+        for desk in (here, there, gone):
+            desk.alive()
+        gone.leave()
+        here.work(2)
+        assert here.hand_on(connection.fileno())
+        assert here.hand_on(connection.fileno())
+        assert not here.hand_on(connection.fileno())             # two are on their way there
+        taken = there.take()
+        assert len(taken) == 2 and gone.take() == []
+        for one in taken:
+            there.arrived()
+            one.close()
+        assert here.hand_on(connection.fileno())                 # they are not at work yet, or done
+        now[0] += 5
+        assert not here.hand_on(connection.fileno())
+        successor = neighbours.desk(1)
+        assert [one.close() for one in successor.take()] == [None]
+
+
+def test_a_closed_connection_is_closed_for_the_client_wherever_it_went() -> None:
+    with closing(Neighbours(2)) as neighbours, two(neighbours) as (port, _):
+        first, second = (http.client.HTTPConnection("127.0.0.1", port, timeout=10) for _ in range(2))
+        for number, connection in enumerate((first, second), 1):
+            connection.connect()
+            counts(neighbours, number)
+        assert counts(neighbours, 2) == [1, 1]
+        for connection in (first, second):
+            connection.sock.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert read_all(connection.sock).startswith(b"HTTP/1.1 200 ")
+            connection.close()
+        assert counts(neighbours, 0) == [0, 0]
