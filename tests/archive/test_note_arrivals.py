@@ -366,3 +366,14 @@ def test_notes_and_images_at_once_leave_all_that_is_named_hidden(house: House, s
     house.pack_all()
     assert {sop_instance_uid(file) for file in files[:2]} <= sees(house, Rejected.KEEP)
     assert patient_of(house, UID)[0] == "MERGED2"
+
+
+def test_a_note_among_files_that_become_durable_together_takes_effect(house: House) -> None:
+    batch = house.ingest.batch(house.peer("east"))
+    for file in (image(1), note(1), image(2)):
+        reception = batch.receive_part10()
+        reception.write(file)
+        batch.add(reception)
+    answers = batch.commit()
+    assert [getattr(one, "outcome", one) for one in answers] == [Outcome.STORED] * 3
+    assert sees(house) == {SECOND}
