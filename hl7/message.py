@@ -126,7 +126,7 @@ class Message:
     def part(self, segments: Iterable[Segment]) -> "Message":
         """The same message as if it had only these of its segments, the header first."""
         other = object.__new__(Message)
-        other.raw, other.text, other.delimiters = self.raw, self.text, self.delimiters
+        other.raw, other.text, other.delimiters, other.lifted = self.raw, self.text, self.delimiters, self.lifted
         other.character_set, other.declared_character_set = self.character_set, self.declared_character_set
         other._segments = tuple(segments)
         return other

@@ -78,7 +78,7 @@ def pix_house(dsn: str, root: Path, **settings: Any) -> Iterator[PixHouse]:
         **settings,
     })  # fmt: skip
     with opened(dsn, root) as house:
-        exchange = Exchange(made, house.pool, house.journal, Directory(made, house.keys))
+        exchange = Exchange(made, house.pool, house.journal, Directory(made, house.keys), house.blobs)
         listener = Listener(exchange.reception(), host="127.0.0.1", port=0, limits=Limits())
         thread = threading.Thread(target=listener.serve, daemon=True)
         thread.start()

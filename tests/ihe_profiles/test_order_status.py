@@ -38,7 +38,7 @@ def house(database: str, tmp_path: Path) -> Iterator[House]:
 @pytest.fixture
 def exchange(house: House) -> Exchange:
     made = Settings(organisations=ORGANISATIONS, hl7_destinations=DESTINATIONS)
-    return Exchange(made, house.pool, house.journal, Directory(made, house.keys))
+    return Exchange(made, house.pool, house.journal, Directory(made, house.keys), house.blobs)
 
 
 def take(exchange: Exchange, message: str) -> None:

@@ -32,7 +32,7 @@ def house(database: str, tmp_path: Path) -> Iterator[House]:
 
 def exchange(house: House, **settings: object) -> Exchange:
     made = Settings(**{"organisations": ORGANISATIONS, **settings})  # type: ignore[arg-type]
-    return Exchange(made, house.pool, house.journal, Directory(made, house.keys))
+    return Exchange(made, house.pool, house.journal, Directory(made, house.keys), house.blobs)
 
 
 def mapped(house: House, folder: Path, mapping: str) -> Exchange:
