@@ -201,10 +201,10 @@ def test_what_is_no_date_is_refused_and_an_ae_without_the_service_gets_no_contex
 
 def test_a_worklist_of_more_than_a_page_is_answered_whole(hospital: Server) -> None:
     count = 1100
-    for begin in range(0, count, 500):
+    for begin in range(0, count, 100):
         say(hospital, "".join(
             orm("NW", placer=f"L{n}", accession=f"L{n}", modality="US", patient="LONG", only_order=n != begin)
-            for n in range(begin, min(begin + 500, count))
+            for n in range(begin, min(begin + 100, count))
         ))  # fmt: skip
     request = keys(Modality="US")
     request.AccessionNumber = ""
