@@ -30,6 +30,7 @@ from tests.workflow.steps import attribute, performed, step
 ORDERED, PLANNED = "ORD1", "ORD2"
 WORLD = study(191, modality="MR")
 REPORT = "FINDINGS: 未见异常"
+NAME = "ZHANG^SAN^^^^^L^A~张^三^^^^^L^I"
 
 
 class Ris:
@@ -198,7 +199,7 @@ def test_one_day(department: Department) -> None:
     d = department
 
     # A04: the patient is known to whoever asks for demographics
-    d.say(adt("A04", "D01", "42", "ZHANG^SAN^^^^^L^A~张^三^^^^^L^I"))
+    d.say(adt("A04", "D01", "42", NAME))
     query = ("MSH|^~\\&|EMR|EAST|PACSD|EAST|20260102||QBP^Q22^QBP_Q21|D02|P|2.5.1||||||UNICODE UTF-8\r"
              "QPD|IHE PDQ Query|Q1|@PID.5.1.1^ZHANG~@PID.5.2^SAN\rRCP|I\r")  # fmt: skip
     answer = d.say(query)
@@ -207,8 +208,9 @@ def test_one_day(department: Department) -> None:
 
     # OMI: two exams are on the modality's worklist
     for placer in (ORDERED, PLANNED):
-        d.say(omi("NW", placer=placer, steps=(f"S-{placer}",)).replace("A-IPC", placer).replace(
-            "1.2.840.4711", f"1.2.840.4711.{placer[-1]}"))  # fmt: skip
+        order = omi("NW", placer=placer, steps=(f"S-{placer}",)).replace("A-IPC", placer)
+        order = order.replace("1.2.840.4711", f"1.2.840.4711.{placer[-1]}").replace("|ZHANG^SAN|", f"|{NAME}|")
+        d.say(order.replace("|P|2.5.1", "|P|2.5.1||||||UNICODE UTF-8"))
     items = {one.AccessionNumber: one for one in d.worklist()}
     assert set(items) == {ORDERED, PLANNED}
     item = items[ORDERED]
@@ -271,7 +273,7 @@ def test_one_day(department: Department) -> None:
 
     # ORU: final; the report is a document of the study, and goes on to the RIS
     d.say("MSH|^~\\&|REP|EAST|PACSD|EAST|20260102100000||ORU^R01^ORU_R01|D10|P|2.5.1||||||UNICODE UTF-8\r"
-          "PID|1||42||ZHANG^SAN||19800102|F\rPV1|1|O\r"
+          f"PID|1||42||{NAME}||19800102|F\rPV1|1|O\r"
           f"OBR|1|{ORDERED}|F-{ORDERED}|MR01^MR of the head^L||||||||||||||{ORDERED}||||20260102100000|||F\r"
           f"OBX|1|TX|18782-3^Findings^LN||{REPORT}||||||F\r")  # fmt: skip
     until(lambda: d.ris.of("ORU"))
@@ -284,7 +286,7 @@ def test_one_day(department: Department) -> None:
     assert d.server.command("report", "show", uid).stdout.count("未见异常") == 1
 
     # A40: everything is the surviving patient's
-    d.say(adt("A40", "D11", "77", "ZHANG^SAN^^^^^L^A~张^三^^^^^L^I", "MRG|42"))
+    d.say(adt("A40", "D11", "77", NAME, "MRG|42"))
     assert {who for _, _, who in d.names(uid)} == {"77"}
     assert [one.PatientID for one in d.worklist()] == ["77"]
 

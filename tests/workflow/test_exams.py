@@ -9,7 +9,8 @@ import pytest
 
 from pacsd.archive.catch_up import CatchUp
 from pacsd.archive.journal import FactKind
-from pacsd.workflow.orders import applier, progress
+from pacsd.workflow.order_facts import applier
+from pacsd.workflow.orders import progress
 from pacsd.workflow.performed_steps import PerformedSteps
 from pacsd.workflow.rebuild import Rebuild
 from pacsd.workflow.records import Records
