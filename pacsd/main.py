@@ -91,59 +91,47 @@ class Wiring:
     @contextmanager
     def archive(self, settings: Settings, *, alone: bool) -> Iterator[Upkeep]:
         """The archive for one command. Raises PacsdError CONFLICT with `alone` while a server runs on the data."""
-        logs.configure(LogSettings(form="text", level="warning"), role="command")
-        with database(settings, alone=alone) as dsn:
-            migrate(dsn)
-            archive = open_archive(settings, dsn)
-            try:
-                workflow, linker = _workflow(settings, archive), _identity(settings, archive).linker
-                reporting = open_reports(settings, archive)
-                yield Upkeep(
-                    settings,
-                    archive,
-                    send_note=NoteSender(settings),
-                    also_rebuild=(workflow.rebuild.run, partial(linker.run_all, tell=False)),
-                    also_check=(workflow.check.run, reporting.check.run),
-                    also_apply={**_appliers(settings, archive), **reporting.rebuilt_by},
-                )
-            finally:
-                archive.close()
+        with _for_command(settings, alone=alone, level="warning") as archive:
+            workflow, linker = _workflow(settings, archive), _identity(settings, archive).linker
+            reporting = open_reports(settings, archive)
+            yield Upkeep(
+                settings,
+                archive,
+                send_note=NoteSender(settings),
+                also_rebuild=(workflow.rebuild.run, partial(linker.run_all, tell=False)),
+                also_check=(workflow.check.run, reporting.check.run),
+                also_apply={**_appliers(settings, archive), **reporting.rebuilt_by},
+            )
 
     @contextmanager
     def identity(self, settings: Settings) -> Iterator[Identity]:
         """Patients' identities for one command, beside a running server or without one."""
-        logs.configure(LogSettings(form="text", level="error"), role="command")
-        with database(settings, alone=False) as dsn:
-            migrate(dsn)
-            archive = open_archive(settings, dsn)
-            try:
-                yield _identity(settings, archive)
-            finally:
-                archive.close()
+        with _for_command(settings) as archive:
+            yield _identity(settings, archive)
 
     @contextmanager
     def messages(self, settings: Settings) -> Iterator[Exchange]:
         """HL7 messages for one command, beside a running server or without one."""
-        logs.configure(LogSettings(form="text", level="error"), role="command")
-        with database(settings, alone=False) as dsn:
-            migrate(dsn)
-            archive = open_archive(settings, dsn)
-            try:
-                yield _exchange(settings, archive)
-            finally:
-                archive.close()
+        with _for_command(settings) as archive:
+            yield _exchange(settings, archive)
 
     @contextmanager
     def reports(self, settings: Settings) -> Iterator[Shelf]:
         """Reports for one command, beside a running server or without one."""
-        logs.configure(LogSettings(form="text", level="error"), role="command")
-        with database(settings, alone=False) as dsn:
-            migrate(dsn)
-            archive = open_archive(settings, dsn)
-            try:
-                yield Shelf(open_reports(settings, archive).reports, archive.directory)
-            finally:
-                archive.close()
+        with _for_command(settings) as archive:
+            yield Shelf(open_reports(settings, archive).reports, archive.directory)
+
+
+@contextmanager
+def _for_command(settings: Settings, *, alone: bool = False, level: str = "error") -> Iterator[Archive]:
+    logs.configure(LogSettings(form="text", level=level), role="command")
+    with database(settings, alone=alone) as dsn:
+        migrate(dsn)
+        archive = open_archive(settings, dsn)
+        try:
+            yield archive
+        finally:
+            archive.close()
 
 
 def roles(settings: Settings) -> tuple[Role, ...]:
