@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 ARGS ?=
 TESTS ?= tests
+JOBS ?= 2
 BIN := $(VENV)/bin
 
 # fhir.resources installs a regular package `fhir` whose __init__.py is empty, and an editable install comes after it
@@ -21,8 +22,9 @@ serve: $(VENV)/.runs
 viewer: $(VENV)/.runs
 	$(BIN)/pacsd viewer install --data ./pacsd-data $(ARGS)
 
+# Most tests wait for servers to start, so two processes share the files. JOBS=0: one after the other, as --pdb needs it.
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest $(TESTS) $(ARGS)
+	$(BIN)/python -m pytest $(TESTS) --numprocesses=$(JOBS) --dist=loadfile $(ARGS)
 
 lint: $(VENV)/.tests
 	$(BIN)/ruff check .

@@ -19,6 +19,12 @@ def data() -> Iterator[Path]:
         remove_folder(folder)
 
 
+@pytest.fixture(autouse=True)
+def tests_keep_their_logging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command has its process to itself; here others come after it."""
+    monkeypatch.setattr("pacsd.supervise.logs.configure", lambda *_, **__: None)
+
+
 Said = Callable[..., tuple[int, list[str]]]
 
 
