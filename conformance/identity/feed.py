@@ -8,7 +8,6 @@ from conformance.identity.messages import NOW, Patient
 from conformance.identity.queries import (
     known,
     linked,
-    listed,
     nothing,
     others,
     person,
@@ -35,10 +34,27 @@ _UPDATES = (
 
 
 def _stated(site: Site, one: Patient) -> None:
-    pid = shown(site, one)
-    expect(pid[5].startswith(one.name), f"the name {one.name}", pid[5])
-    expect(pid[7][:8] == one.birth_date, f"the date of birth {one.birth_date}", pid[7])
-    expect(pid[8] == one.sex, f"the sex {one.sex}", pid[8])
+    """What was said of a patient is shown of it, and nothing else."""
+    pids = shown(site, one)
+    expect(len(pids) == 1, "one PID with the identifier", len(pids))
+    came = _traits(pids[0])
+    expect(came == _said(one), str(_said(one)), came)
+
+
+def _kept(site: Site, *linked_ones: Patient) -> None:
+    """What was said of each is shown still, as records of their own."""
+    for one in linked_ones:
+        came = [_traits(pid) for pid in shown(site, one)]
+        expect(_said(one) in came and all(name for name, _, _ in came), str(_said(one)), came)
+
+
+def _traits(pid: list[str]) -> tuple[str, str, str]:
+    name, birth_date, sex = (pid + [""] * 9)[5], (pid + [""] * 9)[7], (pid + [""] * 9)[8]
+    return "^".join(name.split("~")[0].split("^")[:2]), birth_date[:8], sex
+
+
+def _said(one: Patient) -> tuple[str, str, str]:
+    return one.name, one.birth_date, one.sex
 
 
 def _registers(event: str, version: str) -> Callable[[Site], None]:
@@ -239,8 +255,7 @@ def _link(site: Site) -> None:
     _pair(site, "A24", one, other)
     expect(other.key in others(pix(site, one.cx())), f"{other.key} of {one.key}")
     expect(one.key in others(pix(site, other.cx())), f"{one.key} of {other.key}")
-    for each in (one, other):
-        expect(listed(shown(site, each)) != [], "its record to persist")
+    _kept(site, one, other)
 
 
 @CHECKS.add("link.A37", "ITI-30", "ITI TF-2 3.30.6.7", "A37 takes the link back", Level.OPTIONAL)
@@ -254,11 +269,14 @@ def _unlink(site: Site) -> None:
     _stated(site, other)
 
 
-@CHECKS.add("link.unknown", "ITI-30", "ITI TF-2 3.30.6.6.4", "to link an unknown patient is no error", Level.OPTIONAL)
+@CHECKS.add("link.unknown", "ITI-30", "ITI TF-2 3.30.6.6.4", "a link to an unknown patient makes none", Level.OPTIONAL)
 def _link_unknown(site: Site) -> None:
-    one = registered(site)
-    _pair(site, "A24", one, site.patient(site.second))
+    one, other = registered(site), site.patient(site.second, sex="M")
+    _pair(site, "A24", one, other)
     _stated(site, one)
+    taken(site.adt("A28", other.pid()))
+    expect(other.key in others(pix(site, one.cx())), f"{other.key} once it is registered")
+    _kept(site, one, other)
 
 
 @CHECKS.add("link.none", "ITI-30", "ITI TF-2 3.30.6.7.4", "to unlink two without a link is no error", Level.OPTIONAL)
@@ -266,6 +284,7 @@ def _unlink_none(site: Site) -> None:
     one, other = _no_strangers(site)
     _pair(site, "A37", one, other)
     nothing(pix(site, one.cx(), f"^^^{site.second.whole}"))
+    _stated(site, one)
 
 
 @CHECKS.add("link.one-PID", "ITI-30", "ITI TF-2 table 3.30-13", "A24 of one PID: refused, 100 or 101", Level.OPTIONAL)
@@ -279,12 +298,14 @@ def _one_pid(site: Site) -> None:
 
 @CHECKS.add("refuse.no-PID", "ITI-8", "ITI TF-2 table 3.8-1", "without PID: refused, 100 or 101 at PID")
 def _no_pid(site: Site) -> None:
-    refused(site.adt("A04", version="2.5"), ("100", "101"), "PID")
+    refused(site.adt("A04"), ("100", "101"), "PID")
+    taken(site.adt("A04", site.patient().pid()))
 
 
 @CHECKS.add("refuse.no-id", "ITI-8", "ITI TF-2 table 3.8-2", "without PID-3: refused, 101 at PID-3")
 def _no_id(site: Site) -> None:
-    refused(site.adt("A04", "PID|1||||NOBODY^AT ALL||19700101|F", version="2.5"), ("101",), "PID^1^3")
+    refused(site.adt("A04", "PID|1||||NOBODY^AT ALL||19700101|F"), ("101",), "PID^1^3")
+    taken(site.adt("A04", site.patient().pid()))
 
 
 @CHECKS.add("refuse.event", "ITI-8", "ITI TF-2 C.2.3", "an event that nobody knows: AR, 201 at MSH-9.2")

@@ -58,6 +58,7 @@ def _all_criteria(site: Site) -> None:
 @CHECKS.add("search.none", "ITI-21", "HL7 v2.5.1 5.5.2.2, table 0208", "nobody fits: AA, NF, no PID")
 def _nobody(site: Site) -> None:
     nothing(pdq(site, ("5.1.1", site.patient().family)))
+    found(pdq(site, ("5.1.1", registered(site).family)))
 
 
 @CHECKS.add("search.unicode", "ITI-21", "HL7 v2.5.1 2.15.9.18", "names of other scripts", Level.OPTIONAL)

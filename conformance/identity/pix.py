@@ -5,7 +5,20 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
 from conformance.dicomweb.suite import Level
-from conformance.identity.queries import found, in_error, linked, nothing, others, person, pix, qualified, registered
+from conformance.identity.queries import (
+    found,
+    in_error,
+    known,
+    linked,
+    listed,
+    nothing,
+    others,
+    person,
+    pix,
+    qualified,
+    registered,
+    unknown,
+)
 from conformance.identity.site import NOWHERE, Site
 from conformance.identity.suite import Checks, expect, refused, seen
 
@@ -66,8 +79,9 @@ def _qualified(site: Site) -> None:
 
 @CHECKS.add("answer.nameless", "ITI-9", "ITI TF-2 3.9.4.2.2.5", "PID-5 is empty, then of type S; PID has no more")
 def _nameless(site: Site) -> None:
-    one, _ = person(site)
+    one, other = person(site)
     (pid,) = found(pix(site, one.cx()))
+    expect(other.key in listed(pid), f"{other.key}", listed(pid))
     first, *rest = [name.split("^") for name in pid[5].split("~")] if len(pid) > 5 else [[]]
     expect(not any(first) and len(rest) == 1, "an empty name and a second one", pid[5:6])
     expect(rest[0][6:7] == ["S"] and not any(rest[0][:6] + rest[0][7:]), "component 7 to be S alone", pid[5])
@@ -94,16 +108,19 @@ def _form(site: Site) -> None:
 @CHECKS.add("case-2", "ITI-9", f"{_CASES} case 2", "no identifier in the wanted domain: AA, NF, no PID")
 def _none(site: Site) -> None:
     nothing(pix(site, registered(site).cx(), f"^^^{site.second.whole}"))
+    unknown(site, site.patient())
 
 
 @CHECKS.add("case-2.own-domain", "ITI-9", f"{_CASES} case 2", "in its own domain there is none but the one asked for")
 def _own_domain(site: Site) -> None:
     one, _ = person(site)
     nothing(pix(site, one.cx(), f"^^^{site.first.whole}"))
+    others(pix(site, one.cx(), f"^^^{site.second.whole}"))
 
 
 @CHECKS.add("case-3", "ITI-9", f"{_CASES} case 3", "an unknown patient: AE, 204 at QPD-3.1")
 def _unknown(site: Site) -> None:
+    known(site, registered(site))
     in_error(pix(site, site.patient().cx(), f"^^^{site.second.whole}"), ("QPD^1^3^1^1", "204"))
 
 
