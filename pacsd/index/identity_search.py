@@ -21,6 +21,8 @@ _COLUMNS = (
     "mother_name", *CARDS,
 )  # fmt: skip
 _FIELDS = ", ".join(f"r.{name}" for name in _COLUMNS)
+# of a record that is there only because a feed linked it nothing was stated, and no demographics can be shown
+_STATED = "(r.details_at is not null or num_nonnulls(r.name, r.birth_date, r.sex) > 0)"
 _FROM = "patient_record r join patient p on p.pk = r.patient and p.merged_into is null"
 # Two records a pair; what was decided, or is one person already, is nothing to review.
 _REVIEW = """
@@ -139,12 +141,12 @@ def knows_authority(pool: Pool, authority: str) -> bool:
 
 
 def search(pool: Pool, scope: Scope, asked: Demographics, *, after: int, limit: int) -> list[Record]:
-    """Patients that fit, in an order that stays, from behind the patient `after`; at most `limit`.
+    """Patients of whom something was stated and who fit, in an order that stays, from behind `after`; at most `limit`.
 
     Raises PacsdError TOO_BROAD where nothing narrows the search, MALFORMED.
     """
     params = Params()
-    conditions = [within(scope, params, "r"), f"r.patient > {params.add(after)}"]
+    conditions = [within(scope, params, "r"), _STATED, f"r.patient > {params.add(after)}"]
     narrowing = _conditions(asked, scope, params)
     if not narrowing:
         raise PacsdError(Fault.TOO_BROAD, "nothing to search for")
