@@ -154,6 +154,20 @@ def _cross_reference(site: Site) -> None:
     expect(survivor.key in came and prior.key not in came, f"{survivor.key} and not {prior.key}", came)
 
 
+@CHECKS.add("merge.chain", "ITI-8", "ITI TF-2 3.8.4.2.3", "a survivor is merged in its turn: the last id alone is left")
+def _chain(site: Site) -> None:
+    first, other = person(site)
+    second, third = registered(site, like=first), registered(site, like=first)
+    for each in (second, third):
+        linked(site, each, other)
+    _merge(site, second, first)
+    _merge(site, third, second)
+    came = others(pix(site, other.cx()))
+    expect(came == [third.key], f"{[third.key]} alone", came)
+    unknown(site, first)
+    unknown(site, second)
+
+
 @CHECKS.add("merge.unknown-prior", "ITI-30", "ITI TF-2 3.30.6.4.4", "a prior id that is unknown is no error")
 def _unknown_prior(site: Site) -> None:
     survivor = registered(site)

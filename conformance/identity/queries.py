@@ -71,7 +71,7 @@ def by_id(one: Patient) -> tuple[tuple[str, str], ...]:
 
 
 def shown(site: Site, one: Patient) -> list[list[str]]:
-    """Each PID with a patient's identifier, asked for by it; those of records that are linked to it may be among them."""
+    """Each PID with a patient's identifier, asked for by it; records linked to it may be among them."""
     pids = [pid for pid in found(pdq(site, *by_id(one))) if one.key in listed(pid)]
     expect(bool(pids), "a PID with the identifier")
     return pids

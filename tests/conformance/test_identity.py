@@ -92,6 +92,7 @@ def alike(answer: str) -> Iterator[Site]:
     try:
         yield Site(listener.getsockname(), timeout_s=5.0)
     finally:
+        listener.shutdown(socket.SHUT_RDWR)
         listener.close()
 
 
