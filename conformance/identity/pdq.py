@@ -171,6 +171,20 @@ def _enough(site: Site) -> None:
     expect(len(found(answer)) == 2 and not answer.segments("DSC"), "two PID, no DSC", seen(answer))
 
 
+@CHECKS.add("continue.wanted", "ITI-21", f"{_CASES} case 2", "increments hold those alone who are in the wanted domain")
+def _continue_wanted(site: Site) -> None:
+    family = _namesakes(site, 3)[0].family
+    other = [registered(site, site.second, like=replace(site.patient(), family=family)) for _ in range(2)]
+    got, pointer = [], ""
+    for _ in range(3):
+        answer = pdq(site, ("5.1.1", family), wanted=f"^^^{site.second.whole}", count=1, pointer=pointer)
+        got.append([key for pid in found(answer) for key in listed(pid)])
+        pointer = answer.field("DSC", 1)
+        if not pointer:
+            break
+    expect(sorted(got) == sorted([one.key] for one in other), "increments of one, two in all", got)
+
+
 @CHECKS.add("continue.cancel", "ITI-21", "ITI TF-2 3.21.4.3", "QCN^J01 ends a query, and is acknowledged by ACK")
 def _cancel(site: Site) -> None:
     tag = site.number("T")
