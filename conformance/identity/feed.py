@@ -168,6 +168,18 @@ def _chain(site: Site) -> None:
     unknown(site, second)
 
 
+@CHECKS.add("merge.lists", "ITI-30", "ITI TF-2 3.30.6.4.1", "two lists of identifiers are merged domain by domain")
+def _lists(site: Site) -> None:
+    prior, prior_other = person(site)
+    survivor, other = person(site)
+    mrg = f"MRG|{prior.cx()}~{prior_other.cx()}||||||{prior.name}"
+    taken(site.adt("A40", survivor.pid(ids=f"{survivor.cx()}~{other.cx()}"), mrg))
+    unknown(site, prior)
+    unknown(site, prior_other)
+    came = others(pix(site, survivor.cx()))
+    expect(came == [other.key], f"{[other.key]} alone", came)
+
+
 @CHECKS.add("merge.unknown-prior", "ITI-30", "ITI TF-2 3.30.6.4.4", "a prior id that is unknown is no error")
 def _unknown_prior(site: Site) -> None:
     survivor = registered(site)
