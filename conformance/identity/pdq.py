@@ -7,7 +7,7 @@ from conformance.dicomweb.suite import Level
 from conformance.identity.messages import Patient
 from conformance.identity.queries import by_id, found, in_error, listed, nothing, pdq, person, registered
 from conformance.identity.site import NOWHERE, Site
-from conformance.identity.suite import Checks, expect, refused, rejected_softly, seen, supported, taken
+from conformance.identity.suite import Checks, erroneous, expect, refused, seen, supported, taken
 
 CHECKS = Checks("pdq")
 _CASES = "ITI TF-2 3.21.4.2.2.8"
@@ -208,7 +208,7 @@ def _no_criteria(site: Site) -> None:
 def _unknown_field(site: Site) -> None:
     one = registered(site)
     answer = pdq(site, ("5.1.1", one.family), ("99.1", "SOMETHING"))
-    rejected_softly(answer)
+    erroneous(answer)
     expect(not answer.segments("PID"), "no PID", seen(answer))
 
 

@@ -77,6 +77,30 @@ def shown(site: Site, one: Patient) -> list[list[str]]:
     return pids
 
 
+def stated(site: Site, one: Patient) -> None:
+    """What was said of a patient is shown of it, and nothing else."""
+    pids = shown(site, one)
+    expect(len(pids) == 1, "one PID with the identifier", len(pids))
+    came = _traits(pids[0])
+    expect(came == _said(one), str(_said(one)), came)
+
+
+def kept(site: Site, *linked_ones: Patient) -> None:
+    """What was said of each is shown still, as records of their own."""
+    for one in linked_ones:
+        came = [_traits(pid) for pid in shown(site, one)]
+        expect(_said(one) in came and all(name for name, _, _ in came), str(_said(one)), came)
+
+
+def _traits(pid: list[str]) -> tuple[str, str, str]:
+    name, birth_date, sex = (pid + [""] * 9)[5], (pid + [""] * 9)[7], (pid + [""] * 9)[8]
+    return "^".join(name.split("~")[0].split("^")[:2]), birth_date[:8], sex
+
+
+def _said(one: Patient) -> tuple[str, str, str]:
+    return one.name, one.birth_date, one.sex
+
+
 def known(site: Site, one: Patient) -> None:
     """The manager recognizes an identifier: anything but case 3 of 3.9.4.2.2.6."""
     answer = pix(site, one.cx())

@@ -88,7 +88,7 @@ def refused(answer: Answer, conditions: Sequence[str], place: str = "") -> None:
     expect(said, f"ERR with {' or '.join(conditions)}{f' at {place}' if place else ''}", seen(answer))
 
 
-def rejected_softly(answer: Answer) -> None:
+def erroneous(answer: Answer) -> None:
     """A message that is an error, whichever of table 0357 it is said to be."""
     expect(answer.code in ("AE", "AR"), "AE or AR", seen(answer))
     expect(any(code and code != "0" for _, code in errors_of(answer)), "ERR with a condition of table 0357",
