@@ -17,16 +17,15 @@ class Answer:
 
     raw: bytes
 
+    def segments(self, name: str) -> list[list[str]]:
+        """Every segment of a name by the numbers of its fields: the name is field 0, and MSH-1 the separator."""
+        lines = [line.split("|") for line in self.raw.decode("utf-8", "replace").split("\r")]
+        return [[name, "|", *line[1:]] if name == "MSH" else line for line in lines if line[0] == name]
+
     def field(self, segment: str, number: int, sequence: int = 1) -> str:
         """A field of the n-th segment of a name, empty where there is none; MSH-1 is the separator."""
-        at = number - 1 if segment == "MSH" else number
-        for line in self.raw.decode("utf-8", "replace").split("\r"):
-            if line.startswith(f"{segment}|"):
-                sequence -= 1
-                fields = line.split("|")
-                if not sequence:
-                    return fields[at] if at < len(fields) else ""
-        return ""
+        found = self.segments(segment)[sequence - 1 : sequence]
+        return found[0][number] if found and number < len(found[0]) else ""
 
     @property
     def code(self) -> str:

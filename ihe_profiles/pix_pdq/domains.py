@@ -1,6 +1,6 @@
 """Patient identification domains: assigning authorities as queries and answers name them (IHE ITI TF-2 Appendix E)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from config.settings import Settings
 from hl7.conditions import Condition, Hl7Error, Location
@@ -62,12 +62,21 @@ def identifiers(records: Iterable[Record], sender: Sender, wanted: Iterable[str]
     Cards that have a domain of their own are among them.
     """
     ours = list(records)
-    cards = {one.kind: one.authorities[0] for one in sender.mapping.cards if one.authorities}
+    cards = _domains_of_cards(sender)
     found = [one.key for one in ours]
     found += [(cards[kind], number) for kind in CARDS if kind in cards for one in ours
               if (number := getattr(one, kind))]  # fmt: skip
     domains = set(wanted)
     return sorted({one for one in found if not domains or one[0] in domains})
+
+
+def card_kinds(sender: Sender, wanted: Collection[str]) -> list[str]:
+    """The cards whose domain is among these."""
+    return [kind for kind, authority in _domains_of_cards(sender).items() if authority in wanted]
+
+
+def _domains_of_cards(sender: Sender) -> dict[str, str]:
+    return {one.kind: one.authorities[0] for one in sender.mapping.cards if one.authorities}
 
 
 def written(one: tuple[str, str], universal_ids: Mapping[str, str], marks: Delimiters) -> str:

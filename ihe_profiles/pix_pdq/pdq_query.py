@@ -17,7 +17,7 @@ from hl7.ports import Answered, Handled, Response, Sender
 from hl7.reading import Reading
 from ihe_profiles.exchange.conditions import located
 from ihe_profiles.pir.demographics import SEXES
-from ihe_profiles.pix_pdq.domains import Domains, card_kind, identifiers, written
+from ihe_profiles.pix_pdq.domains import Domains, card_kind, card_kinds, identifiers, written
 from pacsd.access.scope import Scope
 from pacsd.identity.linking import Linker
 from pacsd.index import identity_search as search
@@ -72,7 +72,9 @@ class PdqQuery:
         scope = self._scope_of(sender.organisation)
         with located(Location("QPD", 1, _FIELDS)):
             self._linker.catch_up()
-            found = search.search(self._pool, scope, asked, after=after, limit=most + 1)
+            found = search.search(
+                self._pool, scope, asked, after=after, limit=most + 1, wanted=wanted, kinds=card_kinds(sender, wanted)
+            )
             persons = search.persons(self._pool, scope, [one.patient for one in found[:most]])
         if len(found) > most and not count:
             text = f"more than {most} patients: ask for fewer at a time by RCP-2"

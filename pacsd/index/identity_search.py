@@ -1,7 +1,7 @@
 """Patients and persons as peers and people ask for them: by identifier, by demographics, and pairs to be reviewed."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -21,6 +21,8 @@ _COLUMNS = (
     "mother_name", *CARDS,
 )  # fmt: skip
 _FIELDS = ", ".join(f"r.{name}" for name in _COLUMNS)
+# of a record that is there only because a feed linked it nothing was stated, and no demographics can be shown
+_STATED = "(r.details_at is not null or num_nonnulls(r.name, r.birth_date, r.sex) > 0)"
 _FROM = "patient_record r join patient p on p.pk = r.patient and p.merged_into is null"
 # Two records a pair; what was decided, or is one person already, is nothing to review.
 _REVIEW = """
@@ -138,13 +140,19 @@ def knows_authority(pool: Pool, authority: str) -> bool:
         ).fetchone() is not None  # fmt: skip
 
 
-def search(pool: Pool, scope: Scope, asked: Demographics, *, after: int, limit: int) -> list[Record]:
-    """Patients that fit, in an order that stays, from behind the patient `after`; at most `limit`.
+def search(
+    pool: Pool, scope: Scope, asked: Demographics, *, after: int, limit: int, wanted: Collection[str] = (),
+    kinds: Collection[str] = (),
+) -> list[Record]:  # fmt: skip
+    """Patients of whom something was stated and who fit, in an order that stays, from behind `after`; at most `limit`.
 
+    With `wanted` those alone who have an identifier of these authorities, or a card of these kinds.
     Raises PacsdError TOO_BROAD where nothing narrows the search, MALFORMED.
     """
     params = Params()
-    conditions = [within(scope, params, "r"), f"r.patient > {params.add(after)}"]
+    conditions = [within(scope, params, "r"), _STATED, f"r.patient > {params.add(after)}"]
+    if wanted:
+        conditions.append(_identified(wanted, kinds, scope, params))
     narrowing = _conditions(asked, scope, params)
     if not narrowing:
         raise PacsdError(Fault.TOO_BROAD, "nothing to search for")
@@ -230,6 +238,17 @@ def _has_identifier(kind: str, authority: str, number: str, scope: Scope, params
         with holder as (select i.patient from patient_record i where {condition} and {within(scope, params, "i")})
         select patient from holder union
         select m.patient from holder join person_member h using (patient) join person_member m using (person))"""
+
+
+def _identified(wanted: Collection[str], kinds: Collection[str], scope: Scope, params: Params) -> str:
+    """The patient or another record of the same person has an identifier there."""
+    either = [f"i.assigning_authority = any({params.add(list(wanted))})"]
+    either += [f"i.{kind} is not null" for kind in CARDS if kind in kinds]
+    return f"""exists (
+        select from (select r.patient union all select m.patient from person_member k
+            join person_member m using (person) where k.patient = r.patient) c(patient)
+        join patient_record i using (patient) join patient q on q.pk = i.patient and q.merged_into is null
+        where ({" or ".join(either)}) and {within(scope, params, "i")})"""
 
 
 def is_merged_within(connection: Connection, scope: Scope, key: tuple[str, str]) -> bool:

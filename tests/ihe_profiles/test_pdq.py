@@ -110,6 +110,21 @@ def test_answers_come_in_increments_until_there_is_no_more(region: PixHouse) -> 
     assert code(region.send("WHIS", "QCN^J01", "QID|T2|IHE PDQ Query")) == "AA"
 
 
+def test_increments_hold_as_many_as_are_asked_for_of_those_with_an_identifier_in_the_wanted_domain(
+    region: PixHouse,
+) -> None:
+    """ITI TF-2 3.21.4.2.2.8 case 2; E1 has one in WEST as the person of W9, and a health card."""
+    for wanted, expected in (("^^^WEST", ["W9", "W9"]), (f"^^^&{HEALTH_CARDS}&ISO", ["HC-0001-7788"] * 2)):
+        got, pointer = [], ""
+        for _ in range(9):
+            answer = region.pdq("WHIS", "@PID.8^M", wanted=wanted, count="1^RD", pointer=pointer)
+            got.append((status(answer)[1], found(answer)))
+            pointer = segments(answer, "DSC")[0][1] if segments(answer, "DSC") else ""
+            if not pointer:
+                break
+        assert got == [("OK", [one]) for one in expected]
+
+
 def test_more_than_one_answer_may_hold_is_refused_unless_asked_for_in_parts(region: PixHouse) -> None:
     for n in range(21):
         region.register("EHIS", f"M{n}^^^EAST", "Many^One", "19600101", "M")

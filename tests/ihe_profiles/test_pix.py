@@ -121,6 +121,18 @@ def test_links_and_unlinks_of_a_feed_that_speaks_for_both(database: str, tmp_pat
         assert ids(region.pix("EMPI", "3^^^C")) == ["4^^^D"]
 
 
+def test_a_link_to_a_patient_nobody_stated_makes_none_and_holds_when_it_comes(database: str, tmp_path: Path) -> None:
+    """ITI TF-2 3.30.6.6.4."""
+    with pix_house(database, tmp_path / "blobs", organisations=pix_house_one(), hl7_senders=()) as region:
+        region.register("EMPI", "1^^^A^PI", "张^三", "19800102", "M")
+        assert b"|AA|" in region.send("EMPI", "ADT^A24", "EVN||1", "PID|||1^^^A", "PID|||2^^^B")
+        by_id = "@PID.3.1^1~@PID.3.4.1^A"
+        assert [pid[5] for pid in segments(region.pdq("EMPI", by_id), "PID")] == ["张^三^^^^^L"]
+        assert ids(region.pix("EMPI", "1^^^A")) == ["2^^^B"]
+        region.register("EMPI", "2^^^B^PI", "", "", "F")
+        assert len(segments(region.pdq("EMPI", by_id), "PID")) == 2
+
+
 def pix_house_one() -> tuple[object, ...]:
     from tests.ihe_profiles.pix_house import ORGANISATIONS
 
