@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from hl7.character_sets import CharacterSet, decode, encode
 from hl7.conditions import Condition, Hl7Error, Location
@@ -17,6 +18,7 @@ from hl7.lifting import Lifted, lifted, pieces_of
 
 NULL = '""'                              # a value that is to be deleted (2.5.3), unlike one that is not sent
 DEFAULT_CHARACTER_SET = "UNICODE UTF-8"
+MOST_SEGMENTS = 200_000                  # empty lines among them; each is held, whatever it says
 
 _PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.(\d+))?)?")
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
@@ -108,7 +110,9 @@ class Message:
         self.delimiters = delimiters
         self.character_set = character_set
         self.declared_character_set = declared
-        self._segments = tuple(_segments(text, delimiters, lenient=lenient_ends))
+        self._segments = tuple(islice(_segments(text, delimiters, lenient=lenient_ends), MOST_SEGMENTS + 1))
+        if len(self._segments) > MOST_SEGMENTS:
+            raise Hl7Error(Condition.VALUE_TOO_LONG, None, f"more than {MOST_SEGMENTS} segments")
 
     def __bytes__(self) -> bytes:
         return self.raw
@@ -196,7 +200,7 @@ def parse(
 
     Its character set is that of MSH-18; `default` where that is empty or, with `overrides`, in any case. Segments end
     with CR; with `lenient_ends` also with CR LF and LF. Raises Hl7Error for what has no header, for separators that
-    are not distinct, and for text that is none of its character set.
+    are not distinct, for text that is none of its character set, and for more than MOST_SEGMENTS segments.
     """
     short = lifted(raw)
     decoded = decode(short.body, default=default, overrides=overrides)
@@ -234,7 +238,7 @@ def _part(text: str, separator: str, number: int) -> str:
 
 def _segments(text: str, delimiters: Delimiters, *, lenient: bool) -> Iterator[Segment]:
     if not lenient or "\n" not in text:
-        *whole, last = text.split("\r")
+        *whole, last = text.split("\r", MOST_SEGMENTS + 1)
         yield from (Segment(one, "\r", delimiters) for one in whole)
         if last:
             yield Segment(last, "", delimiters)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.hl7_mapping import MessageMapping
+from hl7 import reception
 from hl7.conditions import Condition, Hl7Error
 from hl7.ports import Arrival, Handled, Sender
 from hl7.reading import Reading
@@ -181,3 +182,13 @@ def test_nested_escapes_and_ten_thousand_fields_are_no_trouble() -> None:
     nested = "\\F" * 5000 + "\\" * 5001
     assert code(office.ask(GOOD.replace("ZHANG", nested))[0]) == "AA"
     assert code(office.ask(GOOD + "ZZZ|" + "|x" * 10_000 + "\r")[0]) == "AA"
+
+
+def test_a_batch_of_too_many_messages_is_refused_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reception, "MOST_MESSAGES", 3)
+    office = Office()
+    (answer,) = office.ask("BHS|^~\\&\r" + GOOD * 3)
+    assert answer.count(b"MSA|AA") == 3
+    (answer,) = office.ask("BHS|^~\\&\r" + GOOD * 4)
+    assert code(answer) == "AR" and b"more than 3 messages" in answer
+    assert len(office.seen) == 3
