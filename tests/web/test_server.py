@@ -5,6 +5,7 @@ import http.client
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -258,3 +259,15 @@ def test_a_request_in_progress_is_finished_before_the_end(running):
     go_on.set()
     client.join(10)
     assert answers == [(200, b"the end")]
+
+
+@pytest.mark.parametrize("body", [b"Content-Length: 3\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])
+def test_a_websocket_handshake_with_a_body_is_refused_and_holds_up_no_end(body: bytes) -> None:
+    handshake = b"GET /dicom-web/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    with serving(ServerLimits(grace_s=2.0)) as one:
+        with one.connect() as connection:
+            connection.settimeout(5)
+            connection.sendall(handshake + body)
+            assert read_all(connection).startswith(b"HTTP/1.1 400 ")
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
