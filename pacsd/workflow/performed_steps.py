@@ -45,7 +45,7 @@ def nobody_schedules(*_: object, **__: object) -> None:
 
 
 class PerformedSteps:
-    """The service. Everything that is refused raises StepRefusal, or PacsdError FULL, UNAVAILABLE."""
+    """The service. Everything that is refused raises StepRefusal, or PacsdError FULL, UNAVAILABLE, TOO_MUCH."""
 
     def __init__(
         self,
