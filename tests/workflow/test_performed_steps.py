@@ -230,3 +230,11 @@ def test_what_is_kept_of_a_step_does_not_grow_without_bound(office, monkeypatch:
     attributes = office.steps.retrieve(office.peer.scope, one)
     assert sum(tag.startswith("0011") for tag in attributes) == 9
     office.steps.set(office.peer, one, ended())
+
+
+def test_a_step_performs_no_more_procedures_than_can_be_told(office) -> None:
+    orders = [scheduled(f"1.2.{number}", f"A{number}") for number in range(1_001)]
+    assert made(office, *orders[1:])
+    with pytest.raises(PacsdError) as refusal:
+        made(office, *orders)
+    assert refusal.value.fault is Fault.TOO_MUCH
