@@ -19,6 +19,8 @@ from hl7.lifting import Lifted, lifted, pieces_of
 NULL = '""'                              # a value that is to be deleted (2.5.3), unlike one that is not sent
 DEFAULT_CHARACTER_SET = "UNICODE UTF-8"
 MOST_SEGMENTS = 200_000                  # empty lines among them; each is held, whatever it says
+MOST_FIELDS = 65_536                     # of a segment; behind that many separators the rest is one field
+MOST_REPETITIONS = 10_000                # of a field
 
 _PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.(\d+))?)?")
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
@@ -40,7 +42,7 @@ class Segment:
     def fields(self) -> list[str]:
         """The text between separators, the name first: field n stands at n, in a header at n - 1."""
         if self._fields is None:
-            self._fields = self.text.split(self.delimiters.field)
+            self._fields = self.text.split(self.delimiters.field, MOST_FIELDS)
         return self._fields
 
     def field(self, number: int) -> str:
@@ -53,11 +55,24 @@ class Segment:
         return fields[number] if 0 < number < len(fields) else ""
 
     def repetitions(self, number: int) -> list[str]:
-        """The repetitions of a field that say something, as they were sent; MSH-1 and MSH-2 never repeat."""
+        """The repetitions of a field that say something, as they were sent; MSH-1 and MSH-2 never repeat.
+
+        Raises Hl7Error for more than MOST_REPETITIONS.
+        """
         text, separator = self.field(number), self.delimiters.repetition
         if not text:
             return []
-        return [text] if not separator or (number <= 2 and self.is_header) else text.split(separator)
+        if not separator or (number <= 2 and self.is_header):
+            return [text]
+        if text.count(separator) >= MOST_REPETITIONS:
+            where, limit = Location(self.name, 0, number), f"more than {MOST_REPETITIONS} repetitions"
+            raise Hl7Error(Condition.VALUE_TOO_LONG, where, limit)
+        return text.split(separator)
+
+    def first(self, number: int) -> str:
+        """The first repetition of a field, however many there are; empty where it says nothing."""
+        text, separator = self.field(number), self.delimiters.repetition
+        return text if not separator or (number <= 2 and self.is_header) else text.split(separator, 1)[0]
 
     def component(self, text: str, number: int, subcomponent: int = 0) -> str:
         """A component of a repetition, or a subcomponent of it, as it was sent; empty beyond the last."""
@@ -232,7 +247,7 @@ def with_carriage_returns(message: Message) -> bytes:
 def _part(text: str, separator: str, number: int) -> str:
     if not separator or separator not in text:
         return text if number == 1 else ""
-    parts = text.split(separator)
+    parts = text.split(separator, number)
     return parts[number - 1] if number <= len(parts) else ""
 
 

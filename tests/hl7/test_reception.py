@@ -1,5 +1,6 @@
 """What a message is judged by, in which order, and what is kept of it."""
 
+import tracemalloc
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -192,3 +193,17 @@ def test_a_batch_of_too_many_messages_is_refused_as_a_whole(monkeypatch: pytest.
     (answer,) = office.ask("BHS|^~\\&\r" + GOOD * 4)
     assert code(answer) == "AR" and b"more than 3 messages" in answer
     assert len(office.seen) == 3
+
+
+def test_fields_of_ever_so_many_parts_are_refused_or_passed_over_in_little_room() -> None:
+    office = Office()
+    for place, most in (("~ab" * 400_000, 1), ("|ab" * 400_000, 0)):
+        tracemalloc.start()
+        try:
+            (answer,) = office.ask(adt("A08", "1", "42", name=f"ZHANG{place}"))
+            assert tracemalloc.get_traced_memory()[1] < 24 << 20
+        finally:
+            tracemalloc.stop()
+        assert (error_of(answer)[:2] == ("AE", "104")) if most else (code(answer) == "AA")
+    (answer,) = office.ask(GOOD.replace("MSH|^~\\&|HIS", "MSH|^~\\&|HIS" + "~a" * 20_000))
+    assert code(answer) == "AA"
