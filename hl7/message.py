@@ -20,7 +20,7 @@ NULL = '""'                              # a value that is to be deleted (2.5.3)
 DEFAULT_CHARACTER_SET = "UNICODE UTF-8"
 MOST_SEGMENTS = 200_000                  # empty lines among them; each is held, whatever it says
 MOST_FIELDS = 65_536                     # of a segment; behind that many separators the rest is one field
-MOST_REPETITIONS = 10_000                # of a field
+MOST_REPETITIONS = 200_000               # of a field
 
 _PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.(\d+))?)?")
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
