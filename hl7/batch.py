@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 _MARK = b"\xef\xbb\xbf"
+_LINES = re.compile(rb"[^\r\n]+")
 _STARTS = re.compile(rb"(?:(?<=[\r\n])|\A)(?:MSH|FHS|BHS|BTS|FTS)(?![A-Za-z0-9])")
 
 
@@ -27,10 +29,17 @@ def messages_of(raw: bytes) -> Iterator[bytes]:
         yield body[begin:]
 
 
+def holds_more_than(raw: bytes, most: int) -> bool:
+    """Whether there are more messages than that, without cutting out any."""
+    starts = (found for found in _STARTS.finditer(raw) if found[0] == b"MSH")
+    return next(islice(starts, most, None), None) is not None
+
+
 def envelope(raw: bytes) -> tuple[bytes, bytes]:
     """The FHS and BHS segments before the first message, each empty where it is missing."""
     found = {b"FHS": b"", b"BHS": b""}
-    for line in re.split(rb"[\r\n]+", raw.removeprefix(_MARK)):
+    for each in _LINES.finditer(raw.removeprefix(_MARK)):
+        line = each[0]
         if line[:3] == b"MSH":
             break
         if line[:3] in found and not found[line[:3]]:

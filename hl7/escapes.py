@@ -6,13 +6,16 @@ and a value that has one is refused rather than misread.
 """
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 
 from hl7.delimiters import Delimiters
 
 _HEX = re.compile(r"X((?:[0-9A-Fa-f]{2})+)")
 _SWITCH = re.compile(r"(C[0-9A-Fa-f]{4}|M[0-9A-Fa-f]{4}(?:[0-9A-Fa-f]{2})?)")
 _BREAKS = re.compile(r"\.(?:br|sp(?:\+?\d+)?|ce)")               # a new line, some blank ones, a centred one
+_GATHERED = 8_192                        # pieces of a text, before they become one
 _LAYOUT = re.compile(r"(?:H|N|\.(?:fi|nf|in[+-]?\d+|ti[+-]?\d+|sk\+?\d*))")
 
 
@@ -29,19 +32,8 @@ def unescape(text: str, delimiters: Delimiters, *, codec: str = "utf-8") -> str:
     escape = delimiters.escape
     if not escape or escape not in text:
         return text
-    meant: list[str] = []
-    at = 0
-    while (begin := text.find(escape, at)) >= 0 and (end := text.find(escape, begin + 1)) >= 0:
-        meant.append(text[at:begin])
-        plain = _plain(text[begin + 1 : end], delimiters, codec)
-        if plain is None:                                        # no sequence: its second half may begin one
-            meant.append(escape)
-            at = begin + 1
-        else:
-            meant.append(plain)
-            at = end + 1
-    meant.append(text[at:])
-    return "".join(meant)
+    pieces = _pieces(text, delimiters, codec)
+    return "".join(iter(lambda: "".join(islice(pieces, _GATHERED)), ""))
 
 
 def escape(text: str, delimiters: Delimiters) -> str:
@@ -67,6 +59,31 @@ def _letters(delimiters: Delimiters) -> dict[str, str]:
         "F": delimiters.field, "S": delimiters.component, "T": delimiters.subcomponent,
         "R": delimiters.repetition, "E": delimiters.escape, "P": delimiters.truncation,
     }  # fmt: skip
+
+
+def _pieces(text: str, delimiters: Delimiters, codec: str) -> Iterator[str]:
+    """What is meant, none of it empty: so that a text of nothing but marks is never held a piece at a time."""
+    mark, at = delimiters.escape, 0
+    while (begin := text.find(mark, at)) >= 0 and (end := text.find(mark, begin + 1)) >= 0:
+        if end == begin + 1:                                     # between marks that touch there is no sequence
+            end = _rows(mark).match(text, begin).end() - 1       # type: ignore[union-attr]
+            plain = None
+        else:
+            plain = _plain(text[begin + 1 : end], delimiters, codec)
+        if plain is None:                                        # no sequence: its second half may begin one
+            yield text[at:end]
+            at = end
+        else:
+            if meant := text[at:begin] + plain:
+                yield meant
+            at = end + 1
+    if at < len(text):
+        yield text[at:]
+
+
+@lru_cache(maxsize=32)
+def _rows(mark: str) -> re.Pattern[str]:
+    return re.compile(f"(?:{re.escape(mark)})+")
 
 
 def _plain(sequence: str, delimiters: Delimiters, codec: str) -> str | None:

@@ -32,8 +32,7 @@ class Header:
 
     def first(self, number: int, component: int = 1) -> str:
         """A component of a field's first repetition, without escape sequences."""
-        repetitions = self.segment.repetitions(number)
-        text = self.segment.component(repetitions[0], component, 1) if repetitions else ""
+        text = self.segment.component(self.segment.first(number), component, 1)
         try:
             return unescape(text, self.segment.delimiters, codec=self.character_set.codec or "ascii").strip()
         except EscapeError:

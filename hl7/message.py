@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from hl7.character_sets import CharacterSet, decode, encode
 from hl7.conditions import Condition, Hl7Error, Location
@@ -17,6 +18,9 @@ from hl7.lifting import Lifted, lifted, pieces_of
 
 NULL = '""'                              # a value that is to be deleted (2.5.3), unlike one that is not sent
 DEFAULT_CHARACTER_SET = "UNICODE UTF-8"
+MOST_SEGMENTS = 200_000                  # empty lines among them; each is held, whatever it says
+MOST_FIELDS = 65_536                     # of a segment; behind that many separators the rest is one field
+MOST_REPETITIONS = 200_000               # of a field
 
 _PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.(\d+))?)?")
 _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
@@ -38,7 +42,7 @@ class Segment:
     def fields(self) -> list[str]:
         """The text between separators, the name first: field n stands at n, in a header at n - 1."""
         if self._fields is None:
-            self._fields = self.text.split(self.delimiters.field)
+            self._fields = self.text.split(self.delimiters.field, MOST_FIELDS)
         return self._fields
 
     def field(self, number: int) -> str:
@@ -51,11 +55,24 @@ class Segment:
         return fields[number] if 0 < number < len(fields) else ""
 
     def repetitions(self, number: int) -> list[str]:
-        """The repetitions of a field that say something, as they were sent; MSH-1 and MSH-2 never repeat."""
+        """The repetitions of a field that say something, as they were sent; MSH-1 and MSH-2 never repeat.
+
+        Raises Hl7Error for more than MOST_REPETITIONS.
+        """
         text, separator = self.field(number), self.delimiters.repetition
         if not text:
             return []
-        return [text] if not separator or (number <= 2 and self.is_header) else text.split(separator)
+        if not separator or (number <= 2 and self.is_header):
+            return [text]
+        if text.count(separator) >= MOST_REPETITIONS:
+            where, limit = Location(self.name, 0, number), f"more than {MOST_REPETITIONS} repetitions"
+            raise Hl7Error(Condition.VALUE_TOO_LONG, where, limit)
+        return text.split(separator)
+
+    def first(self, number: int) -> str:
+        """The first repetition of a field, however many there are; empty where it says nothing."""
+        text, separator = self.field(number), self.delimiters.repetition
+        return text if not separator or (number <= 2 and self.is_header) else text.split(separator, 1)[0]
 
     def component(self, text: str, number: int, subcomponent: int = 0) -> str:
         """A component of a repetition, or a subcomponent of it, as it was sent; empty beyond the last."""
@@ -108,7 +125,9 @@ class Message:
         self.delimiters = delimiters
         self.character_set = character_set
         self.declared_character_set = declared
-        self._segments = tuple(_segments(text, delimiters, lenient=lenient_ends))
+        self._segments = tuple(islice(_segments(text, delimiters, lenient=lenient_ends), MOST_SEGMENTS + 1))
+        if len(self._segments) > MOST_SEGMENTS:
+            raise Hl7Error(Condition.VALUE_TOO_LONG, None, f"more than {MOST_SEGMENTS} segments")
 
     def __bytes__(self) -> bytes:
         return self.raw
@@ -196,7 +215,7 @@ def parse(
 
     Its character set is that of MSH-18; `default` where that is empty or, with `overrides`, in any case. Segments end
     with CR; with `lenient_ends` also with CR LF and LF. Raises Hl7Error for what has no header, for separators that
-    are not distinct, and for text that is none of its character set.
+    are not distinct, for text that is none of its character set, and for more than MOST_SEGMENTS segments.
     """
     short = lifted(raw)
     decoded = decode(short.body, default=default, overrides=overrides)
@@ -228,13 +247,13 @@ def with_carriage_returns(message: Message) -> bytes:
 def _part(text: str, separator: str, number: int) -> str:
     if not separator or separator not in text:
         return text if number == 1 else ""
-    parts = text.split(separator)
+    parts = text.split(separator, number)
     return parts[number - 1] if number <= len(parts) else ""
 
 
 def _segments(text: str, delimiters: Delimiters, *, lenient: bool) -> Iterator[Segment]:
     if not lenient or "\n" not in text:
-        *whole, last = text.split("\r")
+        *whole, last = text.split("\r", MOST_SEGMENTS + 1)
         yield from (Segment(one, "\r", delimiters) for one in whole)
         if last:
             yield Segment(last, "", delimiters)

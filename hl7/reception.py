@@ -12,7 +12,7 @@ from typing import Any
 
 from config.hl7_mapping import MessageMapping
 from hl7.acknowledgement import OUR_VERSION, VERSIONS, answers
-from hl7.batch import envelope, is_batch, messages_of
+from hl7.batch import envelope, holds_more_than, is_batch, messages_of
 from hl7.conditions import Condition, Hl7Error, Location
 from hl7.control_ids import ControlIds
 from hl7.header import Header, header_in, header_of
@@ -25,6 +25,7 @@ log = logging.getLogger("pacsd.hl7")
 
 MOST_CONTROL_ID = 199                            # MSH-10 from v2.7 on; 20 before, which few keep to
 KEPT_OF_UNREADABLE_BYTES = 65_536                # of what has no header, and so nobody who could send it again
+MOST_MESSAGES = 50_000                           # of a batch
 Validator = Callable[[Message], None]            # raises Hl7Error
 
 
@@ -62,6 +63,9 @@ class Reception:
         """The answers to a message or a batch, in order; each message of a batch is taken or refused for itself."""
         if not is_batch(raw):
             return self._one(raw, address)
+        if holds_more_than(raw, MOST_MESSAGES):  # the answers to all of them are one answer, and held until the last
+            text = f"more than {MOST_MESSAGES} messages in one batch"
+            return self._answers(None, Hl7Error(Condition.APPLICATION, None, text, rejected=True))
         inner = [answer for message in messages_of(raw) for answer in self._one(message, address)]
         return [_batched(raw, inner)] if inner else []
 

@@ -26,7 +26,7 @@ from pacsd.index.identity_search import Demographics, Record
 
 _FIELDS, _WANTED = 3, 8                  # of QPD (table 3.21-2)
 _MOST_PARAMETERS = 50
-_PARAMETER = re.compile(r"@?(PID)[.-](\d+)(?:[.-](\d+))?(?:[.-](\d+))?")
+_PARAMETER = re.compile(r"@?(PID)[.-](\d{1,4})(?:[.-](\d{1,4}))?(?:[.-](\d{1,4}))?")
 _COUNT = re.compile(r"[1-9]\d{0,6}")
 # field of PID, component -> how it is searched for (tables 3.21-3, 3.21-4)
 _SEARCHED = {

@@ -118,7 +118,7 @@ def _joined(
     for one, document in found:
         if held is not None and one.kind in TEXTS and _alike(held, one):
             lines.append(one.text)
-            held = replace(held, flags=held.flags + tuple(flag for flag in one.flags if flag not in held.flags))
+            held = replace(held, flags=_together(held.flags, one.flags)) if one.flags else held
             continue
         if held is not None:
             yield replace(held, text="\n".join(lines)), None
@@ -127,6 +127,12 @@ def _joined(
             yield one, document
     if held is not None:
         yield replace(held, text="\n".join(lines)), None
+
+
+def _together(flags: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """Each once and MOST_FLAGS at most, of however many lines; what is critical is never among those left out."""
+    every = dict.fromkeys((*flags, *more))
+    return tuple(flag for number, flag in enumerate(every) if number < MOST_FLAGS or flag in CRITICAL_FLAGS)
 
 
 def _alike(one: Observation, other: Observation) -> bool:

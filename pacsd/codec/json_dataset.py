@@ -5,6 +5,7 @@ import re
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from math import isfinite
 from typing import Any
 
 import orjson
@@ -28,6 +29,12 @@ _DA = re.compile(r"\d{8}", re.ASCII)
 _TM = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?", re.ASCII)
 _DT = re.compile(r"\d{4}(?:\d{2}){0,5}(?:\.\d{1,6})?(?:[+-]\d{4})?", re.ASCII)
 _MAX_CHARACTERS = {"AE": 16, "CS": 16, "SH": 16, "LO": 64, "UI": 64, "ST": 1024, "LT": 10_240}      # PS3.5 6.2
+_LIMITS = {                              # of binary numbers, PS3.5 6.2
+    "SS": (-(1 << 15), (1 << 15) - 1), "US": (0, (1 << 16) - 1), "SL": (-(1 << 31), (1 << 31) - 1),
+    "UL": (0, (1 << 32) - 1), "SV": (-(1 << 63), (1 << 63) - 1), "UV": (0, (1 << 64) - 1),
+}  # fmt: skip
+_MAX_FLOAT = 3.4028234663852886e38
+_NEVER_NULL = frozenset(("AT", "FD", "FL", *_LIMITS))    # a value of these has a length, and so is never empty
 _PATTERNS = {"DA": _DA, "TM": _TM, "DT": _DT, "UI": _UID, "AT": _TAG}
 
 
@@ -72,7 +79,7 @@ def _attribute(tag: str, attribute: Any, depth: int) -> dict[str, Any]:
         raise _malformed(f"the value of {tag} is no list, or should be InlineBinary")
     if vr == "SQ":
         values = [_item(tag, one, depth) for one in values]
-    elif not all(one is None or _is_value(vr, one) for one in values):
+    elif not all((one is None and vr not in _NEVER_NULL) or _is_value(vr, one) for one in values):
         raise _malformed(f"a value of {tag} is not of VR {vr}")
     return {"vr": vr, "Value": values} if values else {"vr": vr}
 
@@ -107,7 +114,7 @@ def _is_value(vr: str, value: Any) -> bool:
     if vr == "PN":
         return isinstance(value, dict) and value.keys() <= _NAME_GROUPS and all(map(_is_text, value.values()))
     if vr in _INTEGERS or vr in _DECIMALS:
-        return _is_number(value, int if vr in _INTEGERS else float)
+        return _is_number(value, int if vr in _INTEGERS else float) and _is_in_range(vr, value)
     if not _is_text(value) or len(value) > _MAX_CHARACTERS.get(vr, len(value)):
         return False
     pattern = _PATTERNS.get(vr)
@@ -127,6 +134,14 @@ def _is_number(value: Any, read: Callable[[str], float]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_in_range(vr: str, value: Any) -> bool:
+    if vr == "FL":
+        number = abs(float(value))
+        return number <= _MAX_FLOAT or not isfinite(number)
+    least, most = _LIMITS.get(vr, (0, 0))
+    return vr not in _LIMITS or least <= int(value) <= most
 
 
 def _malformed(reason: str) -> PacsdError:

@@ -18,7 +18,8 @@ ONLINE = "ONLINE"
 
 Attribute = Mapping[str, Any]
 
-_NUMBERS = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q"}
+_NUMBERS = {"AT": "HH", "US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "SV": "q", "UV": "Q"}
+_FLOATING = frozenset(("FL", "FD"))
 _LONG = frozenset(LONG_VRS.values())
 _NULL_PADDED = frozenset(("UI", "OB", "UN"))
 _MAX_SHORT_BYTES = 0xFFFE
@@ -102,9 +103,7 @@ class AnswerWriter:
 
     def _value(self, vr: str, values: Iterable[Any], character_set: str) -> bytes:
         if vr in _NUMBERS:
-            return b"".join(struct.pack(self._order + _NUMBERS[vr], value) for value in values)
-        if vr == "AT":
-            return b"".join(struct.pack(self._order + "HH", int(one[:4], 16), int(one[4:], 16)) for one in values)
+            return self._numbers(vr, values)
         if vr == "PN":
             text = "\\".join(map(_person_name, values))
         else:
@@ -116,6 +115,16 @@ class AnswerWriter:
         if encoded is None:
             raise _CannotEncode
         return encoded
+
+    def _numbers(self, vr: str, values: Iterable[Any]) -> bytes:
+        """JSON may tell a number as text (PS3.18 F.2.3). What does not fit into its VR is told as no value at all."""
+        form, read = self._order + _NUMBERS[vr], float if vr in _FLOATING else int
+        try:
+            if vr == "AT":
+                return b"".join(struct.pack(form, int(one[:4], 16), int(one[4:], 16)) for one in values)
+            return b"".join(struct.pack(form, read(value)) for value in values)
+        except (struct.error, TypeError, ValueError, OverflowError):
+            return b""
 
     def _element(self, tag: int, vr: str, value: bytes) -> bytes:
         if len(value) % 2:

@@ -29,6 +29,7 @@ log = logging.getLogger("pacsd.dimse")
 _MAX_IDS = 0xFFFF
 _FIRST_ID = 0x8000                       # far from the sub-operations of a C-GET on the same association
 _MAX_WAITING = 1000
+_MAX_WAITING_BYTES = 16 << 20            # of their information: one result of storage commitment may have eight MiB
 Send = Callable[[Context, Mapping[int, Value], bytes | None], None]
 Answered = Callable[[Command | None], None]
 
@@ -41,6 +42,11 @@ class EventReport:
     sop_instance_uid: str
     event_type_id: int
     information: bytes | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Of its information."""
+        return len(self.information or b"")
 
     def command(self, message_id: int) -> dict[int, Value]:
         """The N-EVENT-REPORT-RQ (PS3.7 Table 10.3-1)."""
@@ -66,6 +72,7 @@ class Notifications:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._waiting: deque[_Waiting] = deque()         # the first is outstanding
+        self._waiting_bytes = 0
         self._last_id = _FIRST_ID - 1
 
     def send(self, context: Context, report: EventReport, answered: Answered) -> bool:
@@ -73,9 +80,10 @@ class Notifications:
 
         `answered` gets the response's command, or None when the association ends before.
         """
-        if len(self._waiting) >= _MAX_WAITING:
+        if self._waiting and not self._has_room(report.size_bytes):
             return False
         self._waiting.append(_Waiting(context, report, answered))
+        self._waiting_bytes += report.size_bytes
         if len(self._waiting) == 1:
             self._send_first()
         return True
@@ -86,7 +94,7 @@ class Notifications:
             return False
         if command.number(MESSAGE_ID_BEING_RESPONDED_TO) != self._last_id:
             return False
-        _tell(self._waiting.popleft(), command)
+        self._settle(command)
         if self._waiting:
             self._send_first()
         return True
@@ -94,7 +102,15 @@ class Notifications:
     def end(self) -> None:
         """The association is over."""
         while self._waiting:
-            _tell(self._waiting.popleft(), None)
+            self._settle(None)
+
+    def _has_room(self, size_bytes: int) -> bool:
+        return len(self._waiting) < _MAX_WAITING and self._waiting_bytes + size_bytes <= _MAX_WAITING_BYTES
+
+    def _settle(self, command: Command | None) -> None:
+        one = self._waiting.popleft()
+        self._waiting_bytes -= one.report.size_bytes
+        _tell(one, command)
 
     def _send_first(self) -> None:
         one = self._waiting[0]

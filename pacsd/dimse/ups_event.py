@@ -126,7 +126,8 @@ class Reporter:
 
     def _turn(self, target: Target) -> None:
         try:
-            self.tell(target)
+            if not self._stop.is_set():          # what was waiting for a thread waits for the next start
+                self.tell(target)
         except Exception as error:               # whatever it was: the subscriber is tried again
             log.warning("a subscriber was not told", extra={"ae": target.remote.title, "cause": type(error).__name__})
         finally:
@@ -160,6 +161,8 @@ class Reporter:
                 if not self._told(association, report, information):
                     return False
                 self._channels.report_taken(channel, report)
+                if self._stop.is_set():          # a channel that is closed need not run out before it opens again
+                    return True
             waited_s = 0.0 if reports else waited_s + _LINGER_STEP_S
             if self._stop.is_set() or waited_s >= _LINGER_S:
                 return True

@@ -11,6 +11,8 @@ from typing import Any
 
 LARGE_BYTES = 1 << 20                    # declared; smaller bodies are not worth it
 BUFFER_BYTES = 1 << 20
+_FIRST_BUFFER_BYTES = 1 << 16            # each that was filled is followed by a larger one: what is held was sent
+_GROWTH = 4
 _ENOUGH_BYTES = 256 << 10                # to wake the reader at once
 _GATHER_S = 0.004                        # it is woken for less after so long
 _MOST_FULL = 2                           # buffers that wait for it
@@ -29,6 +31,7 @@ class LargeBody(asyncio.BufferedProtocol):
         self._finished = finished
         self._full: list[bytearray] = []
         self._buffer: bytearray | None = None
+        self._buffer_bytes = _FIRST_BUFFER_BYTES
         self._filled = 0
         self._due = False                    # the reader gets what there is
         self._ended = False                  # the reader has been told so
@@ -45,7 +48,7 @@ class LargeBody(asyncio.BufferedProtocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next bytes go; never more than belong to the body."""
         if self._buffer is None:
-            self._buffer = bytearray(BUFFER_BYTES)
+            self._buffer = bytearray(self._buffer_bytes)
         return memoryview(self._buffer)[self._filled : self._filled + self.left_bytes]
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -55,8 +58,10 @@ class LargeBody(asyncio.BufferedProtocol):
             self._keep(nbytes)
         else:
             self._full.clear()
-            self._filled = 0
+            self._filled = 0                 # the buffer takes what else nobody wants
         if self.left_bytes == 0:
+            if not self._is_wanted:
+                self._forget()
             self._wake()
             self._finished()
 
@@ -77,6 +82,7 @@ class LargeBody(asyncio.BufferedProtocol):
         """The client is gone."""
         self._stop_timer()
         self._http.connection_lost(exc)
+        self._forget()                       # whoever still refers to this is garbage that may lie for long
 
     def eof_received(self) -> None:
         """The client sends no more."""
@@ -96,9 +102,10 @@ class LargeBody(asyncio.BufferedProtocol):
 
     def _keep(self, nbytes: int) -> None:
         self._filled += nbytes
-        if self._buffer is not None and self._filled == BUFFER_BYTES:
+        if self._buffer is not None and self._filled == len(self._buffer):
             self._full.append(self._buffer)
             self._buffer, self._filled = None, 0
+            self._buffer_bytes = min(self._buffer_bytes * _GROWTH, BUFFER_BYTES)
             if len(self._full) >= _MOST_FULL:
                 self._http.flow.pause_reading()
             self._wake()
@@ -106,6 +113,11 @@ class LargeBody(asyncio.BufferedProtocol):
             self._wake()
         elif self._timer is None:
             self._timer = self._http.loop.call_later(_GATHER_S, self._wake)
+
+    def _forget(self) -> None:
+        """Nobody wants what is held."""
+        self._full.clear()
+        self._buffer, self._filled = None, 0
 
     def _wake(self) -> None:
         self._stop_timer()
@@ -129,7 +141,7 @@ class LargeBody(asyncio.BufferedProtocol):
         self._filled, self._due = 0, False
         if buffer is None:
             return bytearray()
-        if filled < BUFFER_BYTES // 2:
+        if filled < len(buffer) // 2:
             return buffer[:filled]
         self._buffer = None
         del buffer[filled:]

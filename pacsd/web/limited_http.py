@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,6 +32,7 @@ class LimitedHttp(HttpToolsProtocol):
         self._hosts = 0                      # Host headers of the current request
         self._silent_bytes = 0               # taken in since the parser last had something to say
         self._moved = False
+        self._came = self._again = b""       # what is parsed at present, and what is to be parsed instead
         self._deadline: asyncio.TimerHandle | None = None
         self._large: LargeBody | None = None     # the body that comes at present, if it is large
 
@@ -61,7 +63,7 @@ class LimitedHttp(HttpToolsProtocol):
         if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
             self._arm()
         self._moved = False
-        super().data_received(data)
+        self._feed(data)
         self._silent_bytes = 0 if self._moved else self._silent_bytes + len(data)
         self._is_small(self._silent_bytes)
         if self._large is not None and self._large.left_bytes:
@@ -97,7 +99,7 @@ class LimitedHttp(HttpToolsProtocol):
         """A request, unless its headers are too large, or do not name one host (RFC 9112 3.2)."""
         self._moved = True
         self._disarm()
-        if not self._is_small(self._header_bytes + len(self.url)):
+        if not self._is_small(self._header_bytes + len(self.url)) or self._is_offered_another():
             return
         if self._hosts > 1 or (self._hosts == 0 and self.parser.get_http_version() == "1.1"):
             self._refuse(b"400 Bad Request")
@@ -121,6 +123,8 @@ class LimitedHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The end of the body."""
         self._moved = True
+        if self._is_offered_another():
+            return
         self._large = None
         if not self.transport.is_closing():
             super().on_message_complete()
@@ -128,11 +132,40 @@ class LimitedHttp(HttpToolsProtocol):
     def _body_came(self) -> None:
         """The connection is this protocol's again, at the beginning of another request."""
         self._large = None
-        self.parser = httptools.HttpRequestParser(self)
-        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._begin_parsing()
         self._hand_over(self)
         if not self.cycle.response_complete:
             self.cycle.more_body = False
+
+    def _feed(self, data: bytes) -> None:
+        """Have it parsed; a request that offers another protocol again, as one that does not (RFC 9110 7.8)."""
+        self._came, again = data, True
+        while again:
+            self._again = b""
+            super().data_received(self._came)
+            self._came = self._again
+            again = bool(self._came) and not self.transport.is_closing()
+        self._came = b""
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """The parser stopped behind the headers, as if what follows were in that other protocol."""
+        kept = [(name, value) for name, value in self.headers if name != b"upgrade"]
+        stopped = sys.exception()
+        if len(kept) == len(self.headers) or not isinstance(stopped, httptools.HttpParserUpgrade):       # CONNECT
+            self._refuse(b"400 Bad Request")
+            return
+        version = self.parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)]
+        head += [b"%b: %b\r\n" % one for one in kept]
+        self._again = b"".join((*head, b"\r\n", self._came[stopped.args[0] :]))
+        self._begin_parsing()
+
+    def _is_offered_another(self) -> bool:
+        return self.parser.should_upgrade() and not self._should_upgrade()
+
+    def _begin_parsing(self) -> None:
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def _hand_over(self, protocol: asyncio.BaseProtocol) -> None:
         if not self.transport.is_closing():

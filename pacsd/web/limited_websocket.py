@@ -15,6 +15,7 @@ from pacsd.web.worklist.event_channel import CONFIRM
 
 _log = logging.getLogger("pacsd.web.websocket")
 _log.setLevel(logging.WARNING)           # below it stand addresses and paths of every connection
+_NO_HANDSHAKE = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
 class LimitedWebSocket(WebSocketsSansIOProtocol):
@@ -25,6 +26,14 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
         self.logger = _log
         self._limits = limits
         self._confirmations: dict[bytes, asyncio.Future[None]] = {}
+
+    def data_received(self, data: bytes) -> None:
+        """Frames; or a handshake, and one that is none, a request with a body say, is answered: uvicorn would wait."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_complete:
+            self.handshake_complete = self.close_sent = True
+            self.transport.write(b"".join(self.conn.data_to_send()) or _NO_HANDSHAKE)
+            self.transport.close()
 
     def handle_connect(self, event: Request) -> None:
         """The client's handshake: 503 where there are too many connections."""

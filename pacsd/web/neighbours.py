@@ -102,6 +102,8 @@ class Desk:
             while len(taken) < _MOST_AT_ONCE:
                 _, descriptors, _, _ = socket.recv_fds(self._queue, 1, 1)
                 taken += [_connection(one) for one in descriptors]
+                if not descriptors:                  # there was none left for it: the kernel has closed the connection
+                    self.arrived()
         return taken
 
     def arrived(self) -> None:

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
+from pacsd.faults import Fault, PacsdError
 from pacsd.index import outbox
 from pacsd.index import performed_steps as rows
 from pacsd.index.connect import Connection, Pool
@@ -28,6 +29,7 @@ TOPICS: Mapping[StepState, str] = {
     StepState.COMPLETED: "step.completed",
     StepState.DISCONTINUED: "step.discontinued",
 }
+MOST_PROCEDURES = 1_000                  # that one step performs: each is told how far it is, in one transaction
 _MODALITY, _STATION = "00080060", "00400241"
 
 
@@ -45,7 +47,7 @@ def nobody_schedules(*_: object, **__: object) -> None:
 
 
 class PerformedSteps:
-    """The service. Everything that is refused raises StepRefusal, or PacsdError FULL, UNAVAILABLE."""
+    """The service. Everything that is refused raises StepRefusal, or PacsdError FULL, UNAVAILABLE, TOO_MUCH."""
 
     def __init__(
         self,
@@ -68,6 +70,8 @@ class PerformedSteps:
         if not is_uid(uid):
             raise StepRefusal(StepReason.INVALID_UID)
         attributes = {tag: dict(one) for tag, one in created(dataset).items()}
+        if len(scheduled(attributes)) > MOST_PROCEDURES:
+            raise PacsdError(Fault.TOO_MUCH, f"a step of more than {MOST_PROCEDURES} requested procedures")
         now = self._clock()
         step = PerformedStep(
             peer.organisation, uid, StepState.IN_PROGRESS.value, attributes, studies(attributes), self._records.key(),

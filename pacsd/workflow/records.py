@@ -24,6 +24,7 @@ from pacsd.index.workitems import Workitem
 PREFIX = "worklist/"
 VERSION = 1
 KINDS = ("workitem", "subscriber", "performed_step")     # as they are brought back: subscribers name workitems
+MAX_BYTES = 32 << 20                     # of one: each message may add to what is kept, and all of it is read again
 _BATCH = 1000
 
 
@@ -41,7 +42,7 @@ class Records:
         return f"{PREFIX}{ulid_time(ulid):%Y/%m/%d}/{ulid}.json"
 
     def put_workitem(self, item: Workitem) -> None:
-        """Durable on return, under `item.record`. Raises PacsdError FULL, UNAVAILABLE."""
+        """Durable on return, under `item.record`. Raises PacsdError FULL, UNAVAILABLE, TOO_MUCH above MAX_BYTES."""
         self._put(item.record, {
             "workitem": item.sop_instance_uid,
             "organisation": self._codes[item.organisation],
@@ -69,7 +70,7 @@ class Records:
         })  # fmt: skip
 
     def put_performed_step(self, step: PerformedStep) -> None:
-        """Durable on return, under `step.record`. Raises PacsdError FULL, UNAVAILABLE."""
+        """Durable on return, under `step.record`. Raises PacsdError FULL, UNAVAILABLE, TOO_MUCH above MAX_BYTES."""
         self._put(step.record, {
             "performed_step": step.sop_instance_uid,
             "organisation": self._codes[step.organisation],
@@ -112,7 +113,10 @@ class Records:
             yield batch
 
     def _put(self, key: str, body: Mapping[str, Any]) -> None:
-        self._blobs.put(key, orjson.dumps({"version": VERSION, **body}))
+        text = orjson.dumps({"version": VERSION, **body})
+        if len(text) > MAX_BYTES:
+            raise PacsdError(Fault.TOO_MUCH, f"more than {MAX_BYTES} bytes would be kept of it")
+        self._blobs.put(key, text)
 
     def _read(self, key: str) -> dict[str, Any]:
         try:

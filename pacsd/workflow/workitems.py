@@ -64,7 +64,7 @@ class _Change:
 
 
 class Workitems:
-    """The service. Everything that is refused raises Refusal, or PacsdError MALFORMED, FULL, UNAVAILABLE."""
+    """The service. Everything that is refused raises Refusal, or PacsdError MALFORMED, FULL, UNAVAILABLE, TOO_MUCH."""
 
     def __init__(
         self,

@@ -24,6 +24,8 @@ def test_tags_become_upper_case_and_stand_in_order():
         '"00404005":{"vr":"DT","Value":["20261125100000.123456+0800"]}',
         '"00404005":{"vr":"DT"}',
         '"00400400":{"vr":"LT","Value":[""]}',
+        '"00280010":{"vr":"US","Value":[0,"65535"]}',
+        '"00089459":{"vr":"FL","Value":[3.4028234663852886e38,"-inf","nan"]}',
     ],
 )
 def test_what_is_taken(attribute):
@@ -44,6 +46,10 @@ def test_what_is_taken(attribute):
         '{"00741002":{"vr":"SQ","Value":[3]}}', '{"00091010":{"vr":"OB","InlineBinary":"%%%"}}',
         '{"00091010":{"vr":"OB","Value":[1]}}', '{"00091010":{"vr":"OB","BulkDataURI":"http://x/"}}',
         '{"00020010":{"vr":"UI"}}', '{"00001000":{"vr":"UI","Value":["1.2"]}}', "NaN", '{"00100020":{"vr":"LO"},}',
+        '{"00280010":{"vr":"US","Value":[65536]}}', '{"00280010":{"vr":"US","Value":["-1"]}}',
+        '{"00280010":{"vr":"US","Value":[null]}}', '{"00280009":{"vr":"AT","Value":[null]}}',
+        '{"00186020":{"vr":"SL","Value":[2147483648]}}', '{"00091001":{"vr":"SV","Value":[9223372036854775808]}}',
+        '{"00089459":{"vr":"FL","Value":[1e39]}}', '{"00189087":{"vr":"FD","Value":[null]}}',
     ],
 )  # fmt: skip
 def test_what_is_not(text):

@@ -143,3 +143,16 @@ def test_a_changed_byte_is_refused_or_read(at: int, byte: int, implicit: bool) -
         decoded(bytes(data), IMPLICIT if implicit else EXPLICIT)
     except PacsdError:
         return
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_numbers_that_were_told_as_text_are_numbers_and_what_does_not_fit_is_no_value(syntax: str) -> None:
+    told: dict[str, dict[str, Any]] = {
+        "00280010": {"vr": "US", "Value": ["512"]}, "00280011": {"vr": "US", "Value": [65_536]},
+        "00189087": {"vr": "FD", "Value": ["2.5", "nan"]}, "00280106": {"vr": "US", "Value": [None]},
+        "00089459": {"vr": "FL", "Value": [1e300]}, "00280009": {"vr": "AT", "Value": [None]},
+    }  # fmt: skip
+    found = decoded(encoded(told, syntax), syntax)
+    assert found["00280010"]["Value"] == [512] and found["00189087"]["Value"][0] == 2.5
+    empty = [tag for tag in sorted(told) if "Value" not in found[tag]]
+    assert empty == ["00089459", "00280009", "00280011", "00280106"]

@@ -223,6 +223,28 @@ def test_a_channel_opened_by_web_takes_over(office: Office) -> None:
     assert office.rows("select channel is null from subscriber") == [(False,)]
 
 
+def test_a_server_that_stops_leaves_the_rest_and_an_unclaimed_channel(office: Office) -> None:
+    uids = [made(office) for _ in range(4)]
+    office.subscriptions.subscribe_worklist(office.peer, "WATCHER", GLOBAL, lock=True)
+    with Listener() as listener:
+        station = Station(office, listener.remote)
+
+        class Stops(list[Any]):
+            def append(self, one: Any) -> None:
+                super().append(one)
+                station.stop.set()
+
+        listener.heard = Stops()
+        station.tell()
+        assert listener.told() == [(uids[0], 1, "SCHEDULED")] and len(office.rows("select from report")) == 3
+        assert office.rows("select channel, failures from subscriber") == [(None, 0)]
+        station.reporter._turn(station.targets[0])
+        assert len(listener.told()) == 1
+        listener.heard = []
+        assert Station(office, listener.remote).tell()
+        assert [uid for uid, _, _ in listener.told()] == uids[1:]
+
+
 def test_two_processes_tell_a_subscriber_once(office: Office) -> None:
     office.subscriptions.subscribe_worklist(office.peer, "WATCHER", GLOBAL, lock=False)
     with Listener() as listener, reporting(office, listener.remote), reporting(office, listener.remote):

@@ -1,5 +1,6 @@
 r"""Escape sequences: what is written is read again, and what is no sequence stays what it is."""
 
+import tracemalloc
 from contextlib import suppress
 
 import pytest
@@ -67,3 +68,17 @@ def test_the_escape_character_is_the_senders() -> None:
 
 def test_bytes_are_those_of_the_messages_character_set() -> None:
     assert unescape(r"\XD5C5\ ", STANDARD, codec="gb18030") == "张 "
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [("\\" * 300_000, "\\" * 300_000), ("\\E" * 300_000, "\\E" * 150_000), ("\\H\\" * 200_000, "")],
+)
+def test_a_text_of_nothing_but_marks_is_not_held_piece_by_piece(sent: str, meant: str) -> None:
+    tracemalloc.start()
+    try:
+        found = unescape(sent, STANDARD)
+        assert tracemalloc.get_traced_memory()[1] < 2 << 20
+    finally:
+        tracemalloc.stop()
+    assert found == meant

@@ -1,5 +1,6 @@
 """ER7: what came in is there again, byte for byte, however it is divided; and is read as its sender meant it."""
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hl7.conditions import Condition, Hl7Error
-from hl7.message import NULL, Message, parse
+from hl7.message import MOST_SEGMENTS, NULL, Message, parse
 from tests.hl7.expected_answers import EXPECTED
 from tests.hl7.files import hl7_files
 
@@ -225,3 +226,17 @@ def test_a_byte_order_mark_says_utf8() -> None:
 def test_ten_thousand_fields_are_no_trouble() -> None:
     one = message("ZZZ|" + "|".join(map(str, range(10_000))))
     assert one.value("ZZZ-10000") == "9999" and one.value("ZZZ-10001") == ""
+
+
+def test_a_message_of_line_ends_is_refused_before_it_is_held() -> None:
+    header = f"{MSH}\r".encode()
+    assert len(parse(header + b"\r" * (MOST_SEGMENTS - 1)).segments) == MOST_SEGMENTS
+    for end in (b"\r", b"\r\n", b"\n"):
+        tracemalloc.start()
+        try:
+            with pytest.raises(Hl7Error) as refused:
+                parse(header + end * 1_000_000)
+            assert tracemalloc.get_traced_memory()[1] < 50 << 20
+        finally:
+            tracemalloc.stop()
+        assert refused.value.condition is Condition.VALUE_TOO_LONG

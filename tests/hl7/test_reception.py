@@ -1,5 +1,6 @@
 """What a message is judged by, in which order, and what is kept of it."""
 
+import tracemalloc
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.hl7_mapping import MessageMapping
+from hl7 import reception
 from hl7.conditions import Condition, Hl7Error
 from hl7.ports import Arrival, Handled, Sender
 from hl7.reading import Reading
@@ -181,3 +183,27 @@ def test_nested_escapes_and_ten_thousand_fields_are_no_trouble() -> None:
     nested = "\\F" * 5000 + "\\" * 5001
     assert code(office.ask(GOOD.replace("ZHANG", nested))[0]) == "AA"
     assert code(office.ask(GOOD + "ZZZ|" + "|x" * 10_000 + "\r")[0]) == "AA"
+
+
+def test_a_batch_of_too_many_messages_is_refused_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reception, "MOST_MESSAGES", 3)
+    office = Office()
+    (answer,) = office.ask("BHS|^~\\&\r" + GOOD * 3)
+    assert answer.count(b"MSA|AA") == 3
+    (answer,) = office.ask("BHS|^~\\&\r" + GOOD * 4)
+    assert code(answer) == "AR" and b"more than 3 messages" in answer
+    assert len(office.seen) == 3
+
+
+def test_fields_of_ever_so_many_parts_are_refused_or_passed_over_in_little_room() -> None:
+    office = Office()
+    for place, most in (("~ab" * 400_000, 1), ("|ab" * 400_000, 0)):
+        tracemalloc.start()
+        try:
+            (answer,) = office.ask(adt("A08", "1", "42", name=f"ZHANG{place}"))
+            assert tracemalloc.get_traced_memory()[1] < 24 << 20
+        finally:
+            tracemalloc.stop()
+        assert (error_of(answer)[:2] == ("AE", "104")) if most else (code(answer) == "AA")
+    (answer,) = office.ask(GOOD.replace("MSH|^~\\&|HIS", "MSH|^~\\&|HIS" + "~a" * 300_000))
+    assert code(answer) == "AA"

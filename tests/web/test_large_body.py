@@ -1,8 +1,11 @@
 """Large bodies on a real socket: what comes is what was sent, and the connection goes on."""
 
+import gc
 import socket
 import threading
 import time
+import tracemalloc
+from contextlib import ExitStack
 
 import pytest
 
@@ -135,3 +138,32 @@ def test_a_sender_faster_than_the_disk_has_to_wait() -> None:
                     sent += connection.send(piece)
             assert sent < 40 << 20
             gate.set()
+
+
+def test_clients_that_send_next_to_nothing_take_next_to_nothing() -> None:
+    count, head = 40, PATH + b"Content-Length: %d\r\n\r\n" % (200 << 20)
+    gc.collect()
+    gc.disable()                                 # what ended must not lie about until it is collected
+    try:
+        with serving(ServerLimits(grace_s=2.0)) as one, ExitStack() as clients:
+            tracemalloc.start()
+            connections = [clients.enter_context(one.connect()) for _ in range(count)]
+            for piece in (head, b"x"):
+                for connection in connections:
+                    connection.sendall(piece)
+                time.sleep(0.3)
+            assert tracemalloc.get_traced_memory()[0] < count * (200 << 10)
+            for connection in connections:
+                connection.sendall(content(LARGE_BYTES + 9))
+            clients.close()
+            deadline = time.monotonic() + 10
+            while not all(reception.aborted for reception in one.web.archive.receptions):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            one.web.archive.receptions.clear()
+            while tracemalloc.get_traced_memory()[0] > count * (200 << 10):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+    finally:
+        tracemalloc.stop()
+        gc.enable()

@@ -1,6 +1,7 @@
 """Processes that share a port share their connections out evenly."""
 
 import http.client
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -112,3 +113,24 @@ def test_a_closed_connection_is_closed_for_the_client_wherever_it_went() -> None
             assert read_all(connection.sock).startswith(b"HTTP/1.1 200 ")
             connection.close()
         assert counts(neighbours, 0) == [0, 0]
+
+
+def test_what_comes_while_there_are_no_descriptors_left_is_not_on_its_way_for_ever() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with closing(Neighbours(2)) as neighbours, closing(listening_socket("127.0.0.1", 0)) as connection:
+        here, there = neighbours.desk(0), neighbours.desk(1)
+        for desk in (here, there):
+            desk.alive()
+        here.work(1)
+        assert here.hand_on(connection.fileno()) and not here.hand_on(connection.fileno())
+        with open("/dev/null") as lowest:
+            free = lowest.fileno()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            assert there.take() == []
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        there.alive()
+        assert here.hand_on(connection.fileno())                 # that one is no load any more
+        for one in there.take():
+            one.close()

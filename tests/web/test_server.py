@@ -5,6 +5,7 @@ import http.client
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -258,3 +259,40 @@ def test_a_request_in_progress_is_finished_before_the_end(running):
     go_on.set()
     client.join(10)
     assert answers == [(200, b"the end")]
+
+
+@pytest.mark.parametrize("body", [b"Content-Length: 3\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])
+def test_a_websocket_handshake_with_a_body_is_refused_and_holds_up_no_end(body: bytes) -> None:
+    handshake = b"GET /dicom-web/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    with serving(ServerLimits(grace_s=2.0)) as one:
+        with one.connect() as connection:
+            connection.settimeout(5)
+            connection.sendall(handshake + body)
+            assert read_all(connection).startswith(b"HTTP/1.1 400 ")
+        began = time.monotonic()
+    assert time.monotonic() - began < 5
+
+
+OFFER = b"Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+STORE = b"POST /dicom-web/studies HTTP/1.1\r\nContent-Type: application/dicom\r\n"
+LAST = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("size", [3, 3_000_000])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_client_that_offers_http2_is_answered_in_http1(size: int, chunked: bool) -> None:
+    body = bytes(range(256)) * (size // 256) + b"abc"
+    coded = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    length = b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"Content-Length: %d\r\n\r\n" % len(body)
+    with serving(ServerLimits(grace_s=2.0)) as one:
+        plain = b"GET /health/live HTTP/1.1\r\n" + OFFER + b"\r\n"
+        answer = one.raw(plain + STORE + OFFER + length + (coded if chunked else body) + plain + LAST)
+        assert answer.count(b"HTTP/1.1 200 ") == 4 and answer.count(b'"live"') == 3
+        assert one.web.archive.kept == [body]
+
+
+def test_many_offers_at_once_and_a_tunnel_hold_up_nobody() -> None:
+    with serving(ServerLimits(grace_s=2.0)) as one:
+        plain = b"GET /health/live HTTP/1.1\r\n" + OFFER + b"\r\n"
+        assert one.raw(plain * 1_500 + LAST).count(b"HTTP/1.1 200 ") == 1_501
+        assert one.raw(b"CONNECT x:80 HTTP/1.1\r\n" + OFFER + b"\r\n").startswith(b"HTTP/1.1 400 ")

@@ -13,6 +13,7 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import pool
 from pacsd.index.performed_steps import delete_old
 from pacsd.index.workitems import throw_unknown, unknown_records
+from pacsd.workflow import records
 from pacsd.workflow.performed_step_refusals import StepReason, StepRefusal
 from pacsd.workflow.performed_steps import PerformedSteps
 from pacsd.workflow.records import PREFIX, Records
@@ -216,3 +217,24 @@ def collected(office: Office) -> list[str]:
     due = [str(row[0]) for row in office.rows("delete from garbage where delete_after <= now() returning key")]
     office.blobs.delete(due)
     return [info.key for info in office.blobs.list(PREFIX)]
+
+
+def test_what_is_kept_of_a_step_does_not_grow_without_bound(office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "MAX_BYTES", 100_000)
+    one = made(office)
+    with pytest.raises(PacsdError) as refusal:
+        for number in range(0x1001, 0x1020):
+            office.steps.set(office.peer, one, {f"0011{number:04X}": attribute("LT", "x" * 10_000)})
+            kept = number
+    assert refusal.value.fault is Fault.TOO_MUCH and kept == 0x1009
+    attributes = office.steps.retrieve(office.peer.scope, one)
+    assert sum(tag.startswith("0011") for tag in attributes) == 9
+    office.steps.set(office.peer, one, ended())
+
+
+def test_a_step_performs_no_more_procedures_than_can_be_told(office) -> None:
+    orders = [scheduled(f"1.2.{number}", f"A{number}") for number in range(1_001)]
+    assert made(office, *orders[1:])
+    with pytest.raises(PacsdError) as refusal:
+        made(office, *orders)
+    assert refusal.value.fault is Fault.TOO_MUCH
