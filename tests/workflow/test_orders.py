@@ -187,6 +187,18 @@ def test_an_order_nobody_placed_is_not_found(house: House) -> None:
     assert list(house.journal.replay()) == []
 
 
+def test_an_order_outlives_the_images_of_its_patient(house: House) -> None:
+    world = study(78)
+    house.receive(small_object(world))
+    place(house, ordered(patient=world.patient_id))
+    before = worklist(house)
+    assert house.rejections.purge("east", world.study_instance_uid) == 1
+    assert worklist(house) == before and house.contents(world.study_instance_uid) == []
+    house.receive(small_object(world, instance=2))
+    with house.pool.connection() as connection:
+        assert connection.execute("select count(*) from patient").fetchone() == (1,)
+
+
 def test_an_order_is_one_patients(house: House) -> None:
     place(house, ordered())
     with pytest.raises(PacsdError) as caught:
