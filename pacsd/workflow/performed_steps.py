@@ -17,7 +17,7 @@ from pacsd.index import outbox
 from pacsd.index import performed_steps as rows
 from pacsd.index.connect import Connection, Pool
 from pacsd.index.performed_steps import PerformedStep
-from pacsd.workflow.performed_step_references import patient, scheduled, studies
+from pacsd.workflow.performed_step_references import ScheduledSteps, patient, scheduled, studies
 from pacsd.workflow.performed_step_refusals import StepReason, StepRefusal
 from pacsd.workflow.performed_step_requirements import StepState, created, is_uid, state_of, updated
 from pacsd.workflow.records import Records
@@ -115,14 +115,22 @@ class PerformedSteps:
 
 def tell_scheduled(connection: Connection, step: PerformedStep, progress: Progress, *, at: datetime) -> None:
     """Tell every scheduled step that a performed one names how far it is."""
-    for one in sorted(scheduled(step.attributes), key=lambda one: (one.study_instance_uid, one.accession_number)):
+    tell_each(connection, step.organisation, scheduled(step.attributes), progress, status=step.state, at=at)
+
+
+def tell_each(
+    connection: Connection, organisation: int, named: Sequence[ScheduledSteps], progress: Progress, *, status: str,
+    at: datetime,
+) -> None:  # fmt: skip
+    """Tell scheduled steps that are named how far they are, in one order."""
+    for one in sorted(named, key=lambda one: (one.study_instance_uid, one.accession_number)):
         progress(
             connection,
-            organisation=step.organisation,
+            organisation=organisation,
             study_instance_uid=one.study_instance_uid,
             accession_number=one.accession_number,
             scheduled_step_ids=one.scheduled_step_ids,
-            status=step.state,
+            status=status,
             at=at,
         )
 
