@@ -33,7 +33,7 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.index import holds
 from pacsd.index.alternates import Alternates
 from pacsd.index.alternates import Rule as AlternateRule
-from pacsd.index.completion import complete_studies
+from pacsd.index.completion import complete_studies, pass_over
 from pacsd.index.holds import Hold
 from pacsd.index.inventory import Inventory
 from pacsd.index.packs import Packs
@@ -44,6 +44,7 @@ log = logging.getLogger("pacsd.archive")
 Progress = Callable[[int, int | None], None]             # done so far, and of how many where that is known
 Appliers = Mapping[FactKind, Callable[[Fact], None]]     # how facts of other rooms take effect
 _NONE: Appliers = {}
+_NEWS_S = 86_400.0                       # a study that was quiet for longer is not told of as complete after a rebuild
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +241,7 @@ class Upkeep:
             character_set_of=character_sets(settings),
             grace_s=settings.storage.grace_s,
         ).run(lambda so_far: progress(so_far.instances, None))
+        pass_over(archive.pool, quiet_s=_NEWS_S)
         progress(done.instances, done.instances)
         for found in non_patient.Rebuild(
             archive.blobs, archive.pool, _organisations(settings, archive), character_sets(settings)
