@@ -289,6 +289,43 @@ def test_an_order_after_its_images_takes_their_study_and_one_before_is_found_by_
     assert rows.studies_of(house.pool, Scope((key,), key), planned.procedure) == [late.study_instance_uid]
 
 
+def owners(house: House) -> dict[str, tuple[str, str, str]]:
+    """By step: whose the worklist says it is, and to whom the rows of step and procedure belong."""
+    with house.pool.connection() as connection:
+        rows = connection.execute("""
+            select t.step_id, t.patient_id, p.patient_id, q.patient_id from scheduled_step t
+            join patient p on p.pk = t.patient join requested_procedure r on r.pk = t.procedure
+            join patient q on q.pk = r.patient order by 1""").fetchall()
+    return {step: tuple(whose) for step, *whose in rows}
+
+
+def test_orders_go_back_where_a_merge_or_a_change_of_id_is_taken_back_and_a_rebuild_says_the_same(
+    house: House,
+) -> None:
+    for number, patient in enumerate(("P1", "P2", "P3"), 1):
+        place(house, ordered(f"{number}", patient=patient))
+    merge(house, "P1", "P2")
+    place(house, ordered("4", patient="P1"))
+    merge(house, "P2", "P3")
+    place(house, ordered("5", patient="P1"))
+    with working(house) as work:
+        Patients().change_id(work, prior=PatientKey("east", "P3"), new=PatientKey("east", "P9"))
+    place(house, ordered("6", patient="P9"))
+    place(house, ordered("1", patient="P9", station="CT9", said="20260101170000"))   # said of P9: that stays
+    assert set(owners(house).values()) == {("P9",) * 3}
+    for prior in ("P1", "P3"):
+        with working(house) as work:
+            Patients().unmerge(work, PatientKey("east", prior))
+    expected = {"1-1": "P9", "2-1": "P3", "3-1": "P3", "4-1": "P1", "5-1": "P1", "6-1": "P9"}
+    assert owners(house) == {step: (whose,) * 3 for step, whose in expected.items()}
+    before = worklist(house)
+    emptied(house, "scheduled_step", "requested_procedure", "name_gram", "patient")
+    for fact in house.journal.replay():
+        all_appliers(house)[fact.kind](fact)
+    assert worklist(house) == before and set(owners(house)) == set(expected)
+    assert owners(house) == {step: (whose,) * 3 for step, whose in expected.items()}
+
+
 def all_appliers(house: House) -> dict[FactKind, Any]:
     said = Overlays(house.journal, Truth(house.pool, house.writing, house.sidecars, house.keys, grace_s=0.0))
     return {
