@@ -13,9 +13,10 @@ from uuid import uuid4
 
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
+from pacsd.faults import PacsdError
 from pacsd.index import outbox
 from pacsd.index import performed_steps as rows
-from pacsd.index.connect import Connection, Pool
+from pacsd.index.connect import Connection, Pool, may_run_again
 from pacsd.index.performed_steps import PerformedStep
 from pacsd.workflow.performed_step_references import ScheduledSteps, patient, scheduled, studies
 from pacsd.workflow.performed_step_refusals import StepReason, StepRefusal
@@ -28,6 +29,7 @@ TOPICS: Mapping[StepState, str] = {
     StepState.COMPLETED: "step.completed",
     StepState.DISCONTINUED: "step.discontinued",
 }
+_RACES = 3                               # how often a step may find messages at work on its orders, and go on
 _MODALITY, _STATION = "00080060", "00400241"
 
 
@@ -73,15 +75,21 @@ class PerformedSteps:
             peer.organisation, uid, StepState.IN_PROGRESS.value, attributes, studies(attributes), self._records.key(),
             now, now,
         )  # fmt: skip
+        _unhindered(lambda: self._made(peer, step))
+        return uid
+
+    def set(self, peer: Peer, sop_instance_uid: str, changes: Dataset) -> None:
+        """Set attributes, the status among them (PS3.4 F.7.2.2). Of two at once that end the step one is refused."""
+        _unhindered(lambda: self._set(peer, sop_instance_uid, changes))
+
+    def _made(self, peer: Peer, step: PerformedStep) -> None:
         with rows.changing(self._pool) as connection:
             if rows.insert(connection, step) is None:
                 raise StepRefusal(StepReason.DUPLICATE)
             self._tell(connection, peer, step)
             self._records.put_performed_step(step)
-        return uid
 
-    def set(self, peer: Peer, sop_instance_uid: str, changes: Dataset) -> None:
-        """Set attributes, the status among them (PS3.4 F.7.2.2). Of two at once that end the step one is refused."""
+    def _set(self, peer: Peer, sop_instance_uid: str, changes: Dataset) -> None:
         with rows.changing(self._pool) as connection:
             step = _locked(connection, peer, sop_instance_uid)
             if StepState(step.state).final:
@@ -111,6 +119,17 @@ class PerformedSteps:
             connection, organisation=step.organisation, topic=TOPICS[StepState(step.state)],
             subject=step.sop_instance_uid, body=_told(connection, peer, step),
         )  # fmt: skip
+
+
+def _unhindered(transaction: Callable[[], None]) -> None:
+    """A transaction, again where one of the orders' was in its way and came first: a modality says things once."""
+    for _ in range(_RACES):
+        try:
+            return transaction()
+        except PacsdError as error:
+            if not may_run_again(error):
+                raise
+    return transaction()
 
 
 def tell_scheduled(connection: Connection, step: PerformedStep, progress: Progress, *, at: datetime) -> None:

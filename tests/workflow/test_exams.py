@@ -1,9 +1,12 @@
 """Performed steps move the steps they were scheduled as, and a rebuild leads there again."""
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from config.settings import OrganisationSettings, Settings, StorageSettings, WorklistSettings
@@ -109,6 +112,22 @@ def test_what_was_done_is_not_scheduled_again_when_the_exam_is_kept_no_longer(wa
     ward.steps.create(ward.peer, "", begun(other))
     ward.rebuilt()
     assert ward.statuses() == [status, "STARTED", "STARTED"]
+
+
+def test_an_exam_that_meets_a_message_of_the_same_orders_is_done_all_the_same(ward: Ward, database: str) -> None:
+    both = ward.order("1") + ward.order("2")
+    first, second = sorted(one["0020000D"]["Value"][0] for one in both)
+    lock = "select from requested_procedure where study_instance_uid = %s for update"
+    starting = threading.Thread(target=ward.steps.create, args=(ward.peer, "1.2.77", begun(*both)))
+    with psycopg.connect(database) as message:
+        message.execute("set deadlock_timeout = '60s'")          # so that it is the exam that gives way
+        message.execute(lock, (second,))
+        starting.start()
+        while message.execute("select from pg_locks where not granted").rowcount == 0:
+            time.sleep(0.01)
+        message.execute(lock, (first,))
+    starting.join()
+    assert ward.statuses() == ["STARTED", "STARTED"]
 
 
 def test_a_group_case_moves_every_step_and_an_append_case_starts_one_again(ward: Ward) -> None:
