@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +20,7 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.identity.patients import PatientKey, Patients, appliers
 from pacsd.index import messages as message_rows
 from pacsd.index import orders as rows
+from pacsd.index.connect import may_run_again
 from pacsd.messages.inbox import Work
 from pacsd.workflow.order_facts import applier
 from pacsd.workflow.ordered import Done, Ordered, OrderedStep, Said, Touched, Which
@@ -363,6 +364,19 @@ def test_an_exam_outlives_the_replay_of_its_order(house: House) -> None:
     assert worklist(house)[0][1] == "COMPLETED"
 
 
+def unhindered(act: Callable[[], object]) -> None:
+    """As the inbox and performed steps do: again where another transaction was in the way."""
+    for _ in range(3):
+        try:
+            act()
+        except PacsdError as error:
+            if not may_run_again(error):
+                raise
+        else:
+            return
+    act()
+
+
 def test_merges_statements_exams_and_orders_at_once_lose_nothing(house: House) -> None:
     numbers = range(6)
     for number in numbers:
@@ -376,11 +390,13 @@ def test_merges_statements_exams_and_orders_at_once_lose_nothing(house: House) -
                     with contextlib.suppress(PacsdError):        # once merged, P0 is nobody
                         state(house, f"P{number % 2}", {**RENAMED})
                 elif turn == 1:
-                    exam(house, "STARTED", datetime.now(UTC) + LATER, accession_number=f"{number}")
+                    later = datetime.now(UTC) + LATER
+                    unhindered(lambda n=number, later=later: exam(house, "STARTED", later, accession_number=f"{n}"))
                 elif turn == 2:
-                    place(house, ordered(f"{number}", patient=f"P{number % 2}", station="CT8", said="20260101180000"))
+                    one = ordered(f"{number}", patient=f"P{number % 2}", station="CT8", said="20260101180000")
+                    unhindered(lambda one=one: place(house, one))
                 elif number == 3:
-                    merge(house, "P0", "P1")
+                    unhindered(lambda: merge(house, "P0", "P1"))
         except BaseException as error:
             errors.append(error)
 
