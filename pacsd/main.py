@@ -61,6 +61,7 @@ from pacsd.workflow.modality_worklist import ModalityWorklist
 from pacsd.workflow.order_facts import applier as orders_applier
 from pacsd.workflow.orders import progress
 from pacsd.workflow.services import Workflow, announce_restart, open_workflow, release_notifications
+from pacsd.workflow.step_facts import applier as steps_applier
 
 HANDOVER_SOCKET = "queries.sock"         # through it receivers pass associations on to query processes
 PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.listener",
@@ -159,8 +160,9 @@ def _prepare(settings: Settings, dsn: str) -> None:
 
 def _workflow(settings: Settings, archive: Archive) -> Workflow:
     return open_workflow(
-        settings, archive.pool, archive.blobs, archive.directory, missing=archive.commitments.missing, progress=progress
-    )
+        settings, archive.pool, archive.blobs, archive.directory, missing=archive.commitments.missing,
+        progress=progress, say=archive.journal.append_all,
+    )  # fmt: skip
 
 
 def _department(archive: Archive, workflow: Workflow) -> Department:
@@ -172,7 +174,11 @@ def _department(archive: Archive, workflow: Workflow) -> Department:
 def _appliers(settings: Settings, archive: Archive) -> Appliers:
     """How facts of rooms beside the archive take effect again."""
     keys = {one.code: archive.directory.organisation_key(one.code) for one in settings.organisations}
-    return {**identity_appliers(archive.pool), FactKind.ORDER: orders_applier(archive.pool, keys)}
+    return {
+        **identity_appliers(archive.pool),
+        FactKind.ORDER: orders_applier(archive.pool, keys),
+        FactKind.STEP_PERFORMED: steps_applier(archive.pool, keys, progress),
+    }
 
 
 def _identity(settings: Settings, archive: Archive) -> Identity:

@@ -45,7 +45,7 @@ from pacsd.reports.reports import Reports
 from pacsd.workflow.modality_worklist import ModalityWorklist
 from pacsd.workflow.orders import STEP_STATUS_CHANGED, Orders
 
-_LOOK_S = 1.0                            # between two looks for what happened to reports
+_LOOK_S = 1.0                            # between two looks for what happened
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,7 @@ class Exchange:
         reports = Reports(pool, contents, codes)
         self._handled = (*handled(Orders(codes), Taking(reports, contents)), pdq.handled())
         self._distributions = self._distributing(pool, reports, contents)
+        self._telling = self._status_consumer()
         self._senders = KnownSenders(settings)
         self._control_ids = ControlIds()
 
@@ -144,7 +145,7 @@ class Exchange:
         """What a worker does for it."""
         keep_s = self._settings.hl7.keep_messages_s
         return (
-            *self._status_chores(),
+            *((("tell how far exams are", _LOOK_S, self._tell_status),) if self._telling else ()),
             ("forget old messages", 600.0, partial(self._inbox.forget, keep_s=keep_s)),
             ("forget old outgoing messages", 600.0, partial(self.outbox.forget, keep_s=keep_s)),
             *self._identity.chores(),
@@ -152,18 +153,27 @@ class Exchange:
             *((f"reports to {name}", _LOOK_S, one.run) for name, one in self._distributions.items()),
         )
 
-    def _status_chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
-        """Telling destinations how far exams are, where any wants to know."""
+    def _tell_status(self) -> bool:
+        return self._telling is not None and self._telling.run() > 0
+
+    def _status_consumer(self) -> Consumer | None:
+        """Tells destinations how far exams are, where any wants to know: what happens from now on.
+
+        They know what was before them, and what a rebuild brings back.
+        """
         first = self._settings.organisations[0].code
         destinations = [
             Destination(one.name, one.order_status, self._keys[one.organisation or first], one.organisation or first)
             for one in self._settings.hl7_destinations if one.order_status
         ]  # fmt: skip
         if not destinations:
-            return ()
+            return None
         reports = StatusReports(self.outbox, destinations, self._item)
-        consumer = Consumer(self._pool, "order status", reports.handle, topics=[STEP_STATUS_CHANGED])
-        return (("tell how far exams are", 1.0, lambda: consumer.run() > 0),)
+        consumer = Consumer(
+            self._pool, "order status", reports.handle, topics=[STEP_STATUS_CHANGED], begin_now=True
+        )
+        consumer.register()
+        return consumer
 
     def _item(self, organisation: int, said: Mapping[str, Any]) -> Item | None:
         named = {name: str(said[name]) for name in ("order_key", "requested_procedure_id", "step_id")}

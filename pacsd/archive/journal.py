@@ -39,6 +39,7 @@ class FactKind(Enum):
     REPLACE = "replace"                      # key, study, series, sop, digest: the bytes that count from now on
     PATIENT_MERGE = "patient.merge"          # authority, patient_id, into
     ORDER = "order"                          # organisation, authority, patient_id, procedure, steps: all of it
+    STEP_PERFORMED = "step.performed"        # organisation, scheduled [[study, accession, [step id, ...]], ...], status
     PATIENT_UNMERGE = "patient.unmerge"      # authority, patient_id
     PATIENT_DETAILS = "patient.details"      # authority, patient_id, organisation, details {name: value}
     PERSON_LINK = "person.link"              # authority, patient_id, other_authority, other_id

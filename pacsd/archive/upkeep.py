@@ -30,10 +30,10 @@ from pacsd.archive.services import Archive, character_sets
 from pacsd.archive.truth import Truth
 from pacsd.archive.worker import Chore
 from pacsd.faults import Fault, PacsdError
-from pacsd.index import holds
+from pacsd.index import holds, outbox
 from pacsd.index.alternates import Alternates
 from pacsd.index.alternates import Rule as AlternateRule
-from pacsd.index.completion import complete_studies
+from pacsd.index.completion import complete_studies, pass_over
 from pacsd.index.holds import Hold
 from pacsd.index.inventory import Inventory
 from pacsd.index.packs import Packs
@@ -44,6 +44,8 @@ log = logging.getLogger("pacsd.archive")
 Progress = Callable[[int, int | None], None]             # done so far, and of how many where that is known
 Appliers = Mapping[FactKind, Callable[[Fact], None]]     # how facts of other rooms take effect
 _NONE: Appliers = {}
+_EVENTS_S, _EVENTS_AT_ONCE = 30 * 86_400.0, 10_000       # how long events are kept that every consumer has read
+_NEWS_S = 86_400.0                       # a study that was quiet for longer is not told of as complete after a rebuild
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ def chores(
         Chore("retention", 3600.0, retention(settings, archive, send_note).run),
         Chore("delete expired", max(1.0, min(3600.0, storage.delete_expired_s / 4)), expired.run),
         Chore("partitions", 86_400.0, partial(_made, inventory)),
+        Chore("forget events", 3600.0, partial(_events_forgotten, archive)),
         Chore("forget commitments", 600.0, partial(archive.commitments.forget, keep_s=settings.notifications.keep_s)),
     )
 
@@ -240,6 +243,7 @@ class Upkeep:
             character_set_of=character_sets(settings),
             grace_s=settings.storage.grace_s,
         ).run(lambda so_far: progress(so_far.instances, None))
+        pass_over(archive.pool, quiet_s=_NEWS_S)
         progress(done.instances, done.instances)
         for found in non_patient.Rebuild(
             archive.blobs, archive.pool, _organisations(settings, archive), character_sets(settings)
@@ -335,6 +339,10 @@ def _repaired(repair: Repair) -> bool:
 def _lost_forgotten(archive: Archive, inventory: Inventory, alternates: Alternates, grace_s: float) -> bool:
     forget_lost(archive.blobs, inventory.packs(), partial(alternates.forget, grace_s=grace_s))
     return False
+
+
+def _events_forgotten(archive: Archive) -> bool:
+    return outbox.prune(archive.pool, older_than_s=_EVENTS_S, limit=_EVENTS_AT_ONCE) == _EVENTS_AT_ONCE
 
 
 def _made(inventory: Inventory) -> bool:

@@ -71,10 +71,13 @@ class Identity:
         self.linker.catch_up()
 
     def unmerge(self, organisation: str, one: Key) -> Key:
-        """Take back the merge of a patient into another; into whom. Raises PacsdError NOT_FOUND."""
-        scope = self._directory.scope(organisation)
-        with working(self._pool, self._journal.append_all, scope.own) as work:
-            if not search.is_merged_within(work.connection, scope, one):
+        """Take back the merge of a patient into another; into whom. Raises PacsdError NOT_FOUND.
+
+        What the organisation may only read stays as its own people have it.
+        """
+        own = self._directory.scope(organisation).own
+        with working(self._pool, self._journal.append_all, own) as work:
+            if not search.is_merged_within(work.connection, Scope((own,), own), one):
                 raise PacsdError(Fault.NOT_FOUND, "no such patient that is merged into another")
             into = self._patients.unmerge(work, PatientKey(*one))
         self.linker.catch_up()

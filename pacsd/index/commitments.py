@@ -177,7 +177,7 @@ def _rejected(connection: Connection, scope: Scope, uids: list[str]) -> frozense
     params = Params()
     statement = f"""
         select x.sop_instance_uid from rejection x
-        where {within(scope, params, "x")} and x.sop_instance_uid = any({params.add(uids)}::text[])"""
+        where {within(scope, params, "x")} and x.sop_instance_uid = any({params.add(uids)}::text[]) and not x.note"""
     return frozenset(row[0] for row in connection.execute(statement, params.values))
 
 

@@ -57,10 +57,14 @@ where t.consumer = %s and t.due_at <= now()
     and not exists (select from retry b where b.consumer = t.consumer and b.subject = t.subject and b.event < t.event)
 order by e.pk limit %s
 """
+# A consumer that has not come for as long is no longer there: settings name its destination no more.
 _PRUNE = """
-delete from event e where created_at < now() - make_interval(secs => %s)
-    and transaction < (select coalesce(min(window_from), pg_snapshot_xmin(pg_current_snapshot())) from consumer)
-    and not exists (select from retry where event = e.pk)
+delete from event where pk in (
+    select pk from event e where created_at < now() - make_interval(secs => %(age)s)
+        and transaction < (select coalesce(min(window_from), pg_snapshot_xmin(pg_current_snapshot())) from consumer
+            where leased_until is null or leased_until > now() - make_interval(secs => %(age)s))
+        and not exists (select from retry where event = e.pk)
+    order by transaction, pk limit %(limit)s)
 """
 
 
@@ -163,7 +167,7 @@ class Cursor:
         return [Event(*row) for row in connection.execute(statement, params.values).fetchall()]
 
 
-def prune(pool: Pool, *, older_than_s: float) -> int:
-    """Delete events that every consumer is past and that are older than this; how many."""
+def prune(pool: Pool, *, older_than_s: float, limit: int = 10_000) -> int:
+    """Delete events that every consumer is past and that are older than this, the oldest first; how many."""
     with lent(pool) as connection:
-        return connection.execute(_PRUNE, (older_than_s,)).rowcount
+        return connection.execute(_PRUNE, {"age": older_than_s, "limit": limit}).rowcount

@@ -3,7 +3,7 @@
 What decides stands in `pacsd.workflow`; here every statement says for whom.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,10 +64,10 @@ where {mine} and s.pk in (select r.study from series r
     where {series} and r.series_instance_uid = any({uids}::text[]))
 order by s.study_instance_uid, s.organisation for no key update of s
 """
-_LAPSED = """
-delete from performed_step where pk in (
+_LAPSED = f"""
+delete from performed_step t where pk in (
     select pk from performed_step where changed_at < %s order by changed_at limit %s for update skip locked)
-returning record
+returning {_FIELDS}
 """
 
 
@@ -180,14 +180,21 @@ def _complete(connection: Connection, step: PerformedStep, studies: Sequence[int
         outbox.append(connection, organisation=step.organisation, topic=topic, subject=uid, body=body)
 
 
-def delete_old(pool: Pool, *, before: datetime, grace_s: float, limit: int = 200) -> int:
-    """Delete steps that ended before, or that nobody has gone on with since, and later their records; how many."""
+def delete_old(
+    pool: Pool, say: Callable[[Sequence[PerformedStep]], None], *, before: datetime, grace_s: float, limit: int = 200
+) -> int:
+    """Delete steps that ended before, or that nobody has gone on with since, and later their records; how many.
+
+    `say` keeps what is still to be known of them, before they are gone.
+    """
 
     def work(connection: Connection) -> int:
         with connection.transaction():
-            records = [row[0] for row in connection.execute(_LAPSED, (before, limit))]
-            connection.execute(THROW, (grace_s, records))
-        return len(records)
+            steps = [_step(row) for row in connection.execute(_LAPSED, (before, limit)).fetchall()]
+            if steps:
+                say(steps)
+                connection.execute(THROW, (grace_s, [one.record for one in steps]))
+        return len(steps)
 
     return retried(pool, work)
 

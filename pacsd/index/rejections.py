@@ -227,6 +227,7 @@ def _set(
     def transaction(connection: Connection) -> int:
         with connection.transaction():
             connection.execute("set local synchronous_commit = on")
+            connection.execute("set local statement_timeout = 0")        # a note names as much as it likes
             series = _series(connection, organisation, study_instance_uid, list(instances))
             studies = sorted(set(lock_series(connection, sorted(series.values())).values()))
             pairs = sorted((series[uid], sop) for uid, sops in instances.items() if uid in series for sop in set(sops))
@@ -266,9 +267,11 @@ def _bury(connection: Connection, series: list[int], grace_s: float) -> None:
     connection.execute("delete from series where pk = any(%s)", (series,))
 
 
-# What somebody stated of a patient, or merged, outlives its images.
+# What somebody stated of a patient, ordered for it, or merged, outlives its images.
 _BURY_PATIENTS = """
 delete from patient p where pk = any(%s) and overlay = '{}' and survivor is null
+    and not exists (select from patient_record where patient = p.pk)
+    and not exists (select from requested_procedure where patient = p.pk or named_patient = p.pk)
     and not exists (select from study where patient = p.pk or named_patient = p.pk)
     and not exists (select from patient m where m.survivor = p.pk or m.merged_into = p.pk)
 """

@@ -16,9 +16,9 @@ from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import outbox
 from pacsd.index import performed_steps as rows
-from pacsd.index.connect import Connection, Pool
+from pacsd.index.connect import Connection, Pool, may_run_again
 from pacsd.index.performed_steps import PerformedStep
-from pacsd.workflow.performed_step_references import patient, scheduled, studies
+from pacsd.workflow.performed_step_references import ScheduledSteps, patient, scheduled, studies
 from pacsd.workflow.performed_step_refusals import StepReason, StepRefusal
 from pacsd.workflow.performed_step_requirements import StepState, created, is_uid, state_of, updated
 from pacsd.workflow.records import Records
@@ -30,6 +30,7 @@ TOPICS: Mapping[StepState, str] = {
     StepState.DISCONTINUED: "step.discontinued",
 }
 MOST_PROCEDURES = 1_000                  # that one step performs: each is told how far it is, in one transaction
+_RACES = 3                               # how often a step may find messages at work on its orders, and go on
 _MODALITY, _STATION = "00080060", "00400241"
 
 
@@ -77,15 +78,21 @@ class PerformedSteps:
             peer.organisation, uid, StepState.IN_PROGRESS.value, attributes, studies(attributes), self._records.key(),
             now, now,
         )  # fmt: skip
+        _unhindered(lambda: self._made(peer, step))
+        return uid
+
+    def set(self, peer: Peer, sop_instance_uid: str, changes: Dataset) -> None:
+        """Set attributes, the status among them (PS3.4 F.7.2.2). Of two at once that end the step one is refused."""
+        _unhindered(lambda: self._set(peer, sop_instance_uid, changes))
+
+    def _made(self, peer: Peer, step: PerformedStep) -> None:
         with rows.changing(self._pool) as connection:
             if rows.insert(connection, step) is None:
                 raise StepRefusal(StepReason.DUPLICATE)
             self._tell(connection, peer, step)
             self._records.put_performed_step(step)
-        return uid
 
-    def set(self, peer: Peer, sop_instance_uid: str, changes: Dataset) -> None:
-        """Set attributes, the status among them (PS3.4 F.7.2.2). Of two at once that end the step one is refused."""
+    def _set(self, peer: Peer, sop_instance_uid: str, changes: Dataset) -> None:
         with rows.changing(self._pool) as connection:
             step = _locked(connection, peer, sop_instance_uid)
             if StepState(step.state).final:
@@ -117,16 +124,35 @@ class PerformedSteps:
         )  # fmt: skip
 
 
+def _unhindered(transaction: Callable[[], None]) -> None:
+    """A transaction, again where one of the orders' was in its way and came first: a modality says things once."""
+    for _ in range(_RACES):
+        try:
+            return transaction()
+        except PacsdError as error:
+            if not may_run_again(error):
+                raise
+    return transaction()
+
+
 def tell_scheduled(connection: Connection, step: PerformedStep, progress: Progress, *, at: datetime) -> None:
     """Tell every scheduled step that a performed one names how far it is."""
-    for one in sorted(scheduled(step.attributes), key=lambda one: (one.study_instance_uid, one.accession_number)):
+    tell_each(connection, step.organisation, scheduled(step.attributes), progress, status=step.state, at=at)
+
+
+def tell_each(
+    connection: Connection, organisation: int, named: Sequence[ScheduledSteps], progress: Progress, *, status: str,
+    at: datetime,
+) -> None:  # fmt: skip
+    """Tell scheduled steps that are named how far they are, in one order."""
+    for one in sorted(named, key=lambda one: (one.study_instance_uid, one.accession_number)):
         progress(
             connection,
-            organisation=step.organisation,
+            organisation=organisation,
             study_instance_uid=one.study_instance_uid,
             accession_number=one.accession_number,
             scheduled_step_ids=one.scheduled_step_ids,
-            status=step.state,
+            status=status,
             at=at,
         )
 

@@ -1,7 +1,7 @@
 """The workflow put together over one index and one blob store, as every process opens it."""
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from pacsd.index import performed_steps as step_rows
 from pacsd.index import subscribers
 from pacsd.index import workitems as rows
 from pacsd.index.connect import Pool, pool
-from pacsd.workflow import reports
+from pacsd.workflow import reports, step_facts
 from pacsd.workflow.availability import TOPICS, Availability, Missing, Notified
 from pacsd.workflow.channels import Channels
 from pacsd.workflow.check import Check
@@ -47,6 +47,14 @@ class Workflow:
     chores: tuple[tuple[str, float, Callable[[], bool]], ...]
 
 
+Saying = Callable[[Sequence[tuple[Mapping[str, object], datetime]]], None]
+"""Keeps facts in the journal, each with when it was said: all or none."""
+
+
+def nothing_said(_facts: Sequence[tuple[Mapping[str, object], datetime]]) -> None:
+    """For a house without a journal."""
+
+
 def nothing_missing(*_: object) -> tuple[()]:
     """For a house without an archive."""
     return ()
@@ -60,10 +68,12 @@ def open_workflow(
     *,
     missing: Missing = nothing_missing,
     progress: Progress = nobody_schedules,
+    say: Saying = nothing_said,
 ) -> Workflow:
     """The workflow of the settings; the pool and the blobs are the archive's.
 
-    `missing` tells which instances never came, `progress` tells scheduled steps that they are performed.
+    `missing` tells which instances never came, `progress` tells scheduled steps that they are performed, `say` keeps
+    facts.
     """
     keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
     records = Records(blobs, {key: code for code, key in keys.items()})
@@ -89,7 +99,7 @@ def open_workflow(
             ("sweep the worklist's records", 86_400.0, partial(_sweep, settings, index, records)),
             ("look for the instances of completed steps", 1.0, availability.run),
             ("queue availability notifications", 1.0, lambda: telling.run() > 0),
-            ("delete performed steps", 600.0, partial(_delete_performed, settings, index)),
+            ("delete performed steps", 600.0, partial(_delete_performed, settings, index, records, say)),
             ("forget notifications", 600.0, partial(notifications.forget, keep_s=settings.notifications.keep_s)),
         ),
     )
@@ -123,9 +133,15 @@ def _delete_finished(settings: Settings, index: Pool) -> bool:
     return rows.delete_finished(index, keep_s=keep_s, grace_s=grace_s) > 0
 
 
-def _delete_performed(settings: Settings, index: Pool) -> bool:
-    before = datetime.now(UTC) - timedelta(seconds=settings.worklist.keep_performed_s)
-    return step_rows.delete_old(index, before=before, grace_s=settings.storage.grace_s) > 0
+def _delete_performed(settings: Settings, index: Pool, records: Records, say: Saying) -> bool:
+    """Some of those kept long enough; how far their scheduled steps have come is still to be known."""
+    now = datetime.now(UTC)
+
+    def keep(steps: Sequence[step_rows.PerformedStep]) -> None:
+        say([(step_facts.fact_of(records.code(one.organisation), one), now) for one in steps])
+
+    before = now - timedelta(seconds=settings.worklist.keep_performed_s)
+    return step_rows.delete_old(index, keep, before=before, grace_s=settings.storage.grace_s) > 0
 
 
 def _notified(settings: Settings, keys: Mapping[str, int]) -> dict[int, list[Notified]]:

@@ -12,7 +12,7 @@ from pacsd.archive.reject import Rejections
 from pacsd.archive.truth import Truth
 from pacsd.faults import Fault, PacsdError
 from tests.archive.house import House, opened
-from tests.synthetic import small_object, study
+from tests.synthetic import rejection_note, small_object, study
 
 WORLD = study(77)
 UID = WORLD.study_instance_uid
@@ -75,6 +75,18 @@ def test_rejected_and_purged_instances_are_not_answered_for(house: House) -> Non
     assert lacking(house, sop_class, 1, 2, 3, 4, 5, 6) == dict.fromkeys((1, 2, 4, 5), ABSENT)
     said.restore("east", UID, WORLD.series_instance_uid(1), [sop(1), sop(4)])
     assert lacking(house, sop_class, 1, 4) == {}
+
+
+def test_a_rejection_note_is_answered_for_and_what_it_rejects_is_not(house: House) -> None:
+    sop_class = receive(house, 1, 2)
+    for number, code in ((1, "113037"), (2, "113039")):
+        named = [(UID, WORLD.series_instance_uid(1), sop(number))]
+        note = house.receive(rejection_note(WORLD, named, code=code, instance=number))
+        assert lacking(house, sop_class, number) == {number: ABSENT}
+        asked = [(note.sop_class_uid, note.sop_instance_uid)]
+        assert commitments(house).lacking(house.keys["east"], asked) == {}, "its sender asks before it deletes its own"
+        house.pack_all()
+        assert commitments(house).lacking(house.keys["east"], asked) == {}
 
 
 def test_an_instance_whose_bytes_are_gone_is_not_answered_for(house: House) -> None:

@@ -1,19 +1,24 @@
 """Rejection notes take effect as they arrive: on what is here, on what comes later, once and for good."""
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from psycopg.errors import QueryCanceled
 
 from pacsd.access.scope import Rejected, Scope
 from pacsd.archive.catch_up import CatchUp
 from pacsd.archive.retrieve import Selection
+from pacsd.archive.truth import Truth
 from pacsd.faults import Fault, PacsdError
+from pacsd.index.connect import pool
 from pacsd.index.query import Query, search
 from pacsd.index.records import Outcome
 from pacsd.index.rejection_notes import overtaken
+from pacsd.index.rejections import Saying
 from tests.archive.house import House, opened, shown
 from tests.archive.test_rebuild import rebuild
 from tests.identity.test_patients import merge, patient_of
@@ -98,6 +103,22 @@ def test_what_a_note_names_is_hidden_with_the_note_and_shown_as_its_title_allows
     assert sees(house) == {SECOND}
     if code != "113039":
         assert as_given(house, NOTE) == dataset_bytes(sent)
+
+
+def test_a_note_takes_the_time_it_needs_where_queries_are_limited(house: House, database: str) -> None:
+    house.receive(image(1))
+    with pool(database, statement_timeout_s=0.2) as limited, house.pool.connection() as busy:
+        truth = Truth(limited, house.writing, house.sidecars, house.keys, grace_s=0.0)
+        named = {WORLD.series_instance_uid(1): [FIRST]}
+        rejecting = threading.Thread(target=truth.reject, args=("east", UID, named, Saying("113037")))
+        with busy.transaction():
+            busy.execute("select from series for update")
+            rejecting.start()
+            time.sleep(0.6)
+        rejecting.join()
+        with limited.connection() as connection, pytest.raises(QueryCanceled):
+            connection.execute("select pg_sleep(9)")             # nobody else is let off
+    assert sees(house) == set()
 
 
 def as_given(house: House, sop: str) -> bytes:

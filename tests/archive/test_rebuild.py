@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
+from config.settings import OrganisationSettings, Settings, StorageSettings
 from pacsd.archive.frames import Frames
 from pacsd.archive.journal import Fact, FactKind
 from pacsd.archive.metadata import Metadata
@@ -15,8 +16,11 @@ from pacsd.archive.overlay import Overlays
 from pacsd.archive.pack import Packer
 from pacsd.archive.rebuild import Rebuild, Rebuilt
 from pacsd.archive.reject import Rejections
+from pacsd.archive.services import open_archive
 from pacsd.archive.truth import Truth
+from pacsd.archive.upkeep import Upkeep
 from pacsd.faults import Fault, PacsdError
+from pacsd.index.completion import complete_studies
 from tests.archive.house import House, opened, shown
 from tests.conftest import Postgres
 from tests.synthetic import small_object, study
@@ -401,3 +405,19 @@ def test_what_was_rejected_and_purged_stays_away_after_a_rebuild(
         assert caught.value.fault is Fault.REFUSED
         again.receive(two)
         assert again.data_sets(ONE.study_instance_uid) == shown([two, three])
+
+
+@pytest.mark.parametrize(("news_s", "told"), [(3600.0, 1), (-5.0, 0)])
+def test_studies_of_long_ago_are_not_told_of_once_more(
+    house: House, empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, news_s: float, told: int
+) -> None:
+    house.receive(small_object(study(31)))
+    organisations = tuple(OrganisationSettings(code) for code in house.keys)
+    settings = Settings(organisations=organisations, data_dir=tmp_path, storage=StorageSettings(reserve_bytes=0))
+    monkeypatch.setattr("pacsd.archive.upkeep._NEWS_S", news_s)
+    archive = open_archive(settings, empty)
+    try:
+        assert list(Upkeep(settings, archive).rebuild(lambda *_: None)) == []
+        assert complete_studies(archive.pool, quiet_s=-5.0) == told
+    finally:
+        archive.close()

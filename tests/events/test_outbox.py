@@ -133,3 +133,26 @@ def test_a_consumer_may_begin_with_what_happens_from_its_registration_on(index: 
     while consumer.run():
         continue
     assert seen[-2:] == [3, 4] and 1 not in seen and 2 in seen
+
+
+def test_a_consumer_that_is_no_longer_there_holds_no_event_for_ever(index: Pool) -> None:
+    here, gone = (Consumer(index, name, lambda event: None) for name in ("here", "gone"))
+    with index.connection() as connection:
+        connection.execute("delete from consumer")
+        gone.run()
+        for n in range(5):
+            say(connection, "s", n)
+        while here.run():
+            pass
+        say(connection, "s", 5)                                  # moves the window on, past the others
+        while here.run():
+            pass
+        connection.execute("update event set created_at = created_at - interval '8 days'")
+        assert outbox.prune(index, older_than_s=7 * 86_400) == 0, "somebody may still want them"
+        connection.execute("update consumer set leased_until = leased_until - interval '8 days' where name = 'gone'")
+        assert outbox.prune(index, older_than_s=7 * 86_400, limit=2) == 2
+        while outbox.prune(index, older_than_s=7 * 86_400, limit=2):
+            pass
+        assert connection.execute("select body ->> 'n' from event order by pk").fetchall() == [("5",)]
+    while gone.run():                                            # comes back after all: what is kept
+        pass

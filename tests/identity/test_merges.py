@@ -134,6 +134,13 @@ def test_one_hospital_takes_back_no_merge_of_another(register: Register) -> None
     with pytest.raises(PacsdError) as caught:
         register.identity.unmerge("west", A)
     assert caught.value.fault is Fault.NOT_FOUND
+    one, other = register.state("W", "1", "李^四"), register.state("W", "2", "李^四")
+    with register.working("west") as work:
+        register.patients.merge(work, prior=one, survivor=other)
+    with pytest.raises(PacsdError) as caught:
+        register.identity.unmerge("east", one)                       # east reads what west has
+    assert caught.value.fault is Fault.NOT_FOUND
+    assert register.identity.unmerge("west", one) == other
 
 
 def change(register: Register, prior: PatientKey, new: PatientKey) -> bool:

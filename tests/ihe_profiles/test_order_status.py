@@ -122,3 +122,17 @@ def test_what_a_message_changed_is_not_told_back_and_an_event_is_told_once(
         connection.execute("update consumer set window_from = '0', window_to = '0', event = 0")
     tell()
     assert len(told(exchange, "ris")) == 1
+
+
+def test_who_is_told_from_today_on_does_not_hear_of_exams_that_were_before(house: House, exchange: Exchange) -> None:
+    take(exchange, orm("NW", placer="P1", accession="A1"))
+    with house.pool.connection() as connection:          # as in a new index, or where nobody wanted to know so far
+        connection.execute("delete from consumer")
+    exam(house, "STARTED", "A1", minutes=1)
+    made = Settings(organisations=ORGANISATIONS, hl7_destinations=DESTINATIONS)
+    again = Exchange(made, house.pool, house.journal, Directory(made, house.keys), house.blobs)
+    exam(house, "COMPLETED", "A1", minutes=2)
+    (chore,) = [run for name, _, run in again.chores() if name == "tell how far exams are"]
+    while chore():
+        pass
+    assert [one.value("ORC-5") for one in told(again, "ris")] == ["CM"]

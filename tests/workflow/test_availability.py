@@ -177,6 +177,21 @@ def test_a_rejected_image_has_come(ward: Ward) -> None:
     assert ward.look() == COMPLETE
 
 
+def test_a_pause_in_an_exam_completes_no_study_and_an_exam_that_never_ends_does_not_hold_it_for_ever(
+    ward: Ward,
+) -> None:
+    ward.begin("1.1")
+    ward.receive(1)
+    assert complete_studies(ward.house.pool, quiet_s=0.0) == 0, "it goes on"
+    ward.end("1.1", 1, 2)
+    assert ward.look() == [] and complete_studies(ward.house.pool, quiet_s=0.0) == 0, "one is still to come"
+    ward.house.receive(small_object(WORLD), code="west")
+    assert complete_studies(ward.house.pool, quiet_s=0.0) == 1, "another organisation's has no such step"
+    with ward.house.pool.connection() as connection:
+        connection.execute("update performed_step set changed_at = changed_at - interval '2 days'")
+    assert complete_studies(ward.house.pool, quiet_s=0.0) == 1
+
+
 def test_each_ae_is_told_once_of_a_step_and_of_a_quiet_study(ward: Ward) -> None:
     ward.begin("1.1")
     ward.receive(1)

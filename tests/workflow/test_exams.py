@@ -1,19 +1,24 @@
 """Performed steps move the steps they were scheduled as, and a rebuild leads there again."""
 
+import threading
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
-from pacsd.archive.catch_up import CatchUp
+from config.settings import OrganisationSettings, Settings, StorageSettings, WorklistSettings
+from pacsd.access.directory import Directory
 from pacsd.archive.journal import FactKind
+from pacsd.workflow import step_facts
 from pacsd.workflow.order_facts import applier
 from pacsd.workflow.orders import progress
 from pacsd.workflow.performed_steps import PerformedSteps
 from pacsd.workflow.rebuild import Rebuild
 from pacsd.workflow.records import Records
+from pacsd.workflow.services import open_workflow
 from tests.archive.house import House, opened
 from tests.workflow.performed import begun, ended, scheduled
 from tests.workflow.steps import attribute
@@ -47,11 +52,32 @@ class Ward:
     def rebuilt(self) -> None:
         """As from blobs alone, the journal first."""
         emptied(self.house, *EMPTIED)
-        CatchUp(self.house.journal, {FactKind.ORDER: applier(self.house.pool, self.house.keys)}).run(
-            datetime.now(UTC) - timedelta(days=1)
-        )
+        apply = {
+            FactKind.ORDER: applier(self.house.pool, self.house.keys),
+            FactKind.STEP_PERFORMED: step_facts.applier(self.house.pool, self.house.keys, progress),
+        }
+        for fact in self.house.journal.replay():
+            apply[fact.kind](fact)
         scope = self.peer.scope
         Rebuild(self.house.pool, self.records, self.house.keys, lambda _: scope, progress=progress).run()
+
+    def forgotten(self) -> None:
+        """As long after: performed steps are no longer kept, nor are their records."""
+        with self.house.pool.connection() as connection:
+            connection.execute("update performed_step set changed_at = changed_at - interval '1 day'")
+        organisations = tuple(OrganisationSettings(code) for code in self.house.keys)
+        made = Settings(
+            organisations=organisations, worklist=WorklistSettings(keep_performed_s=3600.0),
+            storage=StorageSettings(grace_s=0.0),
+        )  # fmt: skip
+        directory = Directory(made, self.house.keys)
+        workflow = open_workflow(
+            made, self.house.pool, self.house.blobs, directory, progress=progress, say=self.house.journal.append_all
+        )
+        (delete,) = [run for name, _, run in workflow.chores if name == "delete performed steps"]
+        assert delete() and not delete()
+        self.house.collect_all()
+        assert [info.key for info in self.house.blobs.list("worklist/")] == []
 
 
 @pytest.fixture
@@ -70,6 +96,38 @@ def test_a_scheduled_step_follows_the_one_that_performs_it(ward: Ward) -> None:
     assert ward.statuses() == ["COMPLETED"]
     ward.rebuilt()
     assert ward.statuses() == ["COMPLETED"]
+
+
+@pytest.mark.parametrize("status", ["COMPLETED", "DISCONTINUED"])
+def test_what_was_done_is_not_scheduled_again_when_the_exam_is_kept_no_longer(ward: Ward, status: str) -> None:
+    [item], [other], [begins] = ward.order("1"), ward.order("2"), ward.order("3")
+    before = ward.statuses()[1]
+    ward.steps.create(ward.peer, "", begun(begins))
+    ward.steps.set(ward.peer, ward.steps.create(ward.peer, "", begun(item)), ended(status=status))
+    assert ward.statuses() == [status, before, "STARTED"]
+    ward.forgotten()
+    ward.rebuilt()
+    assert ward.statuses() == [status, before, "STARTED"]
+    place(ward.house, ordered("1", said="20270101120000", station="CT9"))
+    ward.steps.create(ward.peer, "", begun(other))
+    ward.rebuilt()
+    assert ward.statuses() == [status, "STARTED", "STARTED"]
+
+
+def test_an_exam_that_meets_a_message_of_the_same_orders_is_done_all_the_same(ward: Ward, database: str) -> None:
+    both = ward.order("1") + ward.order("2")
+    first, second = sorted(one["0020000D"]["Value"][0] for one in both)
+    lock = "select from requested_procedure where study_instance_uid = %s for update"
+    starting = threading.Thread(target=ward.steps.create, args=(ward.peer, "1.2.77", begun(*both)))
+    with psycopg.connect(database) as message:
+        message.execute("set deadlock_timeout = '60s'")          # so that it is the exam that gives way
+        message.execute(lock, (second,))
+        starting.start()
+        while message.execute("select from pg_locks where not granted").rowcount == 0:
+            time.sleep(0.01)
+        message.execute(lock, (first,))
+    starting.join()
+    assert ward.statuses() == ["STARTED", "STARTED"]
 
 
 def test_a_group_case_moves_every_step_and_an_append_case_starts_one_again(ward: Ward) -> None:

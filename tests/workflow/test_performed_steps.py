@@ -198,8 +198,10 @@ def test_one_record_is_kept_of_a_step_until_it_is_deleted(office) -> None:
     assert list(office.workflow.check.run()) == []
     keys = [info.key for info in office.blobs.list(PREFIX)]
     assert unknown_records(office.index, keys) == [], "the sweep leaves it alone"
-    assert delete_old(office.index, before=datetime.now(UTC) - timedelta(hours=1), grace_s=0.0) == 0
-    assert delete_old(office.index, before=datetime.now(UTC) + timedelta(hours=1), grace_s=0.0) == 1
+    said: list[str] = []
+    keep, hour = lambda steps: said.extend(step.sop_instance_uid for step in steps), timedelta(hours=1)
+    assert delete_old(office.index, keep, before=datetime.now(UTC) - hour, grace_s=0.0) == 0 and said == []
+    assert delete_old(office.index, keep, before=datetime.now(UTC) + hour, grace_s=0.0) == 1 and said == [one]
     assert collected(office) == []
     assert refused(lambda: office.steps.retrieve(office.peer.scope, one)) is StepReason.UNKNOWN
 

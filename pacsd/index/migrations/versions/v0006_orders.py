@@ -29,6 +29,7 @@ create table requested_procedure (
     unique (order_key, requested_procedure_id, organisation)
 ) with (autovacuum_vacuum_scale_factor = 0.05);
 create index requested_procedure_patient on requested_procedure (patient);
+create index requested_procedure_named_patient on requested_procedure (named_patient) where named_patient is not null;
 create index requested_procedure_placer on requested_procedure (placer_number, organisation)
     where placer_number <> '';
 create index requested_procedure_filler on requested_procedure (filler_number, organisation)
