@@ -13,7 +13,7 @@ import pydicom
 import pytest
 from dicomweb_client.api import DICOMwebClient
 from pydicom.encaps import get_frame
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 from tests.clients import require
 from tests.synthetic import small_object, study
@@ -62,6 +62,14 @@ def http(running_server) -> Iterator[httpx.Client]:
 @pytest.fixture
 def client(running_server) -> DICOMwebClient:
     return DICOMwebClient(running_server.base_url)
+
+
+def of_its_own(dataset: pydicom.Dataset) -> pydicom.Dataset:
+    """The same object of a study that no other test stores into."""
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
+        setattr(dataset, keyword, generate_uid(entropy_srcs=["dicomweb client", getattr(dataset, keyword)]))
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    return dataset
 
 
 def kept_urls(http: httpx.Client, folder: Path) -> dict[Path, str]:
@@ -157,7 +165,7 @@ def last_frame(dataset: pydicom.Dataset, frames: int) -> bytes:
 
 def test_a_series_by_dicomweb_client(client, data_folder):
     files = files_below(data_folder / "dicom" / "series_ct_phantom_28_slices")
-    datasets = [pydicom.dcmread(path) for path in files]
+    datasets = [of_its_own(pydicom.dcmread(path)) for path in files]
     response = client.store_instances(datasets)
     assert len(response.ReferencedSOPSequence) == len(datasets)
     first = datasets[0]
