@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 ARGS ?=
 TESTS ?= tests
-JOBS ?= 2
+JOBS ?= 0
 BIN := $(VENV)/bin
 
 # fhir.resources installs a regular package `fhir` whose __init__.py is empty, and an editable install comes after it
@@ -22,7 +22,7 @@ serve: $(VENV)/.runs
 viewer: $(VENV)/.runs
 	$(BIN)/pacsd viewer install --data ./pacsd-data $(ARGS)
 
-# Most tests wait for servers to start, so two processes share the files. JOBS=0: one after the other, as --pdb needs it.
+# JOBS=2: two processes share the files, in two thirds of the time; on two cores one of a thousand may then be late.
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest $(TESTS) --numprocesses=$(JOBS) --dist=loadfile $(ARGS)
 

@@ -215,7 +215,7 @@ def test_a_slow_reader_does_not_fill_the_memory():
 
 
 def test_a_slow_client_that_goes_on_taking_a_large_frame_gets_all_of_it():
-    with serving(ServerLimits(), limits=WebLimits(download_stall_s=0.3)) as one:
+    with serving(ServerLimits(), limits=WebLimits(download_stall_s=1.0)) as one:
         one.web.archive.refs = [FakeRef("1.2", "1.3", "1.4", EXPLICIT, b"")]
         one.web.archive.part10 = lambda ref: FakePart10(48 << 20, iter([bytes(16 << 20)] * 3))
         with one.connect() as connection:
@@ -223,7 +223,7 @@ def test_a_slow_client_that_goes_on_taking_a_large_frame_gets_all_of_it():
             taken = 0
             while taken < 48 << 20 and (chunk := connection.recv(1 << 20, socket.MSG_WAITALL)):
                 taken += len(chunk)
-                threading.Event().wait(0.04)             # all of it in 2 s, a chunk in more than it may stall
+                threading.Event().wait(0.08)             # all of it in 4 s, a chunk in more than it may stall
         assert taken >= 48 << 20
 
 
