@@ -4,8 +4,9 @@ from conformance.dicomweb import expect, metadata, models
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.retrieve import NOT_NEGOTIATED, UNKNOWN
 from conformance.dicomweb.server import OCTETS, Server
-from conformance.dicomweb.suite import NotTested, Transaction
+from conformance.dicomweb.suite import Transaction
 from conformance.dicomweb.synthetic import Instance
+from conformance.judging import NotTested
 
 BULKDATA = Transaction("bulkdata", "Retrieve bulk data (WADO-RS)", "10.4")
 

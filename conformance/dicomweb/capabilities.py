@@ -5,7 +5,8 @@ import re
 from conformance.dicomweb import expect
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.server import Answer, Server
-from conformance.dicomweb.suite import NotSupported, Transaction
+from conformance.dicomweb.suite import Transaction
+from conformance.judging import NotSupported
 
 CAPABILITIES = Transaction("capabilities", "Retrieve Capabilities", "8.9")
 WADL = "application/vnd.sun.wadl+xml"

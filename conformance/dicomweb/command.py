@@ -9,11 +9,9 @@ from pathlib import Path
 
 from conformance.dicomweb import prepared, report
 from conformance.dicomweb.checks import CHECKS
-from conformance.dicomweb.run import Result, chosen, run_all
+from conformance.dicomweb.run import Result, run_all
 from conformance.dicomweb.server import Server
-from conformance.dicomweb.suite import Failed, Outcome
-
-DONE, FAILURES, NOT_RUN = 0, 1, 2
+from conformance.judging import DONE, FAILURES, NOT_RUN, Failed, Outcome, chosen
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,8 +10,8 @@ from pydicom.dataset import Dataset
 from conformance.dicomweb import decoding, expect, models
 from conformance.dicomweb.multipart import Part
 from conformance.dicomweb.server import Answer
-from conformance.dicomweb.suite import Failed
 from conformance.dicomweb.synthetic import Instance
+from conformance.judging import Failed
 
 
 def read(file: bytes) -> Dataset:

@@ -10,7 +10,7 @@ from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from conformance.dicomweb.suite import Failed, NotTested
+from conformance.judging import Failed, NotTested
 
 Pixels = numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.integer[Any]]]
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from conformance.dicomweb.server import Answer
-from conformance.dicomweb.suite import Failed, NotSupported
+from conformance.judging import Failed, NotSupported
 
 # how the standard lets a server say that it does not offer something (PS3.18 8.5)
 NOT_OFFERED = {400: "bad request", 404: "no such resource", 405: "method not allowed", 406: "not acceptable",

@@ -8,7 +8,8 @@ from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.retrieve import ANY_SYNTAX, UNKNOWN
 from conformance.dicomweb.search import ours, query, results
 from conformance.dicomweb.server import DICOM, JSON, OCTETS, Server
-from conformance.dicomweb.suite import NotSupported, Transaction
+from conformance.dicomweb.suite import Transaction
+from conformance.judging import NotSupported
 
 HTTP = Transaction("http", "HTTP, for all transactions", "8")
 

@@ -6,8 +6,9 @@ from conformance.dicomweb import data_sets, expect, models, native_xml
 from conformance.dicomweb.prepared import CHINESE_NAME, Prepared
 from conformance.dicomweb.retrieve import UNKNOWN
 from conformance.dicomweb.server import JSON, XML, Answer, Model, Server
-from conformance.dicomweb.suite import Failed, NotTested, Transaction
+from conformance.dicomweb.suite import Transaction
 from conformance.dicomweb.synthetic import Instance
+from conformance.judging import Failed, NotTested
 
 METADATA = Transaction("metadata", "Retrieve metadata (WADO-RS)", "10.4")
 

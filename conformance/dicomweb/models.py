@@ -11,7 +11,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from conformance.dicomweb.server import Model
-from conformance.dicomweb.suite import Failed
+from conformance.judging import Failed
 
 NUMBERS = {"DS", "IS", "SL", "SS", "SV", "UL", "US", "UV"}
 FLOATS = {"FL", "FD"}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 
-from conformance.dicomweb.suite import Failed
+from conformance.judging import Failed
 
 
 @dataclass(frozen=True, slots=True)

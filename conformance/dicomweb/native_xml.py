@@ -6,7 +6,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from conformance.dicomweb.server import Model
-from conformance.dicomweb.suite import Failed
+from conformance.judging import Failed
 
 NAMESPACE = "http://dicom.nema.org/PS3.19/models/NativeDICOM"
 COMPONENTS = ("FamilyName", "GivenName", "MiddleName", "NamePrefix", "NameSuffix")

@@ -12,8 +12,9 @@ from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.retrieve import UNKNOWN
 from conformance.dicomweb.search import query, results
 from conformance.dicomweb.server import JSON, XML, Server
-from conformance.dicomweb.suite import Failed, NotSupported, Transaction
+from conformance.dicomweb.suite import Transaction
 from conformance.dicomweb.synthetic import part10
+from conformance.judging import Failed, NotSupported
 
 NON_PATIENT = Transaction("non-patient", "Non-patient instances", "12")
 PALETTES, PROTOCOLS = "/color-palettes", "/hanging-protocols"

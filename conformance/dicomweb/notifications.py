@@ -14,7 +14,8 @@ from conformance.dicomweb import expect, models, workitems
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.retrieve import UNKNOWN
 from conformance.dicomweb.server import Answer, Model, Server
-from conformance.dicomweb.suite import Failed, NotSupported, NotTested, Transaction
+from conformance.dicomweb.suite import Transaction
+from conformance.judging import Failed, NotSupported, NotTested
 
 SUBSCRIPTION = Transaction("subscription", "Worklist subscriptions (UPS-RS)", "11.10")
 GLOBAL, FILTERED = "1.2.840.10008.5.1.4.34.5", "1.2.840.10008.5.1.4.34.5.1"

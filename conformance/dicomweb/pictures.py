@@ -5,7 +5,7 @@ import zlib
 
 import numpy
 
-from conformance.dicomweb.suite import Failed
+from conformance.judging import Failed
 
 Samples = numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.uint8]]
 

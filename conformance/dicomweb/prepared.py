@@ -8,8 +8,8 @@ from pydicom.uid import RLELossless, generate_uid
 
 from conformance.dicomweb import multipart, synthetic
 from conformance.dicomweb.server import Answer, Server
-from conformance.dicomweb.suite import Failed
 from conformance.dicomweb.synthetic import Instance, Subject
+from conformance.judging import Failed
 
 REPORT_TEXT = "No focal lesion <b>seen</b> & none suspected."
 CHINESE_NAME = "Wang^XiaoDong=王^小东"

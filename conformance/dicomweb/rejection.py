@@ -12,8 +12,9 @@ from conformance.dicomweb.multipart import Part
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.server import DICOM, JSON, OCTETS, Answer, Server
 from conformance.dicomweb.store_response import REFERENCED
-from conformance.dicomweb.suite import Failed, NotSupported, Transaction
+from conformance.dicomweb.suite import Transaction
 from conformance.dicomweb.synthetic import Instance, rejection_note, rewritten
+from conformance.judging import Failed, NotSupported
 
 REJECTION = Transaction("rejection", "Rejection notes (IHE RAD-66)", "IHE RAD-66 4.66.4")
 QUALITY, SAFETY, WORKLIST_ENTRY, RETENTION, OF_INTEREST = "113001", "113037", "113038", "113039", "113000"

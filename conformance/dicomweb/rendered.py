@@ -8,8 +8,9 @@ from conformance.dicomweb import expect, pictures
 from conformance.dicomweb.prepared import REPORT_TEXT, Prepared
 from conformance.dicomweb.retrieve import UNKNOWN
 from conformance.dicomweb.server import Answer, Server
-from conformance.dicomweb.suite import NotSupported, Transaction
+from conformance.dicomweb.suite import Transaction
 from conformance.dicomweb.synthetic import CT_COLUMNS, CT_ROWS, FRAME_COLUMNS, FRAME_ROWS, Instance
+from conformance.judging import NotSupported
 
 RENDERED = Transaction("rendered", "Retrieve rendered (WADO-RS)", "10.4")
 NOT_THERE = (404, 405, 406, 415, 501)

@@ -8,8 +8,8 @@ from conformance.dicomweb import decoding, expect, pictures
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.rendered import RENDERED, available, picture
 from conformance.dicomweb.server import Server
-from conformance.dicomweb.suite import NotSupported
 from conformance.dicomweb.synthetic import INTERCEPT, SLOPE
+from conformance.judging import NotSupported
 
 Grey = numpy.ndarray[tuple[int, ...], numpy.dtype[numpy.floating]]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from conformance.dicomweb.checks import TRANSACTIONS
 from conformance.dicomweb.run import Result
-from conformance.dicomweb.suite import Outcome
+from conformance.judging import Outcome
 
 MARKS: Mapping[Outcome, str] = {one: "FAIL" if one is Outcome.FAIL else one.value for one in Outcome}
 

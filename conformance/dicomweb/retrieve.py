@@ -7,8 +7,9 @@ from operator import attrgetter
 from conformance.dicomweb import data_sets, expect
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.server import DICOM, Server
-from conformance.dicomweb.suite import Failed, NotSupported, Transaction
+from conformance.dicomweb.suite import Transaction
 from conformance.dicomweb.synthetic import Instance
+from conformance.judging import Failed, NotSupported
 
 RETRIEVE = Transaction("retrieve", "Retrieve instances (WADO-RS)", "10.4")
 ANY_SYNTAX = DICOM + "; transfer-syntax=*"

@@ -1,13 +1,12 @@
 """Running checks against a server, one after the other."""
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.server import Server
-from conformance.dicomweb.suite import Check, Failed, NotSupported, NotTested, Outcome
+from conformance.dicomweb.suite import Check
+from conformance.judging import Outcome, judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,32 +19,10 @@ class Result:
     seconds: float = 0.0
 
 
-def chosen(checks: Iterable[Check], patterns: Sequence[str]) -> list[Check]:
-    """Checks whose id is one of these, begins with one of these and a dot, or matches one as a shell pattern."""
-    if not patterns:
-        return list(checks)
-    return [
-        check
-        for check in checks
-        if any(check.id == one or check.id.startswith(f"{one}.") or fnmatchcase(check.id, one) for one in patterns)
-    ]
-
-
 def run(check: Check, server: Server, data: Prepared) -> Result:
-    """One check. What it trips over counts as a failure: an answer of another shape than any clause allows."""
-    started = time.monotonic()
-    outcome, message = Outcome.PASS, ""
-    try:
-        check.run(server, data)
-    except Failed as failed:
-        outcome, message = Outcome.FAIL, str(failed)
-    except NotSupported as reason:
-        outcome, message = Outcome.NOT_SUPPORTED, str(reason)
-    except NotTested as reason:
-        outcome, message = Outcome.NOT_TESTED, str(reason)
-    except Exception as error:
-        outcome, message = Outcome.FAIL, f"an answer this check does not understand: {type(error).__name__}: {error}"
-    return Result(check, outcome, message, time.monotonic() - started)
+    """One check."""
+    one = judged(lambda: check.run(server, data))
+    return Result(check, one.outcome, one.message, one.seconds)
 
 
 def run_all(

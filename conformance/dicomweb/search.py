@@ -7,8 +7,9 @@ from conformance.dicomweb import data_sets, expect, models, native_xml
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.retrieve import ANY_SYNTAX, UNKNOWN
 from conformance.dicomweb.server import JSON, XML, Answer, Model, Server
-from conformance.dicomweb.suite import NotSupported, Transaction
+from conformance.dicomweb.suite import Transaction
 from conformance.dicomweb.synthetic import Instance
+from conformance.judging import NotSupported
 
 SEARCH = Transaction("search", "Search (QIDO-RS)", "10.6")
 QP_SPECIAL = "!$'()*;:@/?"  # without +, which forms take for a space

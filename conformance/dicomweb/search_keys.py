@@ -9,8 +9,8 @@ from conformance.dicomweb import expect, models
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.search import SEARCH, SERIES_UID, SOP_UID, STUDY_UID, found, ours, query, results, studies
 from conformance.dicomweb.server import Model, Server
-from conformance.dicomweb.suite import Failed, NotSupported
 from conformance.dicomweb.synthetic import Instance
+from conformance.judging import Failed, NotSupported
 
 Value = Callable[[Instance], object]
 

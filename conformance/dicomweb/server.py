@@ -13,7 +13,7 @@ import httpx
 
 from conformance.dicomweb import multipart
 from conformance.dicomweb.multipart import Part
-from conformance.dicomweb.suite import Failed
+from conformance.judging import Failed
 
 JSON = "application/dicom+json"
 XML = 'multipart/related; type="application/dicom+xml"'

@@ -8,8 +8,8 @@ from conformance.dicomweb.multipart import Part
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.server import JSON, Answer, Model, Server
 from conformance.dicomweb.store import EVERYTHING, STORE
-from conformance.dicomweb.suite import Failed, NotSupported
 from conformance.dicomweb.synthetic import Instance
+from conformance.judging import Failed, NotSupported
 
 BULK = "bulk/pixels"
 UNCOMPRESSED = 'application/octet-stream; transfer-syntax="1.2.840.10008.1.2.1"'

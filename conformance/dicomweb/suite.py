@@ -1,44 +1,17 @@
-"""What a check is, how one is declared, and the three things it may say beside "it holds"."""
+"""What a check of this suite is, and how one is declared."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from conformance.judging import Level
 
 if TYPE_CHECKING:
     from conformance.dicomweb.prepared import Prepared
     from conformance.dicomweb.server import Server
 
 Run = Callable[["Server", "Prepared"], None]
-
-
-class Failed(AssertionError):
-    """The server does not do what the clause says: what was expected, and what came."""
-
-
-class NotSupported(Exception):
-    """The server says, in a way the standard allows, that it does not offer this."""
-
-
-class NotTested(Exception):
-    """It cannot be judged from here: a decoder or library is missing, or what it builds on did not work."""
-
-
-class Level(StrEnum):
-    """Whether the standard demands it of every server that claims the transaction."""
-
-    REQUIRED = "required"
-    OPTIONAL = "optional"
-
-
-class Outcome(StrEnum):
-    """What came of a check."""
-
-    PASS = "pass"  # noqa: S105 - not a password
-    FAIL = "fail"
-    NOT_SUPPORTED = "not supported"
-    NOT_TESTED = "not tested"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from conformance.dicomweb import expect, pictures
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.retrieve import UNKNOWN
 from conformance.dicomweb.server import Server
-from conformance.dicomweb.suite import NotSupported, Transaction
+from conformance.dicomweb.suite import Transaction
+from conformance.judging import NotSupported
 
 THUMBNAIL = Transaction("thumbnail", "Retrieve thumbnails (WADO-RS)", "10.4")
 

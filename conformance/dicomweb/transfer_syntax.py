@@ -10,8 +10,8 @@ from conformance.dicomweb.multipart import Part, encoded
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.retrieve import ANY_SYNTAX, NOT_NEGOTIATED, RETRIEVE, complete
 from conformance.dicomweb.server import DICOM, Server
-from conformance.dicomweb.suite import Failed, NotSupported
 from conformance.dicomweb.synthetic import Instance, part10, rewritten
+from conformance.judging import Failed, NotSupported
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 FORBIDDEN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.2")  # PS3.18 8.7.3

@@ -7,9 +7,10 @@ from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.retrieve import UNKNOWN
 from conformance.dicomweb.search import QP_SPECIAL
 from conformance.dicomweb.server import Answer, Server
-from conformance.dicomweb.suite import NotSupported, Transaction
+from conformance.dicomweb.suite import Transaction
 from conformance.dicomweb.synthetic import CT_COLUMNS, CT_ROWS, Instance
 from conformance.dicomweb.transfer_syntax import EXPLICIT, syntax
+from conformance.judging import NotSupported
 
 URI = Transaction("uri", "URI service (WADO-URI)", "9")
 

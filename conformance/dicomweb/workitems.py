@@ -9,7 +9,7 @@ from pydicom.uid import generate_uid
 from conformance.dicomweb import expect
 from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.server import JSON, Answer, Model, Server
-from conformance.dicomweb.suite import NotSupported
+from conformance.judging import NotSupported
 
 STATE, TRANSACTION_UID, PROGRESS = "00741000", "00081195", "00741002"
 LOCKED = "IN PROGRESS"

@@ -11,8 +11,9 @@ from conformance.dicomweb.prepared import Prepared
 from conformance.dicomweb.retrieve import UNKNOWN
 from conformance.dicomweb.search import query, results
 from conformance.dicomweb.server import JSON, XML, Server
-from conformance.dicomweb.suite import NotSupported, Transaction
+from conformance.dicomweb.suite import Transaction
 from conformance.dicomweb.workitems import LOCKED, create, scheduled, send
+from conformance.judging import NotSupported
 
 WORKLIST = Transaction("worklist", "Worklist service (UPS-RS)", "11")
 CHANGED = "20270101120000"

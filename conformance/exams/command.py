@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from conformance.dicomweb.suite import Outcome
 from conformance.exams.commitment import COMMITMENT
 from conformance.exams.modality import Modality
 from conformance.exams.performed_step import PERFORMED_STEP
-from conformance.exams.suite import Check, Result, chosen, run_all
+from conformance.exams.suite import Check, Result, run_all
+from conformance.judging import DONE, FAILURES, NOT_RUN, Outcome, chosen
 
-CHECKS: tuple[Check, ...] = (*PERFORMED_STEP.checks, *COMMITMENT.checks)
-DONE, FAILURES, NOT_RUN = 0, 1, 2
+CHECKS: tuple[Check, ...] = (*PERFORMED_STEP, *COMMITMENT)
 _PEER = re.compile(r"(?P<title>[^@]{1,16})@(?P<host>\[[^]]+\]|[^:]+):(?P<port>[0-9]{1,5})")
 
 

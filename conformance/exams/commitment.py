@@ -6,7 +6,6 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from conformance.dicomweb.suite import Failed, NotSupported, NotTested
 from conformance.exams.modality import (
     CT,
     PUSH_MODEL,
@@ -18,6 +17,7 @@ from conformance.exams.modality import (
     status_of,
 )
 from conformance.exams.suite import Service
+from conformance.judging import Failed, NotSupported, NotTested
 
 COMMITMENT = Service("commitment")
 RAD_10 = "RAD-10"

@@ -5,9 +5,9 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
-from conformance.dicomweb.suite import Failed, NotSupported
 from conformance.exams.modality import CT, MPPS, MPPS_RETRIEVE, Modality, reference, status_of
 from conformance.exams.suite import Service
+from conformance.judging import Failed, NotSupported
 
 PERFORMED_STEP = Service("mpps")
 IN_PROGRESS, COMPLETED, DISCONTINUED = "RAD-6", "RAD-7", "RAD-7"

@@ -4,18 +4,16 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
-from conformance.dicomweb.suite import Failed, NotSupported, Outcome
 from conformance.identity.checks import CHECKS
 from conformance.identity.messages import Domain
 from conformance.identity.site import FIRST, SECOND, Site
 from conformance.identity.suite import Check
+from conformance.judging import DONE, FAILURES, NOT_RUN, Outcome, chosen, judged
 from conformance.oru.peer import NoAnswer, Peer
-
-DONE, FAILURES, NOT_RUN = 0, 1, 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run what the options say: 0 without failures, 1 with, 2 where nothing could be run."""
-    checks = chosen([one for one in options.only.split(",") if one])
+    checks = chosen(CHECKS, [one for one in options.only.split(",") if one])
     if options.list:
         for one in checks:
             print(f"{one.id:<36} {one.transaction:<13} {one.level:<9} {one.clause:<40} {one.title}")
@@ -60,7 +58,8 @@ def main(options: argparse.Namespace) -> int:
 def _run(checks: Iterable[Check], site: Site, file: Path | None) -> int:
     results = []
     for one in checks:
-        outcome, message = outcome_of(one, site)
+        judgement = judged(partial(one.run, site))
+        outcome, message = judgement.outcome, judgement.message
         print(f"{outcome:<13} {one.transaction:<13} {one.id:<36} {message or one.title}", flush=True)
         results.append({"id": one.id, "transaction": one.transaction, "clause": one.clause, "level": one.level,
                         "outcome": outcome, "message": message})  # fmt: skip
@@ -69,25 +68,6 @@ def _run(checks: Iterable[Check], site: Site, file: Path | None) -> int:
     if file is not None:
         file.write_text(json.dumps(results, indent=1), encoding="utf-8")
     return FAILURES if count[Outcome.FAIL] else DONE
-
-
-def chosen(patterns: Sequence[str]) -> list[Check]:
-    """Checks whose id is one of these, begins with one of these and a dot, or matches one as a shell pattern."""
-    return [one for one in CHECKS
-            if not patterns or any(fnmatchcase(one.id, p) or one.id.startswith(f"{p}.") for p in patterns)]  # fmt: skip
-
-
-def outcome_of(one: Check, site: Site) -> tuple[Outcome, str]:
-    """What comes of a check. What it trips over counts as a failure."""
-    try:
-        one.run(site)
-    except (Failed, NoAnswer) as failed:
-        return Outcome.FAIL, str(failed)
-    except NotSupported as reason:
-        return Outcome.NOT_SUPPORTED, str(reason)
-    except Exception as error:
-        return Outcome.FAIL, f"an answer this check does not understand: {type(error).__name__}: {error}"
-    return Outcome.PASS, ""
 
 
 def _domain(text: str) -> Domain:

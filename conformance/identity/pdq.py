@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from conformance.dicomweb.suite import Level
 from conformance.identity.messages import Patient
 from conformance.identity.queries import by_id, found, in_error, listed, nothing, pdq, person, registered
 from conformance.identity.site import NOWHERE, Site
 from conformance.identity.suite import Checks, erroneous, expect, refused, seen, supported, taken
+from conformance.judging import Level
 
 CHECKS = Checks("pdq")
 _CASES = "ITI TF-2 3.21.4.2.2.8"

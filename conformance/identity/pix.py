@@ -4,7 +4,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 
-from conformance.dicomweb.suite import Level
 from conformance.identity.queries import (
     found,
     in_error,
@@ -21,6 +20,7 @@ from conformance.identity.queries import (
 )
 from conformance.identity.site import NOWHERE, Site
 from conformance.identity.suite import Checks, expect, refused, seen
+from conformance.judging import Level
 
 CHECKS = Checks("pix")
 _CASES = "ITI TF-2 3.9.4.2.2.6"

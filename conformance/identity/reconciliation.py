@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from conformance.dicomweb.suite import Level
 from conformance.identity.messages import Patient
 from conformance.identity.queries import kept, known, linked, nothing, others, person, pix, registered, stated, unknown
 from conformance.identity.site import Site
 from conformance.identity.suite import Checks, erroneous, expect, refused, taken
+from conformance.judging import Level
 
 CHECKS = Checks("feed")
 

@@ -1,45 +1,16 @@
 """What a check is, and what answers are held to."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from conformance.dicomweb.suite import Failed, Level, NotSupported
+from conformance import judging
 from conformance.identity.site import Site
+from conformance.judging import Failed, NotSupported
 from conformance.oru.peer import Answer
 
-Run = Callable[[Site], None]
 UNSUPPORTED = ("200", "201")            # table 0357: message type, event
 
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One clause of a transaction, and the function that holds a system to it."""
-
-    id: str
-    transaction: str
-    clause: str
-    title: str
-    level: Level
-    run: Run
-
-
-class Checks(list[Check]):
-    """Those of one transaction or family of them."""
-
-    def __init__(self, family: str) -> None:
-        super().__init__()
-        self._family = family
-
-    def add(
-        self, name: str, transaction: str, clause: str, title: str, level: Level = Level.REQUIRED
-    ) -> Callable[[Run], Run]:
-        """Declare the decorated function as a check."""
-
-        def declare(run: Run) -> Run:
-            self.append(Check(f"{self._family}.{name}", transaction, clause, title, level, run))
-            return run
-
-        return declare
+Check = judging.Check[Site]
+Checks = judging.Checks[Site]
 
 
 def expect(condition: bool, what: str, came: object = "") -> None:

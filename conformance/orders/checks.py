@@ -1,40 +1,13 @@
 """What orders and the worklist are held to, each with its IHE transaction and the clause it comes from."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from pydicom import Dataset
 
-from conformance.dicomweb.suite import Failed, Level
+from conformance.judging import Checks, Failed, Level
 from conformance.orders.messages import Order, appointment, general, imaging, order, patient
 from conformance.orders.site import Site, keys
 
-Run = Callable[[Site], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One clause, and the function that holds a system to it."""
-
-    id: str
-    transaction: str
-    clause: str
-    title: str
-    level: Level
-    run: Run
-
-
-CHECKS: list[Check] = []
-
-
-def check(name: str, transaction: str, clause: str, title: str, level: Level = Level.REQUIRED) -> Callable[[Run], Run]:
-    """Declare the decorated function as a check."""
-
-    def declare(run: Run) -> Run:
-        CHECKS.append(Check(name, transaction, clause, title, level, run))
-        return run
-
-    return declare
+CHECKS: Checks[Site] = Checks()
+check = CHECKS.add
 
 
 def _items(site: Site, **given: str) -> list[Dataset]:

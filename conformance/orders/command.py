@@ -3,15 +3,12 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
-from conformance.dicomweb.suite import Failed, NotSupported, Outcome
-from conformance.orders.checks import CHECKS, Check
+from conformance.judging import DONE, FAILURES, NOT_RUN, Outcome, chosen, judged
+from conformance.orders.checks import CHECKS
 from conformance.orders.site import Site
-
-DONE, FAILURES, NOT_RUN = 0, 1, 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run what the options say: 0 without failures, 1 with, 2 where nothing could be run."""
-    checks = list(chosen([one for one in options.only.split(",") if one]))
+    checks = chosen(CHECKS, [one for one in options.only.split(",") if one])
     if options.list:
         for one in checks:
             print(f"{one.id:<24} {one.transaction:<7} {one.level:<9} {one.clause:<34} {one.title}")
@@ -43,33 +40,14 @@ def main(options: argparse.Namespace) -> int:
     )  # fmt: skip
     results = []
     for one in checks:
-        outcome, message = outcome_of(one, site)
+        judgement = judged(partial(one.run, site))
+        outcome, message = judgement.outcome, judgement.message
         print(f"{outcome:<13} {one.transaction:<7} {one.id:<24} {message or one.title}", flush=True)
         results.append({"id": one.id, "transaction": one.transaction, "clause": one.clause, "outcome": outcome,
                         "message": message})  # fmt: skip
     if options.json:
         options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
     return FAILURES if any(one["outcome"] == Outcome.FAIL for one in results) else DONE
-
-
-def chosen(patterns: Sequence[str]) -> Iterator[Check]:
-    """Checks whose id is one of these, begins with one of these and a dot, or matches one as a shell pattern."""
-    for one in CHECKS:
-        if not patterns or any(fnmatchcase(one.id, p) or one.id.startswith(f"{p}.") for p in patterns):
-            yield one
-
-
-def outcome_of(one: Check, site: Site) -> tuple[Outcome, str]:
-    """What comes of a check. What it trips over counts as a failure."""
-    try:
-        one.run(site)
-    except Failed as failed:
-        return Outcome.FAIL, str(failed)
-    except NotSupported as reason:
-        return Outcome.NOT_SUPPORTED, str(reason)
-    except Exception as error:
-        return Outcome.FAIL, f"an answer this check does not understand: {type(error).__name__}: {error}"
-    return Outcome.PASS, ""
 
 
 def _address(text: str) -> tuple[str, int]:

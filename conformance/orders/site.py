@@ -10,7 +10,7 @@ from itertools import count
 from pydicom import Dataset
 from pynetdicom import AE
 
-from conformance.dicomweb.suite import Failed, NotSupported
+from conformance.judging import Failed, NotSupported
 
 MODALITY_WORKLIST = "1.2.840.10008.5.1.4.31"
 

@@ -3,40 +3,33 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from conformance.judging import Checks, Failed, Level, NotSupported
 from conformance.oru.messages import IMPRESSION, PDF, Order, Orders, text
 from conformance.oru.peer import Answer, Peer
 
 Ask = Callable[[bytes], Answer]
 
 
-class Failed(AssertionError):
-    """The receiver does not do what the clause says."""
-
-
-class NotSupported(Exception):
-    """It says, in a way the standard allows, that it does not take this."""
+Run = Callable[[Peer, Orders], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """One clause of a transaction, and the function that holds a receiver to it."""
+class Visit:
+    """A connection to the receiver, and orders to tell results of."""
 
-    id: str
-    transaction: str
-    clause: str
-    title: str
-    required: bool
-    run: Callable[[Peer, Orders], None]
+    peer: Peer
+    orders: Orders
 
 
-CHECKS: list[Check] = []
+CHECKS: Checks[Visit] = Checks("oru")
 
 
 def _check(
     name: str, transaction: str, clause: str, title: str, *, required: bool = True
-) -> Callable[[Callable[[Peer, Orders], None]], Callable[[Peer, Orders], None]]:
-    def declare(run: Callable[[Peer, Orders], None]) -> Callable[[Peer, Orders], None]:
-        CHECKS.append(Check(f"oru.{name}", transaction, clause, title, required, run))
+) -> Callable[[Run], Run]:
+    def declare(run: Run) -> Run:
+        level = Level.REQUIRED if required else Level.OPTIONAL
+        CHECKS.add(name, transaction, clause, title, level)(lambda visit: run(visit.peer, visit.orders))
         return run
 
     return declare

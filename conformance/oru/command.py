@@ -6,11 +6,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from conformance.oru.checks import CHECKS, Check, Failed, NotSupported
+from conformance.judging import DONE, FAILURES, NOT_RUN, Check, Level, Outcome, chosen, judged
+from conformance.oru.checks import CHECKS, Visit
 from conformance.oru.messages import Orders
 from conformance.oru.peer import NoAnswer, Peer
-
-DONE, FAILURES, NOT_RUN = 0, 1, 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,15 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--authority", default="", metavar="NAME", help="assigning authority of the patient ids sent")
     parser.add_argument("--application", default="CONFORMANCE", metavar="NAME", help="MSH-3 of what is sent")
     parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds to wait for an answer (30)")
-    parser.add_argument("--only", default="", metavar="IDS", help="ids or their beginnings, separated by commas")
+    parser.add_argument("--only", default="", metavar="IDS", help="ids, beginnings or patterns, separated by commas")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
     parser.add_argument("--list", action="store_true", help="print the checks, and run none")
 
 
 def main(options: argparse.Namespace) -> int:
     """Run what the options say: 0 without failures, 1 with, 2 where nothing could be run."""
-    patterns = [one for one in options.only.split(",") if one]
-    checks = [one for one in CHECKS if not patterns or any(one.id.startswith(each) for each in patterns)]
+    checks = chosen(CHECKS, [one for one in options.only.split(",") if one])
     if options.list:
         for check in checks:
             print(f"{check.id:<28} {check.transaction:<8} {check.clause:<40} {check.title}")
@@ -46,25 +44,26 @@ def main(options: argparse.Namespace) -> int:
     return _told(results, options.json)
 
 
-def _outcome(check: Check, host: str, port: int, orders: Orders, timeout_s: float) -> tuple[str, str]:
+def _outcome(check: Check[Visit], host: str, port: int, orders: Orders, timeout_s: float) -> tuple[Outcome, str]:
     """Each check has a connection of its own: one that broke it fails alone."""
-    try:
+
+    def visit() -> None:
         with Peer(host, port, timeout_s=timeout_s) as peer:
-            check.run(peer, orders)
-    except (Failed, NoAnswer) as failed:
-        return "fail", str(failed)
-    except NotSupported as reason:
-        return ("fail", f"required: {reason}") if check.required else ("not supported", str(reason))
-    return "pass", ""
+            check.run(Visit(peer, orders))
+
+    one = judged(visit)
+    if one.outcome is Outcome.NOT_SUPPORTED and check.level is Level.REQUIRED:
+        return Outcome.FAIL, f"required: {one.message}"
+    return one.outcome, one.message
 
 
-def _told(results: list[tuple[Check, str, str]], file: Path | None) -> int:
+def _told(results: list[tuple[Check[Visit], Outcome, str]], file: Path | None) -> int:
     for check, outcome, message in results:
         print(f"{outcome:<14} {check.transaction:<8} {check.id:<28} {check.title}{f': {message}' if message else ''}")
     count = Counter(outcome for _, outcome, _ in results)
-    print(f"\n{count['pass']} passed, {count['fail']} failed, {count['not supported']} not supported")
+    print(f"\n{count[Outcome.PASS]} passed, {count[Outcome.FAIL]} failed, {count[Outcome.NOT_SUPPORTED]} not supported")
     if file is not None:
         said = [{"id": check.id, "transaction": check.transaction, "clause": check.clause, "outcome": outcome,
                  "message": message} for check, outcome, message in results]  # fmt: skip
         file.write_text(json.dumps(said, indent=1), encoding="utf-8")
-    return FAILURES if count["fail"] else DONE
+    return FAILURES if count[Outcome.FAIL] else DONE

@@ -4,10 +4,12 @@ import socket
 from dataclasses import dataclass
 from types import TracebackType
 
+from conformance.judging import Failed
+
 _MOST_BYTES = 1 << 20
 
 
-class NoAnswer(Exception):
+class NoAnswer(Failed):
     """The receiver ended the connection, said nothing in time, or something that is no message."""
 
 

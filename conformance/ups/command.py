@@ -5,17 +5,14 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pynetdicom import _config
 
-from conformance.dicomweb.suite import Failed, Outcome
+from conformance.judging import DONE, FAILURES, NOT_RUN, Failed, Outcome, chosen
 from conformance.ups.checks import CHECKS, TRANSACTIONS
 from conformance.ups.peer import Peer, Receiver
-from conformance.ups.suite import Check, Result, run_all
-
-DONE, FAILURES, NOT_RUN = 0, 1, 2
+from conformance.ups.suite import Result, run_all
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """Run what the options say: 0 without failures, 1 with, 2 where nothing could be run."""
-    checks = chosen([one for one in options.only.split(",") if one])
+    checks = chosen(CHECKS, [one for one in options.only.split(",") if one])
     if options.list:
         for check in checks:
             print(f"{check.id:<26} {check.level:<9} {check.reference:<44} {check.title}")
@@ -57,15 +54,6 @@ def main(options: argparse.Namespace) -> int:
         if receiver is not None:
             receiver.stop()
     return _told(results, options)
-
-
-def chosen(patterns: Sequence[str]) -> list[Check]:
-    """Checks whose id is one of these, begins with one of these and a dot, or matches one as a shell pattern."""
-    return [
-        check for check in CHECKS
-        if not patterns or any(check.id == one or check.id.startswith(f"{one}.") or fnmatchcase(check.id, one)
-                               for one in patterns)
-    ]  # fmt: skip
 
 
 def summary(results: Sequence[Result]) -> str:

@@ -1,6 +1,6 @@
 """Get and update (RAD-83, RAD-84): N-GET and N-SET (PS3.4 CC.2.7, CC.2.6)."""
 
-from conformance.dicomweb.suite import Failed
+from conformance.judging import Failed
 from conformance.ups.peer import PULL, PUSH, WATCH, Peer
 from conformance.ups.steps import (
     CANCELED,

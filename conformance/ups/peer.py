@@ -13,7 +13,7 @@ from pynetdicom import evt
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 
-from conformance.dicomweb.suite import Failed, NotSupported, NotTested
+from conformance.judging import Failed, NotSupported, NotTested
 
 PUSH, WATCH, PULL, EVENT, QUERY = (f"1.2.840.10008.5.1.4.34.6.{number}" for number in range(1, 6))
 GLOBAL, FILTERED = "1.2.840.10008.5.1.4.34.5", "1.2.840.10008.5.1.4.34.5.1"

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from conformance.dicomweb.suite import Failed
+from conformance.judging import Failed
 from conformance.ups.peer import PULL, PUSH, QUERY, WATCH, Peer
 from conformance.ups.steps import (
     IN_PROGRESS,

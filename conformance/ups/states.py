@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from conformance.dicomweb.suite import Failed
+from conformance.judging import Failed
 from conformance.ups.peer import PULL, Peer
 from conformance.ups.steps import (
     CANCELED,

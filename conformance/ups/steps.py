@@ -6,7 +6,7 @@ from uuid import uuid4
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from conformance.dicomweb.suite import Failed
+from conformance.judging import Failed
 from conformance.ups.peer import CHANGE_STATE, PULL, Answer, Peer
 
 SCHEDULED, IN_PROGRESS, COMPLETED, CANCELED = "SCHEDULED", "IN PROGRESS", "COMPLETED", "CANCELED"

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydicom.sequence import Sequence
 
-from conformance.dicomweb.suite import Failed, NotSupported
+from conformance.judging import Failed, NotSupported
 from conformance.ups.peer import (
     ASSIGNED,
     CANCEL_REQUESTED,

@@ -1,10 +1,9 @@
 """What a check of this suite is: an IHE transaction (RAD-80 to RAD-88), a clause of PS3.4, and a function."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from conformance.dicomweb.suite import Failed, Level, NotSupported, NotTested, Outcome
+from conformance.judging import Level, Outcome, judged
 from conformance.ups.peer import Peer
 
 Run = Callable[[Peer], None]
@@ -64,20 +63,9 @@ class Result:
 
 
 def run(check: Check, peer: Peer) -> Result:
-    """One check. What it trips over counts as a failure: an answer of another shape than any clause allows."""
-    started = time.monotonic()
-    outcome, message = Outcome.PASS, ""
-    try:
-        check.run(peer)
-    except Failed as failed:
-        outcome, message = Outcome.FAIL, str(failed)
-    except NotSupported as reason:
-        outcome, message = Outcome.NOT_SUPPORTED, str(reason)
-    except NotTested as reason:
-        outcome, message = Outcome.NOT_TESTED, str(reason)
-    except Exception as error:
-        outcome, message = Outcome.FAIL, f"an answer this check does not understand: {type(error).__name__}: {error}"
-    return Result(check, outcome, message, time.monotonic() - started)
+    """One check."""
+    one = judged(lambda: check.run(peer))
+    return Result(check, one.outcome, one.message, one.seconds)
 
 
 def run_all(checks: Iterable[Check], peer: Peer, *, tell: Callable[[Result], None] | None = None) -> Iterator[Result]:

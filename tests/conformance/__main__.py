@@ -13,7 +13,7 @@ from conformance.dicomweb import prepared, report
 from conformance.dicomweb.checks import CHECKS, TRANSACTIONS
 from conformance.dicomweb.run import run_all
 from conformance.dicomweb.server import Server
-from conformance.dicomweb.suite import Outcome
+from conformance.judging import Outcome
 from tests.bench import peers
 
 SIDES = ("pacsd", "orthanc")

@@ -9,8 +9,8 @@ import pytest
 from conformance.__main__ import main
 from conformance.dicomweb import report
 from conformance.dicomweb.checks import CHECKS, TRANSACTIONS
-from conformance.dicomweb.run import Result, chosen
-from conformance.dicomweb.suite import Outcome
+from conformance.dicomweb.run import Result
+from conformance.judging import Outcome, chosen
 from tests.server import Server as Ours
 
 

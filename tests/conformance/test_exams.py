@@ -12,10 +12,10 @@ import pytest
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 
 from conformance.__main__ import main
-from conformance.dicomweb.suite import Level, Outcome
 from conformance.exams.command import CHECKS
 from conformance.exams.modality import MPPS, MPPS_RETRIEVE, PUSH_MODEL, Modality
-from conformance.exams.suite import Result, chosen, run_all
+from conformance.exams.suite import Result, run_all
+from conformance.judging import Level, Outcome, chosen
 from pacsd.archive.commitment import Commitments
 from pacsd.archive.commitment import Result as Committed
 from tests.archive.house import House, opened

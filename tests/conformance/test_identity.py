@@ -6,16 +6,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from conformance.__main__ import main
-from conformance.dicomweb.suite import Outcome
 from conformance.identity.checks import CHECKS
-from conformance.identity.command import DONE, FAILURES, NOT_RUN, outcome_of
 from conformance.identity.site import FIRST, SECOND, Site
 from conformance.identity.suite import Check
+from conformance.judging import DONE, FAILURES, NOT_RUN, Outcome, judged
 from conformance.oru.peer import Answer
 from tests.server import Server, remove_folder, scratch_folder
 
@@ -46,7 +46,8 @@ def test_every_check_is_named_once_with_transaction_and_clause() -> None:
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda one: one.id)
 def test_ours_passes(ours: Site, check: Check) -> None:
-    assert outcome_of(check, ours) == (Outcome.PASS, "")
+    one = judged(partial(check.run, ours))
+    assert (one.outcome, one.message) == (Outcome.PASS, "")
 
 
 # -- servers that answer alike ---------------------------------------------------------------------------------------
@@ -107,7 +108,7 @@ def said(answer: str, message: str) -> bytes:
 @pytest.mark.parametrize("answer", ALIKE, ids=("AA", "AE", "AR", "NF", "OK", "204"))
 def test_one_that_answers_alike_is_found_out(answer: str) -> None:
     with alike(answer) as site:
-        passed = {one.id for one in CHECKS if outcome_of(one, site)[0] is Outcome.PASS}
+        passed = {one.id for one in CHECKS if judged(partial(one.run, site)).outcome is Outcome.PASS}
     assert passed == ALIKE[answer]
 
 
@@ -160,8 +161,8 @@ LIES: dict[str, tuple[Callable[[bytes, bytes], bytes], str]] = {
 def test_one_that_errs_in_one_thing_is_found_out(ours: Site, name: str) -> None:
     lie, caught = LIES[name]
     liar = Liar(ours.mllp, timeout_s=20.0, lie=lie)
-    outcome, message = outcome_of(BY_ID[caught], liar)
-    assert outcome is Outcome.FAIL and "does not understand" not in message
+    one = judged(partial(BY_ID[caught].run, liar))
+    assert one.outcome is Outcome.FAIL and "does not understand" not in one.message
 
 
 @pytest.mark.parametrize("event", ["A40", "A47", "A24", "A37"])
@@ -176,7 +177,7 @@ def test_one_that_takes_an_event_and_does_nothing_is_found_out(ours: Site, event
                 return Answer(b"MSH|^~\\&|A|B|C|D|2026||ACK|1|P|2.5\rMSA|AA|%b\r" % control_id)
             return Site.send(self, message)
 
-    assert outcome_of(BY_ID[caught[event]], Idle(ours.mllp))[0] is Outcome.FAIL
+    assert judged(partial(BY_ID[caught[event]].run, Idle(ours.mllp))).outcome is Outcome.FAIL
 
 
 # -- the command -----------------------------------------------------------------------------------------------------

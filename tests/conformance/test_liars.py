@@ -10,7 +10,8 @@ from conformance.dicomweb import notifications, prepared
 from conformance.dicomweb.checks import CHECKS
 from conformance.dicomweb.run import run
 from conformance.dicomweb.server import Server
-from conformance.dicomweb.suite import Check, Outcome
+from conformance.dicomweb.suite import Check
+from conformance.judging import Outcome
 from tests.conformance import liars
 from tests.server import Server as Ours
 

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,9 +11,8 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import ModalityWorklistInformationFind
 
 from conformance.__main__ import main
-from conformance.dicomweb.suite import Outcome
-from conformance.orders.checks import CHECKS, Check
-from conformance.orders.command import outcome_of
+from conformance.judging import Check, Outcome, judged
+from conformance.orders.checks import CHECKS
 from conformance.orders.site import Site
 from tests.server import Server, remove_folder, scratch_folder
 
@@ -32,8 +32,9 @@ def ours() -> Iterator[Site]:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda one: one.id)
-def test_ours_passes(ours: Site, check: Check) -> None:
-    assert outcome_of(check, ours) == (Outcome.PASS, "")
+def test_ours_passes(ours: Site, check: Check[Site]) -> None:
+    one = judged(partial(check.run, ours))
+    assert (one.outcome, one.message) == (Outcome.PASS, "")
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +68,8 @@ def pretender() -> Iterator[Site]:
 
 
 @pytest.mark.parametrize("check", [one for one in CHECKS if one.id not in HARMLESS], ids=lambda one: one.id)
-def test_a_pretender_fails(pretender: Site, check: Check) -> None:
-    assert outcome_of(check, pretender)[0] is Outcome.FAIL
+def test_a_pretender_fails(pretender: Site, check: Check[Site]) -> None:
+    assert judged(partial(check.run, pretender)).outcome is Outcome.FAIL
 
 
 def test_the_command_lists_and_needs_addresses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from conformance.dicomweb import prepared
 from conformance.dicomweb.checks import CHECKS
 from conformance.dicomweb.run import Result, run
 from conformance.dicomweb.server import Server
-from conformance.dicomweb.suite import Outcome
+from conformance.judging import Outcome
 from tests.server import Server as Ours
 
 # README, "What is not there yet"

@@ -10,7 +10,7 @@ from pydicom.uid import RLELossless
 from conformance.dicomweb import data_sets, decoding, models, multipart, native_xml, pictures, prepared, synthetic
 from conformance.dicomweb.multipart import Part
 from conformance.dicomweb.server import Model
-from conformance.dicomweb.suite import Failed
+from conformance.judging import Failed
 
 DATA = prepared.made()
 

@@ -12,7 +12,7 @@ from pydicom.sequence import Sequence
 
 from config.settings import RemoteAESettings
 from conformance.__main__ import main
-from conformance.dicomweb.suite import Outcome
+from conformance.judging import Outcome
 from conformance.ups import peer as peer_module
 from conformance.ups import subscription
 from conformance.ups.checks import CHECKS, TRANSACTIONS
