@@ -88,11 +88,13 @@ class Desk:
         least = min(there, key=self._load)
         if self._load(least) >= self._load(self._number):
             return False
+        given = self._all.given[self._number]
+        given[least] += 1                            # before it can arrive there, which would not be counted
         try:
             socket.send_fds(self._all.queues[least][1], [b"c"], [connection])
         except OSError:                              # its queue is full, say
+            given[least] -= 1
             return False
-        self._all.given[self._number][least] += 1
         return True
 
     def take(self) -> list[socket.socket]:
