@@ -24,8 +24,8 @@ from ihe_profiles.rd.fields import (
 )
 from ihe_profiles.rd.observations import Observed, observed
 from ihe_profiles.rd.reception import Taking, Told
+from pacsd.archive.work import Work
 from pacsd.reports.report import Code, Content, Order, Status
-from pacsd.reports.reports import Work
 
 RESULT_TYPES = (("R01", "ORU_R01", ("RAD-28", "RAD-128")),)          # event, structure, transactions
 

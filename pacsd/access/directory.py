@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from enum import Enum
 from ipaddress import ip_address, ip_network
 
+from config.interfaces import SERVICES
 from config.settings import RemoteAESettings, Settings
 from pacsd.access.scope import Rejected, Scope
-
-SERVICES = frozenset(("echo", "store", "find", "move", "get", "worklist", "mpps", "commitment", "ups"))
 
 
 class Refusal(Enum):
@@ -27,7 +26,7 @@ class Peer:
     organisation_code: str
     assigning_authority: str             # of patient ids that name no issuer
     scope: Scope
-    services: frozenset[str] = SERVICES
+    services: frozenset[str] = frozenset(SERVICES)
     character_set: str | None = None     # overrides what the peer's objects and identifiers declare
 
 

@@ -99,22 +99,15 @@ def retention(settings: Settings, archive: Archive, send_note: SendNote) -> Rete
     )  # fmt: skip
 
 
-def chores(
-    settings: Settings,
-    archive: Archive,
-    *,
-    worker: str = "",
-    also_apply: Appliers = _NONE,
-    send_note: SendNote = unreachable,
-) -> tuple[Chore, ...]:
-    """What a worker does, each in its own rhythm. What a former worker of its name had claimed is free again."""
-    storage = settings.storage
-    owners = {
+def _owners(settings: Settings, archive: Archive) -> dict[int, Owner]:
+    return {
         archive.directory.organisation_key(one.code): Owner(one.code, one.assigning_authority)
         for one in settings.organisations
     }
-    packs, inventory = Packs(archive.pool, worker=worker), Inventory(archive.pool)
-    packs.release_all()
+
+
+def _packing(settings: Settings, archive: Archive, packs: Packs) -> tuple[Packer, Merger]:
+    storage, owners = settings.storage, _owners(settings, archive)
     packer = Packer(
         archive.blobs,
         packs,
@@ -133,9 +126,12 @@ def chores(
         max_pack_bytes=storage.max_pack_bytes,
         grace_s=storage.grace_s,
     )
-    alternates = Alternates(archive.pool, worker=worker)
+    return packer, merger
+
+
+def _recoder(settings: Settings, archive: Archive, alternates: Alternates) -> Recoder:
     key_of = archive.directory.organisation_key
-    recoder = Recoder(
+    return Recoder(
         archive.blobs,
         alternates,
         archive.sidecars,
@@ -144,8 +140,25 @@ def chores(
             AlternateRule(key_of(one.organisation) if one.organisation else None, one.modality)
             for one in settings.htj2k
         ],
-        owners=owners,
+        owners=_owners(settings, archive),
     )
+
+
+def chores(
+    settings: Settings,
+    archive: Archive,
+    *,
+    worker: str = "",
+    also_apply: Appliers = _NONE,
+    send_note: SendNote = unreachable,
+) -> tuple[Chore, ...]:
+    """What a worker does, each in its own rhythm. What a former worker of its name had claimed is free again."""
+    storage = settings.storage
+    packs, inventory = Packs(archive.pool, worker=worker), Inventory(archive.pool)
+    packs.release_all()
+    packer, merger = _packing(settings, archive, packs)
+    alternates = Alternates(archive.pool, worker=worker)
+    recoder = _recoder(settings, archive, alternates)
     collector = Collector(
         archive.blobs,
         inventory,

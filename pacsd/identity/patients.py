@@ -7,10 +7,11 @@ is said to the unit of work, which journals it before it commits, so that a rebu
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from pacsd.archive.journal import Fact, FactKind
 from pacsd.archive.overlay import PATIENT_TAGS, Attributes
+from pacsd.archive.work import Work
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import identity_steps, organisations, outbox, patient_records
 from pacsd.index import patients as rows
@@ -22,17 +23,6 @@ FEED, PERSON = "feed", "person"          # who says something
 MERGED, UNMERGED = "merged", "unmerged"  # steps
 _PATIENT_ID = "00100020"
 _NO_DETAILS: Details = {}
-
-
-class Work(Protocol):
-    """The unit of work within which a message takes effect."""
-
-    @property
-    def connection(self) -> Connection: ...
-    @property
-    def organisation(self) -> int: ...
-    def say(self, fact: Mapping[str, object]) -> datetime:
-        """Have a fact journalled before all this can be committed; when it was said."""
 
 
 class PatientKey(NamedTuple):

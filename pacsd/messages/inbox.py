@@ -5,42 +5,18 @@ the same again: it is found in the log, gets the first answer, and nothing is do
 effect, and is tried again when it comes again.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pacsd.access.scope import Scope
+from pacsd.archive.work import Saying, Work
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import messages as rows
 from pacsd.index.connect import Connection, Pool, may_run_again
 from pacsd.index.messages import Entry, Logged, Problem
 
 _RACES = 3                               # how often a message may find somebody else at work on the same, and go on
-
-Saying = Callable[[Sequence[tuple[Mapping[str, object], datetime]]], None]
-"""Makes facts durable outside of the database: pacsd.archive.journal.Journal.append_all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """The unit of work within which a message takes effect. Of a `trial` nothing may stay, beside it neither."""
-
-    connection: Connection
-    organisation: int
-    clock: Callable[[], datetime]
-    facts: list[tuple[Mapping[str, object], datetime]] = field(default_factory=list)
-    trial: bool = False
-
-    def say(self, fact: Mapping[str, object]) -> datetime:
-        """Have a fact journalled before all this is committed; when it was said.
-
-        Said while what it is about is locked, so that facts of one subject follow each other.
-        """
-        at = self.clock()
-        self.facts.append((fact, at))
-        return at
-
 
 Act = Callable[[Work], Sequence[str]]
 

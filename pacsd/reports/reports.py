@@ -8,12 +8,13 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import Fact, FactKind
+from pacsd.archive.work import Work
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import outbox
 from pacsd.index import reports as rows
@@ -26,19 +27,6 @@ log = logging.getLogger("pacsd.reports")
 
 MAX_CONTENT_BYTES = 4 << 20              # of text and codes, without documents
 MAX_NAME_CHARACTERS = 256
-
-
-class Work(Protocol):
-    """The unit of work within which a message takes effect. With `trial` nothing of it stays."""
-
-    @property
-    def connection(self) -> Connection: ...
-    @property
-    def organisation(self) -> int: ...
-    @property
-    def trial(self) -> bool: ...
-    def say(self, fact: Mapping[str, object]) -> datetime:
-        """Have a fact journalled before all this can be committed; when it was said."""
 
 
 @dataclass(frozen=True, slots=True)

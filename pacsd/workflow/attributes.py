@@ -251,7 +251,7 @@ class Row:
 def _rows(text: str, above: str, match: str) -> tuple[Row, ...]:
     """The rows of a table's text, those of items inside those of their sequences."""
     rows: list[Row] = []
-    for block in _blocks(text):
+    for block in blocks(text):
         head, *inner = block
         if head.startswith("@"):
             rows += _rows(_MACROS[head[1:]], above, match)
@@ -264,8 +264,8 @@ def _rows(text: str, above: str, match: str) -> tuple[Row, ...]:
     return tuple(rows)
 
 
-def _blocks(text: str) -> Iterator[list[str]]:
-    """A line and those nested below it."""
+def blocks(text: str) -> Iterator[list[str]]:
+    """Of a table's text: a line and those nested below it, marked by `>`."""
     block: list[str] = []
     for line in text.strip().splitlines():
         if block and not line.startswith(">"):

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
-
 from pacsd.access.scope import Scope
 from pacsd.codec.keys import Level
+from pacsd.codec.model_rows import Row, rows_of
 from pacsd.index import scheduled_steps
 from pacsd.index.connect import Pool
 from pacsd.index.matching import Conditions, Criterion, Model, Options, compile_criteria
@@ -62,36 +61,7 @@ _TABLE = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """An attribute of the worklist. `match`: R required, O optional, - no matching key. `path`: upper-case hex tags,
-    dotted below sequences."""
-
-    path: str
-    keyword: str
-    match: str
-    returned: str
-
-    @property
-    def vr(self) -> str:
-        """The VR of the attribute."""
-        return dictionary_VR(int(self.path.rpartition(".")[2], 16))
-
-
-def _rows(lines: tuple[str, ...]) -> Iterator[Row]:
-    above: list[str] = []
-    for line in lines:
-        types, _, name = line.partition(" ")
-        keyword = name.lstrip(">")
-        del above[len(name) - len(keyword) :]
-        tag = tag_for_keyword(keyword)
-        if tag is None:
-            raise ValueError(keyword)
-        above.append(f"{tag:08X}")
-        yield Row(".".join(above), keyword, types[0], types[1])
-
-
-ROWS: tuple[Row, ...] = tuple(_rows(_TABLE))
+ROWS: tuple[Row, ...] = tuple(rows_of(_TABLE))
 _BY_PATH = {row.path: row for row in ROWS}
 _LEVEL: Level = "instance"               # the model has one level (K.6.1.2)
 

@@ -1,25 +1,10 @@
 """What is said of an order, and what becomes of it, in the words of requested procedures and scheduled steps."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
 
-from pacsd.index.connect import Connection
 from pacsd.index.orders import Procedure
 from pacsd.index.scheduled_steps import Step
 from pacsd.index.values import Attributes
-
-
-class Work(Protocol):
-    """The unit of work within which a message takes effect."""
-
-    @property
-    def connection(self) -> Connection: ...
-    @property
-    def organisation(self) -> int: ...
-    def say(self, fact: Mapping[str, object]) -> datetime:
-        """Have a fact journalled before all this can be committed; when it was said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from pacsd.archive.work import Work
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import orders as rows
 from pacsd.index import outbox, patients, placement, scheduled_steps
@@ -20,7 +21,7 @@ from pacsd.index.values import Attributes
 from pacsd.workflow import order_facts, order_ids
 from pacsd.workflow.order_facts import ISSUER_OF_PATIENT_ID, PATIENT_ID
 from pacsd.workflow.order_statuses import CANCELED, FINAL, PERFORMED, SCHEDULED, status_of
-from pacsd.workflow.ordered import Done, Ordered, OrderedStep, Said, Touched, Which, Work
+from pacsd.workflow.ordered import Done, Ordered, OrderedStep, Said, Touched, Which
 
 ORDER_CHANGED, STEP_STATUS_CHANGED = "order.changed", "step.status_changed"
 BY_MESSAGE, BY_EXAM = "message", "exam"  # who changed a status

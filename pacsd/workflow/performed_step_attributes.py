@@ -5,8 +5,10 @@ and in the final state (`-`: nothing more). `X` is not allowed. `@name` includes
 is optional in either operation.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from pacsd.workflow.attributes import blocks
 
 _MACROS = {
     # Tables F.7.2-1a to f differ in whether a code needs its meaning
@@ -106,7 +108,7 @@ class StepRow:
 
 def _rows(text: str, above: str) -> tuple[StepRow, ...]:
     rows: list[StepRow] = []
-    for head, *inner in _blocks(text):
+    for head, *inner in blocks(text):
         if head.startswith("@"):
             rows += _rows(_MACROS[head[1:]], above)
             continue
@@ -114,18 +116,6 @@ def _rows(text: str, above: str) -> tuple[StepRow, ...]:
         items = _rows("\n".join(line[1:] for line in inner), f"{above}{tag}.")
         rows.append(StepRow(f"{above}{tag}", keyword, create, set_, final, items))
     return tuple(rows)
-
-
-def _blocks(text: str) -> Iterator[list[str]]:
-    """A line and those nested below it."""
-    block: list[str] = []
-    for line in text.strip().splitlines():
-        if block and not line.startswith(">"):
-            yield block
-            block = []
-        block.append(line)
-    if block:
-        yield block
 
 
 STEP_ROWS: tuple[StepRow, ...] = _rows(_TABLE, "")

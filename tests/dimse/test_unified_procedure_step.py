@@ -6,7 +6,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from pacsd.access.directory import SERVICES
+from config.interfaces import SERVICES
 from tests.dimse.steps import EVENT, FILTERED, GLOBAL, PULL, PUSH, QUERY, WATCH, Client, new_uid, serving
 from tests.workflow.conftest import Office
 from tests.workflow.steps import attribute, code, performed, progress, step
@@ -234,7 +234,7 @@ def test_readers_of_another_organisation_see_and_do_not_change(office: Office) -
 def test_an_ae_that_may_not_ask_gets_no_context(office: Office) -> None:
     from dataclasses import replace
 
-    office.peer = replace(office.peer, services=SERVICES - {"ups"})
+    office.peer = replace(office.peer, services=frozenset(SERVICES) - {"ups"})
     with serving(office) as server:
         from pynetdicom import AE
 

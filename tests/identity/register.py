@@ -11,10 +11,11 @@ from pacsd.access.directory import Directory
 from pacsd.archive.journal import FactKind
 from pacsd.archive.overlay import Overlays
 from pacsd.archive.truth import Truth
+from pacsd.archive.work import Work
 from pacsd.identity.patients import PatientKey, Patients
 from pacsd.identity.person import Persons
 from pacsd.identity.services import Identity, appliers
-from pacsd.identity.work import OwnWork, working
+from pacsd.identity.work import working
 from tests.archive.house import House, opened
 
 TWO = (OrganisationSettings("east", assigning_authority="E", reads=("west",)),
@@ -32,7 +33,7 @@ class Register:
         self.patients = Patients()
 
     @contextmanager
-    def working(self, code: str = "east") -> Iterator[OwnWork]:
+    def working(self, code: str = "east") -> Iterator[Work]:
         with working(self.house.pool, self.house.journal.append_all, self.house.keys[code]) as work:
             yield work
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import HL7_VERSIONS, Hl7DestinationSettings
+from config.messages import HL7_VERSIONS
+from config.settings import Hl7DestinationSettings
 from hl7.character_sets import character_set
 from hl7.message import parse
 from hl7.validation import validate

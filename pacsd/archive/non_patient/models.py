@@ -4,30 +4,16 @@ Each model has a single level, the instance (PS3.4 U.3, X.3, BB.3, HH.3, II.3). 
 of conformance read this table.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import dictionary_VR
+
+from pacsd.codec.model_rows import Row, rows_of
 
 _CODE = frozenset(("00080100", "00080102", "00080103", "00080104"))      # PS3.4 C.2.2.2.6: what codes are matched by
 _REFERENCE = ("R1 >ReferencedSOPClassUID", "R1 >ReferencedSOPInstanceUID")
 _EVERY = ("R1 SOPClassUID", "U1 SOPInstanceUID")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One attribute of a model. `match`: R required, U unique or optional matching key, - none. `returned`: its Return
-    Key Type. `path`: upper-case hex tags, dotted below sequences."""
-
-    path: str
-    keyword: str
-    match: str
-    returned: str
-
-    @property
-    def vr(self) -> str:
-        """The VR of the attribute."""
-        return dictionary_VR(int(self.path.rpartition(".")[2], 16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +59,7 @@ def _keys(model: InformationModel) -> Mapping[str, str]:
 
 
 def _rows(*lines: str) -> tuple[Row, ...]:
-    return tuple(_read((*_EVERY, *lines)))
-
-
-def _read(lines: tuple[str, ...]) -> Iterator[Row]:
-    above: list[str] = []
-    for line in lines:
-        types, _, name = line.partition(" ")
-        keyword = name.lstrip(">")
-        del above[len(name) - len(keyword) :]
-        tag = tag_for_keyword(keyword)
-        if tag is None:
-            raise ValueError(keyword)
-        above.append(f"{tag:08X}")
-        yield Row(".".join(above), keyword, types[0], types[1:])
+    return tuple(rows_of((*_EVERY, *lines)))
 
 
 COLOR_PALETTE = InformationModel(
