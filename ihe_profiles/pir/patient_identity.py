@@ -11,10 +11,10 @@ from hl7.reading import Identifier, Reading
 from ihe_profiles.exchange.conditions import located
 from ihe_profiles.pir.demographics import PATIENT_BIRTH_DATE, PATIENT_SEX, Attributes, demographics
 from ihe_profiles.pir.details import details, warnings
-from pacsd.archive.work import Work
 from pacsd.codec.keys import KEY_BY_TAG
 from pacsd.identity.patients import PatientKey, Patients
 from pacsd.identity.person import Persons
+from pacsd.index.work import Work
 
 log = logging.getLogger("pacsd.hl7")
 _Named = tuple[PatientKey, Identifier]

@@ -22,7 +22,7 @@ from ihe_profiles.rd.fields import (
 )
 from ihe_profiles.rd.observations import Observed, observed
 from ihe_profiles.rd.reception import Taking, Told
-from pacsd.archive.work import Work
+from pacsd.index.work import Work
 from pacsd.reports.report import Code, Content, Order, Status, same_orders
 
 

@@ -13,7 +13,7 @@ from ihe_profiles.exchange.conditions import located
 from ihe_profiles.pir.demographics import PATIENT_BIRTH_DATE, PATIENT_NAME, PATIENT_SEX, demographics
 from ihe_profiles.rd.encapsulated import PDF
 from ihe_profiles.rd.observations import Observed
-from pacsd.archive.work import Work
+from pacsd.index.work import Work
 from pacsd.reports.contents import Contents
 from pacsd.reports.report import Content, Document, Observation, Patient, Statement, Status
 from pacsd.reports.reports import Reports

@@ -24,7 +24,7 @@ from ihe_profiles.rd.fields import (
 )
 from ihe_profiles.rd.observations import Observed, observed
 from ihe_profiles.rd.reception import Taking, Told
-from pacsd.archive.work import Work
+from pacsd.index.work import Work
 from pacsd.reports.report import Code, Content, Order, Status
 
 RESULT_TYPES = (("R01", "ORU_R01", ("RAD-28", "RAD-128")),)          # event, structure, transactions

@@ -10,7 +10,7 @@ from ihe_profiles.exchange.conditions import located
 from ihe_profiles.swf import values
 from ihe_profiles.swf.order_placement import order_number, said_of
 from ihe_profiles.swf.values import attribute
-from pacsd.archive.work import Work
+from pacsd.index.work import Work
 from pacsd.workflow.ordered import Which
 from pacsd.workflow.orders import Orders
 

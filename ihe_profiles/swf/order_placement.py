@@ -14,8 +14,8 @@ from ihe_profiles.swf.order_attributes import procedure_attributes, step_attribu
 from ihe_profiles.swf.order_control import Control, control_of, status_said
 from ihe_profiles.swf.order_groups import Group, groups
 from ihe_profiles.swf.ordered_patient import OrderedPatient, ordered_patient, state
-from pacsd.archive.work import Work
 from pacsd.identity.patients import Patients
+from pacsd.index.work import Work
 from pacsd.workflow.order_statuses import CANCELED, DISCONTINUED
 from pacsd.workflow.ordered import Done, Ordered, OrderedStep, Said, Which
 from pacsd.workflow.orders import Orders

@@ -9,9 +9,9 @@ from hl7.ports import Sender
 from hl7.reading import Identifier, Reading
 from ihe_profiles.exchange.conditions import located
 from ihe_profiles.pir.demographics import Attributes, demographics
-from pacsd.archive.work import Work
 from pacsd.faults import Fault, PacsdError
 from pacsd.identity.patients import PatientKey, Patients
+from pacsd.index.work import Work
 
 
 @dataclass(frozen=True, slots=True)

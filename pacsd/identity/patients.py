@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 from pacsd.archive.journal import Fact, FactKind
 from pacsd.archive.overlay import PATIENT_TAGS, Attributes
-from pacsd.archive.work import Work
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import identity_steps, organisations, outbox, patient_records
 from pacsd.index import patients as rows
 from pacsd.index.connect import Connection, Pool, retried
 from pacsd.index.patient_records import DETAILS, Details
+from pacsd.index.work import Work
 
 PATIENT_UPDATED, PATIENT_MERGED, PATIENT_UNMERGED = "patient.updated", "patient.merged", "patient.unmerged"
 FEED, PERSON = "feed", "person"          # who says something

@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pacsd.archive.journal import Fact, FactKind
-from pacsd.archive.work import Work
 from pacsd.faults import Fault, PacsdError
 from pacsd.identity.patients import FEED, PatientKey
 from pacsd.index import identity_links, identity_steps, organisations, patient_records
 from pacsd.index import patients as rows
 from pacsd.index.connect import Connection, Pool, retried
+from pacsd.index.work import Work
 
 LINKED, SEPARATED = "linked", "separated"        # steps
 _KINDS = {True: FactKind.PERSON_LINK, False: FactKind.PERSON_SEPARATE}

@@ -3,8 +3,8 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from pacsd.archive.work import Saying, Work
 from pacsd.index.connect import Pool, lent
+from pacsd.index.work import Saying, Work
 
 
 @contextmanager

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from pacsd.access.scope import Scope
-from pacsd.archive.work import Saying, Work
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import messages as rows
 from pacsd.index.connect import Connection, Pool, may_run_again
 from pacsd.index.messages import Entry, Logged, Problem
+from pacsd.index.work import Saying, Work
 
 _RACES = 3                               # how often a message may find somebody else at work on the same, and go on
 

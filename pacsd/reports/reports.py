@@ -14,11 +14,11 @@ import orjson
 
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import Fact, FactKind
-from pacsd.archive.work import Work
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import outbox
 from pacsd.index import reports as rows
 from pacsd.index.connect import Connection, Pool, retried
+from pacsd.index.work import Work
 from pacsd.reports.contents import INLINE_BYTES, Contents
 from pacsd.reports.counting import Counting, counting, told
 from pacsd.reports.report import Content, Statement, Status, Version, read, written

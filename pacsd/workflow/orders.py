@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pacsd.archive.work import Work
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import orders as rows
 from pacsd.index import outbox, patients, placement, scheduled_steps
@@ -18,6 +17,7 @@ from pacsd.index.connect import Connection
 from pacsd.index.orders import Procedure
 from pacsd.index.scheduled_steps import Step, inner, with_status
 from pacsd.index.values import Attributes
+from pacsd.index.work import Work
 from pacsd.workflow import order_facts, order_ids
 from pacsd.workflow.order_facts import ISSUER_OF_PATIENT_ID, PATIENT_ID
 from pacsd.workflow.order_statuses import CANCELED, FINAL, PERFORMED, SCHEDULED, status_of

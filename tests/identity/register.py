@@ -11,11 +11,11 @@ from pacsd.access.directory import Directory
 from pacsd.archive.journal import FactKind
 from pacsd.archive.overlay import Overlays
 from pacsd.archive.truth import Truth
-from pacsd.archive.work import Work
 from pacsd.identity.patients import PatientKey, Patients
 from pacsd.identity.person import Persons
 from pacsd.identity.services import Identity, appliers
 from pacsd.identity.work import working
+from pacsd.index.work import Work
 from tests.archive.house import House, opened
 
 TWO = (OrganisationSettings("east", assigning_authority="E", reads=("west",)),
