@@ -1,0 +1,25 @@
+"""Resources as JSON keep what was written."""
+
+import pytest
+
+from fhir.format import json
+from pacsd.faults import Fault, PacsdError
+
+
+def test_decimals_keep_their_precision_and_keys_their_order() -> None:
+    assert json.write(json.read(b'{"b": 1.10, "a": {"c": 0.0, "d": -3}}')) == b'{"b":1.10,"a":{"c":0.0,"d":-3}}'
+
+
+def test_brackets_within_strings_do_not_nest() -> None:
+    text = b'{"a":"' + b"[{" * 1000 + b'\\\\"}'
+    assert json.write(json.read(text)) == text
+
+
+@pytest.mark.parametrize("body", [
+    b"", b"[]", b"7", b"{", b'{"a":1,"a":2}', b'{"a":NaN}', b'{"a":Infinity}', b'{"a":"\xff"}', b'{"a":"',
+    b'{"a":9e999999999999999999999}', b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}", b"[" * 1_000_000,
+])  # fmt: skip
+def test_what_is_no_resource_is_refused(body: bytes) -> None:
+    with pytest.raises(PacsdError) as refused:
+        json.read(body)
+    assert refused.value.fault is Fault.MALFORMED
