@@ -22,7 +22,7 @@ serve: $(VENV)/.runs
 viewer: $(VENV)/.runs
 	$(BIN)/pacsd viewer install --data ./pacsd-data $(ARGS)
 
-# JOBS=2: two processes share the files, in two thirds of the time; on two cores one of a thousand may then be late.
+# JOBS=2: two processes share the files, in two thirds of the time.
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest $(TESTS) --numprocesses=$(JOBS) --dist=loadfile $(ARGS)
 
