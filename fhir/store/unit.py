@@ -1,10 +1,11 @@
 """The unit of work within which resources are written: facts first, durable, and then rows, all or nothing."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from fhir.store import locks, resources
 from fhir.store.keys import Keys
@@ -83,11 +84,31 @@ class Unit:
         self.need(locks.of_resources(names))
         return dict(resources.held(self.connection, names))
 
+    def shown(self, names: Sequence[Name]) -> dict[Name, Stored]:
+        """Newest versions of resources that are only looked at, whoever's they are."""
+        return dict(resources.held(self.connection, names))
+
+    @property
+    def pool(self) -> Pool:
+        """For who reads by a pool: what was written here, before anybody else sees it."""
+        return cast(Pool, _Lent(self.connection))
+
     def write(self, changes: Sequence[Change]) -> None:
         """Make these the newest versions, each of another resource whose lock is held, with what search finds."""
         resources.write(self.connection, changes)
         self._rows.replace(self.connection, changes)
         self.changes += changes
+
+
+class _Lent:
+    """A pool of the one connection that is in use already."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        yield self._connection
 
 
 class Units:
