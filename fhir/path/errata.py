@@ -16,3 +16,8 @@ ERRATA: Mapping[str, str] = {
     # the composite parameters code-value-date of Observation: FHIR names the type dateTime
     "value.ofType(DateTime) | value.ofType(Period)": "value.ofType(dateTime) | value.ofType(Period)",
 }
+
+COMPONENTS: Mapping[str, tuple[str, ...]] = {
+    # each component has the other's expression
+    "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship": ("target", "code"),
+}
