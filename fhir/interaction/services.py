@@ -2,14 +2,17 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any
 
 from fhir.interaction.declared import Interaction
 from fhir.interaction.request import Answer, Request
 from fhir.operation.declared import Operation
 from fhir.outcome import Issue
+from fhir.search.ports import Terminology
 from fhir.search.values import Found
+from fhir.store.search import Searches
 from fhir.store.unit import Units
 from pacsd.index.connect import Pool
 
@@ -69,3 +72,6 @@ class Server:
     check: Check = nothing_wrong
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
+    searches: Searches = field(default_factory=Searches)
+    terminology: Terminology | None = None
+    zone: tzinfo = UTC                   # of dates in searches that name none

@@ -6,10 +6,12 @@ from fhir.interaction.declared import Interaction
 from fhir.interaction.delete import delete
 from fhir.interaction.history import history
 from fhir.interaction.read import read
+from fhir.interaction.search import search
 from fhir.interaction.update import update
 from fhir.interaction.vread import vread
 
 _ONE = "{type}/{id}"
+_IN_COMPARTMENT = _ONE + "/{compartment}"
 
 INTERACTIONS: tuple[Interaction, ...] = (
     Interaction("GET", "metadata", capabilities, "capabilities", "http.html#capabilities", level=""),
@@ -20,5 +22,11 @@ INTERACTIONS: tuple[Interaction, ...] = (
     Interaction("GET", _ONE + "/_history", history, "history-instance", "http.html#history"),
     Interaction("GET", "{type}/_history", history, "history-type", "http.html#history"),
     Interaction("POST", "{type}", create, "create", "http.html#create"),
+    Interaction("GET", "{type}", search, "search-type", "http.html#search"),
+    Interaction("POST", "{type}/_search", search, "search-type", "http.html#search"),
+    Interaction("GET", _IN_COMPARTMENT, search, "search-type", "search.html#scope", level=""),
+    Interaction("POST", _IN_COMPARTMENT + "/_search", search, "search-type", "search.html#scope", level=""),
+    Interaction("GET", "", search, "search-system", "http.html#search", level="system"),
+    Interaction("POST", "_search", search, "search-system", "http.html#search", level="system"),
     Interaction("GET", "_history", history, "history-system", "http.html#history", level="system"),
 )
