@@ -33,7 +33,10 @@ class FhirSettings(Checked):
         check=checks.within(1, 1_000_000),
     )
     max_page: int = setting(
-        1_000, en="Most entries of one page; _count asks for less.", zh="单页最大条目数。", check=checks.within(1, 10_000)
+        1_000,
+        en="Most entries of one page; _count asks for less.",
+        zh="单页最大条目数。",
+        check=checks.within(1, 10_000),
     )
     conditional_deletes: int = setting(
         1,
