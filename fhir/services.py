@@ -10,6 +10,9 @@ from fhir.interaction.services import Claims, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
 from fhir.store.unit import Units
+from fhir.validation.check import Validator
+from fhir.validation.policy import Mode, policy
+from fhir.validation.profile.packages import Packages
 from pacsd.access.directory import Directory
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.services import Archive
@@ -37,7 +40,9 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     codes = {key: code for code, key in keys.items()}
     journal = Journal(archive.blobs, prefix=FHIR_PREFIX)
     units = Units(archive.pool, journal.append_all, codes.__getitem__)
+    validator = Validator(Packages(settings.fhir.profiles).find)
     server = Server(
-        archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS)
+        archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS),
+        check=policy(validator, Mode(settings.fhir.validation)), validator=validator,
     )
     return Fhir(server, journal, keys, directory)

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fhir.interaction.declared import Interaction
@@ -11,6 +11,7 @@ from fhir.operation.declared import Operation
 from fhir.outcome import Issue
 from fhir.search.values import Found
 from fhir.store.unit import Units
+from fhir.validation.check import Validator
 from pacsd.index.connect import Pool
 
 Extract = Callable[[Mapping[str, Any]], Sequence[Found]]
@@ -59,6 +60,7 @@ class Server:
     """Everything an interaction may use.
 
     `check` says what is wrong with a resource that is to be kept: an issue of severity error or fatal refuses it.
+    `validator` says all there is to say, where a client asks.
     """
 
     pool: Pool
@@ -67,5 +69,6 @@ class Server:
     claims: Claims
     extract: Extract = nothing_found
     check: Check = nothing_wrong
+    validator: Validator = field(default_factory=Validator)
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()

@@ -1,5 +1,10 @@
 """The operations of this server."""
 
 from fhir.operation.declared import Operation
+from fhir.operation.validate import validate
 
-OPERATIONS: tuple[Operation, ...] = ()
+_OF_RESOURCE = "http://hl7.org/fhir/OperationDefinition/Resource-"
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("validate", validate, f"{_OF_RESOURCE}validate", type=True, instance=True),
+)

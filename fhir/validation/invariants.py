@@ -13,7 +13,8 @@ from pacsd.faults import PacsdError
 Rule = Callable[[Any, Any, Report], None]        # a value, and what stands under `_name` beside it
 Predicate = Callable[[Mapping[str, Any]], bool]
 
-ELSEWHERE = OF_CONTAINED | {"txt-1", "txt-2", "ref-1", "ele-1"}      # checked without an expression, in their own modules
+# Checked without an expression, in modules of their own
+ELSEWHERE = OF_CONTAINED | {"txt-1", "txt-2", "ref-1", "ele-1"}
 BEST_PRACTICE = frozenset(("dom-6",))
 
 
