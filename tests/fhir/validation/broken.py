@@ -1,4 +1,4 @@
-"""Resources that break one rule, beside the same without the breach: for each rule of the definitions that can be broken."""
+"""Resources that break one rule, beside the same without the breach, for each rule that can be broken."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
