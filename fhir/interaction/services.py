@@ -3,13 +3,17 @@
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any
 
 from fhir.interaction.declared import Interaction
+from fhir.interaction.patches import PATCHES
 from fhir.interaction.request import Answer, Request
 from fhir.operation.declared import Operation
 from fhir.outcome import Issue
+from fhir.search.ports import Terminology
 from fhir.search.values import Found
+from fhir.store.search import Searches
 from fhir.store.unit import Units
 from fhir.validation.check import Validator
 from pacsd.index.connect import Pool
@@ -39,6 +43,7 @@ class Limits:
 
     max_body_bytes: int = 64 << 20
     max_entries: int = 10_000            # of one batch or transaction
+    conditional_deletes: int = 1         # resources that one conditional delete may take
     max_page: int = 1_000                # entries of one page
     page: int = 50                       # where the client names no number
 
@@ -51,8 +56,7 @@ class Claims:
     operations: tuple[Operation, ...] = ()
     date: str = "2026-11-29"             # on which it last changed
     formats: tuple[str, ...] = ("application/fhir+json", "json")
-    patch_formats: tuple[str, ...] = ()
-    searched: bool = False
+    patch_formats: tuple[str, ...] = tuple(PATCHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +76,6 @@ class Server:
     validator: Validator = field(default_factory=Validator)
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
+    searches: Searches = field(default_factory=Searches)
+    terminology: Terminology | None = None
+    zone: tzinfo = UTC                   # of dates in searches that name none
