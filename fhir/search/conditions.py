@@ -215,7 +215,7 @@ def _names(found: Iterable[Parameter], suffix: str = "") -> tuple[str, ...]:
 
 def _texts(found: Sequence[Parameter], suffix: str, how: Any, value: str) -> Condition:
     texts = tuple(plain(one) for one in alternatives(value))
-    if any(len(one) > MAX_TEXT for one in texts):
+    if how != "exact" and any(len(one) > MAX_TEXT for one in texts):
         raise PacsdError(Fault.TOO_BROAD, f"a text of more than {MAX_TEXT} characters to search for")
     if how != "exact" and not all(map(normalise, texts)):
         raise PacsdError(Fault.MISMATCH, "a text to search for has a letter or digit")
