@@ -34,7 +34,7 @@ def _reference(told: Mapping[str, str]) -> Reference:
 
 @pytest.fixture
 def searched(database: str, tmp_path: Path) -> Iterator[House]:
-    with opened(database, tmp_path / "blobs", extract=extract) as made:
+    with opened(database, tmp_path / "blobs", extract=extract, check=nothing_wrong) as made:
         yield made
 
 
