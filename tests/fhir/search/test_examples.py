@@ -154,7 +154,8 @@ def test_every_example_is_found_by_each_of_its_search_parameters(database: str, 
     assert len(told) > 100
     with pool(database, min_size=1, max_size=2) as made:
         organisations(made, (1,))
-        put(made, [Resource(pk, one["resourceType"], f"n{pk}", 1, tuple(extract(one))) for pk, one in enumerate(told, 1)])
+        put(made, [Resource(pk, one["resourceType"], f"n{pk}", 1, tuple(extract(one)))
+                   for pk, one in enumerate(told, 1)])  # fmt: skip
         asked, missed = 0, []
         for pk, one in enumerate(told, 1):
             for name, value in dict.fromkeys(searches(one | {"id": f"n{pk}"})):

@@ -194,7 +194,7 @@ def test_parts_of_a_composite_share_a_position() -> None:
         {"code": {"coding": [{"code": "dia"}]}, "valueQuantity": {"value": 80}}])
     told = [one for one in extract(pressure) if one.name.startswith("component-code-value-quantity#")]
     assert [(one.name[-1], one.position, one.value[1]) for one in told] == [
-        ("1", 0, "sys"), ("2", 0, Decimal("120.5")), ("1", 1, "dia"), ("2", 1, Decimal("80.5"))]
+        ("1", 0, "sys"), ("2", 0, Decimal(120)), ("1", 1, "dia"), ("2", 1, Decimal(80))]
     assert not [one for one in extract(pressure) if one.name.startswith("code-value-quantity")]
     related = {"resourceType": "DocumentReference", "relatesTo": [
         {"code": "replaces", "target": {"reference": "DocumentReference/1"}}]}

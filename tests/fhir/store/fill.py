@@ -31,9 +31,10 @@ def resource(kind: str) -> dict[str, Any]:
         "identifier": [{"system": SYSTEM, "value": "0000", "type": {"coding": [
             {"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]}}]}  # fmt: skip
     subject = {"reference": "Patient/0000", "display": "张三"}
-    code, system = {"text": "检查"}, _CODES.get(kind)
+    code: dict[str, Any] = {"text": "检查"}
+    system = _CODES.get(kind)
     if system:
-        code = {"coding": [{"system": system[0], "code": system[1], "display": "Heart rate"}], **code}  # type: ignore[dict-item]
+        code |= {"coding": [{"system": system[0], "code": system[1], "display": "Heart rate"}]}
     return told | {
         "Patient": {"active": True, "name": [{"family": "张", "given": ["三"], "text": "张三"}], "gender": "male",
                     "birthDate": "1970-01-01", "telecom": [{"system": "phone", "value": "13800000000"}],
