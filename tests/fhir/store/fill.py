@@ -71,6 +71,7 @@ join unnest(%(types)s::text[], %(letters)s::text[], %(bodies)s::text[]) with ord
     on t.at = n % 10 + 1
 """
 _PATIENT = "((r.pk - 1) / 10)"
+_FAMILY = f"substr('{FAMILIES}', (1 + {_PATIENT} % {len(FAMILIES)})::integer, 1)"
 _VARYING = {                             # kind, column, the value in the pattern -> the value in SQL
     ("token", "code", "0000"): KEY_SQL.format(text=f"upper(left(r.id, 1)) || case when r.type = 'Observation'"
                                                    f" then (r.pk - 1) else {_PATIENT} end"),
@@ -78,8 +79,8 @@ _VARYING = {                             # kind, column, the value in the patter
     ("link", "target", "Encounter/0000"): KEY_SQL.format(text=f"'Encounter/e' || {_PATIENT}"),
     ("link", "target", "Observation/0000"): KEY_SQL.format(text="'Observation/o' || r.pk"),
     ("link", "target", "ServiceRequest/0000"): KEY_SQL.format(text=f"'ServiceRequest/s' || {_PATIENT}"),
-    ("text", "value", "张"): f"substr('{FAMILIES}', (1 + {_PATIENT} % {len(FAMILIES)})::integer, 1)",
-    ("text", "value", "张三"): f"substr('{FAMILIES}', (1 + {_PATIENT} % {len(FAMILIES)})::integer, 1) || 's' || {_PATIENT}",
+    ("text", "value", "张"): _FAMILY,
+    ("text", "value", "张三"): f"{_FAMILY} || 's' || {_PATIENT}",
 }  # fmt: skip
 
 
