@@ -77,5 +77,6 @@ class Server:
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
     searches: Searches = field(default_factory=Searches)
+    full_text: bool = True               # whether words are kept, for _text and _content
     terminology: Terminology | None = None
     zone: tzinfo = UTC                   # of dates in searches that name none
