@@ -14,17 +14,25 @@ MAX_OPERATIONS = 1_000
 _PREFIX = "f"                            # as FHIR's own examples have it for FHIR's namespace, declared or not
 
 
-def apply(resource: Mapping[str, Any], body: bytes) -> dict[str, Any]:
+def read(body: bytes) -> Any:
+    """The patch of a body, as `apply` takes it. Raises PacsdError: MALFORMED for what is none, TOO_MUCH if too long."""
+    patch = _parsed(body)
+    if etree.QName(patch).localname not in ("diff", "patch"):
+        raise PacsdError(Fault.MALFORMED, "an XML Patch is a <diff> or <patch> of operations")
+    if len(patch) > MAX_OPERATIONS:
+        raise PacsdError(Fault.TOO_MUCH, f"a patch of more than {MAX_OPERATIONS} operations")
+    return patch
+
+
+def apply(resource: Mapping[str, Any], patch: Any) -> dict[str, Any]:
     """A resource after all operations of a patch; the one given stays as it is.
 
     Comments, processing instructions and namespaces are no part of a resource: operations on them are refused.
-    Raises PacsdError: MALFORMED for what is no patch, UNSUPPORTED for a location this does not find, MISMATCH where
-    a location finds no node or several, or the outcome is no resource in FHIR's XML; TOO_MUCH beyond the bounds.
+    Raises PacsdError: MALFORMED for what is no operation, UNSUPPORTED for a location this does not find, MISMATCH
+    where a location finds no node or several, or the outcome is no resource in FHIR's XML.
     """
-    patch, root = _patch(body), _parsed(xml.write(dict(resource)))
+    root = _parsed(xml.write(resource))
     for operation in patch:
-        if not isinstance(operation.tag, str):
-            continue
         name = etree.QName(operation)
         apply_one = _OPERATIONS.get(name.localname) if name.namespace == etree.QName(patch).namespace else None
         if apply_one is None:
@@ -35,15 +43,6 @@ def apply(resource: Mapping[str, Any], body: bytes) -> dict[str, Any]:
             raise PacsdError(Fault.MISMATCH, "a patch neither removes nor replaces the resource itself")
         apply_one(place, operation, namespaces)
     return _outcome(root, str(resource.get("resourceType")))
-
-
-def _patch(body: bytes) -> Any:
-    patch = _parsed(body)
-    if etree.QName(patch).localname not in ("diff", "patch"):
-        raise PacsdError(Fault.MALFORMED, "an XML Patch is a <diff> or <patch> of operations")
-    if len(patch) > MAX_OPERATIONS:
-        raise PacsdError(Fault.TOO_MUCH, f"a patch of more than {MAX_OPERATIONS} operations")
-    return patch
 
 
 def _parsed(body: bytes) -> Any:

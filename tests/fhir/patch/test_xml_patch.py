@@ -17,7 +17,7 @@ PATIENT: dict[str, Any] = {
 def patched(operations: str, root: str = '<diff xmlns="http://hl7.org/fhir" xmlns:h="http://www.w3.org/1999/xhtml">',
             ) -> dict[str, Any]:
     name = root[1:].split()[0].rstrip(">")
-    return xml_patch.apply(PATIENT, f"{root}{operations}</{name}>".encode())
+    return xml_patch.apply(PATIENT, xml_patch.read(f"{root}{operations}</{name}>".encode()))
 
 
 @pytest.mark.parametrize(("operations", "changes"), [
@@ -107,5 +107,5 @@ def test_what_does_not_fit_is_refused(operations: str, fault: Fault) -> None:
 def test_entities_are_refused() -> None:
     for body in (b'<!DOCTYPE diff [<!ENTITY a "b">]><diff/>', b"<changes/>", b"", b"\xff\xfe<diff/>"):
         with pytest.raises(PacsdError) as refused:
-            xml_patch.apply(PATIENT, body)
+            xml_patch.read(body)
         assert refused.value.fault is Fault.MALFORMED
