@@ -29,7 +29,7 @@ RESOURCE: dict[str, Any] = {
     "multipleBirthInteger": 2}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(WORDS + MARKS), max_size=14).map("".join))
 def test_no_text_is_an_expression_that_breaks(text: str) -> None:
     try:
@@ -86,7 +86,7 @@ def expressions(kind: str) -> list[path.Expression]:
     return [path.compile(one) for one in sorted(told)]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(kind=st.sampled_from(["Patient", "Observation", "Bundle", "Questionnaire", "CodeSystem"]),
        keys=st.lists(st.sampled_from(["id", "name", "meta", "text", "contained", "extension", "valueQuantity",
        "component",
