@@ -17,11 +17,11 @@ from fhir.store.search import Searches
 from fhir.store.unit import Units
 from pacsd.index.connect import Pool
 
-Extract = Callable[[Mapping[str, Any]], Sequence[Found]]
+Extract = Callable[[dict[str, Any]], Sequence[Found]]
 Check = Callable[[Mapping[str, Any]], Sequence[Issue]]
 
 
-def nothing_found(resource: Mapping[str, Any]) -> Sequence[Found]:
+def nothing_found(resource: dict[str, Any]) -> Sequence[Found]:
     """Where nothing is searched."""
     return ()
 
