@@ -15,7 +15,7 @@ from fhir.store.leading import FEW, rank
 from fhir.store.rows import TABLES
 from fhir.store.selection import Compiler, Selection
 
-MANY = 5_000                             # results: above them it is quicker to walk than to gather
+MANY = 2_000                             # results: above them it is quicker to walk than to gather
 _OWN = {"id": "{0}.id", "updated": "(extract(epoch from {0}.updated) * 1000000)::bigint"}
 _LEAST = {"text": "value", "uri": "value", "time": "low", "number": "low"}
 _GREATEST = {"text": "value", "uri": "value", "time": "high", "number": "high"}
