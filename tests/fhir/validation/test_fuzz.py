@@ -14,7 +14,8 @@ from fhir.validation.check import Validator
 from fhir.validation.policy import Mode, policy
 
 SPOILT: tuple[Any, ...] = (
-    None, True, 0, -1, Decimal(10**30), "", " ", "x", "#x", "é\u0000", "<div>", [], {}, [None], [[]], [{}], [1, "a", {}],
+    None, True, 0, -1, Decimal(10**30), "", " ", "x", "#x", "é\u0000", "<div>", [], {}, [None], [[]], [{}],
+    [1, "a", {}],
     {"": {}}, {"id": []}, {"extension": {}}, {"resourceType": []}, {"resourceType": "Patient", "contained": {}},
     {"reference": {}}, {"coding": {}}, {"system": [], "code": {}}, {"url": 7},
 )  # fmt: skip
