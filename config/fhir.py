@@ -41,7 +41,18 @@ class FhirSettings(Checked):
         check=checks.within(1, 1_000_000),
     )
     max_page: int = setting(
-        1_000, en="Most entries of one page; _count asks for less.", zh="单页最大条目数。", check=checks.within(1, 10_000)
+        1_000,
+        en="Most entries of one page; _count asks for less.",
+        zh="单页最大条目数。",
+        check=checks.within(1, 10_000),
+    )
+    full_text: bool = setting(
+        True,
+        en="Search words of resources (_text, _content); it makes writing slower.",
+        zh="是否支持全文检索（_text、_content）；开启会降低写入速度。",
+    )
+    search_timeout_s: float = setting(
+        10.0, unit="s", en="Longest a search may take.", zh="单次检索时限。", check=checks.within(0.1, 600.0)
     )
     conditional_deletes: int = setting(
         1,

@@ -12,7 +12,8 @@ from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
 from fhir.restoration import Restoration
 from fhir.search.extract import extract
-from fhir.store.rows import Rows
+from fhir.store.rows import Rows, texts
+from fhir.store.search import Searches
 from fhir.store.unit import Units
 from fhir.validation.check import Validator
 from fhir.validation.policy import Mode, policy
@@ -59,12 +60,14 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
     codes = {key: code for code, key in keys.items()}
     journal = Journal(archive.blobs, prefix=FHIR_PREFIX)
-    units = Units(archive.pool, journal.append_all, codes.__getitem__, rows=Rows())
+    rows = Rows(texts if settings.fhir.full_text else None)
+    units = Units(archive.pool, journal.append_all, codes.__getitem__, rows=rows)
     validator = Validator(Packages(settings.fhir.profiles).find)
     server = Server(
         archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS, formats=FORMATS),
         extract=extract, check=policy(validator, Mode(settings.fhir.validation)), validator=validator,
         limits=limits(settings.fhir),
+        searches=Searches(timeout_s=settings.fhir.search_timeout_s), full_text=settings.fhir.full_text,
     )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)
     return Fhir(server, restoration, keys, directory)

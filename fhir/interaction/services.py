@@ -18,11 +18,11 @@ from fhir.store.unit import Units
 from fhir.validation.check import Validator
 from pacsd.index.connect import Pool
 
-Extract = Callable[[Mapping[str, Any]], Sequence[Found]]
+Extract = Callable[[dict[str, Any]], Sequence[Found]]
 Check = Callable[[Mapping[str, Any]], Sequence[Issue]]
 
 
-def nothing_found(resource: Mapping[str, Any]) -> Sequence[Found]:
+def nothing_found(resource: dict[str, Any]) -> Sequence[Found]:
     """Where nothing is searched."""
     return ()
 
@@ -77,5 +77,6 @@ class Server:
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
     searches: Searches = field(default_factory=Searches)
+    full_text: bool = True               # whether words are kept, for _text and _content
     terminology: Terminology | None = None
     zone: tzinfo = UTC                   # of dates in searches that name none
