@@ -9,6 +9,8 @@ from threading import Event, Thread
 
 import pacsd
 from config.settings import LogSettings, Settings
+from fhir.http.app import Edge, FhirApp
+from fhir.services import open_fhir
 from hl7.client import Client
 from hl7.delivery import Delivery
 from hl7.metering import Meters as Hl7Meters
@@ -65,7 +67,7 @@ from pacsd.workflow.step_facts import applier as steps_applier
 
 HANDOVER_SOCKET = "queries.sock"         # through it receivers pass associations on to query processes
 PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.listener",
-             "ihe_profiles.exchange.services")  # fmt: skip
+             "fhir.http.app", "ihe_profiles.exchange.services")  # fmt: skip
 HL7_CONNECTIONS = 12                     # to the database, for each HL7 process: so many messages at once
 NOTIFIERS = 3                            # threads of a worker: so many AEs are notified at once
 
@@ -95,11 +97,12 @@ class Wiring:
         with _for_command(settings, alone=alone, level="warning") as archive:
             workflow, linker = _workflow(settings, archive), _identity(settings, archive).linker
             reporting = open_reports(settings, archive)
+            restoration = open_fhir(settings, archive).restoration
             yield Upkeep(
                 settings,
                 archive,
                 send_note=NoteSender(settings),
-                also_rebuild=(workflow.rebuild.run, partial(linker.run_all, tell=False)),
+                also_rebuild=(workflow.rebuild.run, partial(linker.run_all, tell=False), restoration.rebuild),
                 also_check=(workflow.check.run, reporting.check.run),
                 also_apply={**_appliers(settings, archive), **reporting.rebuilt_by},
             )
@@ -260,7 +263,13 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         listening = listening_socket(settings.host, settings.http_port)
         context.ready()
         limits = ServerLimits(grace_s=settings.supervise.grace_s)
-        run_web(create_app(services), listening, stop=context.stopping, limits=limits, desk=desk)
+        beside = {"/fhir": _fhir(settings, archive, services)}
+        run_web(create_app(services, beside), listening, stop=context.stopping, limits=limits, desk=desk)
+
+
+def _fhir(settings: Settings, archive: Archive, services: Services) -> FhirApp:
+    fhir, threads = open_fhir(settings, archive), services.threads
+    return FhirApp(fhir.server, Edge(fhir.asker, services.addresses.origin, read=threads.run, write=threads.commit))
 
 
 def _hl7(context: RoleContext) -> None:
@@ -285,10 +294,12 @@ def _worker(context: RoleContext) -> None:
         reporting = open_reports(context.settings, archive)
         also_apply = {**_appliers(context.settings, archive), **reporting.repaired_by}
         settle(context.settings, archive, also_apply=also_apply)
+        fhir = open_fhir(context.settings, archive)
+        fhir.restoration.settle()
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
         others = (
             *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
-            *reporting.chores,
+            *reporting.chores, *fhir.chores,
         )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)

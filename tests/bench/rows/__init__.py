@@ -3,6 +3,8 @@
 from tests.bench.measures import Row
 from tests.bench.rows import (
     big_index,
+    fhir,
+    fhir_search,
     hl7,
     identity,
     memory,
@@ -25,6 +27,8 @@ ROWS: tuple[Row, ...] = (
     *hl7.ROWS,
     *worklist.ROWS,
     *identity.ROWS,
+    *fhir.ROWS,
+    *fhir_search.ROWS,
     *memory.ROWS,
     *big_index.ROWS,
 )

@@ -1,0 +1,1 @@
+"""Functions of FHIRPath, a module for each chapter of the specification; `library` has them by name."""

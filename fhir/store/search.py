@@ -1,0 +1,159 @@
+"""Searches run: one statement for a page of results, and one for each step of what is included with them.
+
+A page is chosen by keys alone, in the order of an index where there is one, before any body is read. Results come
+newest first unless they are sorted; the key of a resource never changes, so a page that continues after the last key
+of the one before neither repeats nor skips a resource, whatever is written in between.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from psycopg import errors
+
+from fhir.search.cursor import SortValue
+from fhir.search.query import Include, Query
+from fhir.store.leading import matching_of
+from fhir.store.selection import Compiler, Selection
+from fhir.store.sorting import After, order_of, sorted_by
+from pacsd.access.scope import Scope
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.connect import Connection, Pool, lent
+
+
+class Hit(NamedTuple):
+    """A resource that was found or included. `sort`: the values by which it stands where it stands."""
+
+    pk: int
+    type: str
+    id: str
+    version: int
+    body: bytes
+    sort: tuple[SortValue, ...] = ()
+
+
+Step = tuple[Include, Sequence[int]]     # an include, and the keys of the resources it starts from
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Results in their order. `more`: whether others follow. `total`: of all pages, if it was asked for."""
+
+    hits: tuple[Hit, ...]
+    more: bool
+    total: int | None
+
+
+class Searches:
+    """Runs searches for readers. One that takes more than `timeout_s` is refused."""
+
+    def __init__(self, *, timeout_s: float = 10.0) -> None:
+        self._timeout_s = timeout_s
+        self._secret = b""
+
+    def secret(self, pool: Pool) -> bytes:
+        """What signs the links to next pages; the same in every process of one database."""
+        if not self._secret:
+            with lent(pool) as connection:
+                found = connection.execute("select secret from fhir_search_secret").fetchone()
+            if found is None:
+                raise PacsdError(Fault.INTERNAL, "the schema lacks what signs the links of searches")
+            self._secret = bytes(found[0])
+        return self._secret
+
+    def page(self, pool: Pool, scope: Scope, query: Query, after: After | None = None) -> Page:
+        """The results of a page. Raises PacsdError: TOO_BROAD (more work than a search may take), UNAVAILABLE."""
+        rows = self._run(pool, *page_statement(scope, query, after))
+        keys = len(query.sort)
+        hits = [Hit(*row[:5])._replace(sort=tuple(row[5 : 5 + keys])) for row in rows if row[0] is not None]
+        total = rows[0][5 + keys] if rows and query.total != "none" else None
+        return Page(tuple(hits[: query.count]), len(hits) > query.count, total)
+
+    def count(self, pool: Pool, scope: Scope, query: Query) -> int:
+        """How many results there are."""
+        compiler = Compiler(scope)
+        text = _counting(matching_of(compiler, query))
+        return int(self._run(pool, text, compiler.params.values)[0][0])
+
+    def included(
+        self, pool: Pool, scope: Scope, steps: Iterable[Step], *, without: Iterable[int], limit: int
+    ) -> list[Hit]:
+        """Resources that includes lead to from others by their keys, at most `limit`, without some that are there."""
+        text, params = include_statement(scope, steps, without=without, limit=limit)
+        return [Hit(*row) for row in self._run(pool, text, params)]
+
+    def _run(self, pool: Pool, text: str, params: Mapping[str, Any]) -> list[Any]:
+        """A statement and its time limit, in one round trip."""
+        limit = str(round(self._timeout_s * 1000))
+        try:
+            with lent(pool) as connection, connection.pipeline(), connection.transaction():
+                connection.execute("select set_config('statement_timeout', %s, true)", (limit,))
+                return connection.execute(text, params, prepare=False).fetchall()
+        except PacsdError as error:
+            if isinstance(error.__cause__, errors.QueryCanceled):
+                message = f"the search took more than {self._timeout_s:g} s; ask for less"
+                raise PacsdError(Fault.TOO_BROAD, message) from error
+            raise
+
+
+def matches(connection: Connection, scope: Scope, query: Query, *, limit: int) -> list[Hit]:
+    """At most that many results, inside the caller's transaction: for conditional interactions."""
+    text, params = page_statement(scope, replace(query, count=limit - 1, sort=(), total="none"), None)
+    return [Hit(*row) for row in connection.execute(text, params)]
+
+
+def page_statement(scope: Scope, query: Query, after: After | None) -> tuple[str, dict[str, Any]]:
+    """SQL and values of a page: one row more than it shows tells whether there is another."""
+    compiler = Compiler(scope)
+    matching = matching_of(compiler, query)
+    chosen = sorted_by(compiler, matching, query, after) if query.sort else _newest(compiler, matching, query, after)
+    keys = "".join(f", m.k{at}" for at in range(len(query.sort)))
+    order = order_of(query.sort, "m")
+    text = f"""select r.pk, r.type, r.id, r.version, r.body{keys} from ({chosen}) m
+        join fhir_resource r on r.pk = m.pk order by {order}"""
+    if query.total != "none":
+        counted = _counting(matching_of(compiler, query))
+        text = f"""select p.*, t.total from ({counted}) t (total) left join ({text}) p on true
+            order by {order_of(query.sort, "p")}"""
+    return text, compiler.params.values
+
+
+def _newest(compiler: Compiler, matching: Selection, query: Query, after: After | None) -> str:
+    tests = [*matching.conditions]
+    if after is not None:
+        tests.append(f"{matching.resource} < {compiler.add(after.pk)}")
+    return f"""select distinct {matching.resource} as pk from {matching.source} where {" and ".join(tests)}
+        order by 1 desc limit {compiler.add(query.count + 1)}"""
+
+
+def _counting(matching: Selection) -> str:
+    where = " and ".join(matching.conditions)
+    return f"select count(distinct {matching.resource}) from {matching.source} where {where}"
+
+
+def include_statement(
+    scope: Scope, steps: Iterable[Step], *, without: Iterable[int], limit: int
+) -> tuple[str, dict[str, Any]]:
+    """SQL and values of one step of includes: a branch for each of them."""
+    compiler = Compiler(scope)
+    branches = [_included(compiler, include, compiler.add(list(pks))) for include, pks in steps]
+    text = f"""select r.pk, r.type, r.id, r.version, r.body from (
+            select distinct u.pk from ({" union all ".join(branches)}) u
+            where u.pk <> all({compiler.add(list(without))}::bigint[]) order by 1 limit {compiler.add(limit)}
+        ) m join fhir_resource r on r.pk = m.pk order by r.pk"""
+    return text, compiler.params.values
+
+
+def _included(compiler: Compiler, include: Include, pks: str) -> str:
+    """Keys of the resources that one include leads to; the asker must see each of them."""
+    t, tests = compiler.rows("link", include.names)
+    tests = tests if include.names else tests[1:]
+    holder, led_to = compiler.resources(include.sources), compiler.resources(include.types)
+    given = led_to if include.reverse else holder
+    wanted = holder if include.reverse else led_to
+    keyed = led_to.resource.replace(".pk", ".key")
+    conditions = [*holder.conditions, *led_to.conditions, *tests, f"{t}.position = 0",
+                  f"{holder.resource} = {t}.resource", f"{keyed} = {t}.target",
+                  f"{given.resource} = any({pks}::bigint[])"]  # fmt: skip
+    return f"""select {wanted.resource} from fhir_reference {t}, {holder.source}, {led_to.source}
+        where {" and ".join(conditions)}"""
