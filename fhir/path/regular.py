@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NoReturn
 
 from pacsd.faults import Fault, PacsdError
 
@@ -58,7 +59,7 @@ class _Automaton:
         self._first = self.whole.build(self._last)
         self._steps: dict[tuple[frozenset[int], str], frozenset[int]] = {}
 
-    def _refuse(self) -> None:
+    def _refuse(self) -> NoReturn:
         raise PacsdError(Fault.MALFORMED, f"a regular expression not supported at character {self._at + 1}: "
                                           f"{self._pattern!r}")
 
@@ -111,8 +112,7 @@ class _Automaton:
             found = _GROUP.match(self._pattern, self._at)
             if found is None:
                 self._refuse()
-            else:
-                self._at = found.end()
+            self._at = found.end()
         part = self._alternatives()
         if self._peek() != ")":
             self._refuse()
@@ -128,7 +128,6 @@ class _Automaton:
         found = {"[": _CLASS, "\\": _ESCAPE}.get(mark, _ANY).match(self._pattern, self._at)
         if found is None:
             self._refuse()
-            raise AssertionError
         self._at = found.end()
         if mark == ".":
             return lambda character: True

@@ -23,6 +23,7 @@ class Same:
     value: str
 
     def holds(self, value: Mapping[str, Any], resource: Mapping[str, Any]) -> bool:
+        """Whether it is one of them."""
         return bool(value.get(self.name) == self.value)
 
 
@@ -33,6 +34,7 @@ class Leads:
     type: str
 
     def holds(self, value: Mapping[str, Any], resource: Mapping[str, Any]) -> bool:
+        """Whether it is one of them, by its text, its type, or the contained resource it names."""
         told = value.get("reference")
         if type(told) is not str:
             return value.get("type") == self.type
