@@ -195,6 +195,7 @@ def _observation(site: Site, number: str, subject: Model) -> Model:
 @TRANSACTION.must("references.conditional", "http#trules", "A reference that is a search becomes what it finds")
 def conditional_reference(site: Site) -> None:
     site.needs("Observation", "create")
+    site.needs_parameters("Patient", "identifier")
     one = fresh(site, "tx-cr")
     subject = {"reference": f"Patient?{criteria(site, 'tx-cr')}"}
     found = responses(send(
@@ -207,6 +208,7 @@ def conditional_reference(site: Site) -> None:
 @TRANSACTION.must("references.none", "http#trules", "A reference that is a search and finds nothing, or several, fails")
 def conditional_reference_none(site: Site) -> None:
     site.needs("Observation", "create")
+    site.needs_parameters("Patient", "identifier")
     fresh(site, "tx-cr-2"), fresh(site, "tx-cr-2")
     for number in ("tx-cr-none", "tx-cr-2"):
         subject = {"reference": f"Patient?{criteria(site, number)}"}

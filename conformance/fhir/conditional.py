@@ -19,6 +19,7 @@ def criteria(site: Site, number: str) -> str:
 
 def count(site: Site, number: str) -> int:
     """How many patients carry an identifier."""
+    site.needs_parameters("Patient", "identifier")
     return len(site.server.get(f"/Patient?{criteria(site, number)}").resource("Bundle").get("entry", []))
 
 
