@@ -97,6 +97,14 @@ def batch_search(site: Site) -> None:
     expect.same([site.id("peter")], expect.ids(found[0]["resource"].get("entry", [])), "ids")
 
 
+@BATCH.must("base", "http#transaction", "[base] is where bundles go, with and without a slash at its end")
+def batch_base(site: Site) -> None:
+    site.needs_system("batch")
+    body = {"resourceType": "Bundle", "type": "batch", "entry": [entry("GET", f"Patient/{site.id('peter')}")]}
+    for path in ("", "/"):
+        expect.same([200], codes(responses(site.server.post(path, body), "batch")), f"status at [base]{path}:")
+
+
 @BATCH.should("empty", "http#transaction", "A batch without entries answers one without entries")
 def batch_empty(site: Site) -> None:
     site.needs_system("batch")

@@ -1,6 +1,7 @@
 """Search: requests, answers and pages (FHIR R4 search, http#search, http#paging)."""
 
 from collections.abc import Iterable, Sequence
+from urllib.parse import parse_qsl, urlsplit
 
 from conformance.fhir import expect, prepared
 from conformance.fhir.reading import fresh, subsetted, whole
@@ -36,7 +37,17 @@ def search(site: Site, kind: str, *parameters: tuple[str, str], among: Iterable[
     known = (("_id", ",".join(site.id(one) for one in among)),) if among else ()
     needed = {name.split(":")[0].split(".")[0] for name, _ in (*parameters, *known)}
     site.needs_parameters(kind, *(one for one in needed if one not in RESULT and one != "_has"))
-    return bundle(site.server.get(query(f"/{kind}", (*parameters, *known))))
+    found = bundle(site.server.get(query(f"/{kind}", (*parameters, *known))))
+    ignored = {name.split(":")[0] for name, _ in parameters} - applied(found)
+    if ignored & RESULT:
+        raise NotSupported(f"not in the self link, so ignored: {', '.join(sorted(ignored & RESULT))}")
+    return found
+
+
+def applied(found: Model) -> set[str]:
+    """Names in the self link: what a server did not apply is not there (FHIR R4 search#conformance)."""
+    asked = urlsplit(expect.link(found, "self")).query
+    return {name.split(":")[0] for name, _ in parse_qsl(asked, keep_blank_values=True)}
 
 
 # they say how results are given, and are not listed as searchParam by every server (FHIR R4 search#return)
