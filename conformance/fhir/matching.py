@@ -45,7 +45,7 @@ ROWS: tuple[Row, ...] = (
      PEOPLE, "family", "Chalmers,Chalmersson", "peter petra"),
     # token
     ("token.code", "token", "A code of whatever system", PEOPLE, "gender", "male", "peter zhang"),
-    ("token.case", "token", "Codes of required bindings mind case", PEOPLE, "gender", "MALE", ""),
+    ("token.doubt", "token", "Where case is in doubt it does not matter", PEOPLE, "identifier", "{system}|a1", "peter"),
     ("token.system", "token", "[system]|[code]", PEOPLE, "identifier", "{system}|A1", "peter"),
     ("token.other-system", "token", "Another system is another code", PEOPLE, "identifier", "{system}x|A1", ""),
     ("token.system-alone", "token", "[system]| is any code of it", PEOPLE, "identifier", "{system}|", "*"),
@@ -172,8 +172,8 @@ ROWS: tuple[Row, ...] = (
     ("text", "text", "_text looks into the narrative", PEOPLE, "_text", "chalmers", "peter"),
 )  # fmt: skip
 
-OPTIONAL = ("token.text", "token.of-type", "token.in", "token.not-in", "content", "text", "uri.below", "uri.above",
-            "has", "reference.identifier", "chain.three", "token.combo", "quantity.combo")  # fmt: skip
+OPTIONAL = ("token.doubt", "token.text", "token.of-type", "token.in", "token.not-in", "content", "text", "uri.below",
+            "uri.above", "has", "reference.identifier", "chain.three", "token.combo", "quantity.combo")  # fmt: skip
 
 
 def check(row: Row, site: Site) -> None:

@@ -50,8 +50,8 @@ def test_search_pages_and_includes(server: FHIRServer, system: str) -> None:
     search = Patient.where({"identifier": f"{system}|", "_count": "2"})
     assert {one.id for one in search.perform_resources_iter(server)} == ids
     one = sorted(ids)[0]
-    body = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": {"reference": f"Patient/{one}"}}
-    Observation(body).create(server)
+    body = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
+    Observation({**body, "subject": {"reference": f"Patient/{one}"}}).create(server)
     found = Observation.where({"subject": f"Patient/{one}"}).include("subject").perform(server)
     assert {entry.resource.resource_type for entry in found.entry} == {"Observation", "Patient"}
 

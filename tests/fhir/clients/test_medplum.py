@@ -12,7 +12,8 @@ def test_its_client_works(medplum: Medplum, base: str, system: str) -> None:
     assert medplum("medplum_client.cjs", base, system) == {
         "created": True, "read": "张", "updated": "female", "patched": "1970-01-02", "ifNoneExist": True,
         "searched": True, "transaction": ["201", "201"], "batch": ["200", "404"], "chained": 1, "pages": [1, 1],
-        "history": ["3", "2", "1"], "version": "male", "gone": "deleted", "unknown": "not-found", "invalid": "structure",
+        "history": ["3", "2", "1"], "version": "male",
+        "gone": "deleted", "unknown": "not-found", "invalid": "structure",
     }  # fmt: skip
 
 
