@@ -2,27 +2,22 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any
 
-from fhir.interaction.criteria import Criteria
 from fhir.interaction.declared import Interaction
 from fhir.interaction.request import Answer, Request
 from fhir.operation.declared import Operation
 from fhir.outcome import FhirError, Issue
+from fhir.search.ports import Terminology
 from fhir.search.values import Found
-from fhir.store.stored import Name
+from fhir.store.search import Searches
 from fhir.store.unit import Units
-from pacsd.access.scope import Scope
 from pacsd.faults import Fault
-from pacsd.index.connect import Connection, Pool
+from pacsd.index.connect import Pool
 
 Extract = Callable[[Mapping[str, Any]], Sequence[Found]]
-Find = Callable[[Connection, Scope, Criteria, int], Sequence[Name]]
-"""At most so many resources that criteria find among those the asker may see, within the connection's transaction.
-
-Raises FhirError for a parameter that is unknown: a conditional interaction never ignores one.
-"""
 Patched = Callable[[Mapping[str, Any]], dict[str, Any]]
 """From the newest version to what is made of it; the given one stays as it is."""
 Patch = Callable[[Request], Patched]
@@ -42,13 +37,6 @@ def nothing_wrong(resource: Mapping[str, Any]) -> Sequence[Issue]:
 def random_id() -> str:
     """An id of a resource that came without one."""
     return str(uuid.uuid4())
-
-
-def nothing_sought(
-    connection: Connection, scope: Scope, criteria: Criteria, most: int
-) -> Sequence[Name]:
-    """Where nothing is searched."""
-    raise FhirError(Fault.UNSUPPORTED, "there is no search here")
 
 
 def nothing_patched(request: Request) -> Patched:
@@ -92,7 +80,9 @@ class Server:
     claims: Claims
     extract: Extract = nothing_found
     check: Check = nothing_wrong
-    find: Find = nothing_sought
     patch: Patch = nothing_patched
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
+    searches: Searches = field(default_factory=Searches)
+    terminology: Terminology | None = None
+    zone: tzinfo = UTC                   # of dates in searches that name none
