@@ -196,7 +196,7 @@ def references_deep(site: Site) -> None:
 def _observation(site: Site, number: str, subject: Model) -> Model:
     return {
         "resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": subject,
-        "identifier": [{"system": site.system(), "value": number}],
+        "identifier": [{"system": site.system(), "value": site.own(number)}],
     }  # fmt: skip
 
 

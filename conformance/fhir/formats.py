@@ -163,7 +163,8 @@ def not_acceptable(site: Site) -> None:
 def json_empty(site: Site) -> None:
     for key in site.stored:
         one = site.resource(key)
-        _no_empty(expect.status(site.server.get(f"/{one['resourceType']}/{one['id']}"), 200).resource(), "")
+        answer = expect.status(site.server.get(f"/{one['resourceType']}/{one['id']}"), 200)
+        _no_empty(answer.resource(str(one["resourceType"])), "")
 
 
 def _no_empty(value: object, path: str) -> None:

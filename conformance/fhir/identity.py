@@ -29,8 +29,8 @@ def targets(answer: Answer) -> list[tuple[str, str]]:
 
 def crossed(site: Site, number: str) -> Model:
     """A patient known in two domains, by a feed of one record."""
-    other = {"system": site.system("other"), "value": f"other-{number}"}
-    first = {"system": site.system(), "value": number}
+    other = {"system": site.system("other"), "value": site.own(f"other-{number}")}
+    first = {"system": site.system(), "value": site.own(number)}
     body = prepared.patient(site, number, identifier=[first, other], name=[{"family": "Crossed"}], gender="male")
     return prepared.created(site, body)
 
@@ -39,15 +39,15 @@ def crossed(site: Site, number: str) -> Model:
 def pix_found(site: Site) -> None:
     site.needs_operation("ihe-pix", "Patient")
     crossed(site, "pix-1")
-    found = targets(pix(site, f"{site.system()}|pix-1"))
-    expect.that((site.system("other"), "other-pix-1") in found, "the other identifier", found)
+    found = targets(pix(site, f"{site.system()}|{site.own('pix-1')}"))
+    expect.that((site.system("other"), site.own("other-pix-1")) in found, "the other identifier", found)
 
 
 @PIXM.must("83.patient", "3.83.4.2.2", "targetId: a reference to the Patient")
 def pix_patient(site: Site) -> None:
     site.needs_operation("ihe-pix", "Patient")
     one = crossed(site, "pix-2")
-    found = expect.status(pix(site, f"{site.system()}|pix-2"), 200).resource("Parameters")
+    found = expect.status(pix(site, f"{site.system()}|{site.own('pix-2')}"), 200).resource("Parameters")
     ids = [str(each.get("valueReference", {}).get("reference")) for each in found.get("parameter", [])
            if each.get("name") == "targetId"]  # fmt: skip
     expect.that(any(each.endswith(f"Patient/{one['id']}") for each in ids), "targetId", ids)
@@ -57,8 +57,8 @@ def pix_patient(site: Site) -> None:
 def pix_domain(site: Site) -> None:
     site.needs_operation("ihe-pix", "Patient")
     crossed(site, "pix-3")
-    found = targets(pix(site, f"{site.system()}|pix-3", ("targetSystem", site.system("other"))))
-    expect.same([(site.system("other"), "other-pix-3")], found, "identifiers")
+    found = targets(pix(site, f"{site.system()}|{site.own('pix-3')}", ("targetSystem", site.system("other"))))
+    expect.same([(site.system("other"), site.own("other-pix-3"))], found, "identifiers")
 
 
 @PIXM.must("83.unknown", "3.83.4.2.2.2 case 3", "An unknown patient is 404 with an OperationOutcome of not-found")
@@ -79,7 +79,7 @@ def pix_unknown_domain(site: Site) -> None:
 def pix_unknown_target(site: Site) -> None:
     site.needs_operation("ihe-pix", "Patient")
     crossed(site, "pix-5")
-    answer = pix(site, f"{site.system()}|pix-5", ("targetSystem", "urn:oid:1.2.3.4.5.6.7.8.9"))
+    answer = pix(site, f"{site.system()}|{site.own('pix-5')}", ("targetSystem", "urn:oid:1.2.3.4.5.6.7.8.9"))
     expect.refused(answer, 403)
     expect.that("code-invalid" in expect.said(answer), "the code code-invalid", answer.body)
 
@@ -99,7 +99,7 @@ def feed(site: Site, number: str, **more: object) -> Answer:
 
 def fed(site: Site, number: str) -> Model:
     """The one patient of an identifier."""
-    found = matches(search(site, "Patient", ("identifier", f"{site.system()}|{number}")))
+    found = matches(search(site, "Patient", ("identifier", f"{site.system()}|{site.own(number)}")))
     expect.same(1, len(found), "patients")
     resource: Model = found[0]["resource"]
     return resource
@@ -134,7 +134,7 @@ def feed_delete(site: Site) -> None:
     site.needs_flag("Patient", "conditionalDelete", "single", "multiple")
     expect.status(feed(site, "feed-5"), 201)
     expect.status(site.server.delete(f"/Patient?{criteria(site, 'feed-5')}"), 200, 202, 204)
-    found = search(site, "Patient", ("identifier", f"{site.system()}|feed-5"))
+    found = search(site, "Patient", ("identifier", f"{site.system()}|{site.own('feed-5')}"))
     expect.same([], matches(found), "patients")
 
 
@@ -195,7 +195,7 @@ def _rare(site: Site, number: str) -> Model:
     """A patient that nobody else is like."""
     return fresh(
         site, number, gender="male", birthDate="1931-07-13",
-        name=[{"family": f"Quux{site.tag}", "given": [f"Zebulon{site.tag}"]}],
+        name=[{"family": site.own(f"Quux{site.tag}"), "given": [site.own(f"Zebulon{site.tag}")]}],
     )  # fmt: skip
 
 

@@ -75,7 +75,7 @@ def validate_stores_not(site: Site) -> None:
     site.needs_operation("validate", "Patient")
     site.needs_parameters("Patient", "identifier")
     site.server.post("/Patient/$validate", prepared.patient(site, "validate-only"))
-    found = site.server.get(f"/Patient?identifier={site.system()}|validate-only").resource("Bundle")
+    found = site.server.get(f"/Patient?identifier={site.system()}|{site.own('validate-only')}").resource("Bundle")
     expect.same([], found.get("entry", []), "entries")
 
 
@@ -191,7 +191,7 @@ def validate_code(site: Site) -> None:
 def subsumes(site: Site) -> None:
     site.needs_operation("subsumes", "CodeSystem")
     site.needs("CodeSystem", "create")
-    url = site.system("cs")
+    url = site.system(site.own("cs"))
     concept = [{"code": "a", "concept": [{"code": "b"}]}, {"code": "c"}]
     body = {"resourceType": "CodeSystem", "url": url, "status": "active", "content": "complete", "name": "C",
             "hierarchyMeaning": "is-a", "concept": concept}  # fmt: skip
@@ -209,10 +209,10 @@ def translate(site: Site) -> None:
     site.needs("ConceptMap", "create")
     source, target = site.system("from"), site.system("to")
     element = [{"code": "x", "target": [{"code": "y", "equivalence": "equivalent"}]}]
-    body = {"resourceType": "ConceptMap", "url": site.system("map"), "status": "active",
+    body = {"resourceType": "ConceptMap", "url": site.system(site.own("map")), "status": "active",
             "group": [{"source": source, "target": target, "element": element}]}  # fmt: skip
     expect.status(site.server.post("/ConceptMap", body), 201)
-    path = f"/ConceptMap/$translate?url={site.system('map')}&system={source}&code="
+    path = f"/ConceptMap/$translate?url={site.system(site.own('map'))}&system={source}&code="
     found = expect.status(site.server.get(f"{path}x"), 200).resource("Parameters")
     expect.same(True, parameter(found, "result"), "result")
     expect.that(f'"{target}"' in json.dumps(found, default=str) and '"y"' in json.dumps(found, default=str), "y", found)

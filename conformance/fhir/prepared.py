@@ -62,7 +62,7 @@ def patient(site: Site, number: str, **more: object) -> Model:
     """A patient with an identifier of this run's system."""
     return {
         "resourceType": "Patient",
-        "identifier": [{"system": site.system(), "value": number}],
+        "identifier": [{"system": site.system(), "value": site.own(number)}],
         **more,
     }
 

@@ -71,7 +71,7 @@ def pages(site: Site, found: Model, most: int = 30) -> list[Model]:
 @SEARCH.must("searchset", "http#search, bundle#searchset", "A Bundle of type searchset, each entry with its URL")
 def searchset(site: Site) -> None:
     found = search(site, "Patient", among=prepared.PATIENTS)
-    expect.same(site.ids(prepared.PATIENTS), set(expect.ids(matches(found))), "patients")
+    expect.same(sorted(site.ids(prepared.PATIENTS)), sorted(expect.ids(matches(found))), "patients")
     for one in found["entry"]:
         expect.that(str(one.get("fullUrl", "")).endswith(f"Patient/{one['resource']['id']}"), "fullUrl", one)
         expect.same("match", one.get("search", {}).get("mode"), "search.mode")
@@ -82,7 +82,7 @@ def by_post(site: Site) -> None:
     site.needs("Patient", "search-type")
     body = query("", [("_id", ",".join(sorted(site.ids(("peter", "petra")))))])[1:].encode()
     found = bundle(site.server.post("/Patient/_search", body, content_type=FORM))
-    expect.same(site.ids(("peter", "petra")), set(expect.ids(matches(found))), "patients")
+    expect.same(sorted(site.ids(("peter", "petra"))), sorted(expect.ids(matches(found))), "patients")
 
 
 @SEARCH.must("post.both", "http#search", "POST takes parameters of the URL and of the body together")
@@ -90,7 +90,7 @@ def by_post_both(site: Site) -> None:
     site.needs_parameters("Patient", "gender")
     body = query("", [("_id", ",".join(sorted(site.ids(prepared.PATIENTS))))])[1:].encode()
     found = bundle(site.server.post("/Patient/_search?gender=female", body, content_type=FORM))
-    expect.same(site.ids(["petra"]), set(expect.ids(matches(found))), "patients")
+    expect.same(sorted(site.ids(["petra"])), sorted(expect.ids(matches(found))), "patients")
 
 
 @SEARCH.must("empty", "http#search", "Nothing found is 200 with an empty searchset")
@@ -148,9 +148,9 @@ def invalid_value(site: Site) -> None:
 @SEARCH.must("and", "search#combining", "Different parameters, and one repeated, mean and")
 def both(site: Site) -> None:
     found = search(site, "Patient", ("gender", "male"), ("family", "chalmers"), among=prepared.PATIENTS)
-    expect.same(site.ids(["peter"]), set(expect.ids(matches(found))), "patients")
+    expect.same(sorted(site.ids(["peter"])), sorted(expect.ids(matches(found))), "patients")
     found = search(site, "Patient", ("given", "péter"), ("given", "james"), among=prepared.PATIENTS)
-    expect.same(site.ids(["peter"]), set(expect.ids(matches(found))), "patients")
+    expect.same(sorted(site.ids(["peter"])), sorted(expect.ids(matches(found))), "patients")
     found = search(site, "Patient", ("given", "péter"), ("given", "petra"), among=prepared.PATIENTS)
     expect.same([], expect.ids(matches(found)), "nobody of both names:")
 
@@ -158,7 +158,7 @@ def both(site: Site) -> None:
 @SEARCH.must("or", "search#combining", "Values with a comma between them mean or")
 def either(site: Site) -> None:
     found = search(site, "Patient", ("given", "james,petra"), among=prepared.PATIENTS)
-    expect.same(site.ids(["peter", "petra"]), set(expect.ids(matches(found))), "patients")
+    expect.same(sorted(site.ids(["peter", "petra"])), sorted(expect.ids(matches(found))), "patients")
 
 
 @SEARCH.must("escape", r"search#escaping", r"\, \| and \$ are the characters themselves")
@@ -170,7 +170,7 @@ def escape(site: Site) -> None:
 @SEARCH.must("fresh", "search", "What was just written is found at once, as it is now, and not as it was")
 def consistency(site: Site) -> None:
     one = fresh(site, "search-fresh", gender="male")
-    who = f"{site.system()}|search-fresh"
+    who = f"{site.system()}|{site.own('search-fresh')}"
     found = matches(search(site, "Patient", ("identifier", who), ("gender", "male")))
     expect.same([one["id"]], expect.ids(found), "ids")
     site.needs("Patient", "update")
@@ -212,7 +212,7 @@ def count_invalid(site: Site) -> None:
 
 @SEARCH.should("paging.stable", "http#paging", "A page asked for twice is the same, whatever is written in between")
 def stable(site: Site) -> None:
-    family = f"Stable{site.tag}"
+    family = site.own(f"Stable{site.tag}")
     site.needs_parameters("Patient", "family")
     for number in range(5):
         fresh(site, f"stable-{number}", name=[{"family": family, "given": [f"N{number}"]}])
@@ -300,7 +300,7 @@ def sort_unknown(site: Site) -> None:
     answer = site.server.get(f"/Patient?_id={site.id('peter')}&_sort=no-such-parameter")
     if answer.status == 200:
         url = expect.link(bundle(answer), "self")
-        expect.that("no-such-parameter" not in url, "a self link without it", url)
+        expect.that(url and "no-such-parameter" not in url, "a self link without it", url)
     else:
         expect.refused(answer, 400)
 
@@ -310,7 +310,7 @@ def include(site: Site) -> None:
     site.needs_parameters("Observation", "subject", "encounter")
     found = search(site, "Observation", ("_include", "Observation:subject"), among=["low", "coded"])
     expect.same({site.reference("peter"), site.reference("petra")}, included(found), "included")
-    expect.same(site.ids(["low", "coded"]), set(expect.ids(matches(found))), "matches")
+    expect.same(sorted(site.ids(["low", "coded"])), sorted(expect.ids(matches(found))), "matches")
 
 
 @SEARCH.must("include.type", "search#include", "_include with a target type takes that type alone")
@@ -362,7 +362,7 @@ def system(site: Site) -> None:
     site.needs_system("search-system")
     ids = ",".join(sorted(site.ids(["peter", "low"])))
     found = bundle(site.server.get(f"?_type=Patient,Observation&_id={ids}"))
-    expect.same(site.ids(["peter", "low"]), set(expect.ids(matches(found))), "ids")
+    expect.same(sorted(site.ids(["peter", "low"])), sorted(expect.ids(matches(found))), "ids")
 
 
 @SEARCH.should("compartment", "http#vsearch, compartmentdefinition", "A compartment holds what is about its patient")
@@ -370,7 +370,7 @@ def compartment(site: Site) -> None:
     site.needs("Observation", "search-type")
     answer = site.server.get(query(f"/Patient/{site.id('peter')}/Observation", [("_count", "50")]))
     expect.offered(answer, 200)
-    expect.same(site.ids(["low", "high"]), set(expect.ids(pages(site, bundle(answer)))), "ids")
+    expect.same(sorted(site.ids(["low", "high"])), sorted(expect.ids(pages(site, bundle(answer)))), "ids")
 
 
 @SEARCH.should("compartment.all", "http#vsearch", "A compartment of every type")
@@ -396,7 +396,7 @@ def last_updated(site: Site) -> None:
 @SEARCH.should("list", "search#list", "_list: what a List names")
 def in_list(site: Site) -> None:
     found = search(site, "Patient", ("_list", site.id("list")), among=prepared.PATIENTS)
-    expect.same(site.ids(["peter", "zhang"]), set(expect.ids(matches(found))), "ids")
+    expect.same(sorted(site.ids(["peter", "zhang"])), sorted(expect.ids(matches(found))), "ids")
 
 
 @SEARCH.must("injection", "http#security", "Quotes, wildcards and SQL are characters like others")

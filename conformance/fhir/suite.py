@@ -21,6 +21,7 @@ class Site:
     statement: Model
     tag: str                                                    # part of every identifier and name of this run
     stored: dict[str, Model] = field(default_factory=dict)      # by the names of prepared.py
+    turn: str = ""                                              # part of what one run of one check stores
 
     @cached_property
     def rest(self) -> Model:
@@ -91,6 +92,10 @@ class Site:
     def ids(self, keys: Iterable[str]) -> set[str]:
         """Logical ids."""
         return {self.id(one) for one in keys}
+
+    def own(self, number: str) -> str:
+        """An identifier that only this run of a check uses; what is prepared has it as it is."""
+        return f"{number}-{self.turn}" if self.turn else number
 
     def system(self, name: str = "id") -> str:
         """A URI that only this run uses."""

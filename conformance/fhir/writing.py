@@ -188,17 +188,17 @@ def stamps(site: Site) -> None:
 @UPDATE.must("creates", "http#upsert", "Where updateCreate is offered: 201 at the id of the client")
 def creates(site: Site) -> None:
     site.needs_flag("Patient", "updateCreate")
-    body = {**prepared.patient(site, "upsert"), "id": f"new-{site.tag}"}
+    body = {**prepared.patient(site, "upsert"), "id": site.own("new")}
     answer = expect.status(put(site, body), 201)
-    expect.that(f"Patient/new-{site.tag}" in answer.headers.get("location", ""), "Location", answer.headers)
-    expect.stamped(site.server.get(f"/Patient/new-{site.tag}").resource("Patient"), f"new-{site.tag}")
+    expect.that(f"Patient/{site.own('new')}" in answer.headers.get("location", ""), "Location", answer.headers)
+    expect.stamped(site.server.get(f"/Patient/{site.own('new')}").resource("Patient"), site.own("new"))
 
 
 @UPDATE.must("creates-not", "http#upsert", "Where updateCreate is not offered, an unknown id is 405")
 def creates_not(site: Site) -> None:
     if site.of("Patient").get("updateCreate"):
         raise NotSupported("updateCreate is offered")
-    expect.refused(put(site, {**prepared.patient(site, "no-upsert"), "id": f"new-{site.tag}"}), 405, 404)
+    expect.refused(put(site, {**prepared.patient(site, "no-upsert"), "id": site.own("new")}), 405, 404)
 
 
 @UPDATE.must("invalid-id", "datatypes#id", "An id that is none is refused")
@@ -233,7 +233,7 @@ def deleted(site: Site) -> None:
     expect.that(answer.status != 204 or not answer.body, "204 without a body", answer.body)
     expect.refused(site.server.get(f"/Patient/{one['id']}"), 410, 404)
     site.needs_parameters("Patient", "identifier")
-    found = site.server.get(f"/Patient?identifier={site.system()}|delete-deleted").resource("Bundle")
+    found = site.server.get(f"/Patient?identifier={site.system()}|{site.own('delete-deleted')}").resource("Bundle")
     expect.same([], found.get("entry", []), "entries")
 
 

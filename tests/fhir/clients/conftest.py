@@ -43,7 +43,8 @@ def medplum() -> Medplum:
         paths = [str(packages["core"] / "dist/cjs/index.cjs"), str(packages["definitions"] / "dist/fhir/r4")]
         command = ["node", str(SCRIPTS / script), *paths, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr[-4000:]
+        said = "\n".join(line[:300] for line in done.stderr.splitlines()[-30:])
+        assert done.returncode == 0, said
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return found
 

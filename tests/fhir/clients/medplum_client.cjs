@@ -1,6 +1,7 @@
 // @medplum/core's client, unmodified: create, read, search, pages, conditional create, patch, batch, transaction,
 // history and delete. Prints what it saw as JSON. Arguments: the client, its definitions, the base URL, a system.
 const [, , core, , base, system] = process.argv;
+globalThis.WebSocket ??= class extends EventTarget {};     // Node has one of its own from version 22 on
 const { MedplumClient, OperationOutcomeError } = require(core);
 
 const client = new MedplumClient({ baseUrl: base.replace(/fhir$/, ''), fhirUrlPath: 'fhir', fetch, cacheTime: 0 });

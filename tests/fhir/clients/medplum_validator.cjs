@@ -4,6 +4,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const [, , core, definitions, file] = process.argv;
+globalThis.WebSocket ??= class extends EventTarget {};     // Node has one of its own from version 22 on
 const { indexStructureDefinitionBundle, validateResource, OperationOutcomeError } = require(core);
 
 for (const name of ['profiles-types.json', 'profiles-resources.json', 'profiles-medplum.json']) {

@@ -1,6 +1,7 @@
 """fhirclient (SMART on FHIR), unmodified: its models, which refuse what is no R4, read and write here."""
 
 import uuid
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,11 +14,12 @@ from fhirclient.server import FHIRNotFoundException, FHIRServer  # noqa: E402
 
 
 @pytest.fixture
-def server(base: str) -> FHIRServer:
+def server(base: str) -> Iterator[FHIRServer]:
     """Its server, once it has read the CapabilityStatement with its own model."""
     client = fhirclient.FHIRClient(settings={"app_id": "tests", "api_base": base})
     assert client.prepare()
-    return client.server
+    yield client.server
+    client.server.session.close()
 
 
 def patient(system: str, number: str, **more: object) -> Patient:
@@ -52,8 +54,9 @@ def test_search_pages_and_includes(server: FHIRServer, system: str) -> None:
     one = sorted(ids)[0]
     body = {"resourceType": "Observation", "status": "final", "code": {"text": "x"}}
     Observation({**body, "subject": {"reference": f"Patient/{one}"}}).create(server)
-    found = Observation.where({"subject": f"Patient/{one}"}).include("subject").perform(server)
-    assert {entry.resource.resource_type for entry in found.entry} == {"Observation", "Patient"}
+    search = Observation.where({"subject": f"Patient/{one}"}).include("subject")
+    found = [entry.resource.resource_type for bundle in search.perform_iter(server) for entry in bundle.entry]
+    assert found == ["Observation", "Patient"]
 
 
 def test_transaction_and_history(server: FHIRServer, system: str) -> None:
@@ -63,7 +66,7 @@ def test_transaction_and_history(server: FHIRServer, system: str) -> None:
     ]})  # fmt: skip
     answer = Bundle(server.post_json("", bundle.as_json()).json())
     assert answer.type == "transaction-response" and answer.entry[0].response.status.startswith("201")
-    one = Patient.where({"identifier": f"{system}|1"}).perform_resources(server)[0]
+    [one] = Patient.where({"identifier": f"{system}|1"}).perform_resources_iter(server)
     one.active = True
     one.update(server)
     history = Bundle(server.request_json(f"Patient/{one.id}/_history"))
