@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import httpx
 import pytest
 
+from fhir.interaction.services import nothing_wrong
 from fhir.search.times import instants
 from fhir.search.values import Found, Reference, Text, Token
 from tests.fhir.house import BASE, House, issue, opened
