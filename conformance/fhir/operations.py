@@ -74,7 +74,8 @@ def validate_invariant(site: Site) -> None:
 def validate_stores_not(site: Site) -> None:
     site.needs_operation("validate", "Patient")
     site.needs_parameters("Patient", "identifier")
-    site.server.post("/Patient/$validate", prepared.patient(site, "validate-only"))
+    answer = site.server.post("/Patient/$validate", prepared.patient(site, "validate-only"))
+    expect.outcome(expect.status(answer, 200), failed=False)
     found = site.server.get(f"/Patient?identifier={site.system()}|{site.own('validate-only')}").resource("Bundle")
     expect.same([], found.get("entry", []), "entries")
 

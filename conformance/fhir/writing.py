@@ -252,6 +252,7 @@ def again(site: Site) -> None:
 def unknown(site: Site) -> None:
     site.needs("Patient", "delete")
     expect.status(site.server.delete(f"/Patient/none-{site.tag}"), 200, 202, 204)
+    expect.refused(site.server.get(f"/Patient/none-{site.tag}"), 404, 410)
 
 
 @DELETE.must("alive", "http#delete", "An update brings it back to life")
