@@ -83,7 +83,7 @@ def test_a_length_that_lies_is_refused_before_it_comes(running_server: Ours) -> 
 
 def test_a_gzip_bomb_is_refused(running_server: Ours, server: Server) -> None:
     packer = zlib.compressobj(9, wbits=31)
-    bomb = b"".join(packer.compress(b" " * MIB) for _ in range(1000)) + packer.flush()
+    bomb = b"".join(packer.compress(b" " * MIB) for _ in range(200)) + packer.flush()
     assert len(bomb) < 2 * MIB
     expect.refused(bounded(running_server, server, "POST", "/Patient", iter([bomb]), Content_Encoding="gzip"), 413)
 
@@ -119,7 +119,7 @@ def test_searches_made_to_cost_are_answered_or_refused_in_time(server: Server, q
     assert time.monotonic() - started < 10
     if answer.status == 200:
         assert answer.resource("Bundle")["type"] == "searchset"
-        assert len(answer.resource()["entry"] if "entry" in answer.resource() else []) <= 2000
+        assert len(answer.resource().get("entry", [])) <= 2000
     else:
         expect.refused(answer, 400, 404, 413, 414, 422)
 
@@ -137,8 +137,9 @@ def test_sql_in_every_parameter_is_text_like_any_other(server: Server, sql: str)
 
 
 def test_a_header_of_a_megabyte_and_one_that_splits_are_refused(running_server: Ours, server: Server) -> None:
-    for raw in (b"X-Long: " + b"a" * MIB, b"Accept: a\x00b", b"If-None-Exist: a\rX: b", b"Content-Length: -1",
-                b"Content-Length: 5\r\nContent-Length: 6", b"Transfer-Encoding: chunked\r\nContent-Length: 5"):  # fmt: skip
+    lines = (b"X-Long: " + b"a" * MIB, b"Accept: a\x00b", b"If-None-Exist: a\rX: b", b"Content-Length: -1",
+             b"Content-Length: 5\r\nContent-Length: 6", b"Transfer-Encoding: chunked\r\nContent-Length: 5")
+    for raw in lines:
         connection = http.client.HTTPConnection("127.0.0.1", running_server.http_port, timeout=PATIENCE_S)
         connection.connect()
         try:
@@ -146,8 +147,8 @@ def test_a_header_of_a_megabyte_and_one_that_splits_are_refused(running_server: 
             connection.sock.shutdown(1)
             status = connection.sock.recv(200).split(b" ")[1:2]
             assert not status or status[0].startswith(b"4"), raw[:60]
-        except (BrokenPipeError, ConnectionResetError):
-            pass
+        except OSError:
+            pass                         # it has hung up
         finally:
             connection.close()
     expect.status(server.get("/metadata"), 200)
