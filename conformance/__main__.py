@@ -7,13 +7,14 @@ from types import ModuleType
 
 from conformance.dicomweb import command as dicomweb
 from conformance.exams import command as exams
+from conformance.fhir import command as fhir
 from conformance.identity import command as identity
 from conformance.orders import command as orders
 from conformance.oru import command as oru
 from conformance.ups import command as ups
 
 SUITES: Mapping[str, ModuleType] = {
-    "dicomweb": dicomweb, "exams": exams, "identity": identity, "orders": orders, "oru": oru, "ups": ups,
+    "dicomweb": dicomweb, "exams": exams, "fhir": fhir, "identity": identity, "orders": orders, "oru": oru, "ups": ups,
 }  # fmt: skip
 
 

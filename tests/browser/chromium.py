@@ -1,12 +1,10 @@
 """The system's Chromium, driven by playwright: starting it, and fingers on its screen."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,10 +122,3 @@ def artefact(name: str) -> Path:
     folder = ARTEFACTS / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name}.png"
-
-
-def missing(reason: str) -> None:
-    """Skip with a visible reason; in CI that is a failure instead."""
-    if os.environ.get("PACSD_REQUIRE_CLIENTS") == "1":
-        pytest.fail(reason)
-    pytest.skip(reason)

@@ -11,12 +11,12 @@ import pytest
 
 from pacsd.commands.viewer import PACKAGE, VERSION
 from tests.browser.studies import Studies, collect
-from tests.clients import require
+from tests.clients import missing, require
 from tests.server import Server, free_port, remove_folder, scratch_folder
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs the Python package playwright")
 
-from tests.browser.chromium import ARTEFACTS, WEBGL, WITHOUT_WEBGL, Watched, chromium, desk, missing, phone  # noqa: E402
+from tests.browser.chromium import ARTEFACTS, WEBGL, WITHOUT_WEBGL, Watched, chromium, desk, phone  # noqa: E402
 
 SEEN = """
 localStorage?.setItem('shownTours', JSON.stringify(['basicViewerTour']));

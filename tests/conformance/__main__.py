@@ -1,6 +1,6 @@
-"""The suite against this server and, where it is installed, Orthanc, each fresh; `make conformance`.
+"""The suites of DICOMweb and FHIR against this server and, where it is installed, Orthanc, each fresh.
 
-Prints the failures of each side, and a table in Markdown for the README.
+`make conformance` prints the failures of each side, and tables in Markdown for the README.
 """
 
 import sys
@@ -13,6 +13,11 @@ from conformance.dicomweb import prepared, report
 from conformance.dicomweb.checks import CHECKS, TRANSACTIONS
 from conformance.dicomweb.run import run_all
 from conformance.dicomweb.server import Server
+from conformance.fhir import prepared as fhir_prepared
+from conformance.fhir import run as fhir
+from conformance.fhir.checks import CHECKS as FHIR_CHECKS
+from conformance.fhir.checks import PAGES
+from conformance.fhir.server import Server as FhirServer
 from conformance.judging import Outcome
 from tests.bench import peers
 
@@ -44,6 +49,26 @@ def table(runs: Sequence[report.Run]) -> str:
     return "\n".join(lines)
 
 
+def run_fhir(folder: Path) -> list[fhir.Result]:
+    """The whole FHIR suite against a fresh server of ours; Orthanc speaks no FHIR."""
+    with peers.running("pacsd", folder) as running:
+        server = FhirServer(f"http://127.0.0.1:{running.http_port}/fhir")
+        try:
+            site = fhir_prepared.site(server)
+            fhir_prepared.store(site)
+            return list(fhir.run_all(FHIR_CHECKS, site))
+        finally:
+            server.close()
+
+
+def fhir_table(results: Sequence[fhir.Result]) -> str:
+    """Passed, failed and not supported of each page of the standard."""
+    lines = [f"| FHIR R4 | pacsd: {' / '.join(column.value for column in COLUMNS)} |", "| --- | --- |"]
+    for title, name in [*((one.title, one.name) for one in PAGES), ("all", None)]:
+        lines.append(f"| {title} | {' / '.join(str(fhir.count(results, column, name)) for column in COLUMNS)} |")
+    return "\n".join(lines)
+
+
 def main() -> int:
     """1 if this server fails a check."""
     runs = []
@@ -51,8 +76,11 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
             runs.append(run(side, Path(folder)))
         print(f"\n{side}:", *(report.line(one) for one in runs[-1].results if one.outcome is Outcome.FAIL), sep="\n")
-    print(f"\n{table(runs)}")
-    return 1 if runs[0].count(Outcome.FAIL) else 0
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+        results = run_fhir(Path(folder))
+    print("\nFHIR:", *(fhir.line(one) for one in results if one.outcome is Outcome.FAIL), sep="\n")
+    print(f"\n{table(runs)}\n\n{fhir_table(results)}")
+    return 1 if runs[0].count(Outcome.FAIL) or fhir.count(results, Outcome.FAIL) else 0
 
 
 if __name__ == "__main__":
