@@ -75,7 +75,7 @@ class Linker:
         Whether so much is left that it no longer waits for them.
         """
         due = rows.how_many_due(self._pool, MUCH)
-        at_work = GROWING < due - self._left < due
+        at_work = due - self._left > GROWING
         self.run(limit=_PIECE if at_work else _LARGE_PIECE)
         self._left = max(due - (_PIECE if at_work else _LARGE_PIECE), 0)
         return due >= MUCH
