@@ -17,7 +17,7 @@ from pacsd.index.predicate import Params, within
 
 CARDS = ("id_card", "health_card", "social_security_card")
 _COLUMNS = (
-    "patient", "assigning_authority", "patient_id", "name", "birth_date", "sex", "phone", "address", "account_number",
+    "patient", "organisation", "assigning_authority", "patient_id", "name", "birth_date", "sex", "phone", "address", "account_number",
     "mother_name", *CARDS,
 )  # fmt: skip
 _FIELDS = ", ".join(f"r.{name}" for name in _COLUMNS)
@@ -40,6 +40,7 @@ class Record:
     """What is stated of a patient. `name`: as DICOM writes it, its groups joined by `=`."""
 
     patient: int
+    organisation: int
     assigning_authority: str
     patient_id: str
     name: str | None
