@@ -17,8 +17,8 @@ from pacsd.index.predicate import Params, within
 
 CARDS = ("id_card", "health_card", "social_security_card")
 _COLUMNS = (
-    "patient", "organisation", "assigning_authority", "patient_id", "name", "birth_date", "sex", "phone", "address", "account_number",
-    "mother_name", *CARDS,
+    "patient", "organisation", "assigning_authority", "patient_id", "name", "birth_date", "sex", "phone", "address",
+    "account_number", "mother_name", *CARDS,
 )  # fmt: skip
 _FIELDS = ", ".join(f"r.{name}" for name in _COLUMNS)
 # of a record that is there only because a feed linked it nothing was stated, and no demographics can be shown
