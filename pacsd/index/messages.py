@@ -139,7 +139,7 @@ def keep_all(connection: Connection, entries: Sequence[tuple[Entry, str, Sequenc
     """The same for several messages, each with state and answers; no two of one sender have the same control id."""
     rows = [_values(entry, state, _array(answers), None) for entry, state, answers in entries]
     found = again(connection, _KEEP_ALL, [list(column) for column in zip(*rows, strict=True)]).fetchall()
-    kept = {row[4:]: Kept(*row[:3], tuple(row[3])) for row in found}
+    kept = {row[4:]: Kept(row[0], row[1], row[2], tuple(row[3])) for row in found}
     return [kept[(*names_of(entry), entry.digest)] for entry, _, _ in entries]
 
 
