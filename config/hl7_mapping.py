@@ -3,6 +3,7 @@
 import re
 import tomllib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from config import checks
@@ -192,9 +193,21 @@ class MessageMapping(Checked):
         zh="未注明预约时间的申请以开单时间为准；否则拒收。",
     )
 
+    @cached_property
+    def _own_paths(self) -> dict[str, str]:
+        return {one.name: one.path for one in reversed(self.fields)}
+
+    @cached_property
+    def _own_codes(self) -> dict[tuple[str, str], str]:
+        return {(one.name, one.sent): one.meant for one in reversed(self.codes)}
+
+    @cached_property
+    def _own_authorities(self) -> dict[str, str]:
+        return {one.sent: one.meant for one in self.authorities}
+
     def path(self, name: str) -> str:
         """Where the sender puts a value of FIELDS."""
-        return next((one.path for one in self.fields if one.name == name), FIELDS[name])
+        return self._own_paths.get(name) or FIELDS[name]
 
     def places(self, name: str) -> tuple[str, ...]:
         """Where the sender puts a value of ORDER_FIELDS, the first place that says something counts."""
@@ -211,11 +224,11 @@ class MessageMapping(Checked):
 
     def code(self, name: str, sent: str) -> str:
         """What a code of the sender means."""
-        return next((one.meant for one in self.codes if one.name == name and one.sent == sent), sent)
+        return self._own_codes.get((name, sent), sent)
 
     def authority(self, *sent: str) -> str | None:
         """What the first name that is known here means, None where none is."""
-        known = {one.sent: one.meant for one in self.authorities}
+        known = self._own_authorities
         return next((known[name] for name in sent if name and name in known), None)
 
     def card(self, kind: str, *authorities: str) -> str:

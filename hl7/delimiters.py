@@ -24,6 +24,9 @@ class Delimiters:
     @property
     def usable(self) -> bool:
         """Whether each can be told from the others, and from text."""
+        return self == STANDARD or self._usable()
+
+    def _usable(self) -> bool:
         used = self.field + self.encoding_characters
         distinct = len(set(used)) == len(used)
         return distinct and bool(self.component) and not any(one.isalnum() or one in ' "' or one < " " for one in used)

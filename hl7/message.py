@@ -202,6 +202,8 @@ class Message:
 
     def unescaped(self, text: str, location: Location) -> str:
         """Sent text without its escape sequences. Raises Hl7Error, for that location."""
+        if self.delimiters.escape not in text and not self.lifted.runs:
+            return text
         try:
             return unescape(self.lifted.whole(text), self.delimiters, codec=self.character_set.codec or "ascii")
         except EscapeError as error:

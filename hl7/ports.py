@@ -54,14 +54,30 @@ Action = Callable[[Any, Reading, Sender], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A message that was read before its unit of work began: what it does there.
+
+    `subject`: the one patient (id and authority) whom it is about and alone changes. Messages with one may take effect
+    together with others.
+    """
+
+    act: Callable[[Any], Sequence[str]]
+    subject: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Handled:
-    """One kind of message that is acted on, with the transaction of IHE that it is."""
+    """One kind of message that is acted on, with the transaction of IHE that it is.
+
+    `prepare`: reads a message beforehand, for kinds that come by the thousand. Raises Hl7Error.
+    """
 
     code: str
     event: str
     act: Action
     transactions: tuple[str, ...]
     structure: str
+    prepare: Callable[[Reading, Sender], Prepared] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +113,9 @@ class Inbox(Protocol):
     """Where messages are kept and take effect. Raises Hl7Error where that is not possible now."""
 
     def take(
-        self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None
-    ) -> Sequence[bytes]:
+        self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
+        subject: tuple[str, str] | None = None,
+    ) -> Sequence[bytes]:  # fmt: skip
         """Keep a message and let it take effect, both or neither; durable on return.
 
         The answers to give: those of the first time where the same message took effect before, and does not again.

@@ -17,7 +17,7 @@ from hl7.conditions import Condition, Hl7Error, Location
 from hl7.control_ids import ControlIds
 from hl7.header import Header, header_in, header_of
 from hl7.message import Message, parse
-from hl7.ports import Answered, Arrival, Handled, Inbox, Response, Sender, Senders
+from hl7.ports import Answered, Arrival, Handled, Inbox, Prepared, Response, Sender, Senders
 from hl7.reading import Reading
 from hl7.response import responses
 
@@ -96,12 +96,8 @@ class Reception:
             self._validate(reading.message)
         if kind in self._answered:
             return self._ask(arrival, reading, sender, header, self._answered[kind])
-        handled = self._handled[kind]
-
-        def act(work: Any) -> Sequence[str]:
-            return handled.act(work, reading, sender)
-
-        return self._inbox.take(arrival, self._answers(header, None), act)
+        prepared = _prepared(self._handled[kind], reading, sender)
+        return self._inbox.take(arrival, self._answers(header, None), prepared.act, subject=prepared.subject)
 
     def _ask(
         self, arrival: Arrival, reading: Reading, sender: Sender, header: Header, answered: Answered
@@ -197,6 +193,18 @@ class Reception:
             digest=hashlib.blake2b(raw, digest_size=16).digest(),
             body=raw if header else raw[:KEPT_OF_UNREADABLE_BYTES],
         )
+
+
+def _prepared(handled: Handled, reading: Reading, sender: Sender) -> Prepared:
+    """What a message does. One that cannot be read fails within its unit of work, where a repeat is known as one."""
+
+    def act(work: Any) -> Sequence[str]:
+        return handled.act(work, reading, sender)
+
+    try:
+        return handled.prepare(reading, sender) if handled.prepare else Prepared(act)
+    except Hl7Error:
+        return Prepared(act)
 
 
 def _check_segments(message: Message) -> None:

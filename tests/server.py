@@ -1,6 +1,7 @@
 """The server as its users start it: a process tree of its own, on an empty directory and free ports."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -10,6 +11,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -151,10 +153,17 @@ def session_members(session: int) -> list[int]:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of the loopback interface that was free a moment ago.
+
+    Below those that the kernel gives to outgoing connections, and drawn: servers share ports (SO_REUSEPORT), so that
+    two of different tests with one port would both start, and each be told what is meant for the other.
+    """
+    first_ephemeral = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = range(10_000, max(first_ephemeral, 20_000))
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", secrets.choice(ports)))
+            return int(probe.getsockname()[1])
 
 
 def scratch_folder(prefix: str = "pacsd-test-") -> Path:

@@ -49,14 +49,15 @@ class LoggingInbox:
         self._relay = relay
 
     def take(
-        self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None
-    ) -> Sequence[bytes]:
+        self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
+        subject: tuple[str, str] | None = None,
+    ) -> Sequence[bytes]:  # fmt: skip
         """Keep a message and let it take effect, both or neither. Raises Hl7Error."""
         entry = self.entry(arrival)
         if act is not None and self._relay is not None:
             act = self._relay.after(entry, act)
         with located(None):
-            return self._inbox.take(entry, answers, act)
+            return self._inbox.take(entry, answers, act, subject=subject)
 
     def asked(self, arrival: Arrival) -> None:
         """Keep that a query came. Raises Hl7Error."""
@@ -98,8 +99,9 @@ class TryingInbox(LoggingInbox):
         self.error: Hl7Error | None = None
 
     def take(
-        self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None
-    ) -> Sequence[bytes]:
+        self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
+        subject: tuple[str, str] | None = None,
+    ) -> Sequence[bytes]:  # fmt: skip
         """Let it take effect and undo that. Raises Hl7Error."""
         if act is None:
             self.effects.append("ignored: its sender's mapping says so")

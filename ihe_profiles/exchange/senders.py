@@ -16,7 +16,8 @@ class KnownSenders:
         self._settings = settings.hl7_senders
         self._authorities = {one.code: one.assigning_authority for one in settings.organisations}
         self._domains = {one.authority: one.universal_id for one in settings.identity_domains}
-        self._known = [(one, self._sender(one)) for one in settings.hl7_senders]
+        known = [(one, self._sender(one)) for one in settings.hl7_senders]
+        self._known = sorted(known, key=lambda pair: not pair[0].facility)
         self._unknown = self._named("", settings.hl7.organisation, None, MessageMapping())
 
     def sender(self, *, application: str, facility: str, address: str) -> Sender | None:
@@ -25,7 +26,7 @@ class KnownSenders:
             (one, sender) for one, sender in self._known
             if one.application == application and one.facility in ("", facility)
         ]  # fmt: skip
-        for one, sender in sorted(fitting, key=lambda pair: not pair[0].facility):
+        for one, sender in fitting:
             if _allowed(one, address):
                 return sender
         return self._unknown if self._accept_unknown and not fitting else None

@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
 from hl7.conditions import Condition, Hl7Error, Location
-from hl7.ports import Handled, Sender
+from hl7.ports import Handled, Prepared, Sender
 from hl7.reading import Identifier, Reading
 from ihe_profiles.exchange.conditions import located
 from ihe_profiles.pir.demographics import PATIENT_BIRTH_DATE, PATIENT_SEX, Attributes, demographics
@@ -45,6 +45,14 @@ NO_EFFECT_TYPES = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What PID says of a patient: DICOM attributes, and what there is besides."""
+
+    stated: Attributes
+    besides: dict[str, str]
+
+
 class PatientIdentity:
     """Acts on ADT messages."""
 
@@ -55,28 +63,40 @@ class PatientIdentity:
     def handled(self) -> tuple[Handled, ...]:
         """The messages that are acted on."""
         acts = (
-            (PATIENT_TYPES, self.update), (MERGE_TYPES, self.merge), (CHANGE_TYPES, self.change),
-            (LINK_TYPES, self.link), (UNLINK_TYPES, self.unlink), (NO_EFFECT_TYPES, self.accept),
+            (MERGE_TYPES, self.merge), (CHANGE_TYPES, self.change), (LINK_TYPES, self.link),
+            (UNLINK_TYPES, self.unlink), (NO_EFFECT_TYPES, self.accept),
         )  # fmt: skip
-        return tuple(
-            Handled("ADT", event, act, names, structure) for types, act in acts for event, structure, names in types
-        )
+        return (
+            *(Handled("ADT", event, self.update, names, structure, self.prepared)
+              for event, structure, names in PATIENT_TYPES),
+            *(Handled("ADT", event, act, names, structure) for types, act in acts for event, structure, names in types),
+        )  # fmt: skip
 
     def update(self, work: Work, reading: Reading, sender: Sender) -> Sequence[str]:
         """State what PID says of every patient id of an authority for which the sender speaks."""
+        return self.prepared(reading, sender).act(work)
+
+    def prepared(self, reading: Reading, sender: Sender) -> Prepared:
+        """The same, read before its unit of work begins. Raises Hl7Error."""
         _one_patient(reading)
         keys = _keys(reading, "patient_id", sender)
         if not keys:
             raise _no_identifier(reading, "patient_id")
+        said = _Said(demographics(reading), details(reading))
+        first = keys[0][0]
+        subject = (first.patient_id, first.assigning_authority) if len(keys) == 1 else None
+        return Prepared(lambda work: self._update(work, reading, keys, said), subject)
+
+    def _update(self, work: Work, reading: Reading, keys: Sequence[_Named], said: "_Said") -> Sequence[str]:
         if len(keys) > 1:
             with located(reading.location("patient_id")):
                 self._patients.hold(work, [key for key, _ in keys])
-        return self._state(work, reading, keys)
+        return self._state(work, reading, keys, said)
 
     def merge(self, work: Work, reading: Reading, sender: Sender) -> Sequence[str]:
         """State what PID says of the surviving patient, then merge the prior one of MRG into it, by authority."""
         survivors, pairs = self._pairs(work, reading, sender)
-        done = list(self._state(work, reading, survivors))
+        done = list(self._state(work, reading, survivors, _Said(demographics(reading), details(reading))))
         for prior, one, survivor in pairs:
             with located(one.location):
                 merged = self._patients.merge(work, prior=prior, survivor=survivor)
@@ -91,7 +111,7 @@ class PatientIdentity:
             with located(one.location):
                 changed = self._patients.change_id(work, prior=prior, new=new)
             done.append(f"{'changes' if changed else 'has changed'} {_said(prior)} to {_said(new)}")
-        return [*done, *self._state(work, reading, news)]
+        return [*done, *self._state(work, reading, news, _Said(demographics(reading), details(reading)))]
 
     def link(self, work: Work, reading: Reading, sender: Sender) -> Sequence[str]:
         """Say that the patients of two segments PID are one person (HL7 v2.5.1 3.3.24)."""
@@ -139,18 +159,20 @@ class PatientIdentity:
             done.append(f"{'links' if linked else 'separates'} {_said(one)} and {_said(other)}")
         return done
 
-    def _state(self, work: Work, reading: Reading, keys: "list[tuple[PatientKey, Identifier]]") -> Sequence[str]:
-        stated, besides, done = demographics(reading), details(reading), []
+    def _state(self, work: Work, reading: Reading, keys: Sequence[_Named], said: "_Said") -> Sequence[str]:
+        done = []
         for key, one in keys:
             with located(one.location):
-                changed = self._patients.state(work, key, stated, besides)
+                changed = self._patients.state(work, key, said.stated, said.besides)
             what = ", ".join(f"{_keyword(tag)} {_value(value)}" for tag, value in changed.items())
             done.append(f"states of {_said(key)}: {what or 'nothing new'}")
         for (one_key, _), (other, place) in pairwise(keys):
             with located(place.location):
                 if self._persons.link_unless_decided(work, one_key, other):
                     done.append(f"links {_said(one_key)} and {_said(other)}")
-        doubts = warnings(besides, _first(stated, PATIENT_BIRTH_DATE), _first(stated, PATIENT_SEX))
+        doubts = warnings(
+            said.besides, _first(said.stated, PATIENT_BIRTH_DATE), _first(said.stated, PATIENT_SEX)
+        )
         for doubt in doubts:
             log.info(doubt, extra={"location": str(reading.location("patient_id"))})
         return [*done, *(f"warns: {doubt}" for doubt in doubts)]

@@ -30,7 +30,7 @@ from pacsd.archive.services import Archive, character_sets
 from pacsd.archive.truth import Truth
 from pacsd.archive.worker import Chore
 from pacsd.faults import Fault, PacsdError
-from pacsd.index import holds, outbox
+from pacsd.index import caught_up, holds, outbox
 from pacsd.index.alternates import Alternates
 from pacsd.index.alternates import Rule as AlternateRule
 from pacsd.index.completion import complete_studies, pass_over
@@ -46,6 +46,8 @@ Appliers = Mapping[FactKind, Callable[[Fact], None]]     # how facts of other ro
 _NONE: Appliers = {}
 _EVENTS_S, _EVENTS_AT_ONCE = 30 * 86_400.0, 10_000       # how long events are kept that every consumer has read
 _NEWS_S = 86_400.0                       # a study that was quiet for longer is not told of as complete after a rebuild
+_OVERLAP = timedelta(hours=3)            # of what is caught up with and what was before
+_NEVER_CAUGHT_UP = timedelta(days=7)     # so far back, where it is not known
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def settle(settings: Settings, archive: Archive, *, also_apply: Appliers = _NONE
     """Make true what was acknowledged or said before a crash; a worker does this before it counts as ready."""
     _repair(settings, archive, Inventory(archive.pool)).run()
     try:
-        _catch_up(settings, archive, timedelta(days=7), also_apply)
+        _catch_up(settings, archive, also_apply)
     except PacsdError as error:          # a fact that cannot be read: the chore goes on asking, the worker works
         log.error("the journal could not be caught up with", extra={"fault": error.fault.value})
 
@@ -172,7 +174,7 @@ def chores(
     often_s = max(0.2, min(5.0, storage.quiet_s / 4))
     return (
         Chore("repair", 3600.0, lambda: _repaired(repair)),
-        Chore("catch up", 3600.0, lambda: _catch_up(settings, archive, timedelta(hours=3), also_apply)),
+        Chore("catch up", 3600.0, lambda: _catch_up(settings, archive, also_apply)),
         Chore("hide what came beside its note", 5.0, archive.rejections.settle_overtaken),
         Chore("repair after a restart", 2.0, _Restarts(inventory, repair).run),
         Chore("pack", often_s, packer.run),
@@ -339,8 +341,12 @@ def _repair(settings: Settings, archive: Archive, inventory: Inventory) -> Repai
     )
 
 
-def _catch_up(settings: Settings, archive: Archive, back: timedelta, also_apply: Appliers) -> bool:
-    CatchUp(archive.journal, _appliers(settings, archive, also_apply)).run(datetime.now(UTC) - back)
+def _catch_up(settings: Settings, archive: Archive, also_apply: Appliers) -> bool:
+    """What was said since the last time, and somewhat before: clocks differ, and what was said then was on its way."""
+    began, known = datetime.now(UTC), caught_up.reached(archive.pool)
+    since = known - _OVERLAP if known else began - _NEVER_CAUGHT_UP
+    CatchUp(archive.journal, _appliers(settings, archive, also_apply)).run(since)
+    caught_up.reach(archive.pool, began)
     return False
 
 

@@ -66,12 +66,23 @@ def pinyin(name: str) -> str:
 
     Syllables are separated by one space. pypinyin is loaded at first use: its tables take 20 MB.
     """
-    from pypinyin import Style, lazy_pinyin
-
     compact = name.replace(" ", "")
     surname = next((compact[:size] for size in (2, 1) if compact[:size] in SURNAMES), "")
-    given = lazy_pinyin(compact[len(surname) :], style=Style.NORMAL)
-    return " ".join((*SURNAMES.get(surname, "").split(), *given))
+    given = compact[len(surname) :]
+    end = next((at for at, char in enumerate(given) if char.isascii()), len(given))
+    if given[end:].isascii() and all(map(is_han, given[:end])):      # numbers behind characters stay as they are
+        read = (*_read(given[:end]), *filter(None, (given[end:],)))
+    else:
+        read = _read(given)
+    return " ".join((*SURNAMES.get(surname, "").split(), *read))
+
+
+@lru_cache(maxsize=16_384)
+def _read(characters: str) -> tuple[str, ...]:
+    """The reading of characters, which are fewer than names: patients share them."""
+    from pypinyin import Style, lazy_pinyin
+
+    return tuple(lazy_pinyin(characters, style=Style.NORMAL)) if characters else ()
 
 
 # Surnames read otherwise than the character alone usually is.

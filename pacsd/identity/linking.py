@@ -1,7 +1,8 @@
 """The machine's part of the master patient index: who was stated anew is compared, paired and linked.
 
-Feeds only mark what they state; this runs behind them, one patient a transaction, one at a time in the whole platform.
-Links are recomputed wherever a statement, a merge or a decision changed something; decisions are never undone.
+Feeds only mark what they state; this runs behind them, some patients a transaction, one transaction at a time in the
+whole platform. Links are recomputed wherever a statement, a merge or a decision changed something; decisions are never
+undone.
 """
 
 import logging
@@ -10,13 +11,14 @@ from datetime import UTC, datetime
 from itertools import combinations
 
 from pacsd.archive.journal import FactKind
+from pacsd.faults import PacsdError
 from pacsd.identity import blocking
 from pacsd.identity.clusters import Key, clusters
 from pacsd.identity.matching import Thresholds, compare, contradicts
 from pacsd.identity.traits import Traits, traits
 from pacsd.index import identity_links as rows
 from pacsd.index import identity_steps, organisations, outbox
-from pacsd.index.connect import Connection, Pool
+from pacsd.index.connect import Connection, Pool, may_run_again
 from pacsd.index.identity_links import Decision, Found
 
 log = logging.getLogger("pacsd.identity")
@@ -26,7 +28,10 @@ MATCHING = "matching"                    # who says so
 LINKED, UNLINKED = "linked", "unlinked"  # steps
 MOST_CONNECTED = 1000                    # beyond that, of a neighbourhood only decisions count
 MUCH = 20_000                            # patients that are due from which on matching no longer gives way
-_BATCH, _PIECE = 50, 25
+GROWING = 25                             # as many more between two looks: feeds are at work
+_SET = 50                                # patients of one transaction
+_PIECE, _LARGE_PIECE = 25, 500
+_NAMES = ("assigning_authority", "patient_id")
 
 Saying = Callable[[Sequence[tuple[Mapping[str, object], datetime]]], None]
 
@@ -46,25 +51,34 @@ class Linker:
         self._say = say
         self._thresholds = thresholds
         self._clock = clock
+        self._left = 0                           # of what was due, when this last looked
 
-    def run(self, *, limit: int = _BATCH, tell: bool = True) -> bool:
+    def run(self, *, limit: int = _SET, tell: bool = True) -> bool:
         """Match some of what is due; whether there may be more."""
-        found = rows.due(self._pool, limit)
-        for patient in found:
-            with rows.turn(self._pool) as connection:
-                self._match(connection, patient, tell)
-        return len(found) == limit
-
-    def behind_feeds(self) -> bool:
-        """A worker's piece: little at a time, so that feeds keep their speed; whether much is left all the same."""
-        self.run(limit=_PIECE)
-        return rows.is_due(self._pool, MUCH)
+        left = limit
+        while left > 0 and rows.due(self._pool, 1):
+            asked = min(left, _SET)
+            if self._run(asked, tell) < asked:
+                return False                     # what is left is in somebody's hand
+            left -= asked
+        return left <= 0
 
     def catch_up(self, *, most: int = 200) -> bool:
         """Match all that is due before somebody asks, where it is not too much; whether nothing is left."""
         if len(rows.due(self._pool, most + 1)) > most:
             return False
         return not self.run(limit=most + 1)
+
+    def behind_feeds(self) -> bool:
+        """A worker's piece: little while feeds are at work, so that they keep their speed, more when it is quiet.
+
+        Whether so much is left that it no longer waits for them.
+        """
+        due = rows.how_many_due(self._pool, MUCH)
+        at_work = due - self._left > GROWING
+        self.run(limit=_PIECE if at_work else _LARGE_PIECE)
+        self._left = max(due - (_PIECE if at_work else _LARGE_PIECE), 0)
+        return due >= MUCH
 
     def run_all(self, *, tell: bool = True) -> int:
         """Until nothing is due; how many turns that took. After a rebuild nobody needs to be told of it again."""
@@ -73,32 +87,57 @@ class Linker:
             turns += 1
         return turns
 
-    def _match(self, connection: Connection, patient: int, tell: bool) -> None:
-        row = rows.take(connection, patient)
-        if row is None:
+    def _run(self, limit: int, tell: bool, *, races: int = 3) -> int:
+        """One transaction, done once more where another one was in its way; how many it matched."""
+        try:
+            with rows.turn(self._pool) as connection:
+                taken = rows.take(connection, limit)
+                self._match(connection, taken, tell)
+            return len(taken)
+        except PacsdError as error:
+            if not races or not may_run_again(error):
+                raise
+        return self._run(limit, tell, races=races - 1)
+
+    def _match(self, connection: Connection, taken: Sequence[rows.Row], tell: bool) -> None:
+        if not taken:
             return
-        one = traits(row)
-        keys = blocking.keys(one) if row["live"] else []
-        rows.set_keys(connection, row, keys)
-        before = self._neighbourhood(connection, [patient])
-        rows.set_pairs(connection, patient, list(self.found(connection, one, keys)))
-        everybody = before | self._neighbourhood(connection, [patient])
-        members = rows.members(connection, everybody)
-        told = self._link(connection, everybody | members.keys(), members)
-        if row["live"] and not row["announced"]:
-            told.setdefault(patient, one)
-        for each in told.values() if tell else ():
-            _tell(connection, each)
+        ones = {one.patient: one for one in map(traits, taken)}
+        keys = {row["patient"]: blocking.keys(ones[row["patient"]]) if row["live"] else [] for row in taken}
+        rows.set_keys(connection, taken, keys)
+        before = {one: self._neighbourhood(connection, [one]) for one in sorted(rows.connected(connection, ones))}
+        rows.set_pairs(connection, ones, self._pairs(connection, ones, keys))
+        told: dict[int, Traits] = {}
+        for one in sorted(before.keys() | rows.connected(connection, ones)):
+            told |= self._relink(connection, before.get(one, {one}) | self._neighbourhood(connection, [one]))
+        new = [row["patient"] for row in taken if row["live"] and not row["announced"]]
+        told = {**{patient: ones[patient] for patient in new}, **told}
+        if tell:
+            _tell(connection, told.values())
 
     def found(self, connection: Connection, one: Traits, keys: Sequence[int]) -> Iterable[Found]:
         """Who may be the same person as a patient that these keys lead to."""
-        if not keys:
-            return
-        others = rows.candidates(connection, one.patient, keys, most_sharing=blocking.MOST_SHARING)
-        for other in map(traits, others):
-            comparison = compare(one, other, self._thresholds)
-            if comparison.score >= self._thresholds.review:
-                yield Found(other.patient, comparison.automatic, comparison.score, comparison.reasons)
+        return self._pairs(connection, {one.patient: one}, {one.patient: keys})
+
+    def _pairs(
+        self, connection: Connection, ones: Mapping[int, Traits], keys: Mapping[int, Sequence[int]]
+    ) -> Collection[Found]:
+        """Pairs of each of these patients with whom its keys lead to, each pair once."""
+        led = rows.candidates(connection, keys, most_sharing=blocking.MOST_SHARING)
+        others = {other for those in led.values() for other in those}
+        known = {one.patient: one for one in map(traits, rows.records(connection, others - ones.keys()))}
+        known |= {patient: ones[patient] for patient in others & ones.keys() if keys[patient]}
+        pairs = {(min(one, other), max(one, other)) for one, those in led.items() for other in those if other in known}
+        both = {**known, **ones}
+        compared = ((pair, compare(both[pair[0]], both[pair[1]], self._thresholds)) for pair in pairs)
+        return [
+            Found(*pair, one.automatic, one.score, one.reasons) for pair, one in compared
+            if one.score >= self._thresholds.review
+        ]  # fmt: skip
+
+    def _relink(self, connection: Connection, everybody: Collection[int]) -> dict[int, Traits]:
+        members = rows.members(connection, everybody)
+        return self._link(connection, {*everybody, *members}, members)
 
     def _neighbourhood(self, connection: Connection, start: Collection[int]) -> set[int]:
         """Everybody who is connected with a patient through sure pairs and decisions."""
@@ -172,12 +211,10 @@ class Linker:
         return {patient: known[patient] for patient in changed if patient in known}
 
 
-def _tell(connection: Connection, one: Traits) -> None:
-    authority, patient_id = one.key
-    outbox.append(
-        connection, organisation=one.organisation, topic=PERSON_CHANGED, subject=f"{authority} {patient_id}",
-        body={"assigning_authority": authority, "patient_id": patient_id},
-    )  # fmt: skip
+def _tell(connection: Connection, those: Iterable[Traits]) -> None:
+    outbox.append_all(connection, [
+        (one.organisation, PERSON_CHANGED, " ".join(one.key), dict(zip(_NAMES, one.key, strict=True))) for one in those
+    ])  # fmt: skip
 
 
 def _grouped(members: Mapping[int, int]) -> dict[int, set[int]]:

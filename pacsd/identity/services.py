@@ -62,10 +62,13 @@ class Identity:
         return search.review(self._pool, self._directory.scope(organisation), limit=limit)
 
     def decide(self, organisation: str, one: Key, other: Key, *, linked: bool) -> None:
-        """Say that two records are one person, or that they are not. Raises PacsdError NOT_FOUND, CONFLICT."""
+        """Say that two records are one person, or that they are not.
+
+        An organisation decides where one of the two is its own. Raises PacsdError NOT_FOUND, CONFLICT, REFUSED.
+        """
         scope = self._directory.scope(organisation)
-        for key in (one, other):
-            self._record(scope, key)
+        if scope.own not in {self._record(scope, key).organisation for key in (one, other)}:
+            raise PacsdError(Fault.REFUSED, "neither patient is the organisation's own")
         with working(self._pool, self._journal.append_all, scope.own) as work:
             self._persons.decide(work, PatientKey(*one), PatientKey(*other), linked=linked, said_by=PERSON)
         self.linker.catch_up()

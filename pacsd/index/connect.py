@@ -3,7 +3,7 @@
 import logging
 import select
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
@@ -18,6 +18,7 @@ from pacsd.faults import Fault, PacsdError
 
 Connection = psycopg.Connection[TupleRow]
 Pool = ConnectionPool[Connection]
+Values = Sequence[Any] | Mapping[str, Any]
 SynchronousCommit = Literal["on", "off", "local", "remote_write", "remote_apply"]
 
 # Statements are prepared where the caller says so: a search planned without its values is planned badly.
@@ -26,6 +27,27 @@ _NEVER = 1 << 30
 
 log = logging.getLogger("pacsd.index")
 T = TypeVar("T")
+
+
+class _Connection(psycopg.Connection[TupleRow]):
+    """A connection of our pools: statements that come again and again keep their cursors."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.cursors: dict[str, psycopg.Cursor[TupleRow]] = {}
+
+
+def again(connection: Connection, statement: str, values: Values) -> psycopg.Cursor[TupleRow]:
+    """Run a prepared statement of the few that every message needs; its answer lasts until it is run again.
+
+    A cursor finds out how each type is written and read, which takes as long as a small statement; kept, it knows.
+    """
+    if not isinstance(connection, _Connection):
+        return connection.execute(statement, values, prepare=True)
+    cursor = connection.cursors.get(statement)
+    if cursor is None:
+        cursor = connection.cursors[statement] = connection.cursor()
+    return cursor.execute(statement, values, prepare=True)
 
 
 def pool(
@@ -45,6 +67,7 @@ def pool(
     """
     made: Pool = ConnectionPool(
         dsn,
+        connection_class=_Connection,
         min_size=min_size,
         max_size=max_size,
         timeout=timeout_s,

@@ -26,16 +26,23 @@ r.id_card, r.health_card, r.social_security_card, r.mother_name, r.multiple_birt
 """
 _NAMES = ", ".join(f"r.name_{group}" for group in GROUPS)
 _DUE = "select patient from patient_record where due order by patient limit %s"
+_HOW_MANY_DUE = "select count(*) from (select from patient_record where due limit %s) d"
+# Whom a feed has in hand is left for the next time: nobody waits for a feed here while it waits for this.
+# Whether a patient is merged is read where its row is locked, of which the statement's snapshot may know less.
 _TAKE = f"""
-with found as (select patient, announced from patient_record where patient = %s and due for update),
+with found as (
+    select r.patient, r.announced, p.merged_into is null as live
+    from patient_record r join patient p on p.pk = r.patient
+    where r.due order by r.patient limit %s for update of r skip locked for key share of p skip locked
+),
 taken as (
     update patient_record r set due = false, announced = true from found f where r.patient = f.patient returning r.*
 )
-select {_FIELDS}, {_NAMES}, p.merged_into is null as live, f.announced
-from taken r join found f using (patient) join patient p on p.pk = r.patient
+select {_FIELDS}, {_NAMES}, f.live, f.announced from taken r join found f using (patient) order by r.patient
 """
 _CANDIDATES = """
-select k.key, m.patient from unnest(%s::bigint[]) as k(key)
+select k.patient, k.key, m.patient
+from unnest(%s::bigint[], %s::bigint[]) as k(patient, key)
 cross join lateral (select patient from match_key where key = k.key limit %s) m
 """
 _RECORDS = f"""
@@ -43,11 +50,25 @@ select {_FIELDS} from patient_record r join patient p on p.pk = r.patient
 where r.patient = any(%s) and p.merged_into is null
 """
 _KEYS = """
-with old as (delete from match_key where patient = %(patient)s and not key = any(%(keys)s))
-insert into match_key (key, patient) select k, %(patient)s from unnest(%(keys)s::bigint[]) as k order by k
-on conflict do nothing
+with asked as (select patient, key from unnest(%(patients)s::bigint[], %(keys)s::bigint[]) as a(patient, key)),
+old as (delete from match_key m where m.patient = any(%(all)s) and (m.patient, m.key) not in (select * from asked))
+insert into match_key (key, patient) select key, patient from asked order by key, patient on conflict do nothing
 """
+_DROP_PAIRS = "delete from identity_pair where one = any(%(all)s) or other = any(%(all)s)"
 _ADD_PAIRS = """
+insert into identity_pair (one, other, automatic, score, reasons)
+select * from unnest(%s::bigint[], %s::bigint[], %s::boolean[], %s::real[], %s::text[])
+"""
+_CONNECTED = """
+select one from identity_pair where automatic and one = any(%(all)s)
+union select other from identity_pair where automatic and other = any(%(all)s)
+union select one from identity_decision where one = any(%(all)s)
+union select other from identity_decision where other = any(%(all)s)
+union select p.survivor from patient p join identity_decision d on d.one = p.pk where p.survivor = any(%(all)s)
+union select p.survivor from patient p join identity_decision d on d.other = p.pk where p.survivor = any(%(all)s)
+union select patient from person_member where patient = any(%(all)s)
+"""
+_PAIRS = """
 insert into identity_pair (one, other, automatic, score, reasons)
 select least(%(patient)s, o), greatest(%(patient)s, o), a, s, w
 from unnest(%(others)s::bigint[], %(automatic)s::boolean[], %(scores)s::real[], %(reasons)s::text[]) as u(o, a, s, w)
@@ -104,8 +125,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A pair as it is to be kept."""
+    """A pair as it is to be kept; `one` is the lower."""
 
+    one: int
     other: int
     automatic: bool
     score: float
@@ -126,31 +148,44 @@ def due(pool: Pool, limit: int) -> list[int]:
         return [row[0] for row in connection.execute(_DUE, (limit,))]
 
 
-def is_due(pool: Pool, many: int) -> bool:
-    """Whether so many are."""
+def how_many_due(pool: Pool, most: int) -> int:
+    """How many are, counted up to so many."""
     with lent(pool) as connection:
-        return connection.execute("select from patient_record where due offset %s limit 1", (many - 1,)).rowcount == 1
+        row = connection.execute(_HOW_MANY_DUE, (most,)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
-def take(connection: Connection, patient: int) -> Row | None:
-    """What is stated of a patient that is due, which it no longer is; `live`: it is merged into nobody."""
-    return _one(connection, _TAKE, (patient,))
+def take(connection: Connection, limit: int) -> list[Row]:
+    """What is stated of patients that were due, which they no longer are; `live`: merged into nobody."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return list(cursor.execute(_TAKE, (limit,), prepare=True))
 
 
-def set_keys(connection: Connection, row: Row, keys: Sequence[int]) -> None:
-    """By what a patient is found from now on: by those it is compared with, and by parts of its name."""
-    connection.execute(_KEYS, {"patient": row["patient"], "keys": list(keys)}, prepare=True)
-    names = [row[f"name_{group}"] for group in GROUPS]
-    add_grams(connection, ((gram, row["patient"]) for gram in name_grams(names)))
+def set_keys(connection: Connection, taken: Sequence[Row], keys: Mapping[int, Sequence[int]]) -> None:
+    """By what patients are found from now on: by those they are compared with, and by parts of their names."""
+    both = [(patient, key) for patient, those in keys.items() for key in those]
+    connection.execute(_KEYS, {
+        "patients": [one[0] for one in both], "keys": [one[1] for one in both],
+        "all": [row["patient"] for row in taken],
+    }, prepare=True)  # fmt: skip
+    names = ((row["patient"], [row[f"name_{group}"] for group in GROUPS]) for row in taken)
+    add_grams(connection, ((gram, patient) for patient, groups in names for gram in name_grams(groups)))
 
 
-def candidates(connection: Connection, patient: int, keys: Sequence[int], *, most_sharing: int) -> list[Row]:
-    """What is stated of everybody who shares a key with a patient, but for keys that too many share."""
-    sharing: dict[int, list[int]] = {}
-    for key, other in connection.execute(_CANDIDATES, (list(keys), most_sharing + 1), prepare=True):
-        sharing.setdefault(key, []).append(other)
-    found = {other for those in sharing.values() if len(those) <= most_sharing for other in those} - {patient}
-    return records(connection, found)
+def candidates(
+    connection: Connection, keys: Mapping[int, Sequence[int]], *, most_sharing: int
+) -> dict[int, set[int]]:
+    """By patient everybody else who shares one of its keys, but for keys that too many share."""
+    both = [(patient, key) for patient, those in keys.items() for key in those]
+    values = ([one[0] for one in both], [one[1] for one in both], most_sharing + 1)
+    sharing: dict[tuple[int, int], list[int]] = {}
+    for patient, key, other in connection.execute(_CANDIDATES, values, prepare=True):
+        sharing.setdefault((patient, key), []).append(other)
+    found: dict[int, set[int]] = {patient: set() for patient in keys}
+    for (patient, _), those in sharing.items():
+        if len(those) <= most_sharing:
+            found[patient].update(those)
+    return {patient: those - {patient} for patient, those in found.items()}
 
 
 def records(connection: Connection, patients: Collection[int]) -> list[Row]:
@@ -161,14 +196,20 @@ def records(connection: Connection, patients: Collection[int]) -> list[Row]:
         return list(cursor.execute(_RECORDS, (sorted(patients),), prepare=True))
 
 
-def set_pairs(connection: Connection, patient: int, found: Sequence[Found]) -> None:
-    """All pairs that a patient is in."""
-    connection.execute("delete from identity_pair where one = %s or other = %s", (patient, patient), prepare=True)
+def set_pairs(connection: Connection, patients: Collection[int], found: Collection[Found]) -> None:
+    """All pairs that patients are in."""
+    connection.execute(_DROP_PAIRS, {"all": sorted(patients)}, prepare=True)
     if found:
-        connection.execute(_ADD_PAIRS, {
-            "patient": patient, "others": [one.other for one in found], "automatic": [one.automatic for one in found],
-            "scores": [one.score for one in found], "reasons": [one.reasons for one in found],
-        })  # fmt: skip
+        pairs = sorted(found, key=lambda pair: (pair.one, pair.other))
+        connection.execute(_ADD_PAIRS, (
+            [one.one for one in pairs], [one.other for one in pairs], [one.automatic for one in pairs],
+            [one.score for one in pairs], [one.reasons for one in pairs],
+        ))  # fmt: skip
+
+
+def connected(connection: Connection, patients: Collection[int]) -> set[int]:
+    """Those of the patients that a sure pair, a decision or a person leads to somebody else from."""
+    return {row[0] for row in connection.execute(_CONNECTED, {"all": sorted(patients)}, prepare=True)}
 
 
 def pairs_of(connection: Connection, patients: Collection[int]) -> list[Pair]:
@@ -212,7 +253,3 @@ def join(connection: Connection, person: int | None, patients: Collection[int]) 
         number = row[0] if row else 0
     connection.execute(_JOIN, (number, sorted(patients)))
 
-
-def _one(connection: Connection, statement: str, values: Sequence[Any]) -> Row | None:
-    with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(statement, values, prepare=True).fetchone()

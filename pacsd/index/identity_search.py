@@ -17,8 +17,8 @@ from pacsd.index.predicate import Params, within
 
 CARDS = ("id_card", "health_card", "social_security_card")
 _COLUMNS = (
-    "patient", "assigning_authority", "patient_id", "name", "birth_date", "sex", "phone", "address", "account_number",
-    "mother_name", *CARDS,
+    "patient", "organisation", "assigning_authority", "patient_id", "name", "birth_date", "sex", "phone", "address",
+    "account_number", "mother_name", *CARDS,
 )  # fmt: skip
 _FIELDS = ", ".join(f"r.{name}" for name in _COLUMNS)
 # of a record that is there only because a feed linked it nothing was stated, and no demographics can be shown
@@ -40,6 +40,7 @@ class Record:
     """What is stated of a patient. `name`: as DICOM writes it, its groups joined by `=`."""
 
     patient: int
+    organisation: int
     assigning_authority: str
     patient_id: str
     name: str | None

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pacsd.access.scope import Scope
-from pacsd.index.connect import Connection, Pool, lent
+from pacsd.index.connect import Connection, Pool, again, lent
 from pacsd.index.predicate import Params, within
 
 APPLIED, IGNORED, REFUSED, REPLACED = "applied", "ignored", "refused", "replaced"
@@ -71,19 +71,40 @@ class Logged:
     answers: tuple[bytes, ...]
 
 
-_SAME = "control_id, application, facility, organisation"
-# A conflict waits for the transaction that keeps the same message, so that of two at once one is the repeat.
-_KEEP = f"""
-insert into hl7_message (received_at, sender, address, message_type, digest, body, state, answers, condition,
-    location, problem, {_SAME}, reused)
-select %(received_at)s, %(sender)s, %(address)s, %(message_type)s, %(digest)s, %(body)s, %(state)s, %(answers)s,
-    %(condition)s, %(location)s, %(problem)s, %(control_id)s, %(application)s, %(facility)s, %(organisation)s,
-    %(control_id)s <> '' and exists (select from hl7_message o where o.control_id = %(control_id)s
-        and o.application = %(application)s and o.facility = %(facility)s and o.organisation = %(organisation)s
-        and o.digest <> %(digest)s)
-on conflict ({_SAME}, digest) do update set repeats = hl7_message.repeats + 1
-returning pk, repeats > 0, state, answers
+_SAME = ("control_id", "application", "facility", "organisation")
+_OTHER = ("received_at", "sender", "address", "message_type", "digest", "body", "state", "answers", "condition",
+          "location", "problem")  # fmt: skip
+_KEPT = (*_OTHER, *_SAME)
+# Of a message of that control id with other bytes the sender used the id before. A conflict waits for the transaction
+# that keeps the same message, so that of two at once one is the repeat.
+_KEEP = """
+insert into hl7_message ({columns}, reused)
+select {columns}, m.control_id <> '' and exists (select from hl7_message o where {same} and o.digest <> m.digest)
+from {messages}
+on conflict ({key}, digest) do update set repeats = hl7_message.repeats + 1
+returning pk, repeats > 0, state, answers, {key}, digest
 """
+_TYPES = {"received_at": "timestamptz", "digest": "bytea", "body": "bytea", "answers": "bytea[]",
+          "organisation": "integer"}  # fmt: skip
+
+
+def _keeping(messages: str) -> str:
+    return _KEEP.format(
+        columns=", ".join(_KEPT), key=", ".join(_SAME), messages=messages,
+        same=" and ".join(f"o.{name} = m.{name}" for name in _SAME),
+    )  # fmt: skip
+
+
+_TYPED = tuple((name, _TYPES.get(name, "text")) for name in _KEPT)
+_KEEP_ONE = _keeping("(select {}) m".format(", ".join(f"%s::{kind} as {name}" for name, kind in _TYPED)))
+# the answers of each are an array, and arrays of several lengths are no array of PostgreSQL's: they come as text
+_KEEP_ALL = _keeping(
+    "(select {}, u.answers::bytea[] as answers from unnest({}) as u({})) m".format(
+        ", ".join(f"u.{name}" for name in _KEPT if name != "answers"),
+        ", ".join("%s::text[]" if name == "answers" else f"%s::{kind}[]" for name, kind in _TYPED),
+        ", ".join(_KEPT),
+    )
+)
 _STATE = """
 update hl7_message set state = %s, answers = %s, condition = %s, location = %s, problem = %s where pk = %s
 """
@@ -109,18 +130,22 @@ def keep(
     connection: Connection, entry: Entry, *, state: str, answers: Sequence[bytes], problem: Problem | None = None
 ) -> Kept:
     """Put a message into the log, or find it there; what it was found with stays as it is."""
-    row = connection.execute(
-        _KEEP,
-        {
-            "organisation": entry.organisation, "received_at": entry.received_at, "sender": entry.sender,
-            "address": entry.address, "application": entry.application, "facility": entry.facility,
-            "control_id": entry.control_id, "message_type": entry.message_type, "digest": entry.digest,
-            "body": entry.body, "state": state, "answers": list(answers), **_columns(problem),
-        },
-        prepare=True,
-    ).fetchone()  # fmt: skip
-    pk, known, found_state, found_answers = row or (0, False, state, answers)
+    row = again(connection, _KEEP_ONE, _values(entry, state, list(answers), problem)).fetchone()
+    pk, known, found_state, found_answers = row[:4] if row else (0, False, state, answers)
     return Kept(pk, known, found_state, tuple(found_answers))
+
+
+def keep_all(connection: Connection, entries: Sequence[tuple[Entry, str, Sequence[bytes]]]) -> list[Kept]:
+    """The same for several messages, each with state and answers; no two of one sender have the same control id."""
+    rows = [_values(entry, state, _array(answers), None) for entry, state, answers in entries]
+    found = again(connection, _KEEP_ALL, [list(column) for column in zip(*rows, strict=True)]).fetchall()
+    kept = {row[4:]: Kept(row[0], row[1], row[2], tuple(row[3])) for row in found}
+    return [kept[(*names_of(entry), entry.digest)] for entry, _, _ in entries]
+
+
+def names_of(entry: Entry) -> tuple[str, str, str, int]:
+    """What a message is known by, beside its bytes."""
+    return entry.control_id, entry.application, entry.facility, entry.organisation
 
 
 def settle(
@@ -160,6 +185,18 @@ def forget(pool: Pool, *, before: datetime, limit: int = 1000) -> int:
     """Delete messages that came before; how many, at most `limit`."""
     with lent(pool) as connection:
         return connection.execute(_FORGET, (before, limit)).rowcount
+
+
+def _values(entry: Entry, state: str, answers: list[bytes] | str, problem: Problem | None) -> tuple[Any, ...]:
+    """In the order of _KEPT."""
+    return (
+        entry.received_at, entry.sender, entry.address, entry.message_type, entry.digest, entry.body, state, answers,
+        *_columns(problem).values(), *names_of(entry),
+    )  # fmt: skip
+
+
+def _array(answers: Sequence[bytes]) -> str:
+    return "{" + ",".join(f'"\\\\x{one.hex()}"' for one in answers) + "}"
 
 
 def _columns(problem: Problem | None) -> dict[str, str | None]:

@@ -74,6 +74,21 @@ def by_key(
     return next((one for one in found if requested_procedure_id in (one.requested_procedure_id, one.formerly)), None)
 
 
+def is_known(
+    connection: Connection, organisation: int, order_key: str, ids: Sequence[str], *, since: datetime
+) -> bool:
+    """Whether a procedure, by its ids, is known as it was said then or later."""
+    params = Params()
+    mine = within(Scope((organisation,), organisation), params, "r")
+    those = params.add([one for one in ids if one])
+    statement = f"""
+        select coalesce(min(r.stated_at) >= {params.add(since)}, false) from requested_procedure r
+        where {mine} and r.order_key = {params.add(order_key)}
+        and (r.requested_procedure_id = any({those}) or r.formerly = any({those}))"""
+    row = connection.execute(statement, params.values, prepare=True).fetchone()
+    return row is not None and bool(row[0])
+
+
 def performed(
     connection: Connection,
     organisation: int,

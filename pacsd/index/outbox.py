@@ -26,6 +26,10 @@ class Event:
 
 _FIELDS = "e.pk, e.organisation, e.topic, e.subject, e.body, e.created_at"
 _APPEND = "insert into event (organisation, topic, subject, body) values (%s, %s, %s, %s)"
+_APPEND_ALL = """
+insert into event (organisation, topic, subject, body)
+select * from unnest(%s::integer[], %s::text[], %s::text[], %s::jsonb[])
+"""
 _REGISTER = "insert into consumer (name) values (%s) on conflict do nothing"
 _REGISTER_NOW = """
 insert into consumer (name, window_from, window_to)
@@ -71,6 +75,14 @@ delete from event where pk in (
 def append(connection: Connection, *, organisation: int, topic: str, subject: str, body: dict[str, Any]) -> None:
     """Write an event in the caller's transaction, while it holds the subject's row locked."""
     connection.execute(_APPEND, (organisation, topic, subject, Jsonb(body)), prepare=True)
+
+
+def append_all(connection: Connection, events: Sequence[tuple[int, str, str, dict[str, Any]]]) -> None:
+    """Write events, (organisation, topic, subject, body) each, as `append` does."""
+    if events:
+        organisations, topics, subjects, bodies = zip(*events, strict=True)
+        values = (list(organisations), list(topics), list(subjects), [Jsonb(body) for body in bodies])
+        connection.execute(_APPEND_ALL, values, prepare=True)
 
 
 class Cursor:

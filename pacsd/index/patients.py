@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from pacsd.index import patient_records as records
 from pacsd.index import scheduled_steps
-from pacsd.index.connect import Connection
+from pacsd.index.connect import Connection, again
 from pacsd.index.effective import recompute
 from pacsd.index.patient_records import Details
 from pacsd.index.rows import PATIENT_ID, dumps
@@ -121,7 +121,7 @@ def _locked_once(
     connection: Connection, assigning_authority: str, patient_id: str, *, make: bool
 ) -> Patient | None:
     """None also where the patient was merged or parted while its row was waited for: it is locked as it was before."""
-    row = connection.execute(_LOCK, (patient_id, assigning_authority, make), prepare=True).fetchone()
+    row = again(connection, _LOCK, (patient_id, assigning_authority, make)).fetchone()
     if row is None:
         return None
     pk, overlay, stated_at, merged_into, details, made = row
@@ -223,7 +223,7 @@ def state(
         connection.execute(records.WRITE, record)
     else:                                        # one statement: feeds state thousands of patients a minute
         event = (told.organisation, told.topic, told.subject, Jsonb(dict(told.body)))
-        connection.execute(_STATE_AND_TELL, (*values, *record, *event), prepare=True)
+        again(connection, _STATE_AND_TELL, (*values, *record, *event))
     if patient.made:
         return 0
     found = recompute(connection, _studies(connection, patient.pk))

@@ -199,15 +199,27 @@ def of_study(pool: Pool, scope: Scope, study_instance_uid: str) -> list[tuple[Re
         return [(row, versions(connection, row.pk)) for row in rows]
 
 
-def reports_of(scope: Scope, study_instance_uid: str) -> tuple[str, dict[str, Any]]:
-    """The statement that finds the reports about a study, and its values."""
+def of_another(pool: Pool, scope: Scope, study_instance_uid: str) -> list[tuple[ReportRow, list[VersionRow]]]:
+    """The reports that name a study of another patient than theirs, and of which objects were made somewhere."""
+    statement, values = reports_of(scope, study_instance_uid, theirs=False)
+    with lent(pool) as connection:
+        rows = [_report(row) for row in connection.execute(statement, values).fetchall()]
+        found = [(row, versions(connection, row.pk)) for row in rows]
+    return [(row, those) for row, those in found if any(one.objects for one in those)]
+
+
+def reports_of(scope: Scope, study_instance_uid: str, *, theirs: bool = True) -> tuple[str, dict[str, Any]]:
+    """The statement that finds the reports about a study, and its values.
+
+    Not `theirs`: those that name it although it is of another patient.
+    """
     params = Params()
     statement = f"""
         select {_FIELDS} from study s join patient p on p.pk = s.patient
         join diagnostic_report r on r.organisation = s.organisation and (r.studies @> array[s.study_instance_uid]
             or r.accessions @> array[s.accession_number]
             or (r.accessions = '{{}}' and r.fillers @> array[s.accession_number]))
-        where {visible(scope, params)} and {within(scope, params, "r")} and {_OF_ONE}
+        where {visible(scope, params)} and {within(scope, params, "r")} and {"" if theirs else "not"} ({_OF_ONE})
             and s.study_instance_uid = {params.add(study_instance_uid)} order by r.pk"""
     return statement, params.values
 
@@ -272,6 +284,17 @@ def has_object(pool: Pool, organisation: int, uid: str, sop_instance_uid: str) -
             """update diagnostic_report_version set objects = objects || %s where organisation = %s and uid = %s
             and not objects @> array[%s]""",
             ([sop_instance_uid], organisation, uid, sop_instance_uid),
+        )
+
+
+def has_objects_no_more(pool: Pool, report: int, sop_instance_uids: Sequence[str]) -> None:
+    """Forget objects that were withdrawn."""
+    with lent(pool) as connection:
+        connection.execute(
+            """update diagnostic_report_version set
+                objects = array(select one from unnest(objects) o(one) where one <> all(%(gone)s::text[]))
+            where report = %(report)s and objects && %(gone)s::text[]""",
+            {"report": report, "gone": list(sop_instance_uids)},
         )
 
 

@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 
 from pacsd.index.connect import Connection
 
-Saying = Callable[[Sequence[tuple[Mapping[str, object], datetime]]], None]
+Said = tuple[Mapping[str, object], datetime]
+"""A fact, and when it was said."""
+
+Saying = Callable[[Sequence[Said]], None]
 """Makes facts durable outside of the database: pacsd.archive.journal.Journal.append_all."""
 
 
@@ -17,7 +20,7 @@ class Work:
     connection: Connection
     organisation: int
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    facts: list[tuple[Mapping[str, object], datetime]] = field(default_factory=list)
+    facts: list[Said] = field(default_factory=list)
     trial: bool = False
 
     def say(self, fact: Mapping[str, object]) -> datetime:

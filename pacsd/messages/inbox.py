@@ -5,6 +5,7 @@ the same again: it is found in the log, gets the first answer, and nothing is do
 effect, and is tried again when it comes again.
 """
 
+import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,12 +14,31 @@ from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import messages as rows
 from pacsd.index.connect import Connection, Pool, may_run_again
+from pacsd.index.group import Group, Ticket
 from pacsd.index.messages import Entry, Logged, Problem
-from pacsd.index.work import Saying, Work
+from pacsd.index.work import Said, Saying, Work
+
+log = logging.getLogger("pacsd.messages")
 
 _RACES = 3                               # how often a message may find somebody else at work on the same, and go on
 
+_MOST_TOGETHER = 16                      # messages of one transaction
+
 Act = Callable[[Work], Sequence[str]]
+Subject = tuple[str, str]
+"""A patient (id and authority): the only one that a message locks, in whose order everybody locks them."""
+
+
+class _Waiting(Ticket):
+    """A message on its way into a transaction with others."""
+
+    __slots__ = ("act", "answers", "entry", "error", "given", "subject")
+
+    def __init__(self, entry: Entry, answers: Sequence[bytes], act: Act | None, subject: Subject) -> None:
+        super().__init__()
+        self.entry, self.answers, self.act, self.subject = entry, answers, act, subject
+        self.given: Sequence[bytes] = ()
+        self.error: Exception | None = None
 
 
 class _Undo(Exception):
@@ -34,14 +54,51 @@ class Inbox:
         self._pool = pool
         self._say = say
         self._clock = clock
+        self._group: Group[_Waiting] = Group(self._take_together, limit=_MOST_TOGETHER)
 
-    def take(self, entry: Entry, answers: Sequence[bytes], act: Act | None) -> Sequence[bytes]:
+    def take(
+        self, entry: Entry, answers: Sequence[bytes], act: Act | None, *, subject: Subject | None = None
+    ) -> Sequence[bytes]:
         """Keep a message and do what it says; None does nothing. Durable on return.
 
         The answers to give, those of the first time where it had taken effect before. What `act` raises undoes all.
         Its facts are journalled last: of a message that fails none is said, and one whose commit fails then comes
         again from the journal, if not from its sender. Where another transaction is in the way, it is done once more.
+        Messages that each lock one patient, which `subject` names, share a transaction with others that come at the
+        same moment; where that one fails, each gets its own.
         """
+        if subject is None:
+            return self._take_alone(entry, answers, act)
+        waiting = _Waiting(entry, answers, act, subject)
+        self._group.run(waiting)
+        if waiting.error is not None:
+            raise waiting.error
+        return waiting.given
+
+    def _take_together(self, batch: Sequence[_Waiting]) -> None:
+        """Several messages in the order in which everybody locks patients; never raises."""
+        if len({rows.names_of(one.entry) for one in batch}) == len(batch) > 1:
+            try:
+                with rows.keeping(self._pool) as connection:
+                    self._apply_all(connection, sorted(batch, key=lambda one: one.subject))
+                return
+            except Exception as error:           # whose fault it was shows when each is alone
+                log.info("messages are taken one by one", extra={"cause": type(error).__name__})
+        for one in batch:
+            try:
+                one.given = self._take_alone(one.entry, one.answers, one.act)
+            except Exception as error:
+                one.error = error
+
+    def _apply_all(self, connection: Connection, batch: Sequence[_Waiting]) -> None:
+        facts: list[Said] = []
+        entries = [(one.entry, _state(one.act), one.answers) for one in batch]
+        for one, kept in zip(batch, rows.keep_all(connection, entries), strict=True):
+            one.given = self._applied(connection, kept, one.entry, one.answers, one.act, facts)
+        if facts:
+            self._say(facts)
+
+    def _take_alone(self, entry: Entry, answers: Sequence[bytes], act: Act | None) -> Sequence[bytes]:
         for _ in range(_RACES):
             try:
                 return self._taken(entry, answers, act)
@@ -51,18 +108,25 @@ class Inbox:
         return self._taken(entry, answers, act)
 
     def _taken(self, entry: Entry, answers: Sequence[bytes], act: Act | None) -> Sequence[bytes]:
-        state = rows.IGNORED if act is None else rows.APPLIED
         with rows.keeping(self._pool) as connection:
-            kept = rows.keep(connection, entry, state=state, answers=answers)
-            if kept.known and kept.state in rows.EFFECTIVE:
-                return kept.answers
-            work = Work(connection, entry.organisation, self._clock)
-            if act is not None:
-                act(work)
-            if kept.known:
-                rows.settle(connection, kept.pk, state=state, answers=answers)
-            if work.facts:
-                self._say(work.facts)
+            facts: list[Said] = []
+            kept = rows.keep(connection, entry, state=_state(act), answers=answers)
+            given = self._applied(connection, kept, entry, answers, act, facts)
+            if facts:
+                self._say(facts)
+        return given
+
+    def _applied(
+        self, connection: Connection, kept: rows.Kept, entry: Entry, answers: Sequence[bytes], act: Act | None,
+        facts: list[Said],
+    ) -> Sequence[bytes]:  # fmt: skip
+        """What a message that is in the log does; what is to be journalled before all ends is added to `facts`."""
+        if kept.known and kept.state in rows.EFFECTIVE:
+            return kept.answers
+        if act is not None:
+            act(Work(connection, entry.organisation, self._clock, facts))
+        if kept.known:
+            rows.settle(connection, kept.pk, state=_state(act), answers=answers)
         return answers
 
     def asked(self, entry: Entry) -> None:
@@ -115,6 +179,10 @@ class Inbox:
                 raise _Undo
         except _Undo:
             return
+
+
+def _state(act: Act | None) -> str:
+    return rows.IGNORED if act is None else rows.APPLIED
 
 
 __all__ = ["Act", "Entry", "Inbox", "Logged", "Problem", "Work"]

@@ -1,7 +1,8 @@
 """Reports as DICOM objects in their studies, made behind the events that tell of them.
 
 An object comes with the first of the report's studies that is here, whichever of them comes first, and once: its UID
-follows from the version. What is amended stays, and is named by what amends it; what is withdrawn is rejected.
+follows from the version. What is amended stays, and is named by what amends it; what is withdrawn is rejected, and so
+is what stands in a study of another patient after a merge was taken back.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,12 +21,12 @@ from pacsd.index.placement import STUDY_RECEIVED
 from pacsd.reports import basic_text, encapsulated_pdf
 from pacsd.reports.contents import Contents
 from pacsd.reports.counting import AMENDED, CANCELLED, FINAL, PRELIMINARY, Counting
-from pacsd.reports.document import Attributes, Subject, instance_uid, series_uid
+from pacsd.reports.document import Attributes, Subject, instance_uid, uid_of
 from pacsd.reports.report import Status
 from pacsd.reports.reports import Report, Reports
 
-PATIENT_MERGED = "patient.merged"                        # pacsd.identity.patients
-TOPICS = (PRELIMINARY, FINAL, AMENDED, CANCELLED, STUDY_RECEIVED, PATIENT_MERGED)
+PATIENT_MERGED, PATIENT_UNMERGED = "patient.merged", "patient.unmerged"              # pacsd.identity.patients
+TOPICS = (PRELIMINARY, FINAL, AMENDED, CANCELLED, STUDY_RECEIVED, PATIENT_MERGED, PATIENT_UNMERGED)
 REJECTED = "113037"                                      # DCM: Rejected for Patient Safety Reasons
 _EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 _KEPT_ALREADY = (Fault.CONFLICT, Fault.REFUSED)          # made before, with other corrections; or rejected since
@@ -66,14 +67,38 @@ class Objects:
         if event.topic == STUDY_RECEIVED:
             self._came(event.organisation, event.subject)
         elif event.topic == PATIENT_MERGED:
-            for organisation in self._organisations:
-                for uid in rows.of_patient(
-                    self._pool, organisation, event.body["assigning_authority"], event.body["patient_id"]
-                ):
-                    self._came(organisation, uid)
+            for organisation, uid in self._studies(event.body["assigning_authority"], event.body["patient_id"]):
+                self._came(organisation, uid)
+        elif event.topic == PATIENT_UNMERGED:
+            self._parted(event.body["assigning_authority"], event.body["patient_id"], event.body["prior"])
         else:
             report = self._reports.of_version(event.organisation, event.body["version_uid"])
             self._made(report.upto(event.body["version"]))
+
+    def _studies(self, authority: str, *patient_ids: str) -> list[tuple[int, str]]:
+        """The studies of patients, each with its organisation."""
+        return [
+            (organisation, uid) for organisation in self._organisations for one in patient_ids
+            for uid in rows.of_patient(self._pool, organisation, authority, one)
+        ]  # fmt: skip
+
+    def _parted(self, authority: str, *patient_ids: str) -> None:
+        """Patients who were taken for one: what was made in the other's studies is made in their own instead."""
+        found = self._studies(authority, *patient_ids)
+        for organisation, uid in found:
+            scope = self._directory.member(self._organisations[organisation][0]).scope
+            for report in self._reports.of_another(scope, uid):
+                if report.row.organisation == organisation:
+                    self._taken_back(report, uid)
+        for organisation, uid in found:
+            self._came(organisation, uid)
+
+    def _taken_back(self, report: Report, study_instance_uid: str) -> None:
+        """Hide what was made of a report in a study, if anything was."""
+        here = _made_in(report, study_instance_uid) & {uid for one in report.versions for uid in one.objects}
+        if here:
+            self._hide(report, study_instance_uid)
+            rows.has_objects_no_more(self._pool, report.row.pk, sorted(here))
 
     def _came(self, organisation: int, study_instance_uid: str) -> None:
         """A study is here now, or is now of the patient that reports name."""
@@ -142,12 +167,15 @@ class Objects:
 
     def _withdrawn(self, report: Report) -> None:
         """Hide what was made of it, in whichever study."""
-        code, _ = self._organisations[report.row.organisation]
         made = any(version.objects for version in report.versions)
         for study in self._reports.studies_of(report) if made else ():
-            for kind in (basic_text.KIND, encapsulated_pdf.KIND):
-                series = series_uid(Subject(study, Counting((), Status.CANCELLED), report.row.names[0], ""), kind)
-                self._reject(code, study.study_instance_uid, series)
+            self._hide(report, study.study_instance_uid)
+
+    def _hide(self, report: Report, study_instance_uid: str) -> None:
+        code, _ = self._organisations[report.row.organisation]
+        for kind in (basic_text.KIND, encapsulated_pdf.KIND):
+            series = uid_of(kind, study_instance_uid, report.row.names[0])
+            self._reject(code, study_instance_uid, series)
 
     def _reject(self, code: str, study: str, series: str) -> None:
         try:
@@ -155,6 +183,15 @@ class Objects:
         except PacsdError as error:
             if error.fault is not Fault.NOT_FOUND:           # nothing was made of this kind, or it is hidden already
                 raise
+
+
+def _made_in(report: Report, study_instance_uid: str) -> set[str]:
+    """The objects that its versions would be in a study."""
+    documents = sum(len(one.content.documents) for one in report.versions)
+    return {
+        uid_of(kind, study_instance_uid, version.uid, str(number)) for version in report.versions
+        for kind in (basic_text.KIND, encapsulated_pdf.KIND) for number in range(documents + 1)
+    }  # fmt: skip
 
 
 def _uid(attributes: Attributes) -> str:

@@ -82,6 +82,10 @@ class Reports:
         """The reports about a study that the scope sees."""
         return [_report(*found) for found in rows.of_study(self._pool, scope, study_instance_uid)]
 
+    def of_another(self, scope: Scope, study_instance_uid: str) -> list[Report]:
+        """Those that name a study which is of another patient, and of which objects were made somewhere."""
+        return [_report(*found) for found in rows.of_another(self._pool, scope, study_instance_uid)]
+
     def of_version(self, organisation: int, uid: str) -> Report:
         """The report that has this version. Raises PacsdError NOT_FOUND."""
         found = rows.of_version(self._pool, organisation, uid)

@@ -1,6 +1,7 @@
 """The ASGI application: one declared table of routes, and what stands around every handler."""
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pacsd.faults import PacsdError
+from pacsd.faults import Fault, PacsdError
 from pacsd.web import (
     bulkdata,
     capabilities,
@@ -243,6 +244,8 @@ class _Resource:
             return error.response()
         except ClientDisconnect:
             return None
+        except CancelledError:               # the server stops, and the grace that it gives is over: nothing else does
+            return of_fault(PacsdError(Fault.UNAVAILABLE, "the server stops; ask again"))
         except Exception as error:
             return _defect(error)
 

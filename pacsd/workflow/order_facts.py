@@ -64,10 +64,14 @@ def _apply(connection: Connection, keys: Mapping[str, int], fact: Fact) -> None:
     organisation = keys.get(body["organisation"])
     if organisation is None:
         raise PacsdError(Fault.INTERNAL, f"organisation {body['organisation']} is not configured")
+    said = dict(body["procedure"])
+    if rows.is_known(
+        connection, organisation, said["order_key"], [said["requested_procedure_id"], said["formerly"]], since=fact.at
+    ):
+        return                               # as nearly all are at a start: nobody is locked for it
     with connection.transaction():
         connection.execute("set local synchronous_commit = on")
         patient = placement.holder(connection, (body["patient_id"], body["authority"], ""))
-        said = dict(body["procedure"])
         rows.hold_numbers(connection, organisation, (said["placer_number"], said["filler_number"]))
         key, ids = said["order_key"], (said["requested_procedure_id"], said["formerly"])
         found = [rows.by_key(connection, organisation, key, one) for one in ids if one]

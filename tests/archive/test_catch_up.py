@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from config.settings import OrganisationSettings, Settings, StorageSettings
 from pacsd.archive.catch_up import CatchUp, last_words
 from pacsd.archive.journal import FactKind
 from pacsd.archive.overlay import Overlays
 from pacsd.archive.reject import Rejections
+from pacsd.archive.services import open_archive
 from pacsd.archive.truth import Truth
+from pacsd.archive.upkeep import settle
+from pacsd.faults import Fault, PacsdError
+from pacsd.index import caught_up
 from tests.archive.house import House, opened
 from tests.synthetic import small_object, study
 
@@ -97,3 +102,30 @@ def test_what_is_said_meanwhile_is_not_undone(house: House, monkeypatch: pytest.
     monkeypatch.setattr(Rejections, "apply", late)
     catch_up(house)
     assert house.contents(UID)[0].rejected == set()
+
+
+def test_a_start_looks_at_what_was_said_since_the_last_one_and_somewhat_before(
+    house: House, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organisations = tuple(OrganisationSettings(code) for code in house.keys)
+    settings = Settings(organisations=organisations, data_dir=tmp_path, storage=StorageSettings(reserve_bytes=0))
+    looked: list[datetime] = []
+    monkeypatch.setattr(CatchUp, "run", lambda _self, since: looked.append(since))
+    archive = open_archive(settings, database)
+    try:
+        began = datetime.now(UTC)
+        settle(settings, archive)
+        first = caught_up.reached(house.pool)
+        assert first is not None and began <= first <= datetime.now(UTC)
+        settle(settings, archive)
+        assert looked[0] < began - timedelta(days=6) and looked[1] == first - timedelta(hours=3)
+
+        def broken(_self: CatchUp, since: datetime) -> None:
+            raise PacsdError(Fault.UNAVAILABLE, "a fact cannot be read")
+
+        reached = caught_up.reached(house.pool)
+        monkeypatch.setattr(CatchUp, "run", broken)
+        settle(settings, archive)                                        # what was not applied is looked at again
+        assert caught_up.reached(house.pool) == reached
+    finally:
+        archive.close()

@@ -243,7 +243,7 @@ def test_a_bomb_is_found_before_it_is_unpacked(syntax: str) -> None:
         with pytest.raises(PacsdError) as error:
             decode_frame(bomb, syntax, description)
         assert error.value.fault in (Fault.MALFORMED, Fault.TOO_MUCH)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5                        # to decode it would take longer
 
 
 def test_a_mosaic_of_tiny_tiles_is_refused() -> None:

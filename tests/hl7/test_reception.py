@@ -26,8 +26,9 @@ class Log:
         self.away = False
 
     def take(
-        self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None
-    ) -> Sequence[bytes]:
+        self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
+        subject: tuple[str, str] | None = None,
+    ) -> Sequence[bytes]:  # fmt: skip
         if self.away:
             raise Hl7Error(Condition.APPLICATION, None, "the index does not answer", rejected=True)
         if act is not None:

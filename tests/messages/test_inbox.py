@@ -212,3 +212,68 @@ def test_a_message_that_finds_another_at_work_is_done_again(index: Pool, in_the_
             inbox.take(ENTRY, [b"AA"], act)
         assert raised.value.fault is Fault.UNAVAILABLE
         assert (effect.calls, effect.stays(), list(inbox.list(EAST))) == (calls, 0, [])
+
+
+def test_messages_that_come_at_once_share_a_transaction_and_each_has_its_effect(index: Pool) -> None:
+    inbox, effect, gate = Inbox(index, unsaid), Effect(index), threading.Event()
+    names = [f"P{n}" for n in range(9)]
+    given: dict[str, Sequence[bytes]] = {}
+
+    def act(work: Work) -> Sequence[str]:
+        gate.wait(10)                                                # until all the others wait for the next turn
+        return effect(work)
+
+    def send(name: str) -> None:
+        answers = [b"AA", name.encode()] if name != "P1" else [b"C\\A\"{}", b"AA", b""]
+        given[name] = inbox.take(replace(ENTRY, control_id=name), answers, act, subject=(name, "A"))
+
+    threads = [threading.Thread(target=send, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    while len(inbox._group._queue) < len(names) - 1:
+        threading.Event().wait(0.001)
+    gate.set()
+    for thread in threads:
+        thread.join(10)
+    assert given["P8"] == [b"AA", b"P8"] and given["P1"] == [b"C\\A\"{}", b"AA", b""]
+    assert effect.stays() == len(names)
+    with index.connection() as connection:
+        found = connection.execute("select control_id, answers, xmin::text from hl7_message").fetchall()
+    assert {row[0]: list(row[1]) for row in found} == {name: list(answers) for name, answers in given.items()}
+    assert len({row[2] for row in found}) == 2
+
+
+@pytest.mark.parametrize("same", [False, True], ids=["one fails", "control ids used twice"])
+def test_messages_that_cannot_share_a_transaction_are_taken_one_by_one(index: Pool, same: bool) -> None:
+    inbox, effect, gate = Inbox(index, unsaid), Effect(index), threading.Event()
+    results: dict[int, object] = {}
+
+    def act(work: Work) -> Sequence[str]:
+        gate.wait(10)
+        return effect(work)
+
+    def fail(_work: Work) -> Sequence[str]:
+        raise PacsdError(Fault.NOT_FOUND, "the patient was merged into another")
+
+    def send(n: int) -> None:
+        entry = replace(ENTRY, control_id="7" if same else str(n), digest=bytes([n // 2 if same else n] * 16))
+        try:
+            results[n] = inbox.take(entry, [b"%d" % n], fail if n == 3 and not same else act, subject=(f"P{n}", "A"))
+        except PacsdError as error:
+            results[n] = error.fault
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    while len(inbox._group._queue) < len(threads) - 1:
+        threading.Event().wait(0.001)
+    gate.set()
+    for thread in threads:
+        thread.join(10)
+    log = inbox.list(EAST)
+    if same:                                                         # three bodies, each twice, all with one id
+        assert len(log) == 3 and sum(one.repeats for one in log) == 3 and sum(one.reused for one in log) == 2
+        assert effect.stays() == 3 and len({bytes(answer[0]) for answer in results.values()}) == 3
+    else:
+        assert results.pop(3) is Fault.NOT_FOUND
+        assert results == {n: [b"%d" % n] for n in (0, 1, 2, 4, 5)} and len(log) == effect.stays() == 5

@@ -14,6 +14,8 @@ from pacsd.access.directory import Directory
 from pacsd.archive.reject import Rejections
 from pacsd.archive.truth import Truth
 from pacsd.faults import Fault, PacsdError
+from pacsd.identity.patients import PatientKey, Patients
+from pacsd.identity.work import working
 from pacsd.index.outbox import Event
 from pacsd.index.overlays import set_patient_overlay
 from pacsd.reports.contents import Contents
@@ -202,6 +204,25 @@ def test_a_study_of_another_patient_waits_for_the_merge(ward: Making) -> None:
     assert ward.ask(adt("A40", "2", "42", more="MRG|TEMP"))[0] == "AA"
     ward.look()
     assert len(ward.made()) == 1
+
+
+def test_what_was_made_during_a_merge_leaves_the_other_patients_study_when_it_is_taken_back(ward: Making) -> None:
+    other = study(913, patient_id="TEMP", accession_number="A1")
+    ward.house.receive(small_object(other))
+    assert ward.ask(oru("1", text("x"), ED))[0] == "AA"
+    assert ward.ask(adt("A40", "2", "42", more="MRG|TEMP"))[0] == "AA"
+    ward.look()
+    assert len(ward.made(other.study_instance_uid)) == 2
+    with working(ward.house.pool, ward.house.journal.append_all, ward.house.keys["east"]) as work:
+        Patients().unmerge(work, PatientKey("east", "TEMP"))
+    ward.look()
+    assert ward.made(other.study_instance_uid) == []
+    ward.house.receive(small_object(ONE))                    # of the patient whom the report names
+    ward.look()
+    assert [one.PatientID for one in ward.made()] == ["42", "42"]
+    ward.seen = 0
+    ward.look()                                              # all of it said twice
+    assert len(ward.made()) == 2 and ward.made(other.study_instance_uid) == []
 
 
 def test_a_full_disk_is_told_so_that_it_is_tried_again(ward: Making, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,4 +143,4 @@ def test_the_largest_pictures_at_once_are_made_one_after_the_other(http, running
     assert {answer.status_code for answer in answers} == {200}
     start = time.monotonic()
     assert http.get(url + "/rendered?viewport=1000000,1000000").status_code == 400
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10                         # nobody begins to draw it

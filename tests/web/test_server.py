@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import json
 import logging
 import socket
 import threading
@@ -259,6 +260,18 @@ def test_a_request_in_progress_is_finished_before_the_end(running):
     go_on.set()
     client.join(10)
     assert answers == [(200, b"the end")]
+
+
+def test_an_upload_that_does_not_end_within_the_grace_is_told_to_come_again() -> None:
+    with serving(ServerLimits(grace_s=1.0)) as one, one.connect() as connection:
+        connection.sendall(STORE + b"Host: x\r\nContent-Length: 500\r\nExpect: 100-continue\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")         # somebody reads it now
+        connection.sendall(b"half of it")
+        one.stop.set()
+        head, _, body = read_all(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503 ") and b"\r\nretry-after: 5" in head.lower()
+    assert json.loads(body)["fault"] == "unavailable"
+    assert one.web.archive.kept == []
 
 
 @pytest.mark.parametrize("body", [b"Content-Length: 3\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])

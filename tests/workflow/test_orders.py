@@ -338,6 +338,28 @@ def replay(house: House) -> None:
     CatchUp(house.journal, all_appliers(house)).run(datetime.now(UTC) - timedelta(days=1))
 
 
+def test_an_order_that_is_in_effect_is_known_without_anybody_being_locked(house: House) -> None:
+    place(house, ordered("1"))
+    (fact,) = house.journal.replay()
+    apply, done = all_appliers(house)[FactKind.ORDER], threading.Event()
+
+    def again() -> None:
+        apply(fact)
+        done.set()
+
+    with house.pool.connection() as connection, connection.transaction():
+        connection.execute("select from patient for update")
+        connection.execute("select from requested_procedure for update")
+        thread = threading.Thread(target=again)
+        thread.start()
+        assert done.wait(10)
+    thread.join(10)
+    before = worklist(house)
+    emptied(house, "scheduled_step", "requested_procedure")
+    apply(fact)                                                  # one that is not takes effect
+    assert worklist(house) == before
+
+
 def test_orders_come_back_from_the_journal_and_replaying_it_changes_nothing(house: House) -> None:
     state(house, "P1", RENAMED)
     place(house, ordered("1", steps=2))
