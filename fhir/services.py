@@ -15,7 +15,6 @@ from fhir.outcome import Issue
 from fhir.restoration import Restoration
 from fhir.search.extract import extract
 from fhir.store.rows import Rows, texts
-from fhir.store.search import Searches
 from fhir.store.unit import Units
 from fhir.validation.check import check
 from pacsd.access.directory import Directory
@@ -78,7 +77,7 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     server = Server(
         archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS, formats=FORMATS),
         extract=extract, check=checking(settings.fhir.validation), limits=limits(settings.fhir),
-        searches=Searches(timeout_s=settings.fhir.search_timeout_s), full_text=settings.fhir.full_text,
+        full_text=settings.fhir.full_text,
     )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)
     return Fhir(server, restoration, keys, directory)
