@@ -15,6 +15,7 @@ from fhir.search.ports import Terminology
 from fhir.search.values import Found
 from fhir.store.search import Searches
 from fhir.store.unit import Units
+from fhir.validation.check import Validator
 from pacsd.index.connect import Pool
 
 Extract = Callable[[dict[str, Any]], Sequence[Found]]
@@ -63,6 +64,7 @@ class Server:
     """Everything an interaction may use.
 
     `check` says what is wrong with a resource that is to be kept: an issue of severity error or fatal refuses it.
+    `validator` says all there is to say, where a client asks.
     """
 
     pool: Pool
@@ -71,6 +73,7 @@ class Server:
     claims: Claims
     extract: Extract = nothing_found
     check: Check = nothing_wrong
+    validator: Validator = field(default_factory=Validator)
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
     searches: Searches = field(default_factory=Searches)

@@ -1,11 +1,12 @@
 """Rules of the definitions, as FHIRPath expressions that must be true of an element
 (http://hl7.org/fhir/R4/conformance-rules.html#constraints)."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 from fhir.definitions.structures import Constraint
 from fhir.path import Context, Node, compile  # noqa: A004
+from fhir.path.equality import key
 from fhir.validation.contained import RULES as OF_CONTAINED
 from fhir.validation.report import Report
 from pacsd.faults import PacsdError
@@ -13,7 +14,9 @@ from pacsd.faults import PacsdError
 Rule = Callable[[Any, Any, Report], None]        # a value, and what stands under `_name` beside it
 Predicate = Callable[[Mapping[str, Any]], bool]
 
-ELSEWHERE = OF_CONTAINED | {"txt-1", "txt-2", "ref-1", "ele-1"}      # checked without an expression, in their own modules
+# Checked without an expression, in modules of their own
+ELSEWHERE = OF_CONTAINED | {"txt-1", "txt-2", "ref-1", "ele-1"}
+MISTAKEN = frozenset(("cid-0",))         # of an element `name` that a ChargeItemDefinition does not have
 BEST_PRACTICE = frozenset(("dom-6",))
 
 
@@ -27,7 +30,24 @@ def _narrated(told: Mapping[str, Any]) -> bool:
     return isinstance(text, dict) and "div" in text
 
 
-# The rules that each resource meets many times, without a detour by FHIRPath; a test compares both.
+def _component_codes(told: Mapping[str, Any]) -> bool:
+    """Over a set: the expression looks at each code of the observation again for each of a component."""
+    if not any(key[:5] == "value" or key[:6] == "_value" for key in told):
+        return True
+    own = {_key(one) for one in _codings(told.get("code"))}
+    components = told.get("component", ())
+    return not any(_key(one) in own for component in components for one in _codings(component.get("code")))
+
+
+def _codings(concept: Any) -> list[Any]:
+    return list(concept.get("coding", ())) if isinstance(concept, dict) else []
+
+
+def _key(coding: Any) -> Hashable:
+    return key(Node(coding, "Coding"))
+
+
+# Rules that each resource meets many times, or that take long, without a detour by FHIRPath; a test compares both.
 DIRECT: Mapping[str, Predicate] = {
     "extension.exists() != value.exists()": _extension,
     "code.empty() or system.exists()": lambda told: ("code" not in told and "_code" not in told) or (
@@ -35,12 +55,13 @@ DIRECT: Mapping[str, Predicate] = {
     "value.empty() or system.exists()": lambda told: ("value" not in told and "_value" not in told) or (
         "system" in told or "_system" in told),
     "text.`div`.exists()": _narrated,
+    "value.empty() or component.code.where(coding.intersect(%resource.code.coding).exists()).empty()": _component_codes,
 }
 
 
 def rules_of(constraints: Iterable[Constraint], kind: str) -> tuple[Rule, ...]:
     """The rules of an element of some type, each compiled once."""
-    return tuple(rule_of(one, kind) for one in constraints if one.key not in ELSEWHERE)
+    return tuple(rule_of(one, kind) for one in constraints if one.key not in ELSEWHERE | MISTAKEN)
 
 
 def rule_of(constraint: Constraint, kind: str) -> Rule:

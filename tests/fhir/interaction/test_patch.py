@@ -32,7 +32,10 @@ def test_a_patch_makes_a_version(house: House) -> None:
     second = house.request("PATCH", "Patient/p", parameters("Patient.gender", "other"))
     assert second.status_code == 200 and second.json()["gender"] == "other"
     assert house.get("Patient/p/_history").json()["entry"][0]["request"]["method"] == "PATCH"
-    assert patched(house, "Patient/p", replaced("/gender", "other")).headers["etag"] == 'W/"3"'
+    text = b'<diff xmlns:f="http://hl7.org/fhir"><replace sel="f:Patient/f:gender/@value">unknown</replace></diff>'
+    third = house.request("PATCH", "Patient/p", text, content_type="application/xml-patch+xml")
+    assert third.status_code == 200 and third.json()["gender"] == "unknown"
+    assert patched(house, "Patient/p", replaced("/gender", "unknown")).headers["etag"] == 'W/"4"'
 
 
 def test_what_a_patch_may_not_do_is_refused(house: House) -> None:
@@ -60,12 +63,12 @@ def test_a_patch_may_say_by_criteria_whom_it_means(house: House) -> None:
 
 
 def test_a_transaction_has_patches(house: House) -> None:
-    for id in "pq":
-        house.put(f"Patient/{id}", patient(id=id, gender="male"))
+    for name in "pq":
+        house.put(f"Patient/{name}", patient(id=name, gender="male"))
     text = json.dumps([replaced("/gender", "female")]).encode()
     binary = {"resourceType": "Binary", "contentType": JSON_PATCH, "data": base64.b64encode(text).decode()}
     answer = house.post("", bundle(
         entry("PATCH", "Patient/p", binary), entry("PATCH", "Patient/q", parameters("Patient.gender", "other")),
     ))  # fmt: skip
     assert statuses(answer) == ["200", "200"]
-    assert [house.get(f"Patient/{id}").json()["gender"] for id in "pq"] == ["female", "other"]
+    assert [house.get(f"Patient/{name}").json()["gender"] for name in "pq"] == ["female", "other"]
