@@ -18,7 +18,7 @@ from fhir.store.selection import Compiler, Selection
 from fhir.store.sorting import After, order_of, sorted_by
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
-from pacsd.index.connect import Connection, Pool, lent
+from pacsd.index.connect import Connection, Pool, lent, retried
 
 
 class Hit(NamedTuple):
@@ -45,10 +45,9 @@ class Page:
 
 
 class Searches:
-    """Runs searches for readers. One that takes more than `timeout_s` is refused."""
+    """Runs searches for readers. What takes longer than the pool's connections allow is refused."""
 
-    def __init__(self, *, timeout_s: float = 10.0) -> None:
-        self._timeout_s = timeout_s
+    def __init__(self) -> None:
         self._secret = b""
 
     def secret(self, pool: Pool) -> bytes:
@@ -83,16 +82,11 @@ class Searches:
         return [Hit(*row) for row in self._run(pool, text, params)]
 
     def _run(self, pool: Pool, text: str, params: Mapping[str, Any]) -> list[Any]:
-        """A statement and its time limit, in one round trip."""
-        limit = str(round(self._timeout_s * 1000))
         try:
-            with lent(pool) as connection, connection.pipeline(), connection.transaction():
-                connection.execute("select set_config('statement_timeout', %s, true)", (limit,))
-                return connection.execute(text, params, prepare=False).fetchall()
+            return retried(pool, lambda connection: connection.execute(text, params, prepare=False).fetchall())
         except PacsdError as error:
             if isinstance(error.__cause__, errors.QueryCanceled):
-                message = f"the search took more than {self._timeout_s:g} s; ask for less"
-                raise PacsdError(Fault.TOO_BROAD, message) from error
+                raise PacsdError(Fault.TOO_BROAD, "the search took too long; ask for less") from error
             raise
 
 
@@ -138,22 +132,26 @@ def include_statement(
     compiler = Compiler(scope)
     branches = [_included(compiler, include, compiler.add(list(pks))) for include, pks in steps]
     text = f"""select r.pk, r.type, r.id, r.version, r.body from (
-            select distinct u.pk from ({" union all ".join(branches)}) u
+            select distinct u.pk from ({" union all ".join(branches)}) u (pk)
             where u.pk <> all({compiler.add(list(without))}::bigint[]) order by 1 limit {compiler.add(limit)}
         ) m join fhir_resource r on r.pk = m.pk order by r.pk"""
     return text, compiler.params.values
 
 
 def _included(compiler: Compiler, include: Include, pks: str) -> str:
-    """Keys of the resources that one include leads to; the asker must see each of them."""
+    """Keys of the resources that one include leads to. Rows are there only of what is there, and the asker sees.
+
+    The references of each result are looked up by it alone: an offset keeps the planner from any other way.
+    """
     t, tests = compiler.rows("link", include.names)
-    tests = tests if include.names else tests[1:]
-    holder, led_to = compiler.resources(include.sources), compiler.resources(include.types)
-    given = led_to if include.reverse else holder
-    wanted = holder if include.reverse else led_to
-    keyed = led_to.resource.replace(".pk", ".key")
-    conditions = [*holder.conditions, *led_to.conditions, *tests, f"{t}.position = 0",
-                  f"{holder.resource} = {t}.resource", f"{keyed} = {t}.target",
-                  f"{given.resource} = any({pks}::bigint[])"]  # fmt: skip
-    return f"""select {wanted.resource} from fhir_reference {t}, {holder.source}, {led_to.source}
-        where {" and ".join(conditions)}"""
+    led_to = compiler.resources(include.types)
+    tests = [*(tests if include.names else tests[1:]), f"{t}.position = 0"]
+    if include.reverse:
+        tests += [*led_to.conditions, f"{led_to.of_resource('key')} = {t}.target",
+                  f"{led_to.resource} = any({pks}::bigint[])"]  # fmt: skip
+        return f"select {t}.resource from fhir_reference {t}, {led_to.source} where {' and '.join(tests)}"
+    tests.append(f"{t}.resource = p.pk")
+    targets = f"select {t}.target from fhir_reference {t} where {' and '.join(tests)} offset 0"
+    led = (*led_to.conditions, f"{led_to.of_resource('key')} = f.target")
+    return f"""select {led_to.resource} from unnest({pks}::bigint[]) p (pk), lateral ({targets}) f, {led_to.source}
+        where {" and ".join(led)}"""

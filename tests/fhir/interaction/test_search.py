@@ -234,9 +234,11 @@ def test_words_are_found_in_the_narrative_or_anywhere(searched: House) -> None:
     div = '<div xmlns="http://www.w3.org/1999/xhtml">胸部<b>CT检查</b></div>'
     narrative = {"text": {"status": "generated", "div": div}}
     put(searched, patient("a", **narrative), patient("b", name=[{"family": "张三丰", "text": "Zhang Sanfeng"}]))
-    for query, expected in (("_text=检查", ["a"]), ("_text=胸部 ct", ["a"]), ("_text=张三", []), ("_content=三丰", ["b"]),
-                            ("_content=丰", ["b"]), ("_content=丰三", []), ("_content=SANFENG", ["b"]),
-                            ("_content=检查,zhang", ["b", "a"]), ("_content=检查&_id=b", [])):
+    for query, expected in (
+        ("_text=检查", ["a"]), ("_text=胸部 ct", ["a"]), ("_text=张三", []), ("_content=三丰", ["b"]),
+        ("_content=丰", ["b"]), ("_content=丰三", []), ("_content=SANFENG", ["b"]),
+        ("_content=检查,zhang", ["b", "a"]), ("_content=检查&_id=b", []),
+    ):  # fmt: skip
         assert ids(searched.get(f"Patient?{query}")) == expected, query
         assert ids(searched.get(f"Observation?{query}")) == []
     put(searched, patient("a"))

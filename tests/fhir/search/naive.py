@@ -110,7 +110,9 @@ def _end(value: Any, greatest: bool) -> Any:
     if isinstance(value, Uri):
         return value.value.encode()
     low, high = value[:2]
-    return (Decimal("Infinity") if high is None else high) if greatest else (Decimal("-Infinity") if low is None else low)
+    if greatest:
+        return Decimal("Infinity") if high is None else high
+    return Decimal("-Infinity") if low is None else low
 
 
 def leads(one: Resource, names: Sequence[str], other: Resource) -> bool:

@@ -13,6 +13,7 @@ from fhir.search.values import Found, Instants, Quantity, Reference, Text, Token
 from fhir.store.search import Searches
 from fhir.store.sorting import After
 from pacsd.access.scope import Scope
+from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Pool, pool
 from tests.fhir.search.naive import Resource, World
 from tests.fhir.store.kept import organisations, put
@@ -195,6 +196,13 @@ def test_random_searches_find_what_a_naive_one_finds(opened: Pool, seed: int) ->
         assert page.total == len(expected) == searches.count(opened, scope, query)
         found += len(expected)
     assert found > 300
+
+
+def test_a_search_that_takes_too_long_is_refused(database: str) -> None:
+    with pool(database, max_size=1, statement_timeout_s=0.001) as hasty, pytest.raises(PacsdError) as refused:
+        while True:
+            Searches().page(hasty, SCOPES[1], read(READER, [], [("_tag:not", "x"), ("_sort", "-_lastUpdated")]).query)
+    assert refused.value.fault is Fault.TOO_BROAD
 
 
 SORTS = (("Patient", "birthdate"), ("Patient", "-birthdate"), ("Patient", "name"), ("Patient", "-name,birthdate"),
