@@ -274,8 +274,14 @@ def sort_up(site: Site) -> None:
     expect.same([site.id(one) for one in order], found, "ids")
 
 
-@SEARCH.must("sort.down", "search#sort", "_sort with a minus, descending; several keys")
+@SEARCH.must("sort.down", "search#sort", "_sort with a minus, descending")
 def sort_down(site: Site) -> None:
+    found = count(site, "Observation", ("_sort", "-date"), among=["low", "high"])
+    expect.same([site.id("high"), site.id("low")], found, "ids")
+
+
+@SEARCH.should("sort.several", "search#sort", "Several keys, one after the other")
+def sort_several(site: Site) -> None:
     found = count(site, "Observation", ("_sort", "status,-date"), among=["low", "high"])
     expect.same([site.id("high"), site.id("low")], found, "ids")
 

@@ -73,9 +73,11 @@ def write_all(
 ) -> list[Answer]:
     """Do all of it, or nothing; the answers in the order of intents. `then` sees what was written before it counts.
 
+    A transaction gives one: in its resources references may be searches (http.html#trules), elsewhere they stay.
+
     Raises FhirError, whose `expression` is that of nobody: see fhir.interaction.transaction.
     """
-    references = {link: conditions.of_reference(link) for one in intents if one.full_url or len(intents) > 1
+    references = {link: conditions.of_reference(link) for one in intents if then is not None
                   for link in (rewriting.conditional(one.resource) if one.resource else ())}  # fmt: skip
     held = locks.joined(*(one.locks() for one in intents), *(one.locks() for one in references.values()))
 

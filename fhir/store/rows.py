@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import orjson
 
+from fhir.format import json
 from fhir.search.keys import key, number, token_key
 from fhir.search.text import narrative_of, text_of
 from fhir.search.values import Found, Instants, Number, Quantity, Reference, Text, Token, Uri
@@ -39,8 +40,17 @@ class Written(Protocol):
 
 def texts(version: Written) -> Texts:
     """What a version says in words."""
-    resource = orjson.loads(version.body)
+    resource = _said(version.body)
     return Texts(narrative_of(resource), text_of(resource))
+
+
+def _said(body: bytes) -> dict[str, Any]:
+    """A resource for its words: quickly, and where a number is larger than a float holds all the same."""
+    try:
+        resource: dict[str, Any] = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return json.read(body)
+    return resource
 
 
 class Indexed(Protocol):
