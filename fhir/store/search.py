@@ -12,26 +12,10 @@ from typing import Any, NamedTuple
 from psycopg import errors
 
 from fhir.search.cursor import SortValue
-from fhir.search.query import (
-    AllOf,
-    AnyOf,
-    Chain,
-    Composite,
-    Condition,
-    Ids,
-    Include,
-    Match,
-    Not,
-    OfTypes,
-    Present,
-    Query,
-    ReverseChain,
-    SortKey,
-    Updated,
-    Words,
-)  # fmt: skip
-from fhir.store.rows import TABLES
+from fhir.search.query import Include, Query
+from fhir.store.leading import matching_of
 from fhir.store.selection import Compiler, Selection
+from fhir.store.sorting import After, order_of, sorted_by
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Connection, Pool, lent
@@ -58,14 +42,6 @@ class Page:
     hits: tuple[Hit, ...]
     more: bool
     total: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class After:
-    """The last result of the page before."""
-
-    sort: tuple[SortValue, ...]
-    pk: int
 
 
 class Searches:
@@ -96,7 +72,7 @@ class Searches:
     def count(self, pool: Pool, scope: Scope, query: Query) -> int:
         """How many results there are."""
         compiler = Compiler(scope)
-        text = _counting(_matching(compiler, query))
+        text = _counting(matching_of(compiler, query))
         return int(self._run(pool, text, compiler.params.values)[0][0])
 
     def included(
@@ -129,44 +105,17 @@ def matches(connection: Connection, scope: Scope, query: Query, *, limit: int) -
 def page_statement(scope: Scope, query: Query, after: After | None) -> tuple[str, dict[str, Any]]:
     """SQL and values of a page: one row more than it shows tells whether there is another."""
     compiler = Compiler(scope)
-    matching = _matching(compiler, query)
-    chosen = _sorted(compiler, matching, query, after) if query.sort else _newest(compiler, matching, query, after)
+    matching = matching_of(compiler, query)
+    chosen = sorted_by(compiler, matching, query, after) if query.sort else _newest(compiler, matching, query, after)
     keys = "".join(f", m.k{at}" for at in range(len(query.sort)))
-    order = _order(query.sort, "m")
+    order = order_of(query.sort, "m")
     text = f"""select r.pk, r.type, r.id, r.version, r.body{keys} from ({chosen}) m
         join fhir_resource r on r.pk = m.pk order by {order}"""
     if query.total != "none":
-        counted = _counting(_matching(compiler, query))
+        counted = _counting(matching_of(compiler, query))
         text = f"""select p.*, t.total from ({counted}) t (total) left join ({text}) p on true
-            order by {_order(query.sort, "p")}"""
+            order by {order_of(query.sort, "p")}"""
     return text, compiler.params.values
-
-
-def _matching(compiler: Compiler, query: Query) -> Selection:
-    """All conditions: one leads to the resources, and the others are asked of them. The planner may turn them about."""
-    leading = sorted((one for one in query.conditions if not isinstance(one, Not)), key=_rank)
-    if not leading or _rank(leading[0]) >= _ASKED:
-        return compiler.resources(query.types, query.conditions)
-    first = leading[0]
-    selected = compiler.select(first)
-    others = [compiler.where(one, selected.resource) for one in query.conditions if one is not first]
-    return Selection(selected.source, (*selected.conditions, *others), selected.resource)
-
-
-_ASKED = 90
-_RANKS: Mapping[type, int] = {           # the fewer resources a condition usually leaves, the earlier
-    Ids: 0, Composite: 30, ReverseChain: 25, Chain: 20, AllOf: 50, AnyOf: 50, Words: 40, Updated: 60,
-    Present: 95, OfTypes: 95, Not: 99,
-}
-
-
-def _rank(condition: Condition) -> int:
-    if not isinstance(condition, Match):
-        return _RANKS[type(condition)]
-    if any(one.endswith(".identifier") for one in condition.names):
-        return 5
-    return {"Links": 10, "Uris": 12, "Texts": 28, "Tokens": 30, "Numbers": 55, "Times": 57}[
-        type(condition.comparison).__name__]
 
 
 def _newest(compiler: Compiler, matching: Selection, query: Query, after: After | None) -> str:
@@ -175,54 +124,6 @@ def _newest(compiler: Compiler, matching: Selection, query: Query, after: After 
         tests.append(f"{matching.resource} < {compiler.add(after.pk)}")
     return f"""select distinct {matching.resource} as pk from {matching.source} where {" and ".join(tests)}
         order by 1 desc limit {compiler.add(query.count + 1)}"""
-
-
-def _sorted(compiler: Compiler, matching: Selection, query: Query, after: After | None) -> str:
-    joins = " ".join(_sort_value(compiler, key, at) for at, key in enumerate(query.sort))
-    keys = "".join(f", s{at}.k as k{at}" for at in range(len(query.sort)))
-    past = "" if after is None else f"where {_past(compiler, query.sort, after)}"
-    return f"""select * from (
-            select d.pk{keys} from (select distinct {matching.resource} as pk from {matching.source}
-            where {" and ".join(matching.conditions)}) d {joins}
-        ) s {past} order by {_order(query.sort, "s")} limit {compiler.add(query.count + 1)}"""
-
-
-def _sort_value(compiler: Compiler, sort: SortKey, at: int) -> str:
-    """The value of a resource to sort by: of several the least, or descending the greatest (search.html#sort)."""
-    if sort.kind in _OWN:
-        r = compiler.alias("r")
-        value = f"select {_OWN[sort.kind].format(r)} from fhir_resource {r} where {r}.pk = d.pk"
-        return f"left join lateral ({value}) s{at} (k) on true"
-    t, tests = compiler.rows(sort.kind, sort.names)
-    pick, column = ("max", _GREATEST[sort.kind]) if sort.descending else ("min", _LEAST[sort.kind])
-    where = " and ".join([f"{t}.resource = d.pk", f"{t}.position = 0", *tests])
-    value = f"select {pick}({t}.{column}) from {TABLES[sort.kind].name} {t} where {where}"
-    return f"left join lateral ({value}) s{at} (k) on true"
-
-
-_OWN = {"id": "{0}.id", "updated": "(extract(epoch from {0}.updated) * 1000000)::bigint"}
-_LEAST = {"text": "value", "uri": "value", "time": "low", "number": "low"}
-_GREATEST = {"text": "value", "uri": "value", "time": "high", "number": "high"}
-
-
-def _order(sort: Sequence[SortKey], alias: str) -> str:
-    keys = [f"{alias}.k{at}{' desc' if key.descending else ''} nulls last" for at, key in enumerate(sort)]
-    return ", ".join([*keys, f"{alias}.pk desc"])
-
-
-def _past(compiler: Compiler, sort: Sequence[SortKey], after: After) -> str:
-    """What stands after the last result: by the first key that differs. Resources without a value come last."""
-    ways, equal = [], []
-    for at, (key, value) in enumerate(zip(sort, after.sort, strict=True)):
-        column = f"s.k{at}"
-        if value is None:
-            equal.append(f"{column} is null")
-            continue
-        told = compiler.add(value)
-        ways.append(" and ".join([*equal, f"({column} {'<' if key.descending else '>'} {told} or {column} is null)"]))
-        equal.append(f"{column} = {told}")
-    ways.append(" and ".join([*equal, f"s.pk < {compiler.add(after.pk)}"]))
-    return f"({' or '.join(ways)})"
 
 
 def _counting(matching: Selection) -> str:

@@ -12,7 +12,7 @@ NAMES = """
 alter table fhir_resource add column key bigint generated always as (
     ('x' || substr(encode(sha256((type || '/' || id)::bytea), 'hex'), 1, 16))::bit(64)::bigint) stored;
 create index fhir_resource_key on fhir_resource (key);
-create index fhir_resource_type on fhir_resource (type, pk) where not deleted;
+create index fhir_resource_type on fhir_resource (type, pk) include (organisation) where not deleted;
 """
 
 # `param` is the number of a parameter's name (fhir.search.keys). `position` is 0, or tells which components of a
