@@ -117,9 +117,9 @@ def compartments(folder: Path) -> dict[str, dict[str, list[str]]]:
 
 
 def value_sets(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:
-    """Value sets that a required binding names: system to codes; nothing where a grammar takes the place of a list."""
+    """Value sets that a binding names, required or extensible: system to codes; nothing where no list tells them."""
     names = sorted({one["binding"][1] for structure in told["structures"].values() for one in structure["elements"]
-                    if one.get("binding", ("",))[0] == "required"})
+                    if one.get("binding", ("",))[0] in ("required", "extensible")})
     expansion = Expansion(one for name in ("valuesets", "v3-codesystems", "v2-tables") for one in bundle(folder, name))
     return {name: expansion.codes(name) for name in names}
 

@@ -1,4 +1,4 @@
-"""Codes that required bindings allow (http://hl7.org/fhir/R4/terminologies.html#required)."""
+"""Codes that required and extensible bindings name (http://hl7.org/fhir/R4/terminologies.html#strength)."""
 
 from collections.abc import Mapping
 from functools import cache

@@ -162,6 +162,15 @@ def test_a_concept_of_a_required_binding_has_such_a_code() -> None:
     assert condition({"text": "active"}) == wrong
 
 
+def test_a_code_beside_an_extensible_binding_is_a_warning() -> None:
+    def contact(*codings: dict[str, Any]) -> list[tuple[str, str, str]]:
+        return told(patient(contact=[{"name": {"text": "a"}, "relationship": [{"coding": list(codings)}]}]))
+    known = {"system": "http://terminology.hl7.org/CodeSystem/v2-0131", "code": "N"}
+    assert contact(known) == contact({"code": "x"}, known) == []
+    assert contact({"system": "http://x.org", "code": "N"}) \
+        == [("warning", "code-invalid", "Patient.contact[0].relationship[0]")]
+
+
 def test_units_that_ucum_does_not_write_are_a_warning() -> None:
     quantity = {"value": 1, "system": "http://unitsofmeasure.org", "code": "mm Hg"}
     resource = {"resourceType": "Observation", "status": "final", "code": {"text": "a"}, "valueQuantity": quantity}
