@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fhir.interaction.declared import Interaction
@@ -11,6 +11,7 @@ from fhir.operation.declared import Operation
 from fhir.outcome import Issue
 from fhir.search.values import Found
 from fhir.store.unit import Units
+from fhir.terminology.shelves import Terminology
 from pacsd.index.connect import Pool
 
 Extract = Callable[[Mapping[str, Any]], Sequence[Found]]
@@ -69,3 +70,4 @@ class Server:
     check: Check = nothing_wrong
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
+    terminology: Terminology = field(default_factory=Terminology)

@@ -1,5 +1,24 @@
 """The operations of this server."""
 
 from fhir.operation.declared import Operation
+from fhir.operation.expand import expand_value_set
+from fhir.operation.lookup import look_up
+from fhir.operation.subsumes import does_subsume
+from fhir.operation.translate import translate_code
+from fhir.operation.validate_code import validate_code
 
-OPERATIONS: tuple[Operation, ...] = ()
+_HL7 = "http://hl7.org/fhir/OperationDefinition/"
+
+TERMINOLOGY: tuple[Operation, ...] = (
+    Operation("expand", expand_value_set, _HL7 + "ValueSet-expand", type=True, instance=True, types=("ValueSet",)),
+    Operation("lookup", look_up, _HL7 + "CodeSystem-lookup", type=True, types=("CodeSystem",)),
+    Operation("validate-code", validate_code, _HL7 + "ValueSet-validate-code", type=True, instance=True,
+              types=("ValueSet",)),
+    Operation("validate-code", validate_code, _HL7 + "CodeSystem-validate-code", type=True, instance=True,
+              types=("CodeSystem",)),
+    Operation("subsumes", does_subsume, _HL7 + "CodeSystem-subsumes", type=True, instance=True, types=("CodeSystem",)),
+    Operation("translate", translate_code, _HL7 + "ConceptMap-translate", type=True, instance=True,
+              types=("ConceptMap",)),
+)  # fmt: skip
+
+OPERATIONS: tuple[Operation, ...] = (*TERMINOLOGY,)

@@ -7,9 +7,8 @@ from typing import Any
 from fhir.terminology.concepts import CodeSystem, Concept
 from fhir.terminology.expand import display_in
 from fhir.terminology.library import Library
-from fhir.terminology.value_set import Composition
+from fhir.terminology.value_set import Composition, NotTold
 from pacsd.codec.text import normalise
-from pacsd.faults import Fault, PacsdError
 
 Coding = Mapping[str, Any]
 
@@ -58,11 +57,11 @@ def in_value_set(
 def in_code_system(
     library: Library, system: CodeSystem | None, coding: Coding, *, language: str = ""
 ) -> Verdict:
-    """Whether a code is one of a code system. Raises PacsdError NOT_FOUND where that is not known here."""
+    """Whether a code is one of a code system. Raises NotTold where that is not known here."""
     url = str(coding.get("system", ""))
     found = system or library.code_system(url, str(coding.get("version", "")))
     if found is None:
-        raise PacsdError(Fault.NOT_FOUND, f"the code system {url[:200]} is not known here")
+        raise NotTold("code system", url)
     concept = found.get(str(coding.get("code", "")))
     if concept is None:
         if found.header.content == "fragment":

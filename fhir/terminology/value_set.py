@@ -20,6 +20,7 @@ class NotTold(PacsdError):
 
     def __init__(self, kind: str, canonical: str) -> None:
         super().__init__(Fault.NOT_FOUND, f"the {kind} {canonical[:200]} is not known here")
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,56 @@
+"""FHIR operations: code systems that are too large for a resource, and work that goes on after its request."""
+
+from alembic import op
+
+revision = "0015"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+# `organisation` null: everybody's. A code system that is being loaded is not `ready`, and nobody sees it.
+# Of a concept `above` are the keys of all concepts above it, at any distance; keys are in the order of the file.
+TERMINOLOGY = """
+create table fhir_code_system (
+    pk integer generated always as identity primary key,
+    organisation integer references organisation,
+    url text collate "C" not null,
+    version text collate "C" not null,
+    ready boolean not null default false,
+    header jsonb not null,
+    concepts integer not null default 0,
+    loaded_at timestamptz not null default now()
+);
+create index fhir_code_system_url on fhir_code_system (url);
+
+create sequence fhir_concept_pk;
+create table fhir_concept (
+    pk bigint primary key,
+    system integer not null references fhir_code_system on delete cascade,
+    code text collate "C" not null,
+    folded text collate "C" not null,
+    searched text collate "C" not null,
+    parents text[] collate "C" not null,
+    above bigint[] not null,
+    told jsonb not null
+);
+create index fhir_concept_code on fhir_concept (system, code);
+create index fhir_concept_folded on fhir_concept (system, folded);
+create index fhir_concept_order on fhir_concept (system, pk);
+create index fhir_concept_above on fhir_concept using gin (above);
+"""
+
+GRANTS = """
+grant select, insert, update, delete on fhir_code_system, fhir_concept to pacsd_app;
+grant usage on sequence fhir_concept_pk to pacsd_app;
+"""
+
+
+def upgrade() -> None:
+    """Build everything in the caller's transaction."""
+    for statements in (TERMINOLOGY, GRANTS):
+        op.get_bind().exec_driver_sql(statements.replace("%", "%%"))
+
+
+def downgrade() -> None:
+    """There is no way back but the backup made before the upgrade."""
+    raise NotImplementedError("restore the backup made before the upgrade")
