@@ -11,6 +11,7 @@ import pacsd
 from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
 from fhir.services import open_fhir
+from fhir.terminology.services import Loading
 from hl7.client import Client
 from hl7.delivery import Delivery
 from hl7.metering import Meters as Hl7Meters
@@ -123,6 +124,12 @@ class Wiring:
         """Reports for one command, beside a running server or without one."""
         with _for_command(settings) as archive:
             yield Shelf(open_reports(settings, archive).reports, archive.directory)
+
+    @contextmanager
+    def terminology(self, settings: Settings) -> Iterator[Loading]:
+        """Code systems from files for one command, beside a running server or without one."""
+        with _for_command(settings) as archive:
+            yield Loading(archive.pool, archive.directory)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pacsd.index.connect import Connection, Pool, lent, retried
 from pacsd.index.predicate import Params, within
 
 _PAGE = 2_000
+_LOADING = 0x66_68_69_72_63              # "fhirc": who takes keys for a code system
 
 
 class Row(NamedTuple):
@@ -101,7 +102,8 @@ def begin(connection: Connection, *, organisation: int | None, header: Mapping[s
 
 
 def fill(connection: Connection, system: int, concepts: Iterable[New], count: int) -> None:
-    """Put the concepts of a code system in, `count` of them."""
+    """Put the concepts of a code system in, `count` of them; one code system after the other."""
+    connection.execute("select pg_advisory_xact_lock(%s)", (_LOADING,))
     first = connection.execute("select setval('fhir_concept_pk', nextval('fhir_concept_pk') + %s)", (count,)).fetchone()
     start = (first[0] if first else 0) - count
     statement = "copy fhir_concept (pk, system, code, folded, searched, parents, above, told) from stdin"

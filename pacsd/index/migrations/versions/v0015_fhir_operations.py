@@ -41,7 +41,7 @@ create index fhir_concept_above on fhir_concept using gin (above);
 
 GRANTS = """
 grant select, insert, update, delete on fhir_code_system, fhir_concept to pacsd_app;
-grant usage on sequence fhir_concept_pk to pacsd_app;
+grant usage, update on sequence fhir_concept_pk to pacsd_app;
 """
 
 
