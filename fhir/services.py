@@ -1,6 +1,6 @@
 """FHIR put together over one index and one archive, as every process opens it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from config.settings import Settings
@@ -9,10 +9,13 @@ from fhir.interaction.request import Asker
 from fhir.interaction.services import Claims, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
+from fhir.restoration import Restoration
 from fhir.store.unit import Units
 from pacsd.access.directory import Directory
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.services import Archive
+
+_CATCH_UP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +23,14 @@ class Fhir:
     """What the edge, the worker and commands may ask."""
 
     server: Server
-    journal: Journal
+    restoration: Restoration
     organisations: Mapping[str, int]
     _directory: Directory
+
+    @property
+    def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
+        """What a worker does again and again: names, seconds between, and whether there is more at once."""
+        return (("catch up with what FHIR clients wrote", _CATCH_UP_S, self.restoration.catch_up),)
 
     def asker(self) -> Asker:
         """On whose behalf a web client acts (no authentication yet: one reader for all)."""
@@ -40,4 +48,5 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     server = Server(
         archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS)
     )
-    return Fhir(server, journal, keys, directory)
+    restoration = Restoration(units, journal, keys, server.extract)
+    return Fhir(server, restoration, keys, directory)

@@ -98,11 +98,12 @@ class Wiring:
         with _for_command(settings, alone=alone, level="warning") as archive:
             workflow, linker = _workflow(settings, archive), _identity(settings, archive).linker
             reporting = open_reports(settings, archive)
+            restoration = open_fhir(settings, archive).restoration
             yield Upkeep(
                 settings,
                 archive,
                 send_note=NoteSender(settings),
-                also_rebuild=(workflow.rebuild.run, partial(linker.run_all, tell=False)),
+                also_rebuild=(workflow.rebuild.run, partial(linker.run_all, tell=False), restoration.rebuild),
                 also_check=(workflow.check.run, reporting.check.run),
                 also_apply={**_appliers(settings, archive), **reporting.rebuilt_by},
             )
@@ -300,10 +301,12 @@ def _worker(context: RoleContext) -> None:
         reporting = open_reports(context.settings, archive)
         also_apply = {**_appliers(context.settings, archive), **reporting.repaired_by}
         settle(context.settings, archive, also_apply=also_apply)
+        fhir = open_fhir(context.settings, archive)
+        fhir.restoration.settle()
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
         others = (
             *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
-            *reporting.chores,
+            *reporting.chores, *fhir.chores,
         )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)

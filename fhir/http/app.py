@@ -81,7 +81,7 @@ class FhirApp:
         base = self._edge.origin(request) + self._edge.base
         asked = await self._asked(request, parameters, base)
         run = self._edge.read if asked.method == "GET" else self._edge.write
-        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        path = request.scope["path"].removeprefix(self._edge.base)
         answer, content = await run(self._perform, asked, path, wanted)
         return _response(answer, content, base, wanted)
 

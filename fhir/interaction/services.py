@@ -5,16 +5,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from fhir.interaction.criteria import Criteria
 from fhir.interaction.declared import Interaction
 from fhir.interaction.request import Answer, Request
 from fhir.operation.declared import Operation
-from fhir.outcome import Issue
+from fhir.outcome import FhirError, Issue
 from fhir.search.values import Found
+from fhir.store.stored import Name
 from fhir.store.unit import Units
 from fhir.terminology.shelves import Terminology
-from pacsd.index.connect import Pool
+from pacsd.access.scope import Scope
+from pacsd.faults import Fault
+from pacsd.index.connect import Connection, Pool
 
 Extract = Callable[[Mapping[str, Any]], Sequence[Found]]
+Find = Callable[[Connection, Scope, Criteria, int], Sequence[Name]]
+"""At most so many resources that criteria find among those the asker may see, within the connection's transaction.
+
+Raises FhirError for a parameter that is unknown: a conditional interaction never ignores one.
+"""
+Patched = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""From the newest version to what is made of it; the given one stays as it is."""
+Patch = Callable[[Request], Patched]
 Check = Callable[[Mapping[str, Any]], Sequence[Issue]]
 
 
@@ -33,12 +45,25 @@ def random_id() -> str:
     return str(uuid.uuid4())
 
 
+def nothing_sought(
+    connection: Connection, scope: Scope, criteria: Criteria, most: int
+) -> Sequence[Name]:
+    """Where nothing is searched."""
+    raise FhirError(Fault.UNSUPPORTED, "there is no search here")
+
+
+def nothing_patched(request: Request) -> Patched:
+    """Where nothing is patched."""
+    raise FhirError(Fault.UNSUPPORTED, "there is no patch here")
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one request may take."""
 
     max_body_bytes: int = 64 << 20
     max_entries: int = 10_000            # of one batch or transaction
+    conditional_deletes: int = 1         # resources that one conditional delete may take
     max_page: int = 1_000                # entries of one page
     page: int = 50                       # where the client names no number
 
@@ -68,6 +93,8 @@ class Server:
     claims: Claims
     extract: Extract = nothing_found
     check: Check = nothing_wrong
+    find: Find = nothing_sought
+    patch: Patch = nothing_patched
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
     terminology: Terminology = field(default_factory=Terminology)

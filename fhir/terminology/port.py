@@ -26,8 +26,8 @@ class Codes:
         except NotTold:
             return None
 
-    def codes_in(self, value_set: str) -> list[tuple[str, str]]:
-        """System and code of all members, for `:in` and `:not-in` (search.html#token).
+    def members(self, value_set: str) -> list[tuple[str, str]]:
+        """System and code of all members, for `:in` and `:not-in` (search.html#token); by canonical, or `ValueSet/id`.
 
         Raises PacsdError TOO_BROAD for more than MOST_CODES, NOT_FOUND for what is not known here.
         """

@@ -123,8 +123,10 @@ class ClientShelf:
         return (self.terminology.ready(one) for one in self._of_type("CodeSystem") if one.resource.get("url") == url)
 
     def value_sets(self, url: str) -> Iterator[Resource]:
-        """All versions of a value set."""
-        return (one.resource for one in self._of_type("ValueSet") if one.resource.get("url") == url)
+        """All versions of a value set; by `ValueSet/id`, the one that a client keeps there."""
+        own = url.removeprefix("ValueSet/") if url.startswith("ValueSet/") else None
+        return (one.resource for one in self._of_type("ValueSet") if own in (None, one.resource.get("id"))
+                and (own or one.resource.get("url") == url))  # fmt: skip
 
     def concept_maps(self) -> Iterator[Resource]:
         """All concept maps."""

@@ -25,7 +25,7 @@ def test_validation_is_undecided_where_a_code_system_is_not_known() -> None:
 
 def test_searches_are_told_what_is_in_above_and_below() -> None:
     ours = codes(TREE, value_set("urn:vs", {"system": "urn:s", "concept": [{"code": "b"}, {"code": "d"}]}))
-    assert ours.codes_in("urn:vs") == [("urn:s", "b"), ("urn:s", "d")]
+    assert ours.members("urn:vs") == [("urn:s", "b"), ("urn:s", "d")]
     assert ours.below("urn:s", "b") == [("urn:s", "b"), ("urn:s", "c")]
     assert ours.above("urn:s", "c") == [("urn:s", "c"), ("urn:s", "b"), ("urn:s", "a")]
 
@@ -33,5 +33,5 @@ def test_searches_are_told_what_is_in_above_and_below() -> None:
 def test_a_search_by_too_many_codes_is_refused() -> None:
     many = system("urn:many", *(f"c{number}" for number in range(10_001)))
     with pytest.raises(PacsdError) as raised:
-        codes(many, value_set("urn:vs", {"system": "urn:many"})).codes_in("urn:vs")
+        codes(many, value_set("urn:vs", {"system": "urn:many"})).members("urn:vs")
     assert raised.value.fault is Fault.TOO_BROAD
