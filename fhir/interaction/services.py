@@ -97,4 +97,4 @@ class Server:
     patch: Patch = nothing_patched
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
-    terminology: Terminology = field(default_factory=Terminology)
+    vocabulary: Terminology = field(default_factory=Terminology)

@@ -29,7 +29,7 @@ def expand_value_set(server: Server, request: Request) -> Answer:
     Raises FhirError `too-costly` for more codes than go into one answer where none are counted.
     """
     told = given(request, PARAMETERS, alone="valueSet")
-    library = server.terminology.library(server.pool, request.asker.scope)
+    library = server.vocabulary.library(server.pool, request.asker.scope)
     composition = Composition(library, versions(told))
     asked = Asked(
         filter=told.text("filter"), offset=told.number("offset") or 0, count=told.number("count"),

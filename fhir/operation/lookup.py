@@ -16,7 +16,7 @@ def look_up(server: Server, request: Request) -> Answer:
     told = given(request, PARAMETERS)
     coding = told.object("coding") or {}
     rows = lookup(
-        server.terminology.library(server.pool, request.asker.scope),
+        server.vocabulary.library(server.pool, request.asker.scope),
         system=str(coding.get("system") or told.required("system")),
         code=str(coding.get("code") or told.required("code")),
         version=str(coding.get("version") or told.text("version")),

@@ -25,7 +25,7 @@ def does_subsume(server: Server, request: Request) -> Answer:
     if first["system"] != second["system"]:
         raise FhirError(Fault.MISMATCH, "codes of two code systems do not subsume each other", code="business-rule")
     found = subsumes(
-        server.terminology.library(server.pool, request.asker.scope), system=first["system"], code_a=first["code"],
+        server.vocabulary.library(server.pool, request.asker.scope), system=first["system"], code_a=first["code"],
         code_b=second["code"], version=first.get("version") or version,
     )  # fmt: skip
     return Answer(200, resource=parameters([{"name": "outcome", "valueCode": found}]))

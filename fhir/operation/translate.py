@@ -31,7 +31,7 @@ def _maps(server: Server, request: Request, told: Given) -> list[Mapping[str, An
     if own is not None:
         return [own]
     url, version = told.text("url"), told.text("conceptMapVersion")
-    library = server.terminology.library(server.pool, request.asker.scope)
+    library = server.vocabulary.library(server.pool, request.asker.scope)
     found = list(library.concept_maps(f"{url}|{version}" if url and version else url))
     if url and not found:
         raise FhirError(Fault.NOT_FOUND, f"the concept map {url[:200]} is not known here")

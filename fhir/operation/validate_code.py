@@ -40,7 +40,7 @@ def _in_value_set(server: Server, request: Request) -> Verdict:
     told = given(request, OF_VALUE_SET, alone="valueSet")
     if told.text("context"):
         raise FhirError(Fault.UNSUPPORTED, "the parameter context is not supported: name the value set")
-    composition = Composition(server.terminology.library(server.pool, request.asker.scope))
+    composition = Composition(server.vocabulary.library(server.pool, request.asker.scope))
     value_set = meant(server, request, told, composition)
     codings = _codings(told, told.text("system"), told.text("systemVersion"))
     return in_value_set(composition, value_set, codings, abstract=told.flag("abstract", default=True),
@@ -49,7 +49,7 @@ def _in_value_set(server: Server, request: Request) -> Verdict:
 
 def _in_code_system(server: Server, request: Request) -> Verdict:
     told = given(request, OF_CODE_SYSTEM, alone="codeSystem")
-    library = server.terminology.library(server.pool, request.asker.scope)
+    library = server.vocabulary.library(server.pool, request.asker.scope)
     own = resource(server, request) if request.id else told.object("codeSystem")
     system = None if own is None else ListedCodeSystem(own)
     url = system.header.url if system is not None else told.text("url")

@@ -14,7 +14,7 @@ MOST_CODES = 10_000                      # of a value set that a search names
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """Made by `Server.terminology.library(pool, scope)`: what this reader sees."""
+    """Made by `Server.vocabulary.library(pool, scope)`: what this reader sees."""
 
     library: Library
 
