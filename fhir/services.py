@@ -10,6 +10,7 @@ from fhir.interaction.services import Claims, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
 from fhir.restoration import Restoration
+from fhir.store.rows import Rows
 from fhir.store.unit import Units
 from pacsd.access.directory import Directory
 from pacsd.archive.journal import FHIR_PREFIX, Journal
@@ -44,7 +45,7 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
     codes = {key: code for code, key in keys.items()}
     journal = Journal(archive.blobs, prefix=FHIR_PREFIX)
-    units = Units(archive.pool, journal.append_all, codes.__getitem__)
+    units = Units(archive.pool, journal.append_all, codes.__getitem__, rows=Rows())
     server = Server(
         archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS)
     )

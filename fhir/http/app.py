@@ -22,7 +22,7 @@ from pacsd.faults import Fault, PacsdError
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODIES = ("POST", "PUT", "PATCH")
 FORM = "application/x-www-form-urlencoded"
-_GENERAL = ("_format", "_pretty", "_summary", "_elements")     # http.html#parameters; search tells of the last two too
+_GENERAL = ("_format", "_pretty")        # http.html#parameters: of the answer, not of what is asked
 _MAX_PARAMETERS = 1_000
 
 Run = Callable[..., Awaitable[Any]]      # a call in a thread of its own

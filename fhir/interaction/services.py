@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any
 
 from fhir.interaction.criteria import Criteria
@@ -11,6 +12,7 @@ from fhir.interaction.request import Answer, Request
 from fhir.operation.declared import Operation
 from fhir.outcome import FhirError, Issue
 from fhir.search.values import Found
+from fhir.store.search import Searches
 from fhir.store.stored import Name
 from fhir.store.unit import Units
 from fhir.terminology.shelves import Terminology
@@ -98,3 +100,5 @@ class Server:
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
     vocabulary: Terminology = field(default_factory=Terminology)
+    searches: Searches = field(default_factory=Searches)
+    zone: tzinfo = UTC                   # of dates in searches that name none

@@ -8,10 +8,12 @@ from fhir.interaction.delete import delete
 from fhir.interaction.history import history
 from fhir.interaction.patch import patch
 from fhir.interaction.read import read
+from fhir.interaction.search import search
 from fhir.interaction.update import update
 from fhir.interaction.vread import vread
 
 _ONE = "{type}/{id}"
+_IN_COMPARTMENT = _ONE + "/{compartment}"
 
 INTERACTIONS: tuple[Interaction, ...] = (
     Interaction("GET", "metadata", capabilities, "capabilities", "http.html#capabilities", level=""),
@@ -28,5 +30,11 @@ INTERACTIONS: tuple[Interaction, ...] = (
     Interaction("POST", "{type}", create, "create", "http.html#create"),
     Interaction("POST", "", batch, "transaction", "http.html#transaction", level="system"),
     Interaction("POST", "", batch, "batch", "http.html#transaction", level="system"),
+    Interaction("GET", "{type}", search, "search-type", "http.html#search"),
+    Interaction("POST", "{type}/_search", search, "search-type", "http.html#search"),
+    Interaction("GET", _IN_COMPARTMENT, search, "search-type", "search.html#scope", level=""),
+    Interaction("POST", _IN_COMPARTMENT + "/_search", search, "search-type", "search.html#scope", level=""),
+    Interaction("GET", "", search, "search-system", "http.html#search", level="system"),
+    Interaction("POST", "_search", search, "search-system", "http.html#search", level="system"),
     Interaction("GET", "_history", history, "history-system", "http.html#history", level="system"),
 )

@@ -115,7 +115,7 @@ class Reader:
         kind = found[0].type
         if modifier == "missing":
             return _missing(found, value)
-        if kind == "reference" and modifier in named.parameters():
+        if kind == "reference" and modifier in named.all_types():
             names = tuple(map(named.full_name, found))
             return Match(names, Links(tuple(
                 target for one in alternatives(value) for target in link(plain(one), (modifier,), self.base))))

@@ -28,9 +28,11 @@ def plain(text: str) -> str:
 def alternatives(text: str) -> list[str]:
     """Values joined by commas, escapes left in them; empty ones say nothing.
 
-    Raises PacsdError TOO_BROAD for more than MAX_VALUES.
+    Raises PacsdError: MISMATCH where there is none, TOO_BROAD for more than MAX_VALUES.
     """
     values = [one for one in split(text, ",") if one.strip()]
+    if not values:
+        raise PacsdError(Fault.MISMATCH, "a search parameter without a value")
     if len(values) > MAX_VALUES:
         raise PacsdError(Fault.TOO_BROAD, f"more than {MAX_VALUES} values for one search parameter")
     return values

@@ -201,9 +201,9 @@ class SortKey:
 class Include:
     """What else is shown: resources that those found refer to under a name, or (`reverse`) that refer to them."""
 
-    names: tuple[str, ...]               # empty: by every reference
-    types: tuple[str, ...]               # of the resources to include; empty: of any
-    sources: tuple[str, ...]             # types of the resources that hold the reference; empty: of any
+    names: tuple[str, ...]               # empty: by every reference; never with `reverse`
+    types: tuple[str, ...]               # of the resources that references lead to; empty: of any
+    sources: tuple[str, ...]             # of the resources that hold the references; empty: of any
     reverse: bool = False
     iterate: bool = False
 

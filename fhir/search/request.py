@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from fhir.definitions.compartments import ITSELF, compartments
+from fhir.definitions.search_parameters import parameters
 from fhir.search import parameters as named
 from fhir.search.conditions import Reader
 from fhir.search.query import AnyOf, Condition, Ids, Include, Links, Match, Query, SortKey
@@ -59,18 +60,18 @@ class _Draft:
 def read(
     reader: Reader,
     types: Sequence[str],
-    parameters: Iterable[tuple[str, str]],
+    pairs: Iterable[tuple[str, str]],
     *,
     compartment: Compartment | None = None,
     strict: bool = False,
     limits: Limits = Limits(),
 ) -> Parsed:
-    """Understand a search of these types (none: of all) by parameters in their order.
+    """Understand a search of these types (none: of all) by names and values in their order.
 
     `strict`: unknown parameters are refused, as `Prefer: handling=strict` asks and as conditional interactions must.
     Raises PacsdError: MISMATCH (a value), UNSUPPORTED (a modifier, or what is unknown), TOO_BROAD (above a limit).
     """
-    told = [(name, value) for name, value in parameters if name not in FORMATS]
+    told = [(name, value) for name, value in pairs if name not in FORMATS]
     if len(told) > MAX_PARAMETERS:
         raise PacsdError(Fault.TOO_BROAD, f"more than {MAX_PARAMETERS} search parameters")
     draft = _Draft(_types(types, told))
@@ -140,7 +141,7 @@ def _inside(compartment: Compartment, types: Sequence[str]) -> Condition:
     wanted = types or tuple(rows)
     names = tuple(f"{one}.{code}" for one in wanted for code in rows.get(one, ()) if code != ITSELF)
     found: list[Condition] = [Match(names, Links((f"{compartment.type}/{compartment.id}",)))] if names else []
-    if compartment.type in wanted and ITSELF in rows.get(compartment.type, ()):
+    if compartment.type in wanted:           # in its own compartment, whatever the definition lists
         found.append(Ids((compartment.id,), (compartment.type,)))
     return AnyOf(tuple(found))
 
@@ -191,15 +192,22 @@ def _include(types: Sequence[str], code: str, modifier: str, value: str) -> Incl
     source, _, rest = value.partition(":")
     parameter, _, target = rest.partition(":")
     if value == "*":
-        return Include((), (), (), reverse, iterate)
+        return Include(_any_reference(named.all_types()) if reverse else (), (), (), reverse, iterate)
     if source not in named.all_types() or (target and target not in named.all_types()):
         return None
+    targets = (target,) if target else ()
     if parameter == "*":
-        return Include((), (target,) if target else (), (source,), reverse, iterate)
+        return Include(_any_reference([source]) if reverse else (), targets, (source,), reverse, iterate)
     found = [one for one in named.of_any([source], parameter) if one.type == "reference"]
     if not found or (target and target not in named.targets(found[0])):
         return None
-    return Include(tuple(map(named.full_name, found)), (target,) if target else (), (source,), reverse, iterate)
+    return Include(tuple(map(named.full_name, found)), targets, (source,), reverse, iterate)
+
+
+def _any_reference(types: Iterable[str]) -> tuple[str, ...]:
+    """Every reference parameter of some types."""
+    return tuple(named.full_name(one) for name in types for one in parameters()[name].values()
+                 if one.type == "reference")  # fmt: skip
 
 
 _OPTIONS: Mapping[str, tuple[str, Callable[[_Draft, str, Limits], Any]]] = {

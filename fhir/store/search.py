@@ -7,7 +7,6 @@ of the one before neither repeats nor skips a resource, whatever is written in b
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, NamedTuple
 
 from psycopg import errors
@@ -37,6 +36,7 @@ from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Connection, Pool, lent
 
+
 class Hit(NamedTuple):
     """A resource that was found or included. `sort`: the values by which it stands where it stands."""
 
@@ -46,6 +46,9 @@ class Hit(NamedTuple):
     version: int
     body: bytes
     sort: tuple[SortValue, ...] = ()
+
+
+Step = tuple[Include, Sequence[int]]     # an include, and the keys of the resources it starts from
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,44 +71,46 @@ class After:
 class Searches:
     """Runs searches for readers. One that takes more than `timeout_s` is refused."""
 
-    def __init__(self, pool: Pool, *, timeout_s: float = 10.0) -> None:
-        self._pool = pool
+    def __init__(self, *, timeout_s: float = 10.0) -> None:
         self._timeout_s = timeout_s
+        self._secret = b""
 
-    @cached_property
-    def secret(self) -> bytes:
-        """What signs the links to next pages."""
-        with lent(self._pool) as connection:
-            found = connection.execute("select secret from fhir_search_secret").fetchone()
-        if found is None:
-            raise PacsdError(Fault.INTERNAL, "the schema lacks the secret of search links")
-        return bytes(found[0])
+    def secret(self, pool: Pool) -> bytes:
+        """What signs the links to next pages; the same in every process of one database."""
+        if not self._secret:
+            with lent(pool) as connection:
+                found = connection.execute("select secret from fhir_search_secret").fetchone()
+            if found is None:
+                raise PacsdError(Fault.INTERNAL, "the schema lacks what signs the links of searches")
+            self._secret = bytes(found[0])
+        return self._secret
 
-    def page(self, scope: Scope, query: Query, after: After | None = None) -> Page:
+    def page(self, pool: Pool, scope: Scope, query: Query, after: After | None = None) -> Page:
         """The results of a page. Raises PacsdError: TOO_BROAD (more work than a search may take), UNAVAILABLE."""
-        rows = self._run(*page_statement(scope, query, after))
+        rows = self._run(pool, *page_statement(scope, query, after))
         keys = len(query.sort)
-        hits = [Hit(*row[:5], sort=tuple(row[5 : 5 + keys])) for row in rows if row[0] is not None]
+        hits = [Hit(*row[:5])._replace(sort=tuple(row[5 : 5 + keys])) for row in rows if row[0] is not None]
         total = rows[0][5 + keys] if rows and query.total != "none" else None
         return Page(tuple(hits[: query.count]), len(hits) > query.count, total)
 
-    def count(self, scope: Scope, query: Query) -> int:
+    def count(self, pool: Pool, scope: Scope, query: Query) -> int:
         """How many results there are."""
         compiler = Compiler(scope)
         text = _counting(_matching(compiler, query))
-        return int(self._run(text, compiler.params.values)[0][0])
+        return int(self._run(pool, text, compiler.params.values)[0][0])
 
     def included(
-        self, scope: Scope, steps: Iterable[tuple[Include, Sequence[int]]], *, without: Iterable[int], limit: int
+        self, pool: Pool, scope: Scope, steps: Iterable[Step], *, without: Iterable[int], limit: int
     ) -> list[Hit]:
         """Resources that includes lead to from others by their keys, at most `limit`, without some that are there."""
-        return [Hit(*row) for row in self._run(*include_statement(scope, steps, without=without, limit=limit))]
+        text, params = include_statement(scope, steps, without=without, limit=limit)
+        return [Hit(*row) for row in self._run(pool, text, params)]
 
-    def _run(self, text: str, params: Mapping[str, Any]) -> list[Any]:
+    def _run(self, pool: Pool, text: str, params: Mapping[str, Any]) -> list[Any]:
         """A statement and its time limit, in one round trip."""
         limit = str(round(self._timeout_s * 1000))
         try:
-            with lent(self._pool) as connection, connection.pipeline(), connection.transaction():
+            with lent(pool) as connection, connection.pipeline(), connection.transaction():
                 connection.execute("select set_config('statement_timeout', %s, true)", (limit,))
                 return connection.execute(text, params, prepare=False).fetchall()
         except PacsdError as error:
@@ -226,7 +231,7 @@ def _counting(matching: Selection) -> str:
 
 
 def include_statement(
-    scope: Scope, steps: Iterable[tuple[Include, Sequence[int]]], *, without: Iterable[int], limit: int
+    scope: Scope, steps: Iterable[Step], *, without: Iterable[int], limit: int
 ) -> tuple[str, dict[str, Any]]:
     """SQL and values of one step of includes: a branch for each of them."""
     compiler = Compiler(scope)
@@ -241,13 +246,8 @@ def include_statement(
 def _included(compiler: Compiler, include: Include, pks: str) -> str:
     """Keys of the resources that one include leads to; the asker must see each of them."""
     t, tests = compiler.rows("link", include.names)
-    if not include.names:
-        tests = tests[1:]
-    holder, led_to = compiler.resources(), compiler.resources(include.types)
-    if include.sources:
-        holder = compiler.resources(include.sources)
-    if include.reverse and include.types:
-        holder, led_to = compiler.resources(include.sources), compiler.resources(include.types)
+    tests = tests if include.names else tests[1:]
+    holder, led_to = compiler.resources(include.sources), compiler.resources(include.types)
     given = led_to if include.reverse else holder
     wanted = holder if include.reverse else led_to
     keyed = led_to.resource.replace(".pk", ".key")

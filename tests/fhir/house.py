@@ -19,6 +19,7 @@ from fhir.interaction.request import Asker
 from fhir.interaction.services import Claims, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
+from fhir.store.rows import Rows
 from fhir.store.unit import Units
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import FHIR_PREFIX, Journal
@@ -106,7 +107,7 @@ def opened(dsn: str, folder: Path, *, connections: int = 8, **changes: Any) -> I
         keys = register(made, [("east", "East", "EAST"), ("west", "West", "WEST")])
         codes = {key: code for code, key in keys.items()}
         journal = Journal(LocalBlobs(folder, reserve_bytes=0), prefix=FHIR_PREFIX)
-        units = Units(made, journal.append_all, codes.__getitem__)
+        units = Units(made, journal.append_all, codes.__getitem__, rows=Rows())
         server = Server(made, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS))
         yield House(made, journal, keys, replace(server, **changes))
 

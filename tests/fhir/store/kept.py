@@ -8,6 +8,8 @@ from fhir.store.rows import Rows, Texts
 from pacsd.index.connect import Pool
 from tests.fhir.search.naive import Resource
 
+_ORGANISATION = """insert into organisation (pk, code, name, assigning_authority) overriding system value
+    values (%s, %s, %s, %s)"""
 _PUT = """insert into fhir_resource (pk, organisation, version, updated, deleted, method, type, id, owner, body)
     values (%s, %s, %s, %s, false, 'PUT', %s, %s, '', %s)
     on conflict (pk) do update set version = excluded.version, updated = excluded.updated"""
@@ -18,8 +20,7 @@ def organisations(pool: Pool, keys: Iterable[int]) -> None:
     with pool.connection() as connection:
         connection.execute("reset role")
         for key in keys:
-            connection.execute("insert into organisation (pk, code, name, assigning_authority) overriding system value values (%s, %s, %s, %s)",
-                               (key, f"org{key}", f"org{key}", f"A{key}"))  # fmt: skip
+            connection.execute(_ORGANISATION, (key, f"org{key}", f"org{key}", f"A{key}"))
         connection.execute("set role pacsd_app")
 
 
