@@ -18,6 +18,7 @@ from fhir.store.unit import Units
 from fhir.terminology.shelves import Terminology
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault
+from pacsd.identity.matching import Thresholds
 from pacsd.index.connect import Connection, Pool
 
 Extract = Callable[[Mapping[str, Any]], Sequence[Found]]
@@ -100,5 +101,6 @@ class Server:
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
     vocabulary: Terminology = field(default_factory=Terminology)
+    thresholds: Thresholds = Thresholds()                # of evidence that two records are one person
     searches: Searches = field(default_factory=Searches)
     zone: tzinfo = UTC                   # of dates in searches that name none

@@ -2,7 +2,9 @@
 
 from fhir.operation.declared import Operation
 from fhir.operation.expand import expand_value_set
+from fhir.operation.ihe_pix import ihe_pix
 from fhir.operation.lookup import look_up
+from fhir.operation.match import match
 from fhir.operation.subsumes import does_subsume
 from fhir.operation.translate import translate_code
 from fhir.operation.validate_code import validate_code
@@ -21,4 +23,10 @@ TERMINOLOGY: tuple[Operation, ...] = (
               types=("ConceptMap",)),
 )  # fmt: skip
 
-OPERATIONS: tuple[Operation, ...] = (*TERMINOLOGY,)
+PERSONS: tuple[Operation, ...] = (
+    Operation("match", match, _HL7 + "Patient-match", type=True, types=("Patient",)),
+    Operation("ihe-pix", ihe_pix, "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix", type=True,
+              types=("Patient",)),
+)  # fmt: skip
+
+OPERATIONS: tuple[Operation, ...] = (*TERMINOLOGY, *PERSONS)
