@@ -1,21 +1,27 @@
 """FHIR put together over one index and one archive, as every process opens it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+from config.fhir import FhirSettings
 from config.settings import Settings
 from fhir.interaction.dispatch import Dispatch
 from fhir.interaction.request import Asker
-from fhir.interaction.services import Claims, Server
+from fhir.interaction.services import Check, Claims, Limits, Server, nothing_wrong
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
+from fhir.outcome import Issue
 from fhir.restoration import Restoration
+from fhir.search.extract import extract
 from fhir.store.rows import Rows
 from fhir.store.unit import Units
+from fhir.validation.check import check
 from pacsd.access.directory import Directory
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.services import Archive
 
+FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
 _CATCH_UP_S = 60.0
 
 
@@ -39,6 +45,27 @@ class Fhir:
         return Asker(peer.scope, peer.organisation)
 
 
+def limits(settings: FhirSettings) -> Limits:
+    """What the settings allow one request."""
+    return Limits(
+        max_body_bytes=settings.max_body_bytes, max_entries=settings.max_entries, max_page=settings.max_page,
+        conditional_deletes=settings.conditional_deletes,
+    )  # fmt: skip
+
+
+def checking(how: str) -> Check:
+    """How what is to be kept is looked at: `strict`, `warn`, `off`."""
+    if how == "off":
+        return nothing_wrong
+    return check if how == "strict" else warned
+
+
+def warned(resource: Mapping[str, Any]) -> list[Issue]:
+    """What is wrong with a resource, as what does not refuse it."""
+    return [replace(one, severity="warning") if one.severity in ("fatal", "error") else one
+            for one in check(resource)]  # fmt: skip
+
+
 def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     """The FHIR server of the settings."""
     directory = archive.directory
@@ -47,7 +74,8 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     journal = Journal(archive.blobs, prefix=FHIR_PREFIX)
     units = Units(archive.pool, journal.append_all, codes.__getitem__, rows=Rows())
     server = Server(
-        archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS)
-    )
+        archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS, formats=FORMATS),
+        extract=extract, check=checking(settings.fhir.validation), limits=limits(settings.fhir),
+    )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)
     return Fhir(server, restoration, keys, directory)
