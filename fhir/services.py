@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from config.fhir import FhirSettings
-from config.settings import Settings
+from config.settings import IdentitySettings, Settings
 from fhir.interaction.dispatch import Dispatch
 from fhir.interaction.request import Asker
 from fhir.interaction.services import Check, Claims, Limits, Server, nothing_wrong
@@ -20,6 +20,7 @@ from fhir.validation.check import check
 from pacsd.access.directory import Directory
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.services import Archive
+from pacsd.identity.matching import Thresholds
 
 FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
 _CATCH_UP_S = 60.0
@@ -66,6 +67,10 @@ def warned(resource: Mapping[str, Any]) -> list[Issue]:
             for one in check(resource)]  # fmt: skip
 
 
+def _thresholds(settings: IdentitySettings) -> Thresholds:
+    return Thresholds(settings.review_score, settings.automatic_score, settings.proofs)
+
+
 def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     """The FHIR server of the settings."""
     directory = archive.directory
@@ -75,6 +80,7 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     units = Units(archive.pool, journal.append_all, codes.__getitem__, rows=Rows())
     server = Server(
         archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS, formats=FORMATS),
+        thresholds=_thresholds(settings.identity),
         extract=extract, check=checking(settings.fhir.validation), limits=limits(settings.fhir),
     )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)

@@ -1,6 +1,7 @@
 """The operations of this server."""
 
 from fhir.operation.declared import Operation
+from fhir.operation.everything import everything
 from fhir.operation.expand import expand_value_set
 from fhir.operation.ihe_pix import ihe_pix
 from fhir.operation.lookup import look_up
@@ -24,6 +25,8 @@ TERMINOLOGY: tuple[Operation, ...] = (
 )  # fmt: skip
 
 PERSONS: tuple[Operation, ...] = (
+    Operation("everything", everything, _HL7 + "Patient-everything", instance=True, types=("Patient",)),
+    Operation("everything", everything, _HL7 + "Encounter-everything", instance=True, types=("Encounter",)),
     Operation("match", match, _HL7 + "Patient-match", type=True, types=("Patient",)),
     Operation("ihe-pix", ihe_pix, "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix", type=True,
               types=("Patient",)),
