@@ -2,10 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from config.fhir import FhirSettings
 from config.settings import IdentitySettings, Settings
+from fhir.bulk import export, importing
+from fhir.bulk.export import Exports
+from fhir.bulk.importing import Imports
+from fhir.bulk.worker import Workbench
 from fhir.interaction.dispatch import Dispatch
 from fhir.interaction.request import Asker
 from fhir.interaction.services import Check, Claims, Limits, Server, nothing_wrong
@@ -20,6 +25,7 @@ from fhir.validation.check import check
 from pacsd.access.directory import Directory
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.services import Archive
+from pacsd.blobs.port import BlobStore
 from pacsd.identity.matching import Thresholds
 
 FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
@@ -34,11 +40,13 @@ class Fhir:
     restoration: Restoration
     organisations: Mapping[str, int]
     _directory: Directory
+    workbench: Workbench
 
     @property
     def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
         """What a worker does again and again: names, seconds between, and whether there is more at once."""
-        return (("catch up with what FHIR clients wrote", _CATCH_UP_S, self.restoration.catch_up),)
+        restoring = ("catch up with what FHIR clients wrote", _CATCH_UP_S, self.restoration.catch_up)
+        return (restoring, *self.workbench.chores())
 
     def asker(self) -> Asker:
         """On whose behalf a web client acts (no authentication yet: one reader for all)."""
@@ -80,8 +88,15 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     units = Units(archive.pool, journal.append_all, codes.__getitem__, rows=Rows())
     server = Server(
         archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS, formats=FORMATS),
-        thresholds=_thresholds(settings.identity),
+        thresholds=_thresholds(settings.identity), blobs=archive.blobs,
         extract=extract, check=checking(settings.fhir.validation), limits=limits(settings.fhir),
     )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)
-    return Fhir(server, restoration, keys, directory)
+    return Fhir(server, restoration, keys, directory, workbench(server, archive.blobs))
+
+
+def workbench(server: Server, blobs: BlobStore) -> Workbench:
+    """Who works on what goes on after its request."""
+    exports = Exports(server.pool, server.searches, blobs, server.zone)
+    steps = {export.KIND: exports.step, importing.KIND: Imports(server, blobs).step}
+    return Workbench(server.pool, steps, (partial(export.clear, blobs), partial(importing.clear, blobs)))

@@ -17,6 +17,7 @@ from fhir.store.stored import Name
 from fhir.store.unit import Units
 from fhir.terminology.shelves import Terminology
 from pacsd.access.scope import Scope
+from pacsd.blobs.port import BlobStore
 from pacsd.faults import Fault
 from pacsd.identity.matching import Thresholds
 from pacsd.index.connect import Connection, Pool
@@ -101,6 +102,7 @@ class Server:
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
     vocabulary: Terminology = field(default_factory=Terminology)
+    blobs: BlobStore | None = None       # where files of bulk data are
     thresholds: Thresholds = Thresholds()                # of evidence that two records are one person
     searches: Searches = field(default_factory=Searches)
     zone: tzinfo = UTC                   # of dates in searches that name none

@@ -1,8 +1,10 @@
 """The operations of this server."""
 
+from fhir.operation.bulk_import import import_all
 from fhir.operation.declared import Operation
 from fhir.operation.everything import everything
 from fhir.operation.expand import expand_value_set
+from fhir.operation.export import export
 from fhir.operation.ihe_pix import ihe_pix
 from fhir.operation.lookup import look_up
 from fhir.operation.match import match
@@ -32,4 +34,14 @@ PERSONS: tuple[Operation, ...] = (
               types=("Patient",)),
 )  # fmt: skip
 
-OPERATIONS: tuple[Operation, ...] = (*TERMINOLOGY, *PERSONS)
+_BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
+
+BULK: tuple[Operation, ...] = (
+    Operation("export", export, _BULK + "export", system=True),
+    Operation("export", export, _BULK + "patient-export", type=True, types=("Patient",)),
+    Operation("import", import_all, "urn:pacsd:fhir:OperationDefinition:import", system=True,
+              affects_state=True),
+    Operation("export", export, _BULK + "group-export", instance=True, types=("Group",)),
+)
+
+OPERATIONS: tuple[Operation, ...] = (*TERMINOLOGY, *PERSONS, *BULK)

@@ -39,15 +39,36 @@ create index fhir_concept_order on fhir_concept (system, pk);
 create index fhir_concept_above on fhir_concept using gin (above);
 """
 
+# Work that was asked for and goes on after the request: `request` is what was asked, `state` where it stands after the
+# last of its steps, `output` what is done. Whoever works on one holds it until `taken_until`, and says so again.
+JOBS = """
+create table fhir_job (
+    id uuid primary key,
+    kind text collate "C" not null,
+    organisation integer not null references organisation,
+    organisations integer[] not null,
+    status text collate "C" not null default 'waiting',
+    request jsonb not null,
+    state jsonb not null default '{}',
+    output jsonb not null default '[]',
+    error text not null default '',
+    created_at timestamptz not null default now(),
+    expires_at timestamptz not null,
+    taken_until timestamptz not null default '-infinity'
+);
+create index fhir_job_waiting on fhir_job (created_at) where status = 'waiting';
+create index fhir_job_expires on fhir_job (expires_at);
+"""
+
 GRANTS = """
-grant select, insert, update, delete on fhir_code_system, fhir_concept to pacsd_app;
+grant select, insert, update, delete on fhir_code_system, fhir_concept, fhir_job to pacsd_app;
 grant usage, update on sequence fhir_concept_pk to pacsd_app;
 """
 
 
 def upgrade() -> None:
     """Build everything in the caller's transaction."""
-    for statements in (TERMINOLOGY, GRANTS):
+    for statements in (TERMINOLOGY, JOBS, GRANTS):
         op.get_bind().exec_driver_sql(statements.replace("%", "%%"))
 
 
