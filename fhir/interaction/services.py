@@ -6,31 +6,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Any
 
-from fhir.interaction.criteria import Criteria
 from fhir.interaction.declared import Interaction
+from fhir.interaction.patches import PATCHES
 from fhir.interaction.request import Answer, Request
 from fhir.operation.declared import Operation
-from fhir.outcome import FhirError, Issue
+from fhir.outcome import Issue
 from fhir.search.values import Found
 from fhir.store.search import Searches
-from fhir.store.stored import Name
 from fhir.store.unit import Units
 from fhir.terminology.shelves import Terminology
-from pacsd.access.scope import Scope
 from pacsd.blobs.port import BlobStore
-from pacsd.faults import Fault
 from pacsd.identity.matching import Thresholds
-from pacsd.index.connect import Connection, Pool
+from pacsd.index.connect import Pool
 
 Extract = Callable[[Mapping[str, Any]], Sequence[Found]]
-Find = Callable[[Connection, Scope, Criteria, int], Sequence[Name]]
-"""At most so many resources that criteria find among those the asker may see, within the connection's transaction.
-
-Raises FhirError for a parameter that is unknown: a conditional interaction never ignores one.
-"""
-Patched = Callable[[Mapping[str, Any]], dict[str, Any]]
-"""From the newest version to what is made of it; the given one stays as it is."""
-Patch = Callable[[Request], Patched]
 Check = Callable[[Mapping[str, Any]], Sequence[Issue]]
 
 
@@ -47,18 +36,6 @@ def nothing_wrong(resource: Mapping[str, Any]) -> Sequence[Issue]:
 def random_id() -> str:
     """An id of a resource that came without one."""
     return str(uuid.uuid4())
-
-
-def nothing_sought(
-    connection: Connection, scope: Scope, criteria: Criteria, most: int
-) -> Sequence[Name]:
-    """Where nothing is searched."""
-    raise FhirError(Fault.UNSUPPORTED, "there is no search here")
-
-
-def nothing_patched(request: Request) -> Patched:
-    """Where nothing is patched."""
-    raise FhirError(Fault.UNSUPPORTED, "there is no patch here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +57,7 @@ class Claims:
     operations: tuple[Operation, ...] = ()
     date: str = "2026-11-29"             # on which it last changed
     formats: tuple[str, ...] = ("application/fhir+json", "json")
-    patch_formats: tuple[str, ...] = ()
-    searched: bool = False
+    patch_formats: tuple[str, ...] = tuple(PATCHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +73,6 @@ class Server:
     claims: Claims
     extract: Extract = nothing_found
     check: Check = nothing_wrong
-    find: Find = nothing_sought
-    patch: Patch = nothing_patched
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
     vocabulary: Terminology = field(default_factory=Terminology)

@@ -10,14 +10,16 @@ from typing import Any
 
 from fhir.format import json
 from fhir.interaction import criteria as conditions
-from fhir.interaction import rewriting
+from fhir.interaction import rewriting, search
 from fhir.interaction.criteria import Criteria
+from fhir.interaction.patches import Patched, patch_of
 from fhir.interaction.request import Answer, Asker, Request, checked_id, etag
-from fhir.interaction.services import Patched, Server
+from fhir.interaction.services import Server
 from fhir.interaction.versions import acceptable, first, following, held_to, named, removal
 from fhir.outcome import FhirError, Issue, located
 from fhir.store import locks
 from fhir.store.locks import Locks
+from fhir.store.search import matches
 from fhir.store.stored import Change, Name, Stored
 from fhir.store.unit import Unit
 from pacsd.faults import Fault
@@ -79,8 +81,8 @@ def write_all(
 
     def act(unit: Unit) -> list[Answer]:
         decided = _decide(server, unit, intents)
-        names = {link: _one_of(server, unit, link, one) for link, one in references.items()}
-        names.update((one.intent.full_url, str(one.name)) for one in decided if one.intent.full_url)
+        names = {link: _one_of(server, unit, intents[0].request, one) for link, one in references.items()}
+        names.update((one.intent.full_url, str((one.same or one).name)) for one in decided if one.intent.full_url)
         _load(unit, decided)
         for one in decided:
             with located(one.intent.where):
@@ -118,7 +120,7 @@ def _decided(server: Server, unit: Unit, intent: Intent, gone: Collection[Name])
     """Who is meant (http.html#ccreate, #cond-update, #delete)."""
     if intent.criteria is None:
         return _Decided(intent, intent.name)
-    found = server.find(unit.connection, unit.scope, intent.criteria, intent.most + 1 + len(gone))
+    found = _matching(server, unit, intent.request, intent.criteria, intent.most + 1 + len(gone))
     found = [one for one in found if one not in gone]
     if len(found) > intent.most:
         raise FhirError(Fault.STALE, f"the criteria find more than {intent.most} of {intent.name.type}",
@@ -136,9 +138,15 @@ def _decided(server: Server, unit: Unit, intent: Intent, gone: Collection[Name])
     return made[0]
 
 
-def _one_of(server: Server, unit: Unit, link: str, criteria: Criteria) -> str:
+def _matching(server: Server, unit: Unit, request: Request, criteria: Criteria, most: int) -> list[Name]:
+    """At most so many that criteria find, as the unit sees them. Raises FhirError for what is unknown in them."""
+    query = search.criteria(server, request.base, criteria.type, criteria.parameters)
+    return [Name(one.type, one.id) for one in matches(unit.connection, unit.scope, query, limit=most)]
+
+
+def _one_of(server: Server, unit: Unit, request: Request, criteria: Criteria) -> str:
     """What a reference that is a search stands for (http.html#trules)."""
-    found = server.find(unit.connection, unit.scope, criteria, 2)
+    found = _matching(server, unit, request, criteria, 2)
     if len(found) != 1:
         raise FhirError(Fault.STALE, f"a conditional reference to a {criteria.type} finds "
                         + ("more than one" if found else "nothing"), code="multiple-matches" if found else "not-found",
@@ -256,7 +264,7 @@ def delete_intent(server: Server, request: Request, *, full_url: str = "") -> In
 
 def patch_intent(server: Server, request: Request, *, full_url: str = "") -> Intent:
     """What a patch asks for (http.html#patch). Raises FhirError where the patch cannot be read."""
-    patch = server.patch(request)
+    patch = patch_of(request)
     if request.id:
         return Intent(PATCH, request, request.name, patch=patch, full_url=full_url)
     criteria = conditions.of_parameters(request.type, request.parameters)

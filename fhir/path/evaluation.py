@@ -39,6 +39,7 @@ class Context:
     resolve: Callable[[str], Mapping[str, Any] | None] = _unknown
     member_of: Callable[[str, str, str], bool | None] = _unknown
     conforms: Callable[[Mapping[str, Any], str], bool | None] = _unknown
+    steps: int = MAX_STEPS               # that functions may take over items
 
 
 NO_CONTEXT = Context()
@@ -57,7 +58,7 @@ class Frame:
         self.index = 0
         self.total: Items = NONE
         self.memo: dict[int, Items] = {}
-        self.steps = MAX_STEPS
+        self.steps = context.steps
 
     def spend(self, steps: int) -> None:
         """Count steps. Raises PacsdError (TOO_MUCH) when there were too many."""

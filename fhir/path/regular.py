@@ -253,7 +253,10 @@ def replaced(pattern: str, substitution: str, text: str) -> str:
     whole = _automaton(pattern).whole
     if whole.repeats > 1 or whole.unbounded > 2 or len(text) > MAX_REPLACED:
         raise PacsdError(Fault.TOO_MUCH, "a regular expression too costly to replace what it matches")
-    compiled = re.compile(pattern.replace("(?<", "(?P<"), re.DOTALL)
+    try:
+        compiled = re.compile(pattern.replace("(?<", "(?P<"), re.DOTALL)
+    except re.error as error:
+        raise PacsdError(Fault.MALFORMED, f"a regular expression not understood: {error}") from error
     parts = re.split(r"\$(?:(\d)|\{(\w+)\})", substitution)
 
     def substituted(match: re.Match[str]) -> str:

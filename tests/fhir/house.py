@@ -19,8 +19,10 @@ from fhir.interaction.request import Asker
 from fhir.interaction.services import Claims, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
+from fhir.search.extract import extract
 from fhir.store.rows import Rows
 from fhir.store.unit import Units
+from fhir.validation.check import check
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.blobs import LocalBlobs
@@ -108,7 +110,8 @@ def opened(dsn: str, folder: Path, *, connections: int = 8, **changes: Any) -> I
         codes = {key: code for code, key in keys.items()}
         journal = Journal(LocalBlobs(folder, reserve_bytes=0), prefix=FHIR_PREFIX)
         units = Units(made, journal.append_all, codes.__getitem__, rows=Rows())
-        server = Server(made, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS))
+        server = Server(made, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS),
+                        extract=extract, check=check)  # fmt: skip
         yield House(made, journal, keys, replace(server, **changes))
 
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import httpx
 import pytest
 
+from fhir.interaction.services import nothing_wrong
 from fhir.search.times import instants
 from fhir.search.values import Found, Reference, Text, Token
 from tests.fhir.house import BASE, House, issue, opened
@@ -35,7 +36,7 @@ def _reference(told: Mapping[str, str]) -> Reference:
 
 @pytest.fixture
 def searched(database: str, tmp_path: Path) -> Iterator[House]:
-    with opened(database, tmp_path / "blobs", extract=extract) as made:
+    with opened(database, tmp_path / "blobs", extract=extract, check=nothing_wrong) as made:
         yield made
 
 

@@ -37,7 +37,8 @@ def test_references_to_entries_name_the_resources_in_the_end(house: House) -> No
         text={"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><a href="{URN}">p</a> {URN}</div>'},
         extension=[{"url": "http://x", "valueUri": URN}, {"url": "http://x", "valueString": URN}],
         _status={"extension": [{"url": "http://x", "valueReference": {"reference": URN}}]},
-        contained=[{"resourceType": "Basic", "id": "b", "subject": {"reference": URN}}],
+        contained=[{"resourceType": "Basic", "id": "b", "code": {"text": "x"}, "subject": {"reference": URN}}],
+        focus=[{"reference": "#b"}],
     )
     answer = house.post("", bundle(entry("POST", "Observation", told), entry("POST", "Patient", patient(), URN)))
     assert statuses(answer) == ["201", "201"]
