@@ -2,6 +2,7 @@
 
 from fhir.operation.bulk_import import import_all
 from fhir.operation.declared import Operation
+from fhir.operation.evaluate_measure import as_table, evaluate_measure, library
 from fhir.operation.everything import everything
 from fhir.operation.expand import expand_value_set
 from fhir.operation.export import export
@@ -13,6 +14,7 @@ from fhir.operation.translate import translate_code
 from fhir.operation.validate_code import validate_code
 
 _HL7 = "http://hl7.org/fhir/OperationDefinition/"
+_OURS = "urn:pacsd:fhir:OperationDefinition:"
 
 TERMINOLOGY: tuple[Operation, ...] = (
     Operation("expand", expand_value_set, _HL7 + "ValueSet-expand", type=True, instance=True, types=("ValueSet",)),
@@ -39,9 +41,17 @@ _BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 BULK: tuple[Operation, ...] = (
     Operation("export", export, _BULK + "export", system=True),
     Operation("export", export, _BULK + "patient-export", type=True, types=("Patient",)),
-    Operation("import", import_all, "urn:pacsd:fhir:OperationDefinition:import", system=True,
+    Operation("import", import_all, _OURS + "import", system=True,
               affects_state=True),
     Operation("export", export, _BULK + "group-export", instance=True, types=("Group",)),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*TERMINOLOGY, *PERSONS, *BULK)
+
+MEASURES: tuple[Operation, ...] = (
+    Operation("evaluate-measure", evaluate_measure, _HL7 + "Measure-evaluate-measure", type=True, instance=True,
+              types=("Measure",)),
+    Operation("library", library, _OURS + "measure-library", type=True, types=("Measure",)),
+    Operation("table", as_table, _OURS + "measure-report-table", type=True, instance=True, types=("MeasureReport",)),
+)  # fmt: skip
+
+OPERATIONS: tuple[Operation, ...] = (*TERMINOLOGY, *PERSONS, *BULK, *MEASURES)
