@@ -1,9 +1,8 @@
 """FHIR put together over one index and one archive, as every process opens it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from config.fhir import FhirSettings
 from config.settings import IdentitySettings, Settings
@@ -13,16 +12,22 @@ from fhir.bulk.importing import Imports
 from fhir.bulk.worker import Workbench
 from fhir.interaction.dispatch import Dispatch
 from fhir.interaction.request import Asker
-from fhir.interaction.services import Check, Claims, Limits, Server, nothing_wrong
+from fhir.interaction.services import Claims, Limits, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
-from fhir.outcome import Issue
 from fhir.restoration import Restoration
 from fhir.search.extract import extract
-from fhir.store.rows import Rows
+from fhir.store.rows import Rows, texts
+from fhir.store.search import Searches
 from fhir.store.unit import Units
-from fhir.validation.check import check
+from fhir.terminology.library import Definitions, Library
+from fhir.terminology.port import Codes
+from fhir.terminology.shelves import LoadedShelf
+from fhir.validation.check import Validator
+from fhir.validation.policy import Mode, policy
+from fhir.validation.profile.packages import Packages
 from pacsd.access.directory import Directory
+from pacsd.access.scope import Scope
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.services import Archive
 from pacsd.blobs.port import BlobStore
@@ -62,19 +67,6 @@ def limits(settings: FhirSettings) -> Limits:
     )  # fmt: skip
 
 
-def checking(how: str) -> Check:
-    """How what is to be kept is looked at: `strict`, `warn`, `off`."""
-    if how == "off":
-        return nothing_wrong
-    return check if how == "strict" else warned
-
-
-def warned(resource: Mapping[str, Any]) -> list[Issue]:
-    """What is wrong with a resource, as what does not refuse it."""
-    return [replace(one, severity="warning") if one.severity in ("fatal", "error") else one
-            for one in check(resource)]  # fmt: skip
-
-
 def _thresholds(settings: IdentitySettings) -> Thresholds:
     return Thresholds(settings.review_score, settings.automatic_score, settings.proofs)
 
@@ -85,11 +77,16 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
     codes = {key: code for code, key in keys.items()}
     journal = Journal(archive.blobs, prefix=FHIR_PREFIX)
-    units = Units(archive.pool, journal.append_all, codes.__getitem__, rows=Rows())
+    rows = Rows(texts if settings.fhir.full_text else None)
+    units = Units(archive.pool, journal.append_all, codes.__getitem__, rows=rows)
+    known = Codes(Library((Definitions(), LoadedShelf(archive.pool, Scope((), 0)))))     # to everybody
+    validator = Validator(Packages(settings.fhir.profiles).find, known.validate_code)
     server = Server(
         archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS, formats=FORMATS),
         thresholds=_thresholds(settings.identity), blobs=archive.blobs,
-        extract=extract, check=checking(settings.fhir.validation), limits=limits(settings.fhir),
+        extract=extract, check=policy(validator, Mode(settings.fhir.validation)), validator=validator,
+        limits=limits(settings.fhir),
+        searches=Searches(timeout_s=settings.fhir.search_timeout_s), full_text=settings.fhir.full_text,
     )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)
     return Fhir(server, restoration, keys, directory, workbench(server, archive.blobs))

@@ -67,8 +67,8 @@ class Dispatch:
         for one in interactions:
             self._handlers.setdefault(one.path, {})[one.method] = one.handler
         self._operations: dict[str, list[Operation]] = {}
-        for operation in operations:
-            self._operations.setdefault(operation.name, []).append(operation)
+        for each in operations:
+            self._operations.setdefault(each.name, []).append(each)
 
     def __call__(self, server: Server, request: Request, path: str) -> Answer:
         """The answer to a request, whose path fills its places. Raises PacsdError."""
@@ -89,8 +89,8 @@ class Dispatch:
         return handler
 
     def _operation(self, request: Request, found: Place) -> Handler:
-        asked = (one for one in self._operations.get(found.operation, ()) if one.may_be_asked(found.type, found.id))
-        operation = next(asked, None)
+        named = self._operations.get(found.operation, ())
+        operation = next((one for one in named if one.may_be_asked(found.type, found.id)), None)
         if operation is None:
             raise FhirError(Fault.NOT_FOUND, f"there is no operation ${found.operation[:64]} here",
                             code="not-supported")  # fmt: skip

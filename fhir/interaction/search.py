@@ -91,7 +91,7 @@ def _parsed(server: Server, request: Request) -> Parsed:
 def _reader(server: Server, base: str, scope: Scope | None = None) -> Reader:
     """With the codes that a reader sees; conditional interactions do without."""
     codes = None if scope is None else Codes(server.vocabulary.library(server.pool, scope))
-    return Reader(base, server.zone, datetime.now(UTC), codes)
+    return Reader(base, server.zone, datetime.now(UTC), codes, full_text=server.full_text)
 
 
 def _after(server: Server, request: Request, parsed: Parsed) -> After | None:

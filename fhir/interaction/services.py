@@ -15,15 +15,16 @@ from fhir.search.values import Found
 from fhir.store.search import Searches
 from fhir.store.unit import Units
 from fhir.terminology.shelves import Terminology
+from fhir.validation.check import Validator
 from pacsd.blobs.port import BlobStore
 from pacsd.identity.matching import Thresholds
 from pacsd.index.connect import Pool
 
-Extract = Callable[[Mapping[str, Any]], Sequence[Found]]
+Extract = Callable[[dict[str, Any]], Sequence[Found]]
 Check = Callable[[Mapping[str, Any]], Sequence[Issue]]
 
 
-def nothing_found(resource: Mapping[str, Any]) -> Sequence[Found]:
+def nothing_found(resource: dict[str, Any]) -> Sequence[Found]:
     """Where nothing is searched."""
     return ()
 
@@ -65,6 +66,7 @@ class Server:
     """Everything an interaction may use.
 
     `check` says what is wrong with a resource that is to be kept: an issue of severity error or fatal refuses it.
+    `validator` says all there is to say, where a client asks.
     """
 
     pool: Pool
@@ -73,10 +75,12 @@ class Server:
     claims: Claims
     extract: Extract = nothing_found
     check: Check = nothing_wrong
+    validator: Validator = field(default_factory=Validator)
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
     vocabulary: Terminology = field(default_factory=Terminology)
     blobs: BlobStore | None = None       # where files of bulk data are
-    thresholds: Thresholds = Thresholds()                # of evidence that two records are one person
+    thresholds: Thresholds = field(default_factory=Thresholds)   # of evidence that two records are one person
     searches: Searches = field(default_factory=Searches)
+    full_text: bool = True               # whether words are kept, for _text and _content
     zone: tzinfo = UTC                   # of dates in searches that name none

@@ -1,5 +1,6 @@
 """The operations of this server."""
 
+from fhir.operation import meta
 from fhir.operation.bulk_import import import_all
 from fhir.operation.declared import Operation
 from fhir.operation.evaluate_measure import as_table, evaluate_measure, library
@@ -11,6 +12,7 @@ from fhir.operation.lookup import look_up
 from fhir.operation.match import match
 from fhir.operation.subsumes import does_subsume
 from fhir.operation.translate import translate_code
+from fhir.operation.validate import validate
 from fhir.operation.validate_code import validate_code
 
 _HL7 = "http://hl7.org/fhir/OperationDefinition/"
@@ -41,11 +43,9 @@ _BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 BULK: tuple[Operation, ...] = (
     Operation("export", export, _BULK + "export", system=True),
     Operation("export", export, _BULK + "patient-export", type=True, types=("Patient",)),
-    Operation("import", import_all, _OURS + "import", system=True,
-              affects_state=True),
     Operation("export", export, _BULK + "group-export", instance=True, types=("Group",)),
+    Operation("import", import_all, _OURS + "import", system=True, affects_state=True),
 )
-
 
 MEASURES: tuple[Operation, ...] = (
     Operation("evaluate-measure", evaluate_measure, _HL7 + "Measure-evaluate-measure", type=True, instance=True,
@@ -54,4 +54,9 @@ MEASURES: tuple[Operation, ...] = (
     Operation("table", as_table, _OURS + "measure-report-table", type=True, instance=True, types=("MeasureReport",)),
 )  # fmt: skip
 
-OPERATIONS: tuple[Operation, ...] = (*TERMINOLOGY, *PERSONS, *BULK, *MEASURES)
+RESOURCES: tuple[Operation, ...] = (
+    *meta.OPERATIONS,
+    Operation("validate", validate, _HL7 + "Resource-validate", type=True, instance=True),
+)
+
+OPERATIONS: tuple[Operation, ...] = (*RESOURCES, *TERMINOLOGY, *PERSONS, *BULK, *MEASURES)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from fhir.path import temporal
 from fhir.path.errata import ERRATA
 from fhir.path.evaluation import FALSE, NO_CONTEXT, NONE, TRUE, Context, Frame, Items, Lambda, one, told, truth
-from fhir.path.functions import ITERATING, PLAIN
+from fhir.path.functions.library import ITERATING, PLAIN
 from fhir.path.nodes import Node, is_a, of, type_named
 from fhir.path.operators import MAX_INTEGER, OPERATORS
 from fhir.path.quantity import Quantity

@@ -48,7 +48,7 @@ NO_CONTEXT = Context()
 class Frame:
     """One evaluation: its context, `$index` and `$total` of the innermost iteration, and what is left of its bounds."""
 
-    __slots__ = ("context", "index", "memo", "node", "resource", "root", "steps", "total")
+    __slots__ = ("_now", "context", "index", "memo", "node", "resource", "root", "steps", "total")
 
     def __init__(self, node: Node, context: Context) -> None:
         self.node = node
@@ -59,6 +59,7 @@ class Frame:
         self.total: Items = NONE
         self.memo: dict[int, Items] = {}
         self.steps = context.steps
+        self._now = context.now
 
     def spend(self, steps: int) -> None:
         """Count steps. Raises PacsdError (TOO_MUCH) when there were too many."""
@@ -68,7 +69,9 @@ class Frame:
 
     def now(self) -> datetime:
         """The same moment throughout an evaluation."""
-        return self.context.now or datetime.now(UTC)
+        if self._now is None:
+            self._now = datetime.now(UTC)
+        return self._now
 
 
 def one(items: Items, what: str) -> Node | None:

@@ -9,9 +9,7 @@ import orjson
 import pytest
 
 from fhir.bulk.worker import Workbench
-from fhir.search.extract import extract
 from fhir.services import workbench
-from fhir.validation.check import check
 from pacsd.blobs import LocalBlobs
 from tests.fhir.house import BASE, House, opened
 
@@ -63,8 +61,8 @@ class Plant:
 
 @pytest.fixture
 def plant(database: str, tmp_path: Path) -> Iterator[Plant]:
-    with opened(database, tmp_path / "journal", extract=extract) as made:
+    with opened(database, tmp_path / "journal") as made:
         blobs = LocalBlobs(tmp_path / "blobs", reserve_bytes=0)
-        server = replace(made.server, blobs=blobs, check=check)
+        server = replace(made.server, blobs=blobs)
         house = House(made.pool, made.journal, made.keys, server)
         yield Plant(house, workbench(server, blobs), blobs)

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from fhir.search.extract import extract
+from fhir.interaction.services import nothing_wrong
 from tests.fhir.house import BASE, House, issue, opened
 
 
 @pytest.fixture
 def ward(database: str, tmp_path: Path) -> Iterator[House]:
-    with opened(database, tmp_path / "blobs", extract=extract) as made:
+    with opened(database, tmp_path / "blobs", check=nothing_wrong) as made:
         put(made, "Patient", "p", generalPractitioner=[{"reference": "Practitioner/doc"}])
         put(made, "Patient", "q")
         put(made, "Practitioner", "doc")

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from fhir.search.extract import extract
+from fhir.interaction.services import nothing_wrong
 from tests.fhir.house import BASE, House, issue, opened
 
 RED, BLUE, CARD = "urn:oid:1.2.3.1", "urn:oid:1.2.3.2", "urn:oid:2.16.156.10011.1.19"
@@ -15,7 +15,7 @@ RED, BLUE, CARD = "urn:oid:1.2.3.1", "urn:oid:1.2.3.2", "urn:oid:2.16.156.10011.
 
 @pytest.fixture
 def people(database: str, tmp_path: Path) -> Iterator[House]:
-    with opened(database, tmp_path / "blobs", extract=extract) as made:
+    with opened(database, tmp_path / "blobs", check=nothing_wrong) as made:
         yield made
 
 

@@ -35,6 +35,7 @@ PATIENT: dict[str, Any] = {
 OBSERVATION: dict[str, Any] = {
     "resourceType": "Observation", "status": "final", "code": {"coding": [{"system": "http://loinc.org", "code": "1"}]},
     "effectiveDateTime": "2020-02-29", "issued": "2020-02-29T12:30:00.000+08:00",
+    "referenceRange": [{"low": {"value": 7, "comparator": "<", "unit": "lbs"}}],
     "valueQuantity": {
         "value": Decimal("185.0"), "unit": "lbs", "system": "http://unitsofmeasure.org", "code": "[lb_av]"},
 }
@@ -178,7 +179,7 @@ def test_an_expression_finds_what_the_specification_tells(expression: str, expec
     ("value.value > 180", [True]), ("value is Quantity", [True]), ("(value as Period).start", []),
     ("value.ofType(Quantity).value.toString()", ["185.0"]), ("effective <= issued", []),
     ("issued < @2020-02-29T05:00:00Z", [True]), ("effective is dateTime", [True]),
-    ("code.coding.where(system = %loinc).code", ["1"]), ("value.is(Age)", [False]),
+    ("referenceRange.low < value", []), ("code.coding.where(system = %loinc).code", ["1"]), ("value.is(Age)", [False]),
 ])  # fmt: skip
 def test_choices_and_quantities(expression: str, expected: list[Any]) -> None:
     assert values(expression, OBSERVATION) == expected
