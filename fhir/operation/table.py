@@ -3,6 +3,7 @@
 from fhir.operation import meta
 from fhir.operation.bulk_import import import_all
 from fhir.operation.declared import Operation
+from fhir.operation.document import document
 from fhir.operation.evaluate_measure import as_table, evaluate_measure, library
 from fhir.operation.everything import everything
 from fhir.operation.expand import expand_value_set
@@ -11,6 +12,7 @@ from fhir.operation.ihe_pix import ihe_pix
 from fhir.operation.lookup import look_up
 from fhir.operation.match import match
 from fhir.operation.subsumes import does_subsume
+from fhir.operation.summary import summary
 from fhir.operation.translate import translate_code
 from fhir.operation.validate import validate
 from fhir.operation.validate_code import validate_code
@@ -28,6 +30,12 @@ TERMINOLOGY: tuple[Operation, ...] = (
     Operation("subsumes", does_subsume, _HL7 + "CodeSystem-subsumes", type=True, instance=True, types=("CodeSystem",)),
     Operation("translate", translate_code, _HL7 + "ConceptMap-translate", type=True, instance=True,
               types=("ConceptMap",)),
+)  # fmt: skip
+
+DOCUMENTS: tuple[Operation, ...] = (
+    Operation("document", document, _HL7 + "Composition-document", instance=True, types=("Composition",)),
+    Operation("summary", summary, "http://hl7.org/fhir/uv/ips/OperationDefinition/summary", instance=True,
+              types=("Patient",)),
 )  # fmt: skip
 
 PERSONS: tuple[Operation, ...] = (
@@ -59,4 +67,4 @@ RESOURCES: tuple[Operation, ...] = (
     Operation("validate", validate, _HL7 + "Resource-validate", type=True, instance=True),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*RESOURCES, *TERMINOLOGY, *PERSONS, *BULK, *MEASURES)
+OPERATIONS: tuple[Operation, ...] = (*RESOURCES, *TERMINOLOGY, *PERSONS, *DOCUMENTS, *BULK, *MEASURES)
