@@ -54,6 +54,12 @@ class FhirSettings(Checked):
     search_timeout_s: float = setting(
         10.0, unit="s", en="Longest a search may take.", zh="单次检索时限。", check=checks.within(0.1, 600.0)
     )
+    subscription_networks: tuple[str, ...] = setting(
+        (),
+        en="Networks beside the public internet that subscriptions may notify, such as 10.1.0.0/16.",
+        zh="除公网外允许订阅通知到达的网段，如 10.1.0.0/16。",
+        check=checks.each(checks.network),
+    )
     conditional_deletes: int = setting(
         1,
         en="Most resources that one conditional delete may take; 1: one that finds several is refused.",

@@ -20,6 +20,8 @@ from fhir.search.extract import extract
 from fhir.store.rows import Rows, texts
 from fhir.store.search import Searches
 from fhir.store.unit import Units
+from fhir.subscription.channel import Door
+from fhir.subscription.service import Subscriptions
 from fhir.terminology.library import Definitions, Library
 from fhir.terminology.port import Codes
 from fhir.terminology.shelves import LoadedShelf
@@ -46,6 +48,7 @@ class Fhir:
     organisations: Mapping[str, int]
     _directory: Directory
     workbench: Workbench
+    subscriptions: Subscriptions
 
     @property
     def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
@@ -89,7 +92,9 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
         searches=Searches(timeout_s=settings.fhir.search_timeout_s), full_text=settings.fhir.full_text,
     )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)
-    return Fhir(server, restoration, keys, directory, workbench(server, archive.blobs))
+    subscriptions = Subscriptions(server, lambda key: directory.scope(codes[key]),
+                                  Door(settings.fhir.subscription_networks))  # fmt: skip
+    return Fhir(server, restoration, keys, directory, workbench(server, archive.blobs), subscriptions)
 
 
 def workbench(server: Server, blobs: BlobStore) -> Workbench:

@@ -54,7 +54,7 @@ SECTIONS: tuple[Section, ...] = (
 
 
 def summary(server: Server, request: Request) -> Answer:
-    """200 with a document: a Composition of sections and what they name. What is not known is said to be unavailable."""
+    """200 with a document: a Composition of sections and what they name; what is not known is told as unavailable."""
     told = given(request, (In("profile", "canonical"), In("identifier", "string")))
     if told.text("identifier") or told.text("profile").partition("|")[0] not in ("", f"{_PROFILE}Bundle-uv-ips"):
         raise FhirError(Fault.UNSUPPORTED, "a summary is an IPS document of the Patient of the URL")
@@ -120,8 +120,8 @@ def _narrative(lines: Sequence[str]) -> dict[str, str]:
 
 def _shown(told: Mapping[str, Any]) -> str:
     """What people call a resource: its code, description or kind, and its conclusion."""
-    named: Mapping[str, Any] = next((told[key] for key in ("code", "medicationCodeableConcept", "vaccineCode", "type") if
-                  isinstance(told.get(key), dict)), {})  # fmt: skip
+    names = ("code", "medicationCodeableConcept", "vaccineCode", "type")
+    named: Mapping[str, Any] = next((told[key] for key in names if isinstance(told.get(key), dict)), {})
     coding: Mapping[str, Any] = next(iter(named.get("coding") or ()), {})
     text = named.get("text") or coding.get("display") or coding.get("code") or told.get("description")
     parts = (text or told["resourceType"], told.get("conclusion"), told.get("started") or told.get("issued"))

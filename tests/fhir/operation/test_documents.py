@@ -63,8 +63,9 @@ def test_a_composition_that_refers_to_what_is_not_here_makes_no_document(clinic:
 def test_a_summary_has_what_is_known_and_says_what_is_not(clinic: House) -> None:
     active = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": "active"}]}
     resolved = {"coding": [{**active["coding"][0], "code": "resolved"}]}
-    put(clinic, "Condition", "now", code={"text": "高血压 <b>"}, subject={"reference": "Patient/p"}, clinicalStatus=active)
-    put(clinic, "Condition", "past", code={"text": "肺炎"}, subject={"reference": "Patient/p"}, clinicalStatus=resolved)
+    mine = {"subject": {"reference": "Patient/p"}}
+    put(clinic, "Condition", "now", code={"text": "高血压 <b>"}, clinicalStatus=active, **mine)
+    put(clinic, "Condition", "past", code={"text": "肺炎"}, clinicalStatus=resolved, **mine)
     put(clinic, "Patient", "q")
     put(clinic, "Condition", "other", code={"text": "x"}, subject={"reference": "Patient/q"}, clinicalStatus=active)
     answer = clinic.get("Patient/p/$summary")

@@ -60,15 +60,39 @@ create index fhir_job_waiting on fhir_job (created_at) where status = 'waiting';
 create index fhir_job_expires on fhir_job (expires_at);
 """
 
+# What subscriptions have seen: everything whose transaction `snapshot` saw done, of what was changed until `seen_at`.
+# Notifications of one subscription are given out in the order of `pk`; one that fails holds up those behind it.
+SUBSCRIPTIONS = """
+create table fhir_subscription (
+    resource bigint primary key references fhir_resource on delete cascade,
+    organisation integer not null references organisation,
+    version integer not null,
+    type text collate "C" not null,
+    snapshot pg_snapshot not null default pg_current_snapshot(),
+    seen_at timestamptz not null default now(),
+    failures integer not null default 0,
+    due_at timestamptz not null default now(),
+    taken_until timestamptz not null default '-infinity'
+);
+create table fhir_notification (
+    pk bigint generated always as identity primary key,
+    subscription bigint not null references fhir_subscription on delete cascade,
+    type text collate "C" not null,
+    id text collate "C" not null
+);
+create index fhir_notification_next on fhir_notification (subscription, pk);
+"""
+
 GRANTS = """
-grant select, insert, update, delete on fhir_code_system, fhir_concept, fhir_job to pacsd_app;
+grant select, insert, update, delete on fhir_code_system, fhir_concept, fhir_job,
+    fhir_subscription, fhir_notification to pacsd_app;
 grant usage, update on sequence fhir_concept_pk to pacsd_app;
 """
 
 
 def upgrade() -> None:
     """Build everything in the caller's transaction."""
-    for statements in (TERMINOLOGY, JOBS, GRANTS):
+    for statements in (TERMINOLOGY, JOBS, SUBSCRIPTIONS, GRANTS):
         op.get_bind().exec_driver_sql(statements.replace("%", "%%"))
 
 
