@@ -220,6 +220,7 @@ def test_expressions_are_bounded(expression: str) -> None:
 @pytest.mark.parametrize("expression", [
     "(1|2|3|4|5|6|7|8|9|10).aggregate(iif($total.empty(), 'aaaaaaaaaa', $total.replace('a', 'aaaaaaaaaa')))",
     "(1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|16|17|18|19|20|21|22|23|24|25).aggregate($total.combine($total), 1)",
+    "(1|2|3).select(" * 13 + "$this = 1" + ")" * 13,
     f"{'%resource.descendants().select(' * 8}$this{')' * 8}",
 ])  # fmt: skip
 def test_evaluations_are_bounded(expression: str) -> None:
