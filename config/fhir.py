@@ -51,6 +51,12 @@ class FhirSettings(Checked):
         en="Search words of resources (_text, _content); it makes writing slower.",
         zh="是否支持全文检索（_text、_content）；开启会降低写入速度。",
     )
+    subscription_networks: tuple[str, ...] = setting(
+        (),
+        en="Networks beside the public internet that subscriptions may notify, such as 10.1.0.0/16.",
+        zh="除公网外允许订阅通知到达的网段，如 10.1.0.0/16。",
+        check=checks.each(checks.network),
+    )
     conditional_deletes: int = setting(
         1,
         en="Most resources that one conditional delete may take; 1: one that finds several is refused.",

@@ -11,6 +11,8 @@ import pacsd
 from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
 from fhir.services import open_fhir
+from fhir.subscription.service import Subscriptions
+from fhir.terminology.services import Loading
 from hl7.client import Client
 from hl7.delivery import Delivery
 from hl7.metering import Meters as Hl7Meters
@@ -124,6 +126,12 @@ class Wiring:
         """Reports for one command, beside a running server or without one."""
         with _for_command(settings) as archive:
             yield Shelf(open_reports(settings, archive).reports, archive.directory)
+
+    @contextmanager
+    def terminology(self, settings: Settings) -> Iterator[Loading]:
+        """Code systems from files for one command, beside a running server or without one."""
+        with _for_command(settings) as archive:
+            yield Loading(archive.pool, archive.directory)
 
 
 @contextmanager
@@ -290,7 +298,7 @@ def _hl7(context: RoleContext) -> None:
 
 
 def _worker(context: RoleContext) -> None:
-    with _opened(context, readers=4 + NOTIFIERS) as archive, _notifying(context, archive):
+    with _opened(context, readers=6 + NOTIFIERS) as archive, _notifying(context, archive):
         reporting = open_reports(context.settings, archive)
         also_apply = {**_appliers(context.settings, archive), **reporting.repaired_by}
         settle(context.settings, archive, also_apply=also_apply)
@@ -305,7 +313,21 @@ def _worker(context: RoleContext) -> None:
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)
         worker = Worker((*own, *(Chore(*one) for one in others)), stop=context.stopping)
         context.ready()
-        worker.run()
+        with _telling(fhir.subscriptions):
+            worker.run()
+
+
+@contextmanager
+def _telling(subscriptions: Subscriptions) -> Iterator[None]:
+    """Subscribers of FHIR are told what changed, until the role ends."""
+    ended = Event()
+    thread = Thread(target=subscriptions.run, args=(ended,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(1.0)                     # what it is in the middle of is told again, if it must be
 
 
 @contextmanager

@@ -74,7 +74,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "uvicorn": ("pacsd.web",),
     "uvloop": ("pacsd.web",),
     "websockets": ("pacsd.web",),
-    "socket": (*EDGES, "pacsd.supervise", "hl7", "conformance"),
+    "socket": (*EDGES, "pacsd.supervise", "hl7", "conformance", "fhir.subscription"),
     "socketserver": (*EDGES, "hl7"),
     "rich": ("pacsd.commands",),
 }

@@ -124,6 +124,29 @@ def value_sets(folder: Path, told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: expansion.codes(name) for name in names}
 
 
+def terminology(folder: Path) -> dict[str, dict[str, Any]]:
+    """Code systems, value sets and concept maps by canonical URL, without what only people read."""
+    found: dict[str, dict[str, Any]] = {"CodeSystem": {}, "ValueSet": {}, "ConceptMap": {}}
+    for name in ("valuesets", "v3-codesystems", "v2-tables", "conceptmaps"):
+        for one in bundle(folder, name):
+            found[one["resourceType"]].setdefault(one["url"], _bare(one))
+    return {kind: dict(sorted(told.items())) for kind, told in found.items()}
+
+
+_SPOKEN = {"text", "meta", "extension", "contact", "publisher", "purpose", "copyright", "useContext", "jurisdiction",
+           "description", "identifier", "date", "experimental", "language", "contained", "expansion", "_description",
+           "requirements", "comment"}  # fmt: skip
+
+
+def _bare(value: Any) -> Any:
+    """Without narrative and extensions, at every depth."""
+    if isinstance(value, list):
+        return [_bare(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _bare(one) for key, one in value.items() if key not in _SPOKEN}
+    return value
+
+
 def written(name: str, data: object) -> None:
     """A file of data/."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
@@ -138,6 +161,7 @@ def main(folder: Path) -> None:
     written("search-parameters", search_parameters(folder))
     written("compartments", compartments(folder))
     written("value-sets", value_sets(folder, told))
+    written("terminology", terminology(folder))
 
 
 if __name__ == "__main__":

@@ -62,6 +62,8 @@ def encoded(answer: Answer, wanted: Wanted) -> Body:
 
 
 def _body(answer: Answer, wanted: Wanted) -> Body:
+    if answer.raw is not None:
+        return Body(answer.raw.content, {"Content-Type": answer.raw.media_type})
     if answer.stored is not None and wanted.binary and answer.stored.type == "Binary" and not answer.written:
         return _as_it_is(json.read(answer.stored.body))
     content = _content(answer, wanted)

@@ -69,6 +69,14 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Raw:
+    """Content that goes out as it is."""
+
+    content: bytes
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What is answered: a version as it is kept (`stored`), another resource, issues, or nothing.
 
@@ -82,6 +90,7 @@ class Answer:
     about: Stored | None = None
     located: bool = False
     written: bool = False                # Prefer: return= decides what of it is given out
+    raw: Raw | None = None               # what is no resource at all
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -19,6 +19,8 @@ from fhir.search.query import Include, Match, Query, TokenIs, Tokens
 from fhir.search.request import Compartment, Limits, Parsed, read
 from fhir.store.search import Hit, Page, Step, matches
 from fhir.store.sorting import After
+from fhir.terminology.port import Codes
+from pacsd.access.scope import Scope
 from pacsd.index.connect import Connection
 
 MAX_INCLUDED = 1_000                     # resources of one page beside its results
@@ -83,12 +85,14 @@ def _parsed(server: Server, request: Request) -> Parsed:
         compartment = Compartment(request.type, request.id)
         types = [] if request.compartment == "*" else [request.compartment]
     limits = Limits(server.limits.page, server.limits.max_page)
-    return read(_reader(server, request.base), types, request.parameters, compartment=compartment,
+    return read(_reader(server, request.base, request.asker.scope), types, request.parameters, compartment=compartment,
                 strict=request.handling == "strict", limits=limits)  # fmt: skip
 
 
-def _reader(server: Server, base: str) -> Reader:
-    return Reader(base, server.zone, datetime.now(UTC), server.terminology, full_text=server.full_text)
+def _reader(server: Server, base: str, scope: Scope | None = None) -> Reader:
+    """With the codes that a reader sees; conditional interactions do without."""
+    codes = None if scope is None else Codes(server.vocabulary.library(server.pool, scope))
+    return Reader(base, server.zone, datetime.now(UTC), codes, full_text=server.full_text)
 
 
 def _after(server: Server, request: Request, parsed: Parsed) -> After | None:

@@ -11,11 +11,13 @@ from fhir.interaction.patches import PATCHES
 from fhir.interaction.request import Answer, Request
 from fhir.operation.declared import Operation
 from fhir.outcome import Issue
-from fhir.search.ports import Terminology
 from fhir.search.values import Found
 from fhir.store.search import Searches
 from fhir.store.unit import Units
+from fhir.terminology.shelves import Terminology
 from fhir.validation.check import Validator
+from pacsd.blobs.port import BlobStore
+from pacsd.identity.matching import Thresholds
 from pacsd.index.connect import Pool
 
 Extract = Callable[[dict[str, Any]], Sequence[Found]]
@@ -76,7 +78,9 @@ class Server:
     validator: Validator = field(default_factory=Validator)
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
+    vocabulary: Terminology = field(default_factory=Terminology)
+    blobs: BlobStore | None = None       # where files of bulk data are
+    thresholds: Thresholds = field(default_factory=Thresholds)   # of evidence that two records are one person
     searches: Searches = field(default_factory=Searches)
     full_text: bool = True               # whether words are kept, for _text and _content
-    terminology: Terminology | None = None
     zone: tzinfo = UTC                   # of dates in searches that name none

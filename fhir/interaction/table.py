@@ -11,6 +11,7 @@ from fhir.interaction.read import read
 from fhir.interaction.search import search
 from fhir.interaction.update import update
 from fhir.interaction.vread import vread
+from fhir.operation import bulk_import, export
 
 _ONE = "{type}/{id}"
 _IN_COMPARTMENT = _ONE + "/{compartment}"
@@ -36,5 +37,11 @@ INTERACTIONS: tuple[Interaction, ...] = (
     Interaction("POST", _IN_COMPARTMENT + "/_search", search, "search-type", "search.html#scope", level=""),
     Interaction("GET", "", search, "search-system", "http.html#search", level="system"),
     Interaction("POST", "_search", search, "search-system", "http.html#search", level="system"),
+    Interaction("GET", "_export/{id}", export.status, "bulk-status", "uv/bulkdata/export.html", level=""),
+    Interaction("DELETE", "_export/{id}", export.cancel, "bulk-delete", "uv/bulkdata/export.html", level=""),
+    Interaction("GET", "_export/{id}/_file", export.file, "bulk-file", "uv/bulkdata/export.html", level=""),
+    Interaction("GET", "_import/{id}", bulk_import.status, "bulk-status", "uv/bulkdata/export.html", level=""),
+    Interaction("DELETE", "_import/{id}", bulk_import.cancel, "bulk-delete", "uv/bulkdata/export.html", level=""),
+    Interaction("GET", "_import/{id}/_file", bulk_import.file, "bulk-file", "uv/bulkdata/export.html", level=""),
     Interaction("GET", "_history", history, "history-system", "http.html#history", level="system"),
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pacsd
 from config.settings import ROLES, Settings, SettingsError, load_settings
-from pacsd.commands import hl7, identity, rejections, report, upkeep, viewer
+from pacsd.commands import hl7, identity, rejections, report, terminology, upkeep, viewer
 from pacsd.commands.echo import echo
 from pacsd.commands.find import find
 from pacsd.commands.import_files import import_files
@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_hl7(commands)
     _add_identity(commands)
     _add_report(commands)
+    _add_terminology(commands)
     _add_viewer(commands)
     _add_claims(commands)
     return parser
@@ -273,6 +274,29 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     showing.set_defaults(handler=report.show)
     for action in (listing, showing):
         action.add_argument("--organisation", metavar="CODE", help="whose (the first one)")
+        _add_common(action)
+
+
+def _add_terminology(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    actions = commands.add_parser("terminology", help="code systems from files").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    loading = actions.add_parser("load", help="a CodeSystem (.json), a table (.csv, .tsv), LOINC, or SNOMED CT (.zip)")
+    loading.add_argument("file", type=Path, metavar="FILE")
+    loading.add_argument("--url", default="", metavar="URI", help="which code system it is, where it does not say so")
+    loading.add_argument("--version", default="", metavar="TEXT", help="its version, or edition")
+    loading.add_argument("--name", default="", metavar="TEXT", help="how it is called")
+    loading.add_argument("--prefixes", action="store_true", help="A00.0 is under A00, as in ICD-10")
+    loading.set_defaults(handler=terminology.load)
+    listing = actions.add_parser("list", help="what was loaded")
+    listing.set_defaults(handler=terminology.listed)
+    removing = actions.add_parser("remove", help="take one away")
+    removing.add_argument("url", metavar="URI")
+    removing.add_argument("version", nargs="?", default="", metavar="VERSION")
+    removing.set_defaults(handler=terminology.remove)
+    for action in (loading, removing):
+        action.add_argument("--organisation", metavar="CODE", help="whose it is (everybody's)")
+    for action in (loading, listing, removing):
         _add_common(action)
 
 

@@ -226,6 +226,22 @@ class Shelf(Protocol):
         """How one reads, in lines."""
 
 
+class Terminology(Protocol):
+    """Code systems from files, opened for one command; no organisation: everybody's."""
+
+    def load(
+        self, path: Path, *, organisation: str = "", url: str = "", version: str = "", name: str = "",
+        prefixes: bool = False,
+    ) -> tuple[str, str, int]:  # fmt: skip
+        """URL, version and number of concepts. Raises PacsdError MALFORMED, UNSUPPORTED, MISMATCH."""
+
+    def listed(self) -> Sequence[Any]:
+        """All that were loaded, as fhir.store.concepts.Loaded."""
+
+    def remove(self, url: str, version: str, *, organisation: str = "") -> None:
+        """Take one away. Raises PacsdError NOT_FOUND."""
+
+
 class Wiring(Protocol):
     """The composition root as the command line sees it."""
 
@@ -246,3 +262,6 @@ class Wiring(Protocol):
 
     def reports(self, settings: Settings) -> AbstractContextManager[Shelf]:
         """Reports for one command."""
+
+    def terminology(self, settings: Settings) -> AbstractContextManager[Terminology]:
+        """Code systems from files for one command."""

@@ -4,6 +4,7 @@ from tests.bench.measures import Row
 from tests.bench.rows import (
     big_index,
     fhir,
+    fhir_import,
     fhir_search,
     hl7,
     identity,
@@ -28,6 +29,7 @@ ROWS: tuple[Row, ...] = (
     *worklist.ROWS,
     *identity.ROWS,
     *fhir.ROWS,
+    *fhir_import.ROWS,
     *fhir_search.ROWS,
     *memory.ROWS,
     *big_index.ROWS,

@@ -1,0 +1,1 @@
+"""Bulk data: everything at once, in files (http://hl7.org/fhir/uv/bulkdata)."""

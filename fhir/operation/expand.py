@@ -1,0 +1,61 @@
+"""ValueSet/$expand (http://hl7.org/fhir/R4/valueset-operation-expand.html)."""
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fhir.interaction.request import Answer, Request
+from fhir.interaction.services import Server
+from fhir.operation.parameters import Given, In, given
+from fhir.operation.stated import resource
+from fhir.outcome import FhirError
+from fhir.terminology.expand import Asked, expand
+from fhir.terminology.value_set import Composition
+from pacsd.faults import Fault
+
+PARAMETERS = (
+    In("url", "uri"), In("valueSet", "Resource"), In("valueSetVersion", "string"), In("filter", "string"),
+    In("offset", "integer"), In("count", "integer"), In("includeDesignations", "boolean"),
+    In("designation", "string", None), In("includeDefinition", "boolean"), In("activeOnly", "boolean"),
+    In("excludeNested", "boolean"), In("excludeNotForUI", "boolean"), In("displayLanguage", "code"),
+    In("system-version", "canonical", None), In("force-system-version", "canonical", None),
+)  # fmt: skip
+
+
+def expand_value_set(server: Server, request: Request) -> Answer:
+    """200 with the ValueSet and its expansion: flat, each code once, in the order of code system or value set.
+
+    Raises FhirError `too-costly` for more codes than go into one answer where none are counted.
+    """
+    told = given(request, PARAMETERS, alone="valueSet")
+    library = server.vocabulary.library(server.pool, request.asker.scope)
+    composition = Composition(library, versions(told))
+    asked = Asked(
+        filter=told.text("filter"), offset=told.number("offset") or 0, count=told.number("count"),
+        active_only=told.flag("activeOnly"), designations=told.flag("includeDesignations"),
+        designation=told.all("designation"), language=told.text("displayLanguage"),
+        exclude_not_for_ui=told.flag("excludeNotForUI"), definition=told.flag("includeDefinition"),
+    )  # fmt: skip
+    value_set = meant(server, request, told, composition)
+    return Answer(200, resource=expand(composition, value_set, asked, at=datetime.now(UTC), identifier=uuid.uuid4()))
+
+
+def meant(server: Server, request: Request, told: Given, composition: Composition) -> Mapping[str, Any]:
+    """The value set that an operation is about: that of the path, of the body, or of a canonical URL."""
+    if request.id:
+        return resource(server, request)
+    given_one = told.object("valueSet")
+    if given_one is not None:
+        if given_one.get("resourceType") != "ValueSet":
+            raise FhirError(Fault.MALFORMED, "the parameter valueSet is a ValueSet", code="value")
+        return given_one
+    url = str(told.required("url"))
+    version = told.text("valueSetVersion")
+    return composition.value_set(f"{url}|{version}" if version and "|" not in url else url)
+
+
+def versions(told: Given) -> dict[str, str]:
+    """Which version of a code system counts (`system|version`), where the value set names none."""
+    named = [*told.all("system-version"), *told.all("force-system-version")]
+    return {system: version for system, _, version in (one.partition("|") for one in named)}

@@ -1,0 +1,141 @@
+"""What subscriptions have seen and what is still to be told, so that neither a crash nor a dead end point loses any.
+
+Changes are found by what was done since a snapshot: a transaction that commits late is seen when it is done, however
+its time compares. Nothing is written for it where resources are written. `updated` narrows what is looked at: it is
+taken when a transaction writes, which is less than LONGEST_S before it is done.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from fhir.store.stored import Name
+from pacsd.access.scope import Scope
+from pacsd.index.connect import Connection, Pool, lent
+from pacsd.index.predicate import Params, within
+
+LONGEST_S = 120                          # of a transaction that writes resources
+HELD_S = 60
+_MOST = 5_000                            # changes that are looked at in one turn
+
+# the row's transaction as xid8: of the newest epoch in which it is not in the future
+_DONE = """pg_visible_in_snapshot(((case when r.xmin::text::bigint > (n.now::text::bigint & 4294967295)
+    then (n.now::text::bigint >> 32) - 1 else n.now::text::bigint >> 32 end) << 32
+    | r.xmin::text::bigint)::text::xid8, {0})"""
+
+
+class Wanted(NamedTuple):
+    """A Subscription resource in its newest version."""
+
+    pk: int
+    organisation: int
+    version: int
+    id: str
+    body: bytes
+
+
+class Next(NamedTuple):
+    """What is to be told next."""
+
+    pk: int
+    name: Name
+
+
+def current(pool: Pool) -> list[Wanted]:
+    """All Subscriptions, whoever's: the worker acts for each in the name of its own organisation."""
+    with lent(pool) as connection:
+        return [Wanted(*row) for row in connection.execute("""select r.pk, r.organisation, r.version, r.id, r.body
+            from fhir_resource r where r.type = 'Subscription' and not r.deleted order by r.pk""")]
+
+
+def follow(pool: Pool, wanted: Wanted, kind: str) -> None:
+    """From now on see changes for a subscription."""
+    with lent(pool) as connection:
+        connection.execute("""insert into fhir_subscription (resource, organisation, version, type)
+            values (%s, %s, %s, %s) on conflict (resource) do update set version = excluded.version,
+                type = excluded.type, failures = 0, due_at = now()""",
+            (wanted.pk, wanted.organisation, wanted.version, kind))  # fmt: skip
+
+
+def follows(pool: Pool) -> dict[int, int]:
+    """Which subscriptions are followed, and in which version."""
+    with lent(pool) as connection:
+        return dict(connection.execute("select resource, version from fhir_subscription").fetchall())
+
+
+def leave(pool: Pool, resource: int) -> None:
+    """See no more for a subscription, and tell nothing of what is waiting."""
+    with lent(pool) as connection:
+        connection.execute("delete from fhir_subscription where resource = %s", (resource,))
+
+
+def take(pool: Pool, resource: int) -> bool:
+    """Hold a subscription for HELD_S; False where another does, or it is not yet its time."""
+    with lent(pool) as connection:
+        return connection.execute(
+            f"""update fhir_subscription set taken_until = now() + make_interval(secs => {HELD_S})
+            where resource = %s and taken_until < now() and due_at <= now()""", (resource,)).rowcount > 0
+
+
+def release(pool: Pool, resource: int) -> None:
+    """Nobody works on it for now."""
+    with lent(pool) as connection:
+        connection.execute("update fhir_subscription set taken_until = '-infinity' where resource = %s", (resource,))
+
+
+def changed(connection: Connection, scope: Scope, resource: int) -> list[Name]:
+    """Resources of the type that were changed since the last time and that the subscriber sees; to be noted at once.
+
+    In the order in which they changed, each in its newest version only.
+    """
+    params = Params()
+    mine = within(scope, params, "r")
+    own = params.add(resource)
+    statement = f"""with n as (select pg_current_snapshot() as snap, pg_snapshot_xmax(pg_current_snapshot()) as now),
+        s as (select * from fhir_subscription where resource = {own} for update),
+        found as (select r.type, r.id, r.updated, r.pk from s, n, fhir_resource r
+            where r.type = s.type and r.updated > s.seen_at - make_interval(secs => {LONGEST_S}) and {mine}
+            and {_DONE.format("n.snap")} and not {_DONE.format("s.snapshot")} and not r.deleted
+            order by r.updated, r.pk limit {_MOST}),
+        moved as (update fhir_subscription m set snapshot = n.snap, seen_at = now() from n
+            where m.resource = {own} and (select count(*) from found) < {_MOST})
+        select type, id from found order by updated, pk"""
+    return [Name(*row) for row in connection.execute(statement, params.values)]
+
+
+def note(connection: Connection, resource: int, names: Sequence[Name]) -> None:
+    """These are to be told."""
+    connection.execute("""insert into fhir_notification (subscription, type, id)
+        select %s, t, i from unnest(%s::text[], %s::text[]) with ordinality x (t, i, n) order by n""",
+        (resource, [one.type for one in names], [one.id for one in names]))  # fmt: skip
+
+
+def upcoming(pool: Pool, resource: int, *, limit: int = 100) -> list[Next]:
+    """What is to be told, in order."""
+    with lent(pool) as connection:
+        return [Next(pk, Name(kind, ident)) for pk, kind, ident in connection.execute(
+            "select pk, type, id from fhir_notification where subscription = %s order by pk limit %s",
+            (resource, limit))]  # fmt: skip
+
+
+def told(pool: Pool, resource: int, pk: int) -> None:
+    """It was told, and counts as that when this is committed: after a crash it is told again."""
+    with lent(pool) as connection, connection.transaction():
+        connection.execute("delete from fhir_notification where pk = %s", (pk,))
+        connection.execute("""update fhir_subscription set failures = 0,
+            taken_until = now() + make_interval(secs => %s) where resource = %s""", (HELD_S, resource))
+
+
+def failed(pool: Pool, resource: int, *, pause_s: float) -> int:
+    """It could not be told; how often in a row. Nothing is tried before the pause is over."""
+    with lent(pool) as connection:
+        found = connection.execute("""update fhir_subscription set failures = failures + 1,
+            due_at = now() + make_interval(secs => %s) where resource = %s returning failures""",
+            (pause_s, resource)).fetchone()  # fmt: skip
+    return int(found[0]) if found else 0
+
+
+def failures(pool: Pool, resource: int) -> int:
+    """How often in a row it could not be told."""
+    with lent(pool) as connection:
+        found = connection.execute("select failures from fhir_subscription where resource = %s", (resource,)).fetchone()
+    return int(found[0]) if found else 0

@@ -1,0 +1,1 @@
+"""Subscriptions (http://hl7.org/fhir/R4/subscription.html): who is told when a resource changes."""

@@ -1,0 +1,209 @@
+"""Subscriptions at work: activated, their changes found and told, given up (http://hl7.org/fhir/R4/subscription.html).
+
+The worker looks every second. A subscriber is told of each resource that fulfils the criteria in its newest version:
+of several changes between two looks, once. Notifications of one subscription go out one after the other; one that does
+not arrive is tried again with longer and longer pauses, and when it failed too often the subscription is in error.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+import httpx
+
+from fhir.definitions.structures import structures
+from fhir.format import json
+from fhir.interaction.services import Server
+from fhir.interaction.versions import following
+from fhir.search.conditions import Reader
+from fhir.search.query import Condition, Ids, Query
+from fhir.search.request import read
+from fhir.store import resources
+from fhir.store import subscriptions as rows
+from fhir.store.stored import Name
+from fhir.store.subscriptions import Wanted
+from fhir.store.unit import Unit
+from fhir.subscription import channel as channels
+from fhir.subscription.channel import Door
+from pacsd.access.scope import Scope
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.connect import translated
+
+REQUESTED, ACTIVE, ERROR, OFF = "requested", "active", "error", "off"
+MOST_FAILURES = 12                       # in a row: with these pauses about an hour
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 600.0
+_AT_ONCE = 4                             # subscribers that are told at the same time
+_MOST_TOLD = 1_000                       # notifications of one subscription in one turn
+
+_log = logging.getLogger("fhir.subscription")
+
+
+class Stop(Protocol):
+    """Set when the process ends (threading.Event)."""
+
+    def is_set(self) -> bool: ...
+    def wait(self, timeout: float) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What a subscriber wants to be told of."""
+
+    type: str
+    conditions: tuple[Condition, ...]
+
+
+def criteria(server: Server, text: str) -> Criteria:
+    """Read `Observation?code=…`. Raises PacsdError where it is no search that this server does."""
+    kind, _, query = text.partition("?")
+    if kind not in structures().resource_types or kind == "Subscription":
+        raise PacsdError(Fault.UNSUPPORTED, "criteria begin with a resource type")
+    reader = Reader("", server.zone, datetime.now(UTC))
+    found = read(reader, [kind], parse_qsl(query, keep_blank_values=True), strict=True).query
+    if found.includes or found.sort:
+        raise PacsdError(Fault.UNSUPPORTED, "criteria neither include nor sort")
+    return Criteria(kind, found.conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriptions:
+    """Works on all subscriptions; several workers share them. `scope_of`: what an organisation sees today."""
+
+    server: Server
+    scope_of: Callable[[int], Scope]
+    door: Door
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(
+        timeout=channels.TIMEOUT_S, follow_redirects=False, trust_env=False))  # fmt: skip
+
+    def run(self, stop: Stop) -> None:
+        """Until told to stop."""
+        with ThreadPoolExecutor(_AT_ONCE, "subscriptions") as threads:
+            while not stop.is_set():
+                try:
+                    list(threads.map(self.serve, self.settle()))
+                except PacsdError as error:
+                    _log.warning("subscriptions wait", extra={"fault": error.fault.value})
+                except Exception as error:
+                    _log.error("subscriptions failed", extra={"fault": "internal", "error": type(error).__name__})
+                stop.wait(1.0)
+
+    def settle(self) -> list[tuple[Wanted, dict[str, Any]]]:
+        """Follow what is new, leave what is over; those that are active."""
+        followed = rows.follows(self.server.pool)
+        active = []
+        wanted = rows.current(self.server.pool)
+        for one in wanted:
+            resource = json.read(one.body)
+            status = resource.get("status")
+            if status in (REQUESTED, ACTIVE) and self._is_over(resource):
+                self._say(one, resource, OFF)
+            elif status == REQUESTED or (status == ACTIVE and followed.get(one.pk) is None):
+                self._activate(one, resource)
+            elif status == ACTIVE:
+                active.append((one, resource))
+            elif one.pk in followed:
+                rows.leave(self.server.pool, one.pk)
+        for gone in followed.keys() - {one.pk for one in wanted}:
+            rows.leave(self.server.pool, gone)
+        return active
+
+    def serve(self, told: tuple[Wanted, dict[str, Any]]) -> None:
+        """Find what changed for one subscription, and tell it."""
+        one, resource = told
+        if not rows.take(self.server.pool, one.pk):
+            return
+        try:
+            wanted, channel = criteria(self.server, str(resource.get("criteria", ""))), channels.of(resource)
+            self._find(one, wanted)
+            for _ in range(_MOST_TOLD // 100):
+                upcoming = rows.upcoming(self.server.pool, one.pk)
+                for each in upcoming:
+                    body = self._body(one, each.name)
+                    if body is not None:
+                        channels.tell(self.client, self.door, channel, str(each.name), body)
+                    rows.told(self.server.pool, one.pk, each.pk)
+                if len(upcoming) < 100:
+                    break
+        except PacsdError as error:
+            self._failed(one, resource, error)
+        finally:
+            rows.release(self.server.pool, one.pk)
+
+    def _find(self, one: Wanted, wanted: Criteria) -> None:
+        scope = self.scope_of(one.organisation)
+        with translated(), self.server.pool.connection() as connection, connection.transaction():
+            names = rows.changed(connection, scope, one.pk)
+            fulfilling = self._fulfilling(scope, wanted, names)
+            rows.note(connection, one.pk, [name for name in names if name in fulfilling])
+
+    def _fulfilling(self, scope: Scope, wanted: Criteria, names: Sequence[Name]) -> set[Name]:
+        """Those that fulfil the criteria as they are now."""
+        found: set[Name] = set()
+        for start in range(0, len(names), 500):
+            ids = tuple(name.id for name in names[start : start + 500])
+            query = Query((wanted.type,), (Ids(ids, (wanted.type,)), *wanted.conditions), count=500)
+            found.update(Name(hit.type, hit.id) for hit in self.server.searches.page(
+                self.server.pool, scope, query).hits)  # fmt: skip
+        return found
+
+    def _body(self, one: Wanted, name: Name) -> bytes | None:
+        """The resource as the subscriber sees it now; None where it does no more."""
+        stored = resources.read(self.server.pool, self.scope_of(one.organisation), name)
+        return None if stored is None or stored.deleted else stored.body
+
+    def _activate(self, one: Wanted, resource: dict[str, Any]) -> None:
+        """Followed before it says so: what is changed after it is active is told."""
+        try:
+            wanted = criteria(self.server, str(resource.get("criteria", "")))
+            channels.of(resource)
+            self._check_door(resource)
+        except PacsdError as error:
+            self._say(one, resource, ERROR, error.message)
+            return
+        rows.follow(self.server.pool, one, wanted.type)
+        if resource.get("status") == REQUESTED:
+            self._say(one, resource, ACTIVE)
+
+    def _check_door(self, resource: Mapping[str, Any]) -> None:
+        """Refuse at once what will never be asked; a host that is not known now may be later."""
+        parts = httpx.URL(channels.of(resource).endpoint)
+        try:
+            self.door.address(parts.host, parts.port or 443)
+        except PacsdError as error:
+            if error.fault is not Fault.UNAVAILABLE:
+                raise
+
+    def _failed(self, one: Wanted, resource: dict[str, Any], error: PacsdError) -> None:
+        before = rows.failures(self.server.pool, one.pk)
+        count = rows.failed(self.server.pool, one.pk, pause_s=min(FIRST_PAUSE_S * 2**before, LONGEST_PAUSE_S))
+        if error.fault is not Fault.UNAVAILABLE or count >= MOST_FAILURES:
+            rows.leave(self.server.pool, one.pk)
+            self._say(one, resource, ERROR, error.message)
+
+    def _is_over(self, resource: Mapping[str, Any]) -> bool:
+        try:
+            end = datetime.fromisoformat(str(resource["end"]))
+        except (KeyError, ValueError):
+            return False
+        return end.tzinfo is not None and end < self.clock()
+
+    def _say(self, one: Wanted, resource: dict[str, Any], status: str, error: str = "") -> None:
+        """Change what the Subscription says of itself, unless somebody changed it meanwhile."""
+        name = Name("Subscription", one.id)
+        told = {key: value for key, value in resource.items() if key != "error"} | {"status": status}
+        if error:
+            told["error"] = error
+
+        def act(unit: Unit) -> None:
+            current = unit.newest([name]).get(name)
+            if current is None or current.version != one.version:
+                return
+            change = following(self.server, unit, current, name, told, method="PUT")
+            unit.write([change] if change is not None else [])
+
+        self.server.units.run(act, scope=self.scope_of(one.organisation), organisation=one.organisation)

@@ -1,0 +1,124 @@
+"""Operations on codes over a whole server."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.fhir.house import House
+
+ICD = "urn:oid:2.16.156.10011.2.3.3.11"
+LOCAL: dict[str, Any] = {
+    "resourceType": "CodeSystem", "url": "urn:hospital:exam", "version": "2026", "status": "active",
+    "content": "complete", "hierarchyMeaning": "is-a", "concept": [
+        {"code": "CT", "display": "CT检查", "concept": [{"code": "CT-CHEST", "display": "胸部CT平扫"}]},
+        {"code": "MR", "display": "磁共振"},
+    ],
+}  # fmt: skip
+VALUE_SET: dict[str, Any] = {
+    "resourceType": "ValueSet", "id": "ct", "url": "urn:hospital:ct", "status": "active", "compose": {"include": [
+        {"system": "urn:hospital:exam", "filter": [{"property": "concept", "op": "is-a", "value": "CT"}]}]},
+}  # fmt: skip
+
+
+def value(answer: dict[str, Any], name: str) -> Any:
+    row = next(one for one in answer["parameter"] if one["name"] == name)
+    return next(told for key, told in row.items() if key != "name")
+
+
+def issue(response: Any) -> tuple[int, str]:
+    return response.status_code, response.json()["issue"][0]["code"]
+
+
+def test_a_code_system_of_a_client_is_used_at_once_in_its_newest_version(house: House) -> None:
+    first = house.post("CodeSystem", LOCAL).json()
+    house.put("ValueSet/ct", VALUE_SET)
+    by_url = house.get("ValueSet/$expand?url=urn:hospital:ct").json()
+    assert [one["display"] for one in by_url["expansion"]["contains"]] == ["CT检查", "胸部CT平扫"]
+    assert house.get("ValueSet/ct/$expand?filter=" + quote("胸部")).json()["expansion"]["total"] == 1
+    house.put(f"CodeSystem/{first['id']}", {**LOCAL, "id": first["id"], "concept": [{"code": "CT", "display": "断层"}]})
+    again = house.get("ValueSet/ct/$expand").json()["expansion"]["contains"]
+    assert [one["display"] for one in again] == ["断层"]
+    house.delete(f"CodeSystem/{first['id']}")
+    assert issue(house.get("ValueSet/ct/$expand")) == (404, "not-found")
+
+
+def test_another_organisations_code_systems_are_not_there(house: House) -> None:
+    house.post("CodeSystem", LOCAL)
+    path = "CodeSystem/$lookup?system=urn:hospital:exam&code=CT"
+    assert value(house.get(path).json(), "display") == "CT检查"
+    house.act_as(house.member("west"))
+    assert issue(house.get(path)) == (404, "not-found")
+    house.act_as(house.member("west", "east"))
+    assert house.get(path).status_code == 200
+
+
+def test_lookup_by_parameters_and_coding(house: House) -> None:
+    house.post("CodeSystem", LOCAL)
+    coding = {"system": "urn:hospital:exam", "code": "CT-CHEST"}
+    body = {"resourceType": "Parameters", "parameter": [{"name": "coding", "valueCoding": coding}]}
+    told = house.post("CodeSystem/$lookup", body).json()
+    assert value(told, "version") == "2026" and value(told, "display") == "胸部CT平扫"
+
+
+def test_validation_says_why_not(house: House) -> None:
+    house.post("CodeSystem", LOCAL)
+    house.put("ValueSet/ct", VALUE_SET)
+    ask = "ValueSet/$validate-code?url=urn:hospital:ct&system=urn:hospital:exam&code="
+    assert value(house.get(ask + "CT-CHEST").json(), "result") is True
+    wrong = house.get(ask + "MR").json()
+    assert value(wrong, "result") is False and "MR" in value(wrong, "message")
+    of_system = "CodeSystem/$validate-code?url=urn:hospital:exam&code="
+    assert value(house.get(of_system + "MR").json(), "result") is True
+    assert value(house.get(of_system + "US").json(), "result") is False
+    unknown = house.get("CodeSystem/$validate-code?url=urn:nowhere&code=a").json()
+    assert value(unknown, "result") is False and "not known" in value(unknown, "message")
+    assert issue(house.get("ValueSet/$validate-code?url=urn:nowhere&code=a")) == (404, "not-found")
+
+
+def test_subsumption_and_translation_over_http(house: House) -> None:
+    house.post("CodeSystem", LOCAL)
+    told = house.get("CodeSystem/$subsumes?system=urn:hospital:exam&codeA=CT&codeB=CT-CHEST").json()
+    assert value(told, "outcome") == "subsumes"
+    concept_map = {
+        "resourceType": "ConceptMap", "url": "urn:hospital:map", "status": "active", "group": [{
+            "source": "urn:hospital:exam", "target": "http://dicom.nema.org/resources/ontology/DCM",
+            "element": [{"code": "MR", "target": [{"code": "MR", "equivalence": "equal"}]}]}],
+    }  # fmt: skip
+    house.post("ConceptMap", concept_map)
+    told = house.get("ConceptMap/$translate?system=urn:hospital:exam&code=MR").json()
+    assert value(told, "result") is True
+    told = house.get("ConceptMap/$translate?url=urn:hospital:map&system=urn:hospital:exam&code=CT").json()
+    assert value(told, "result") is False
+    assert issue(house.get("ConceptMap/$translate?url=urn:no&system=urn:hospital:exam&code=CT")) == (404, "not-found")
+
+
+@pytest.mark.parametrize(("path", "answer"), [
+    ("ValueSet/$expand", (400, "required")),
+    ("ValueSet/$expand?url=urn:a&nonsense=1", (400, "not-supported")),
+    ("ValueSet/$expand?url=urn:a&count=x", (400, "value")),
+    ("ValueSet/$expand?url=urn:a&url=urn:b", (400, "value")),
+    ("ValueSet/$expand?url=" + "a" * 20_000, (400, "value")),
+    ("CodeSystem/$lookup?code=a", (400, "required")),
+    ("CodeSystem/$lookup?system=urn:a&code=a%00", (400, "value")),
+    ("CodeSystem/$subsumes?system=urn:a&codeA=1", (400, "required")),
+    ("ValueSet/$lookup?system=urn:a&code=a", (404, "not-supported")),
+    ("Patient/$expand", (404, "not-supported")),
+])  # fmt: skip
+def test_what_is_asked_wrongly_is_refused(house: House, path: str, answer: tuple[int, str]) -> None:
+    assert issue(house.get(path)) == answer
+
+
+@pytest.mark.parametrize("body", [
+    {"resourceType": "Parameters", "parameter": "x"}, {"resourceType": "Parameters", "parameter": [1]},
+    {"resourceType": "Parameters", "parameter": [{"name": "valueSet", "resource": 7}]},
+    {"resourceType": "Patient"}, {"resourceType": "ValueSet", "compose": {"include": [{}]}},
+])  # fmt: skip
+def test_a_body_that_makes_no_sense_is_refused(house: House, body: dict[str, Any]) -> None:
+    assert house.post("ValueSet/$expand", body).status_code in (400, 422)
+
+
+def test_the_capability_statement_lists_the_operations(house: House) -> None:
+    rest = house.get("metadata").json()["rest"][0]
+    found = next(one for one in rest["resource"] if one["type"] == "ValueSet")["operation"]
+    assert {"expand", "validate-code"} <= {one["name"] for one in found}

@@ -1,0 +1,229 @@
+"""Subscriptions against real end points: what is told, in which order, and what becomes of those that do not answer."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fhir.store import subscriptions as rows
+from fhir.subscription.channel import Door, of
+from fhir.subscription.service import MOST_FAILURES, Subscriptions
+from pacsd.faults import Fault, PacsdError
+from tests.fhir.house import House, opened
+
+
+@dataclass
+class Hook:
+    """An end point: what it was told, and what it answers."""
+
+    server: ThreadingHTTPServer
+    told: list[tuple[str, str, dict[str, str], bytes]] = field(default_factory=list)
+    status: int = 200
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}/hook"
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            made.told.append((self.command, self.path, dict(self.headers), body))
+            self.send_response(made.status)
+            self.send_header("Location", "http://169.254.169.254/")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_PUT = do_POST = _answer
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made = Hook(server)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield made
+    server.shutdown()
+    server.server_close()
+
+
+@dataclass
+class Press:
+    """A house and who tells its subscribers."""
+
+    house: House
+    service: Subscriptions
+
+    def turn(self) -> None:
+        with self.house.pool.connection() as connection:                      # as if every pause were over
+            connection.execute("update fhir_subscription set due_at = now(), taken_until = '-infinity'")
+        for one in self.service.settle():
+            self.service.serve(one)
+
+    def subscribe(self, endpoint: str, criteria: str = "Patient?gender=male", **more: Any) -> str:
+        channel = {"type": "rest-hook", "endpoint": endpoint, "payload": "application/fhir+json", **more}
+        channel = {name: value for name, value in channel.items() if value is not None}
+        told = {"status": "requested", "reason": "test", "criteria": criteria, "channel": channel}
+        answer = self.house.post("Subscription", {"resourceType": "Subscription", **told})
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
+    def status(self, ident: str) -> tuple[str, str]:
+        told = self.house.get(f"Subscription/{ident}").json()
+        return told["status"], told.get("error", "")
+
+    def put(self, ident: str, gender: str = "male", **more: Any) -> None:
+        answer = self.house.put(f"Patient/{ident}", {"resourceType": "Patient", "id": ident, "gender": gender, **more})
+        assert answer.status_code in (200, 201), answer.text
+
+
+@pytest.fixture
+def press(database: str, tmp_path: Path) -> Iterator[Press]:
+    with opened(database, tmp_path / "blobs") as house:
+        scopes = {house.keys[code]: house.member(code).scope for code in house.keys}
+        yield Press(house, Subscriptions(house.server, scopes.__getitem__, Door(("127.0.0.0/8",))))
+
+
+def test_a_subscriber_is_told_of_what_fulfils_the_criteria_from_when_it_is_active(press: Press, hook: Hook) -> None:
+    press.put("before")
+    ident = press.subscribe(hook.url, header=["Authorization: Bearer x"])
+    press.turn()
+    assert press.status(ident) == ("active", "")
+    press.put("a")
+    press.put("b", gender="female")
+    press.put("c")
+    press.turn()
+    assert [(method, path) for method, path, _, _ in hook.told] == [
+        ("PUT", "/hook/Patient/a"), ("PUT", "/hook/Patient/c")]
+    _, _, headers, body = hook.told[0]
+    assert headers["Authorization"] == "Bearer x" and headers["Content-Type"] == "application/fhir+json"
+    assert json.loads(body)["id"] == "a"
+    press.turn()
+    assert len(hook.told) == 2
+    press.put("b", gender="male")
+    press.turn()
+    assert hook.told[-1][1] == "/hook/Patient/b" and len(hook.told) == 3
+
+
+def test_without_payload_only_that_something_changed_is_told(press: Press, hook: Hook) -> None:
+    press.subscribe(hook.url, payload=None)
+    press.turn()
+    press.put("a")
+    press.turn()
+    assert [(method, path, body) for method, path, _, body in hook.told] == [("POST", "/hook", b"")]
+
+
+def test_a_change_that_commits_late_is_told(press: Press, hook: Hook) -> None:
+    press.subscribe(hook.url)
+    press.turn()
+    with press.house.pool.connection() as connection, connection.transaction():
+        connection.execute("""insert into fhir_resource (pk, organisation, version, updated, deleted, method, type, id,
+            owner, body) select nextval('fhir_resource_pk'), organisation, 1, now(), false, 'PUT', 'Patient', 'late',
+            '', '{"resourceType":"Patient","id":"late"}' from fhir_resource limit 1""")
+        press.put("early")
+        press.turn()
+        press.turn()
+    assert [path for _, path, _, _ in hook.told] == ["/hook/Patient/early"]
+    scope = press.house.member("east").scope
+    with press.house.pool.connection() as connection:
+        (followed,) = rows.follows(press.house.pool)
+        assert [one.id for one in rows.changed(connection, scope, followed)] == ["late"]
+
+
+def test_what_does_not_arrive_is_told_later_in_order_and_no_other_waits_for_it(press: Press, hook: Hook) -> None:
+    ident, other = press.subscribe(hook.url), press.subscribe("http://127.0.0.1:1/nobody")
+    press.turn()
+    hook.status = 503
+    press.put("a")
+    press.put("b")
+    press.turn()
+    assert [path for _, path, _, _ in hook.told] == ["/hook/Patient/a"]
+    hook.status = 200
+    press.put("c")
+    press.turn()
+    assert [path for _, path, _, _ in hook.told[1:]] == [f"/hook/Patient/{one}" for one in "abc"]
+    assert press.status(ident)[0] == "active" and press.status(other)[0] == "active"
+
+
+def test_who_never_answers_is_given_up_with_the_reason(press: Press, hook: Hook) -> None:
+    ident = press.subscribe(hook.url)
+    press.turn()
+    hook.status = 302
+    press.put("a")
+    for _ in range(MOST_FAILURES):
+        press.turn()
+    assert press.status(ident) == ("error", "the endpoint answered 302") and len(hook.told) == MOST_FAILURES
+    press.turn()
+    assert len(hook.told) == MOST_FAILURES and not rows.follows(press.house.pool)
+
+
+def test_a_gone_end_point_is_given_up_at_once(press: Press, hook: Hook) -> None:
+    ident = press.subscribe(hook.url)
+    press.turn()
+    hook.status = 410
+    press.put("a")
+    press.turn()
+    assert press.status(ident)[0] == "error"
+
+
+@pytest.mark.parametrize(("criteria", "more", "reason"), [
+    ("Patient?nonsense=1", {}, "unknown here"), ("Nothing", {}, "resource type"),
+    ("Patient?_include=Patient:link", {}, "neither include"), ("Patient", {"type": "websocket"}, "rest-hook"),
+    ("Patient", {"payload": "application/fhir+xml"}, "payload"),
+    ("Patient", {"header": ["Host: other"]}, "may not be set"), ("Patient", {"header": ["X: a\r\nY: b"]}, "header"),
+    ("Patient", {"endpoint": "file:///etc/passwd"}, "http or https"),
+    ("Patient", {"endpoint": "http://u:p@example.org/"}, "http or https"),
+    ("Patient", {"endpoint": "http://169.254.169.254/latest"}, "not opened"),
+    ("Patient", {"endpoint": "http://10.0.0.1/"}, "not opened"),
+    ("Patient", {"endpoint": "http://[::1]/"}, "not opened"),
+    ("Patient", {"endpoint": "http://[::ffff:10.0.0.1]/"}, "not opened"),
+])  # fmt: skip
+def test_what_will_never_be_told_is_an_error_at_once(
+    press: Press, hook: Hook, criteria: str, more: dict[str, Any], reason: str
+) -> None:
+    ident = press.subscribe(str(more.pop("endpoint", hook.url)), criteria, **more)
+    press.turn()
+    status, error = press.status(ident)
+    assert status == "error" and reason in error
+
+
+def test_loopback_is_closed_unless_it_is_opened_and_names_are_looked_up() -> None:
+    for host in ("127.0.0.1", "localhost", "0.0.0.0", "224.0.0.1", "100.64.0.1", "fe80::1%lo"):
+        with pytest.raises(PacsdError):
+            Door().address(host, 80)
+
+    def both(host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
+        return [(2, 1, 6, "", ("93.184.216.34", port)), (2, 1, 6, "", ("10.0.0.1", port))]
+
+    with pytest.raises(PacsdError) as raised:
+        Door(resolve=both).address("rebinding.example", 80)
+    assert raised.value.fault is Fault.REFUSED
+    assert Door(("10.0.0.0/8",), resolve=both).address("rebinding.example", 80) == "93.184.216.34"
+    with pytest.raises(PacsdError):
+        of({"channel": "x"})
+
+
+def test_a_subscription_ends_and_sees_only_what_its_organisation_sees(press: Press, hook: Hook) -> None:
+    ident = press.subscribe(hook.url)
+    press.turn()
+    press.house.act_as(press.house.member("west"))
+    press.put("theirs")
+    press.turn()
+    assert hook.told == []
+    press.house.act_as(press.house.member("east"))
+    told = press.house.get(f"Subscription/{ident}").json()
+    assert press.house.put(f"Subscription/{ident}", {**told, "end": "2020-01-01T00:00:00Z"}).status_code == 200
+    press.turn()
+    press.put("a")
+    press.turn()
+    assert press.status(ident)[0] == "off" and hook.told == [] and not rows.follows(press.house.pool)
+    press.house.delete(f"Subscription/{ident}")
+    press.turn()
