@@ -174,7 +174,7 @@ def test_a_gone_end_point_is_given_up_at_once(press: Press, hook: Hook) -> None:
     assert press.status(ident)[0] == "error"
 
 
-@pytest.mark.parametrize(("criteria", "more", "reason"), [
+NEVER: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("Patient?nonsense=1", {}, "unknown here"), ("Nothing", {}, "resource type"),
     ("Patient?_include=Patient:link", {}, "neither include"), ("Patient", {"type": "websocket"}, "rest-hook"),
     ("Patient", {"payload": "application/fhir+xml"}, "payload"),
@@ -185,14 +185,15 @@ def test_a_gone_end_point_is_given_up_at_once(press: Press, hook: Hook) -> None:
     ("Patient", {"endpoint": "http://10.0.0.1/"}, "not opened"),
     ("Patient", {"endpoint": "http://[::1]/"}, "not opened"),
     ("Patient", {"endpoint": "http://[::ffff:10.0.0.1]/"}, "not opened"),
-])  # fmt: skip
-def test_what_will_never_be_told_is_an_error_at_once(
-    press: Press, hook: Hook, criteria: str, more: dict[str, Any], reason: str
-) -> None:
-    ident = press.subscribe(str(more.pop("endpoint", hook.url)), criteria, **more)
+)  # fmt: skip
+
+
+def test_what_will_never_be_told_is_an_error_at_once(press: Press, hook: Hook) -> None:
+    idents = [press.subscribe(criteria=criteria, **{"endpoint": hook.url, **more}) for criteria, more, _ in NEVER]
     press.turn()
-    status, error = press.status(ident)
-    assert status == "error" and reason in error
+    for ident, (_, _, reason) in zip(idents, NEVER, strict=True):
+        status, error = press.status(ident)
+        assert status == "error" and reason in error, reason
 
 
 def test_loopback_is_closed_unless_it_is_opened_and_names_are_looked_up() -> None:
