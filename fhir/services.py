@@ -18,7 +18,6 @@ from fhir.operation.table import OPERATIONS
 from fhir.restoration import Restoration
 from fhir.search.extract import extract
 from fhir.store.rows import Rows, texts
-from fhir.store.search import Searches
 from fhir.store.unit import Units
 from fhir.subscription.channel import Door
 from fhir.subscription.service import Subscriptions
@@ -88,8 +87,7 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
         archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS, formats=FORMATS),
         thresholds=_thresholds(settings.identity), blobs=archive.blobs,
         extract=extract, check=policy(validator, Mode(settings.fhir.validation)), validator=validator,
-        limits=limits(settings.fhir),
-        searches=Searches(timeout_s=settings.fhir.search_timeout_s), full_text=settings.fhir.full_text,
+        limits=limits(settings.fhir), full_text=settings.fhir.full_text,
     )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)
     subscriptions = Subscriptions(server, lambda key: directory.scope(codes[key]),

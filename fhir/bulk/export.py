@@ -17,7 +17,8 @@ from fhir.search.query import AllOf, AnyOf, Chain, Condition, Ids, Links, Match,
 from fhir.search.request import read
 from fhir.store import jobs, resources
 from fhir.store.jobs import Job
-from fhir.store.search import After, Hit, Searches
+from fhir.store.search import Hit, Searches
+from fhir.store.sorting import After
 from fhir.store.stored import Name
 from pacsd.access.scope import Scope
 from pacsd.blobs.port import BlobStore

@@ -27,7 +27,8 @@ from fhir.search import cursor
 from fhir.search.conditions import Reader
 from fhir.search.query import Include, Query
 from fhir.search.request import Compartment, read
-from fhir.store.search import After, Hit, Page
+from fhir.store.search import Hit, Page
+from fhir.store.sorting import After
 from pacsd.faults import Fault
 
 PARAMETERS = (

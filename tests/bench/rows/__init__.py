@@ -5,6 +5,7 @@ from tests.bench.rows import (
     big_index,
     fhir,
     fhir_import,
+    fhir_search,
     hl7,
     identity,
     memory,
@@ -29,6 +30,7 @@ ROWS: tuple[Row, ...] = (
     *identity.ROWS,
     *fhir.ROWS,
     *fhir_import.ROWS,
+    *fhir_search.ROWS,
     *memory.ROWS,
     *big_index.ROWS,
 )
