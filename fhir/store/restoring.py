@@ -18,7 +18,7 @@ join fhir_version v on v.resource = w.resource and v.version = w.version and v.u
 
 @dataclass(slots=True)
 class Plan:
-    """What becomes of versions: new resources, others of the same number, newer ones of known resources, earlier ones."""
+    """What becomes of versions: new resources, others of the same number, newer ones, earlier ones."""
 
     made: list[Change] = field(default_factory=list)
     correcting: list[Change] = field(default_factory=list)
