@@ -408,6 +408,6 @@ def in_list(site: Site) -> None:
 @SEARCH.must("injection", "http#security", "Quotes, wildcards and SQL are characters like others")
 def injection(site: Site) -> None:
     site.needs_parameters("Patient", "family", "identifier")
-    for value in ("' OR '1'='1", "%", "_", "Chal%", "'; DROP TABLE patient; --", "\x01", ".*"):
+    for value in ("' OR '1'='1", "%", "_", "Chal%", "'); --", "\x01", ".*"):
         found = search(site, "Patient", ("family", value), among=prepared.PATIENTS)
         expect.same([], expect.ids(matches(found)), f"nobody for {value!r}:")
