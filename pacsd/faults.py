@@ -12,6 +12,9 @@ class Fault(Enum):
     REFUSED = "refused"              # the peer may not do this
     NOT_FOUND = "not-found"          # absent, or not visible to the asker
     CONFLICT = "conflict"            # contradicts what is already kept
+    INVALID = "invalid"              # well formed, but against the rules of what it claims to be
+    STALE = "stale"                  # the peer's condition does not hold, or no longer
+    GONE = "gone"                    # was there, and was deleted
     TOO_MUCH = "too-much"            # above a limit of this server
     TOO_BROAD = "too-broad"          # a query without the keys its level needs
     FULL = "full"                    # no room left

@@ -9,6 +9,8 @@ from threading import Event, Thread
 
 import pacsd
 from config.settings import LogSettings, Settings
+from fhir.http.app import Edge, FhirApp
+from fhir.services import open_fhir
 from hl7.client import Client
 from hl7.delivery import Delivery
 from hl7.metering import Meters as Hl7Meters
@@ -65,7 +67,7 @@ from pacsd.workflow.step_facts import applier as steps_applier
 
 HANDOVER_SOCKET = "queries.sock"         # through it receivers pass associations on to query processes
 PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.listener",
-             "ihe_profiles.exchange.services")  # fmt: skip
+             "fhir.http.app", "ihe_profiles.exchange.services")  # fmt: skip
 HL7_CONNECTIONS = 12                     # to the database, for each HL7 process: so many messages at once
 NOTIFIERS = 3                            # threads of a worker: so many AEs are notified at once
 
@@ -260,7 +262,13 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         listening = listening_socket(settings.host, settings.http_port)
         context.ready()
         limits = ServerLimits(grace_s=settings.supervise.grace_s)
-        run_web(create_app(services), listening, stop=context.stopping, limits=limits, desk=desk)
+        beside = {"/fhir": _fhir(settings, archive, services)}
+        run_web(create_app(services, beside), listening, stop=context.stopping, limits=limits, desk=desk)
+
+
+def _fhir(settings: Settings, archive: Archive, services: Services) -> FhirApp:
+    fhir, threads = open_fhir(settings, archive), services.threads
+    return FhirApp(fhir.server, Edge(fhir.asker, services.addresses.origin, read=threads.run, write=threads.commit))
 
 
 def _hl7(context: RoleContext) -> None:

@@ -70,7 +70,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "boto3": ("pacsd.blobs",),
     "botocore": ("pacsd.blobs",),
     "pynetdicom": ("pacsd.dimse", "pacsd.commands", "conformance"),
-    "starlette": ("pacsd.web", "fhir.web"),
+    "starlette": ("pacsd.web", "fhir.http"),
     "uvicorn": ("pacsd.web",),
     "uvloop": ("pacsd.web",),
     "websockets": ("pacsd.web",),

@@ -21,6 +21,8 @@ from pacsd.faults import Fault, PacsdError
 
 VERSION, VERSION_OF_MANY = 1, 2
 PREFIX = "journal/"
+FHIR_PREFIX = "fhir-journal/"            # a journal of its own: what clients write through FHIR is much, and read back
+                                         # in its own way
 
 
 class FactKind(Enum):
@@ -45,6 +47,7 @@ class FactKind(Enum):
     PERSON_LINK = "person.link"              # authority, patient_id, other_authority, other_id
     PERSON_SEPARATE = "person.separate"      # authority, patient_id, other_authority, other_id
     PERSON_MATCHED = "person.matched"        # steps [[step, authority, patient_id, other_authority, other_id], ...]
+    FHIR = "fhir"                            # organisation, type, id, version, method, deleted, owner, body
     REPORT = "report"                        # organisation, uid, names, patients, status, content or content_key, …
 
 
@@ -70,8 +73,9 @@ class _Waiting:
 class Journal:
     """Appends and replays facts; used by many threads and processes at once."""
 
-    def __init__(self, blobs: BlobStore, *, ulids: Ulids | None = None) -> None:
+    def __init__(self, blobs: BlobStore, *, prefix: str = PREFIX, ulids: Ulids | None = None) -> None:
         self._blobs = blobs
+        self._prefix = prefix
         self._ulids = ulids or Ulids()
         self._turn = threading.Lock()            # whose turn it is to write what waits
         self._waiting: deque[_Waiting] = deque()
@@ -82,7 +86,7 @@ class Journal:
         kind = FactKind(body.pop("fact"))
         ulid = self._ulids()
         at = ulid_time(ulid)
-        said = Fact(f"{PREFIX}{at:%Y/%m/%d}/{ulid}.json", kind, at, body)
+        said = Fact(f"{self._prefix}{at:%Y/%m/%d}/{ulid}.json", kind, at, body)
         text = orjson.dumps({"version": VERSION, "fact": kind.value, "at": at.isoformat(), **body})
         self._blobs.put(said.key, text)
         return said
@@ -108,7 +112,7 @@ class Journal:
         try:
             ulid = self._ulids()
             texts = b",".join(text for one in all_of_them for text in one.facts)
-            key = f"{PREFIX}{ulid_time(ulid):%Y/%m/%d}/{ulid}.json"
+            key = f"{self._prefix}{ulid_time(ulid):%Y/%m/%d}/{ulid}.json"
             self._blobs.put(key, b'{"version":%d,"facts":[%b]}' % (VERSION_OF_MANY, texts))
             error = None
         except PacsdError as problem:
@@ -122,7 +126,7 @@ class Journal:
 
         Raises PacsdError UNAVAILABLE at a fact that cannot be read: to skip one would change the truth.
         """
-        for prefix in _days(since):
+        for prefix in self._days(since):
             for info in self._blobs.list(prefix):
                 yield from (fact for fact in self._read(info.key) if since is None or fact.at >= since)
 
@@ -137,12 +141,11 @@ class Journal:
         except (orjson.JSONDecodeError, KeyError, ValueError, AttributeError, TypeError) as error:
             raise PacsdError(Fault.UNAVAILABLE, f"the journal's {key} cannot be read") from error
 
-
-def _days(since: datetime | None) -> Iterator[str]:
-    if since is None:
-        yield PREFIX
-        return
-    day = since.astimezone(UTC).date()
-    while day <= datetime.now(UTC).date() + timedelta(days=1):
-        yield f"{PREFIX}{day:%Y/%m/%d}/"
-        day += timedelta(days=1)
+    def _days(self, since: datetime | None) -> Iterator[str]:
+        if since is None:
+            yield self._prefix
+            return
+        day = since.astimezone(UTC).date()
+        while day <= datetime.now(UTC).date() + timedelta(days=1):
+            yield f"{self._prefix}{day:%Y/%m/%d}/"
+            day += timedelta(days=1)

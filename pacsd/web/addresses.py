@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from starlette.requests import Request
 
+from pacsd.faults import Fault, PacsdError
 from pacsd.web.problem import bad_request
 
 DICOM_WEB = "/dicom-web"
@@ -28,12 +29,19 @@ class Addresses:
 
     def dicom_web(self, request: Request) -> str:
         """Base URI of the DICOMweb service (PS3.18 8.1), without trailing slash."""
+        try:
+            return self.origin(request) + DICOM_WEB
+        except PacsdError as error:
+            raise bad_request(error.message) from error
+
+    def origin(self, request: Request) -> str:
+        """What URLs of this server begin with, without trailing slash. Raises PacsdError MALFORMED."""
         if self._public_url is not None:
-            return self._public_url + DICOM_WEB
+            return self._public_url
         scheme, authority = self._from_request(request)
         if not _AUTHORITY.fullmatch(authority):
-            raise bad_request("the Host header is missing or not an authority")
-        return f"{scheme}://{authority}{DICOM_WEB}"
+            raise PacsdError(Fault.MALFORMED, "the Host header is missing or not an authority")
+        return f"{scheme}://{authority}"
 
     def _from_request(self, request: Request) -> tuple[str, str]:
         headers = request.headers

@@ -1,7 +1,7 @@
 """The ASGI application: one declared table of routes, and what stands around every handler."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pacsd.faults import PacsdError
@@ -137,18 +137,22 @@ PAGES: tuple[Transaction, ...] = (
 
 # what a page of another origin may read of an answer, beside the headers that every page may (Fetch 4.9)
 EXPOSED_HEADERS = (
-    "Accept-Ranges", "Allow", "Content-Encoding", "Content-Location", "Content-Range", "ETag", "Link", "Location",
-    "Retry-After", "Warning",
+    "Accept-Ranges", "Allow", "Content-Encoding", "Content-Location", "Content-Range", "ETag", "Last-Modified", "Link",
+    "Location", "Retry-After", "Warning", "X-Request-Id",
 )  # fmt: skip
 
 
-def create_app(services: Services) -> ASGIApp:
-    """The application over these services."""
+def create_app(services: Services, beside: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
+    """The application over these services; `beside` it stand others, each at its path."""
+    mounted = beside or {}
     channels = WebSocketRoute(DICOM_WEB + _CHANNEL, event_channel.EventChannels(services).__call__)
-    routes: list[BaseRoute] = [channels, *_routes(DICOM_WEB, TRANSACTIONS, services)]
+    routes: list[BaseRoute] = [Mount(path, other) for path, other in mounted.items()]
+    routes += [channels, *_routes(DICOM_WEB, TRANSACTIONS, services)]
     routes += _routes("", (*OPERATIONS, *PAGES), services)
     origins = list(services.allowed_origins)
     methods = sorted({"HEAD", "OPTIONS", *(one.method for one in (*TRANSACTIONS, *OPERATIONS))})
+    if mounted:
+        methods = sorted({*methods, "PUT", "PATCH", "DELETE"})
     cors = Middleware(
         CORSMiddleware,
         allow_origins=origins,

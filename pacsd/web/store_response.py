@@ -23,6 +23,9 @@ FAILURE_REASON: Mapping[Fault, int] = {      # PS3.18 Table I.2-2, PS3.7 Annex C
     Fault.REFUSED: 0x0124,                   # not authorized
     Fault.NOT_FOUND: 0x0110,
     Fault.CONFLICT: 0x0111,                  # duplicate SOP instance
+    Fault.INVALID: 0xA900,
+    Fault.STALE: 0x0110,
+    Fault.GONE: 0x0110,
     Fault.TOO_MUCH: 0xA700,                  # out of resources
     Fault.TOO_BROAD: 0x0110,
     Fault.FULL: 0xA700,

@@ -1,0 +1,1 @@
+"""FHIR over HTTP: the only room of FHIR that knows Starlette."""

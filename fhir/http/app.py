@@ -1,0 +1,151 @@
+"""The ASGI application at [base]: from HTTP to an interaction and back."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from fhir.http import body, formats, headers
+from fhir.http.encoding import Wanted, encoded
+from fhir.http.formats import FORMATS
+from fhir.interaction.request import Answer, Asker
+from fhir.interaction.request import Request as Asked
+from fhir.interaction.services import Server
+from fhir.outcome import FhirError, of_error
+from pacsd.faults import Fault, PacsdError
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+BODIES = ("POST", "PUT", "PATCH")
+FORM = "application/x-www-form-urlencoded"
+_GENERAL = ("_format", "_pretty", "_summary", "_elements")     # http.html#parameters; search tells of the last two too
+_MAX_PARAMETERS = 1_000
+
+Run = Callable[..., Awaitable[Any]]      # a call in a thread of its own
+
+_log = logging.getLogger("fhir.http")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What the application needs beside the interactions.
+
+    `origin`: scheme and authority by which a request reached us. `read` and `write` run calls in threads.
+    """
+
+    asker: Callable[[], Asker]
+    origin: Callable[[Request], str]
+    read: Run
+    write: Run
+    base: str = "/fhir"
+
+
+class FhirApp:
+    """FHIR R4 at one base; mounted by pacsd.main."""
+
+    def __init__(self, server: Server, edge: Edge) -> None:
+        self._server = server
+        self._edge = edge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        request = Request(scope, receive)
+        response = await self._answered(request)
+        if response is not None:
+            response.headers["X-Request-Id"] = headers.request_id(request.headers)
+            if request.method == "HEAD":
+                response.body = b""      # its length stays told (RFC 9110 9.3.2)
+            await response(scope, receive, send)
+
+    async def _answered(self, request: Request) -> Response | None:
+        """The answer, or that to a failure; None where nobody is left to be answered."""
+        wanted = Wanted(FORMATS[0])
+        try:
+            parameters = _parameters(request)
+            wanted = _wanted(request, dict(parameters))
+            return await self._performed(request, parameters, wanted)
+        except PacsdError as error:
+            return _refusal(error, wanted)
+        except ClientDisconnect:
+            return None
+        except Exception as error:
+            return _refusal(_defect(error), wanted)
+
+    async def _performed(self, request: Request, parameters: list[tuple[str, str]], wanted: Wanted) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": ", ".join(METHODS)})
+        base = self._edge.origin(request) + self._edge.base
+        asked = await self._asked(request, parameters, base)
+        run = self._edge.read if asked.method == "GET" else self._edge.write
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        answer, content = await run(self._perform, asked, path, wanted)
+        return _response(answer, content, base, wanted)
+
+    def _perform(self, asked: Asked, path: str, wanted: Wanted) -> tuple[Answer, bytes]:
+        answer = self._server.perform(self._server, asked, path)
+        return answer, encoded(answer, wanted)
+
+    async def _asked(self, request: Request, parameters: list[tuple[str, str]], base: str) -> Asked:
+        method = "GET" if request.method == "HEAD" else request.method
+        resource, more = None, []
+        if method in BODIES:
+            content = await body.read(request, most=self._server.limits.max_body_bytes)
+            kind = request.headers.get("content-type", "")
+            if kind.partition(";")[0].strip().lower() == FORM:
+                more = _pairs(content.decode("utf-8", "replace"))
+            elif content:
+                resource = await self._edge.read(formats.of_body(kind).read, content)
+        preferences = headers.preferences(request.headers)
+        return Asked(
+            self._edge.asker(), base, method,
+            parameters=tuple(one for one in (*parameters, *more) if one[0] not in _GENERAL),
+            resource=resource, conditions=headers.conditions(request.headers),
+            handling=preferences.get("handling", ""), returning=preferences.get("return", ""),
+        )  # fmt: skip
+
+
+def _parameters(request: Request) -> list[tuple[str, str]]:
+    return _pairs(request.scope["query_string"].decode("latin-1"))
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Names and values of a query or a form."""
+    try:
+        return parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+    except ValueError as error:
+        raise FhirError(Fault.TOO_MUCH, f"a request may have {_MAX_PARAMETERS} parameters", status=400,
+                        code="too-costly") from error  # fmt: skip
+
+
+def _wanted(request: Request, told: dict[str, str]) -> Wanted:
+    chosen = formats.wanted(",".join(request.headers.getlist("accept")), told.get("_format", ""))
+    elements = tuple(one for one in told.get("_elements", "").split(",") if one)
+    returning = headers.preferences(request.headers).get("return", "")
+    return Wanted(chosen, told.get("_pretty") == "true", told.get("_summary", ""), elements, returning)
+
+
+def _response(answer: Answer, content: bytes, base: str, wanted: Wanted) -> Response:
+    told = headers.of_answer(answer, base)
+    if content:
+        told["Content-Type"] = f"{wanted.format.media_type};charset=utf-8"
+    return Response(content, answer.status, headers=told)
+
+
+def _refusal(error: PacsdError, wanted: Wanted) -> Response:
+    status, issues, told = of_error(error)
+    return _response(Answer(status, issues=issues, headers=told), encoded(Answer(status, issues=issues), wanted), "",
+                     wanted)  # fmt: skip
+
+
+def _defect(error: Exception) -> PacsdError:
+    """Our own fault: where it happened goes to the log, without the error's text, which may hold a peer's data."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+    _log.error("request failed", extra={"fault": "internal", "error": type(error).__name__, "where": where})
+    return PacsdError(Fault.INTERNAL, "processing failure")

@@ -1,0 +1,106 @@
+"""From method and path to the interaction or operation that is meant."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from fhir.interaction.declared import Handler, Interaction
+from fhir.interaction.request import Answer, Request, checked_id, checked_type
+from fhir.interaction.services import Server
+from fhir.operation.declared import Operation
+from fhir.outcome import FhirError
+from pacsd.faults import Fault
+
+_PLACES = ("type", "id", "compartment")  # what the first, the second, the third part of a path stands for
+_MAX_PARTS = 6
+
+
+class Place(NamedTuple):
+    """A path, taken apart: its shape as tables of interactions write it, and what stands in its places."""
+
+    shape: str
+    type: str = ""
+    id: str = ""
+    version: str = ""
+    compartment: str = ""
+    operation: str = ""
+
+
+def place(path: str) -> Place:
+    """A path under [base], without query. Raises FhirError NOT_FOUND, MALFORMED for what can be none of ours."""
+    parts = [one for one in path.split("/") if one]
+    if len(parts) > _MAX_PARTS:
+        raise _nowhere()
+    shape, told = [], {}
+    for number, part in enumerate(parts):
+        if number and parts[number - 1] == "_history":
+            name = "version"
+        elif part[0] == "$" and number == len(parts) - 1:
+            told["operation"] = part[1:]
+            shape.append("$")
+            continue
+        elif part[0] == "_" or path.strip("/") == "metadata":
+            shape.append(part)
+            continue
+        else:
+            name = _PLACES[min(number, 2)]
+        told[name] = part
+        shape.append(f"{{{name}}}")
+    return _checked(Place("/".join(shape), **told))
+
+
+def _checked(found: Place) -> Place:
+    if found.type:
+        checked_type(found.type)
+    if found.id:
+        checked_id(found.id)
+    if found.compartment and found.compartment != "*":
+        checked_type(found.compartment)
+    return found
+
+
+class Dispatch:
+    """Performs requests by the tables of interactions and operations."""
+
+    def __init__(self, interactions: Sequence[Interaction], operations: Sequence[Operation]) -> None:
+        self._handlers: dict[str, dict[str, Handler]] = {}
+        for one in interactions:
+            self._handlers.setdefault(one.path, {})[one.method] = one.handler
+        self._operations: Mapping[str, Operation] = {one.name: one for one in operations}
+
+    def __call__(self, server: Server, request: Request, path: str) -> Answer:
+        """The answer to a request, whose path fills its places. Raises PacsdError."""
+        found = place(path)
+        asked = replace(request, type=found.type, id=found.id, version=found.version, operation=found.operation,
+                        compartment=found.compartment)  # fmt: skip
+        return self._handler(asked, found)(server, asked)
+
+    def _handler(self, request: Request, found: Place) -> Handler:
+        if found.operation:
+            return self._operation(request, found)
+        handlers = self._handlers.get(found.shape)
+        if handlers is None:
+            raise _nowhere()
+        handler = handlers.get(request.method)
+        if handler is None:
+            raise _not_allowed(handlers)
+        return handler
+
+    def _operation(self, request: Request, found: Place) -> Handler:
+        operation = self._operations.get(found.operation)
+        if operation is None or not operation.may_be_asked(found.type, found.id):
+            raise FhirError(Fault.NOT_FOUND, f"there is no operation ${found.operation[:64]} here",
+                            code="not-supported")  # fmt: skip
+        if request.method not in ("GET", "POST") or (operation.affects_state and request.method != "POST"):
+            raise _not_allowed(("POST",) if operation.affects_state else ("GET", "POST"))
+        return operation.handler
+
+
+def _nowhere() -> FhirError:
+    return FhirError(Fault.NOT_FOUND, "there is nothing at this path", code="not-supported")
+
+
+def _not_allowed(methods: Mapping[str, Handler] | Sequence[str]) -> FhirError:
+    allowed = sorted({*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS"})
+    return FhirError(Fault.UNSUPPORTED, "this method is not for this path", status=405,
+                     headers={"Allow": ", ".join(allowed)})  # fmt: skip

@@ -1,0 +1,105 @@
+"""What an interaction is asked for, and what it answers: from HTTP, or from an entry of a batch."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fhir.definitions.structures import structures
+from fhir.outcome import FhirError, Issue
+from fhir.store.stored import Name, Stored
+from pacsd.access.scope import Scope
+from pacsd.faults import Fault
+
+MAX_VERSION = 2_147_483_647
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")        # http://hl7.org/fhir/R4/datatypes.html#id
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """On whose behalf something is asked: what it may see, and whose what it writes will be."""
+
+    scope: Scope
+    organisation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Conditional headers as they came; empty where there was none (http.html#concurrency, #cread, #ccreate)."""
+
+    if_match: str = ""
+    if_none_match: str = ""
+    if_modified_since: str = ""
+    if_none_exist: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One interaction as it is asked for. `parameters`: of the URL (and of a form), in their order, those that say
+    how the answer is written left out."""
+
+    asker: Asker
+    base: str                            # [base] of URLs that are given out, without a slash at its end
+    method: str
+    type: str = ""
+    id: str = ""
+    version: str = ""
+    operation: str = ""                  # name of an operation, without the dollar sign
+    compartment: str = ""                # what of a compartment is looked for: a type, or *
+    parameters: tuple[tuple[str, str], ...] = ()
+    resource: dict[str, Any] | None = None
+    conditions: Conditions = Conditions()
+    handling: str = ""                   # Prefer: handling=
+    returning: str = ""                  # Prefer: return=
+
+    @property
+    def name(self) -> Name:
+        """The resource that is meant."""
+        return Name(self.type, self.id)
+
+    def body(self) -> dict[str, Any]:
+        """The resource that came. Raises FhirError MALFORMED where none did."""
+        if self.resource is None:
+            raise FhirError(Fault.MALFORMED, "there is no resource in the body", code="required")
+        return self.resource
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is answered: a version as it is kept (`stored`), another resource, issues, or nothing.
+
+    `about` is the version that ETag, Last-Modified and (with `located`) Location tell of.
+    """
+
+    status: int
+    stored: Stored | None = None
+    resource: Mapping[str, Any] | None = None
+    issues: tuple[Issue, ...] = ()
+    about: Stored | None = None
+    located: bool = False
+    written: bool = False                # Prefer: return= decides what of it is given out
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def checked_type(name: str) -> str:
+    """A resource type of R4. Raises FhirError NOT_FOUND for another."""
+    if name not in structures().resource_types:
+        raise FhirError(Fault.NOT_FOUND, f"{name[:64]!r} is no resource type of FHIR R4", code="not-supported")
+    return name
+
+
+def checked_id(text: str) -> str:
+    """A logical id. Raises FhirError MALFORMED for what can be none."""
+    if not _ID.fullmatch(text):
+        raise FhirError(Fault.MALFORMED, "an id has 1 to 64 letters, digits, hyphens and dots", code="value")
+    return text
+
+
+def etag(stored: Stored) -> str:
+    """The version as an entity tag (http.html#versioning)."""
+    return f'W/"{stored.version}"'
+
+
+def location(base: str, stored: Stored) -> str:
+    """Where a version is read."""
+    return f"{base}/{stored.type}/{stored.id}/_history/{stored.version}"

@@ -1,0 +1,71 @@
+"""What interactions and operations work with; pacsd.main puts it together, tests their own."""
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fhir.interaction.declared import Interaction
+from fhir.interaction.request import Answer, Request
+from fhir.operation.declared import Operation
+from fhir.outcome import Issue
+from fhir.search.values import Found
+from fhir.store.unit import Units
+from pacsd.index.connect import Pool
+
+Extract = Callable[[Mapping[str, Any]], Sequence[Found]]
+Check = Callable[[Mapping[str, Any]], Sequence[Issue]]
+
+
+def nothing_found(resource: Mapping[str, Any]) -> Sequence[Found]:
+    """Where nothing is searched."""
+    return ()
+
+
+def nothing_wrong(resource: Mapping[str, Any]) -> Sequence[Issue]:
+    """Where nothing is validated."""
+    return ()
+
+
+def random_id() -> str:
+    """An id of a resource that came without one."""
+    return str(uuid.uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may take."""
+
+    max_body_bytes: int = 64 << 20
+    max_entries: int = 10_000            # of one batch or transaction
+    max_page: int = 1_000                # entries of one page
+    page: int = 50                       # where the client names no number
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the CapabilityStatement tells: the tables that requests are performed by."""
+
+    interactions: tuple[Interaction, ...]
+    operations: tuple[Operation, ...] = ()
+    date: str = "2026-11-29"             # on which it last changed
+    formats: tuple[str, ...] = ("application/fhir+json", "json")
+    patch_formats: tuple[str, ...] = ()
+    searched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Everything an interaction may use.
+
+    `check` says what is wrong with a resource that is to be kept: an issue of severity error or fatal refuses it.
+    """
+
+    pool: Pool
+    units: Units
+    perform: Callable[["Server", Request, str], Answer]  # fhir.interaction.dispatch; the path under [base]
+    claims: Claims
+    extract: Extract = nothing_found
+    check: Check = nothing_wrong
+    new_id: Callable[[], str] = random_id
+    limits: Limits = Limits()

@@ -1,0 +1,1 @@
+"""Operations (http://hl7.org/fhir/R4/operations.html), one file for each."""

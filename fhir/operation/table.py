@@ -1,0 +1,5 @@
+"""The operations of this server."""
+
+from fhir.operation.declared import Operation
+
+OPERATIONS: tuple[Operation, ...] = ()

@@ -1,0 +1,1 @@
+"""FHIR resources in PostgreSQL: the one room of FHIR that speaks SQL."""

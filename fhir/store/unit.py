@@ -1,0 +1,160 @@
+"""The unit of work within which resources are written: facts first, durable, and then rows, all or nothing."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, TypeVar
+
+from fhir.store import locks, resources
+from fhir.store.keys import Keys
+from fhir.store.locks import Locks
+from fhir.store.stored import Change, Name, Stored
+from pacsd.access.scope import Scope
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.connect import Connection, Pool, may_run_again, translated
+from pacsd.index.work import Saying
+
+T = TypeVar("T")
+
+FACT = "fhir"                            # the word of the journal's FactKind
+_ATTEMPTS = 30
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class SearchRows(Protocol):
+    """Where what search finds is kept."""
+
+    def replace(self, connection: Connection, changes: Sequence[Change]) -> None:
+        """In place of what stood there for these resources put what `found` says: nothing of what is deleted."""
+
+
+class Unsearched:
+    """Where nothing is searched."""
+
+    def replace(self, connection: Connection, changes: Sequence[Change]) -> None:
+        """Keep nothing."""
+
+
+class MoreLocks(Exception):
+    """What was found is to be written, and is not held: the unit starts again with these too."""
+
+    def __init__(self, more: Locks) -> None:
+        super().__init__("more locks are needed")
+        self.more = more
+
+
+@dataclass(slots=True)
+class Unit:
+    """One transaction for somebody. What it writes shows when it ends, and is durable then."""
+
+    connection: Connection
+    scope: Scope
+    organisation: int
+    held: Locks
+    _keys: Keys
+    _rows: SearchRows
+    _clock: Callable[[], datetime]
+    changes: list[Change] = field(default_factory=list)
+
+    def keys(self, count: int) -> list[int]:
+        """Keys for new resources."""
+        return self._keys.take(self.connection, count)
+
+    def now(self) -> datetime:
+        """The time, as finely as resources tell it."""
+        at = self._clock()
+        return at.replace(microsecond=at.microsecond // 1000 * 1000)
+
+    def after(self, earlier: Stored | None) -> datetime:
+        """The time of a version that follows another: later than that, whatever the clock says."""
+        now = self.now()
+        return now if earlier is None else max(now, earlier.updated + _MILLISECOND)
+
+    def need(self, wanted: Locks) -> None:
+        """Hold these, or start again with them. Raises MoreLocks."""
+        more = {key: alone for key, alone in wanted.items()
+                if key not in self.held or (alone and not self.held[key])}  # fmt: skip
+        if more:
+            raise MoreLocks(more)
+
+    def newest(self, names: Sequence[Name]) -> dict[Name, Stored]:
+        """Newest versions of resources that are to be written, whoever's they are. Raises MoreLocks."""
+        self.need(locks.of_resources(names))
+        return dict(resources.held(self.connection, names))
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Make these the newest versions, each of another resource whose lock is held, with what search finds."""
+        resources.write(self.connection, changes)
+        self._rows.replace(self.connection, changes)
+        self.changes += changes
+
+
+class Units:
+    """Makes units of work. `codes`: of organisations by key, as facts name them."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        say: Saying,
+        codes: Callable[[int], str],
+        *,
+        rows: SearchRows | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.pool = pool
+        self._say = say
+        self._codes = codes
+        self._rows: SearchRows = rows if rows is not None else Unsearched()
+        self._clock = clock
+        self._keys = Keys()
+
+    def run(
+        self, act: Callable[[Unit], T], *, scope: Scope, organisation: int, held: Locks | None = None
+    ) -> T:
+        """What `act` returns, once all that it wrote is journalled and committed. It starts again where it needs more.
+
+        Raises what `act` raises, of which nothing stays; PacsdError UNAVAILABLE where others are always in the way.
+        """
+        wanted: Locks = dict(held or {})
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._once(act, scope, organisation, wanted)
+            except MoreLocks as missing:
+                wanted = locks.joined(wanted, missing.more)
+            except PacsdError as error:
+                if not may_run_again(error):
+                    raise
+                time.sleep(0.001 * attempt)
+        raise PacsdError(Fault.UNAVAILABLE, "others are changing the same resources; try again")
+
+    def inside(
+        self, connection: Connection, *, scope: Scope, organisation: int, held: Locks | None = None
+    ) -> Unit:
+        """A unit within a transaction of the caller's, who retries on MoreLocks and sees to what must be durable.
+
+        For what is made again from the archive and so is in no journal: projections.
+        """
+        locks.hold(connection, held or {})
+        return self._unit(connection, scope, organisation, held or {})
+
+    def _unit(self, connection: Connection, scope: Scope, organisation: int, held: Locks) -> Unit:
+        return Unit(connection, scope, organisation, held, self._keys, self._rows, self._clock)
+
+    def _once(self, act: Callable[[Unit], T], scope: Scope, organisation: int, wanted: Locks) -> T:
+        with translated(), self.pool.connection() as connection, connection.transaction():
+            # what is said is durable outside of the database, and applied again where its commit was lost
+            connection.execute("set local synchronous_commit = off")
+            locks.hold(connection, wanted)
+            unit = self._unit(connection, scope, organisation, wanted)
+            done = act(unit)
+            if unit.changes:
+                self._say([(self._fact(one), one.updated) for one in unit.changes])
+            return done
+
+    def _fact(self, change: Change) -> dict[str, object]:
+        return {
+            "fact": FACT, "organisation": self._codes(change.organisation), "type": change.type, "id": change.id,
+            "version": change.version, "method": change.method, "deleted": change.deleted, "owner": change.owner,
+            "body": change.body.decode(),
+        }  # fmt: skip
