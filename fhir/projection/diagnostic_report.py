@@ -7,8 +7,8 @@ from fhir.projection.datatypes import coding, entity, hl7_moment, identifier, in
 from fhir.projection.document_reference import document_id, shown_at
 from fhir.projection.observation import is_result, result_id
 from fhir.projection.practitioner import person
-from fhir.projection.projected import House, Known, Projected, Resource, without_empty
-from fhir.projection.report_source import ReportSource, report_id, report_subject, subject
+from fhir.projection.projected import BY_FHIR, House, Known, Projected, Resource, about_report, without_empty
+from fhir.projection.report_source import ReportSource, report_id, subject
 from fhir.projection.systems import LOINC
 from pacsd.reports.report import Content, Status
 from pacsd.reports.sections import BY_NAME, SECTIONS
@@ -47,8 +47,8 @@ def diagnostic_report(house: House, source: ReportSource, known: Known) -> Proje
         ],
         "presentedForm": [*_text(content), *_documents(house, source)],
     }  # fmt: skip
-    return Projected(source.organisation, source.feed(house), without_empty(resource), report_subject(source.name),
-                     stems=("result",))  # fmt: skip
+    return Projected(source.organisation, source.feed(house), without_empty(resource), about_report(source.name),
+                     stems=("result",), by_client=source.counting.newest.sender == BY_FHIR)  # fmt: skip
 
 
 def status(source: ReportSource) -> str:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from fhir.projection.datatypes import instant, plain
 from fhir.projection.projected import House, Known, Projected, Resource, feed, without_empty
-from fhir.projection.report_source import ReportSource, report_id, subject
+from fhir.projection.report_source import ReportSource, subject
 from fhir.projection.systems import LOINC
 from pacsd.index.sources import StudySource
 from pacsd.reports.report import Document, Status
@@ -62,7 +62,7 @@ def documents(house: House, source: ReportSource, known: Known) -> Iterator[Proj
             "date": instant(counting.version.issued_at or counting.version.said_at),
             "custodian": house.to("Organization", "organization"),
             "content": [{"attachment": shown_at(house, source, one, id)}],
-            "context": {"related": [{"reference": f"DiagnosticReport/{report_id(house, source)}"},
+            "context": {"related": [known.report(house, source.name),
                                     *(house.to("ImagingStudy", "study", uid) for uid in source.studies)]},
         }  # fmt: skip
         yield Projected(source.organisation, source.feed(house), without_empty(resource))
@@ -76,16 +76,16 @@ def _binary(id: str, one: Document, content: bytes) -> Resource:
 
 
 def encapsulated(
-    house: House, source: StudySource, instances: Mapping[int, Sequence[Listed]]
+    house: House, source: StudySource, instances: Mapping[int, Sequence[Listed]], known: Known
 ) -> Iterator[Projected]:
     """The documents among the instances of a study that lists them."""
     for series in source.series:
         for one in instances.get(series.pk, ()):
             if one.sop_class_uid in ENCAPSULATED:
-                yield _in_study(house, source, series.series_instance_uid, one)
+                yield _in_study(house, source, series.series_instance_uid, one, known)
 
 
-def _in_study(house: House, source: StudySource, series: str, one: Listed) -> Projected:
+def _in_study(house: House, source: StudySource, series: str, one: Listed, known: Known) -> Projected:
     media_type, how = ENCAPSULATED[one.sop_class_uid]
     path = f"studies/{source.study_instance_uid}/series/{series}/instances/{one.sop_instance_uid}{how}"
     resource = {
@@ -93,7 +93,7 @@ def _in_study(house: House, source: StudySource, series: str, one: Listed) -> Pr
         "id": house.id_of("encapsulated", one.sop_instance_uid),
         "masterIdentifier": {"system": "urn:ietf:rfc:3986", "value": f"urn:oid:{one.sop_instance_uid}"},
         "status": "current",
-        "subject": house.patient(source.patient, source.study_instance_uid if source.unidentified else ""),
+        "subject": known.patient(house, source.patient, source.study_instance_uid if source.unidentified else ""),
         "date": instant(source.received_at),
         "custodian": house.to("Organization", "organization"),
         "content": [{"attachment": {"contentType": media_type, "url": f"{house.dicomweb}/{path}"}}],

@@ -45,7 +45,7 @@ def imaging_study(
         "identifier": _identifiers(house, source),
         "status": "available",
         "modality": [_modality(one) for one in dict.fromkeys(one.modality for one in source.series)],
-        "subject": house.patient(source.patient, source.study_instance_uid if source.unidentified else ""),
+        "subject": known.patient(house, source.patient, source.study_instance_uid if source.unidentified else ""),
         "started": date_time(attributes, "00080020", "00080030", house.zone),
         "basedOn": [known.order(house, *one) for one in source.ordered],
         "referrer": display(next(iter(values(attributes, "00080090")), "")),

@@ -6,7 +6,7 @@ as it is the same organisation's: across organisations $ihe-pix tells, to whom i
 """
 
 from fhir.projection.datatypes import date, gender, human_names, identifier, plain, text
-from fhir.projection.projected import House, Projected, Resource, feed, without_empty
+from fhir.projection.projected import House, Known, Projected, Resource, about_patient, feed, without_empty
 from fhir.projection.systems import CARDS
 from pacsd.index.sources import PatientSource, StudySource
 from pacsd.index.values import Attributes
@@ -14,7 +14,7 @@ from pacsd.index.values import Attributes
 _PARTS = ("line", "", "city", "state", "postalCode", "country")         # components of XAD
 
 
-def patient(house: House, source: PatientSource) -> Projected:
+def patient(house: House, source: PatientSource, known: Known) -> Projected:
     """A patient who has an id."""
     authority, number = source.patient
     stated = source.stated_at is not None or bool(source.details)
@@ -29,10 +29,10 @@ def patient(house: House, source: PatientSource) -> Projected:
         "active": source.into is None,
         **_demographics(source.attributes, source.details),
         "managingOrganization": house.to("Organization", "organization"),
-        "link": _links(house, source),
+        "link": _links(house, source, known),
     }  # fmt: skip
     return Projected(source.organisation, feed("patients" if stated else "dicom", house.code, authority if stated else
-                     ""), without_empty(resource), subject=f"patient {authority} {number}")  # fmt: skip
+                     ""), without_empty(resource), subject=about_patient(source.patient))  # fmt: skip
 
 
 def unidentified(house: House, source: StudySource) -> Projected:
@@ -66,7 +66,7 @@ def _addresses(written: str) -> list[Resource]:
     return [without_empty({"text": together, **named, "line": lines})]
 
 
-def _links(house: House, source: PatientSource) -> list[Resource]:
+def _links(house: House, source: PatientSource, known: Known) -> list[Resource]:
     if source.into is not None:
-        return [{"other": house.patient(source.into), "type": "replaced-by"}]
-    return [{"other": house.patient(one), "type": "seealso"} for one in source.same]
+        return [{"other": known.patient(house, source.into), "type": "replaced-by"}]
+    return [{"other": known.patient(house, one), "type": "seealso"} for one in source.same]

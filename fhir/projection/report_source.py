@@ -49,11 +49,6 @@ def report_id(house: House, source: ReportSource) -> str:
     return house.id_of("report", source.name)
 
 
-def report_subject(name: str) -> str:
-    """What a resource about a report is about."""
-    return f"report {name}"
-
-
 def subject(house: House, source: ReportSource, known: Known) -> Resource:
     """Whom a report is about: a patient that is here, if one is."""
     here = [one for one in source.patients if (source.organisation, *one) in known.patients]

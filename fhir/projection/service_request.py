@@ -3,7 +3,7 @@
 from fhir.projection.datatypes import concepts, date_time, display, entity, text, values
 from fhir.projection.encounter import visit
 from fhir.projection.imaging_study import accession, uid
-from fhir.projection.projected import House, Known, Projected, Resource, feed, without_empty
+from fhir.projection.projected import House, Known, Projected, Resource, about_order, feed, without_empty
 from fhir.projection.systems import SNOMED
 from pacsd.index.sources import OrderSource
 from pacsd.index.values import Attributes
@@ -17,11 +17,6 @@ PRIORITIES = {"STAT": "stat", "HIGH": "urgent", "MEDIUM": "asap", "ROUTINE": "ro
 def order_id(house: House, source: OrderSource) -> str:
     """The id of what a procedure becomes."""
     return house.id_of("order", source.order_key, source.name)
-
-
-def order_subject(order_key: str) -> str:
-    """What a resource about an order is about."""
-    return f"order {order_key}"
 
 
 def service_request(house: House, source: OrderSource, known: Known) -> Projected:
@@ -48,7 +43,7 @@ def service_request(house: House, source: OrderSource, known: Known) -> Projecte
         "note": [{"text": text(first, "00401400")}] if text(first, "00401400") else [],
     }
     return Projected(source.organisation, feed("orders", house.code, source.said_by), without_empty(resource),
-                     subject=order_subject(source.order_key))  # fmt: skip
+                     subject=about_order(source.order_key, source.name))  # fmt: skip
 
 
 def status(source: OrderSource) -> str:

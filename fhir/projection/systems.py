@@ -46,6 +46,8 @@ class Systems:
         """The system of an authority's identifiers."""
         if authority in self._uris:
             return self._uris[authority]
+        if ":" in authority:             # a URI already, as which a client's system came
+            return authority
         return f"urn:oid:{authority}" if is_oid(authority) else _AUTHORITY + quote(authority, safe="")
 
     def authority(self, system: str) -> str | None:

@@ -138,6 +138,11 @@ class Units:
         locks.hold(connection, held or {})
         return self._unit(connection, scope, organisation, held or {})
 
+    def journal(self, changes: Sequence[Change]) -> None:
+        """Keep versions for good, before their transaction commits; those of a unit that `run` made are kept by it."""
+        if changes:
+            self._say([(self._fact(one), one.updated) for one in changes])
+
     def _unit(self, connection: Connection, scope: Scope, organisation: int, held: Locks) -> Unit:
         return Unit(connection, scope, organisation, held, self._keys, self._rows, self._clock)
 
@@ -148,8 +153,7 @@ class Units:
             locks.hold(connection, wanted)
             unit = self._unit(connection, scope, organisation, wanted)
             done = act(unit)
-            if unit.changes:
-                self._say([(self._fact(one), one.updated) for one in unit.changes])
+            self.journal(unit.changes)
             return done
 
     def _fact(self, change: Change) -> dict[str, object]:

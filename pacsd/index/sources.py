@@ -310,11 +310,17 @@ def _steps(connection: Connection, scope: Scope, procedures: Sequence[int]) -> d
     return found
 
 
+# Who was merged into one of these is told with it, as its survivor may be another now.
 # What a feed says beside DICOM attributes is shown where that feed belongs, whoever else has studies of the patient.
 _PATIENTS = """
-with asked as ({asked}), found as (
-    select distinct p.pk, p.assigning_authority, p.patient_id, p.overlay, p.stated_at, p.survivor, a.organisation
+with asked as ({asked}), named as (
+    select distinct p.pk, a.organisation
     from asked a join patient p on p.assigning_authority = a.authority and p.patient_id = a.id and p.unidentified = ''
+), found as (
+    select p.pk, p.assigning_authority, p.patient_id, p.overlay, p.stated_at, p.survivor, n.organisation
+    from named n join patient p on p.pk = n.pk
+    union select p.pk, p.assigning_authority, p.patient_id, p.overlay, p.stated_at, p.survivor, null::integer
+    from patient p where p.survivor in (select pk from named)
 ), whose as (
     select f.pk, s.organisation from found f join study s on s.patient = f.pk
     union select f.pk, s.organisation from found f join study s on s.named_patient = f.pk
