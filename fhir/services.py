@@ -4,15 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from config.settings import Settings
+from fhir.acting.actions import Actions, authorities
 from fhir.interaction.dispatch import Dispatch
 from fhir.interaction.request import Asker
 from fhir.interaction.services import Claims, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
+from fhir.projection.houses import houses
 from fhir.store.unit import Units
 from pacsd.access.directory import Directory
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.services import Archive
+from pacsd.reports.contents import Contents
+from pacsd.reports.reports import Reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,13 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
     codes = {key: code for code, key in keys.items()}
     journal = Journal(archive.blobs, prefix=FHIR_PREFIX)
-    units = Units(archive.pool, journal.append_all, codes.__getitem__)
+    contents = Contents(archive.blobs)
+    actions = Actions(
+        houses(settings, directory), authorities(settings, keys), contents, Reports(archive.pool, contents, codes)
+    )
+    units = Units(
+        archive.pool, journal.append_all, codes.__getitem__, effects=actions, say_beside=archive.journal.append_all
+    )
     server = Server(
         archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS)
     )

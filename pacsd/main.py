@@ -10,6 +10,8 @@ from threading import Event, Thread
 import pacsd
 from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
+from fhir.projection.consumer import Projections
+from fhir.projection.services import open_projections
 from fhir.services import open_fhir
 from hl7.client import Client
 from hl7.delivery import Delivery
@@ -296,13 +298,22 @@ def _worker(context: RoleContext) -> None:
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
         others = (
             *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
-            *reporting.chores,
+            *reporting.chores, *_projections(context, archive).chores(),
         )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)
         worker = Worker((*own, *(Chore(*one) for one in others)), stop=context.stopping)
         context.ready()
         worker.run()
+
+
+def _projections(context: RoleContext, archive: Archive) -> Projections:
+    """What of the archive is to be seen through FHIR."""
+    late = context.metrics().histogram(
+        "pacsd_fhir_projection_lag_seconds", "Time from an event to its projection into FHIR, of the last of each batch."
+    )
+    server = open_fhir(context.settings, archive).server
+    return open_projections(context.settings, archive, server, lag=late.observe)
 
 
 @contextmanager

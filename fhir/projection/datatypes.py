@@ -155,5 +155,5 @@ def identifier(kind: str, system: str, value: str, *, use: str = "") -> Resource
 def entity(house: House, kind: str, number: str) -> Resource:
     """An order number "id^namespace" as an identifier, of the organisation's own where it names no namespace."""
     value, _, namespace = number.partition("^")
-    system = house.systems.of(namespace) if namespace else house.systems.of(f"{house.code} {kind}")
+    system = house.systems.of(namespace or f"{house.code} {kind}".strip())
     return identifier(kind, system, value)

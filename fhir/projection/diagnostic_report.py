@@ -1,9 +1,9 @@
-"""DiagnosticReport (http://hl7.org/fhir/R4/diagnosticreport.html): what counts of everything a report's feed has said."""
+"""DiagnosticReport (http://hl7.org/fhir/R4/diagnosticreport.html): what counts of everything that was said of it."""
 
 import base64
 from datetime import datetime, tzinfo
 
-from fhir.projection.datatypes import coding, entity, hl7_moment, identifier, instant, plain
+from fhir.projection.datatypes import coding, entity, hl7_moment, instant, plain
 from fhir.projection.document_reference import document_id, shown_at
 from fhir.projection.observation import is_result, result_id
 from fhir.projection.practitioner import person
@@ -79,7 +79,9 @@ def whole_text(content: Content) -> str:
 
 
 def _identifier(house: House, name: str) -> Resource:
-    return entity(house, "FILL", name) if name.partition("^")[0] else identifier("", "", name)
+    """Names of reports say first by what they are known: an order, a report, a document of some number."""
+    known_by, _, number = name.partition(" ")
+    return entity(house, "FILL" if known_by == "order" else "", number or name)
 
 
 def _code(house: House, content: Content) -> Resource:

@@ -39,10 +39,10 @@ def document_id(house: House, report: str, key: str) -> str:
     return house.id_of("document", report, key)
 
 
-def shown_at(house: House, source: ReportSource, one: Document, id: str) -> Resource:
+def shown_at(house: House, source: ReportSource, one: Document, name: str) -> Resource:
     """A document as an attachment."""
     return without_empty({
-        "contentType": one.media_type, "url": f"Binary/{id}" if one.key in source.documents else "",
+        "contentType": one.media_type, "url": f"Binary/{name}" if one.key in source.documents else "",
         "size": one.size_bytes, "title": plain(one.title),
     })  # fmt: skip
 
@@ -51,27 +51,27 @@ def documents(house: House, source: ReportSource, known: Known) -> Iterator[Proj
     """Every document of what counts of a report, and what is in it."""
     counting = source.counting
     for one in source.listed:
-        id = document_id(house, source.name, one.key)
+        name = document_id(house, source.name, one.key)
         resource = {
             "resourceType": "DocumentReference",
-            "id": id,
+            "id": name,
             "status": "entered-in-error" if counting.status is Status.CANCELLED else "current",
             "docStatus": _DOCUMENT_STATUSES[counting.status],
             "type": _TYPE,
             "subject": subject(house, source, known),
             "date": instant(counting.version.issued_at or counting.version.said_at),
             "custodian": house.to("Organization", "organization"),
-            "content": [{"attachment": shown_at(house, source, one, id)}],
+            "content": [{"attachment": shown_at(house, source, one, name)}],
             "context": {"related": [known.report(house, source.name),
                                     *(house.to("ImagingStudy", "study", uid) for uid in source.studies)]},
         }  # fmt: skip
         yield Projected(source.organisation, source.feed(house), without_empty(resource))
         if one.key in source.documents:
-            yield Projected(source.organisation, source.feed(house), _binary(id, one, source.documents[one.key]))
+            yield Projected(source.organisation, source.feed(house), _binary(name, one, source.documents[one.key]))
 
 
-def _binary(id: str, one: Document, content: bytes) -> Resource:
-    return {"resourceType": "Binary", "id": id, "contentType": one.media_type,
+def _binary(name: str, one: Document, content: bytes) -> Resource:
+    return {"resourceType": "Binary", "id": name, "contentType": one.media_type,
             "data": base64.b64encode(content).decode()}  # fmt: skip
 
 

@@ -180,7 +180,7 @@ def _of_patient(house: House, source: PatientSource, known: Known) -> Iterator[P
     one = patient(house, source, known)
     yield one
     if source.stated_at is not None:
-        yield provenance(house, one, at=source.stated_at, teller="", id=_shared_id(house, known, one))
+        yield provenance(house, one, at=source.stated_at, teller="", known_as=_shared_id(house, known, one))
 
 
 def _of_study(
@@ -204,7 +204,7 @@ def _of_order(house: House, source: OrderSource, known: Known) -> Iterator[Proje
         if visit is not None:
             yield visit
         yield provenance(house, one, at=source.stated_at, teller=source.said_by,
-                         id=_shared_id(house, known, one))  # fmt: skip
+                         known_as=_shared_id(house, known, one))  # fmt: skip
 
 
 def _of_report(house: House, source: ReportSource, known: Known) -> Iterator[Projected]:
@@ -215,7 +215,7 @@ def _of_report(house: House, source: ReportSource, known: Known) -> Iterator[Pro
         yield from observations(house, source, known)
         yield from documents(house, source, known)
         yield from practitioners(house, source)
-        yield provenance(house, one, at=newest.said_at, teller=newest.sender, id=_shared_id(house, known, one))
+        yield provenance(house, one, at=newest.said_at, teller=newest.sender, known_as=_shared_id(house, known, one))
 
 
 def _shared_id(house: House, known: Known, one: Projected) -> str:
@@ -228,9 +228,9 @@ def _gone(houses: Mapping[int, House], asked: Subjects, read: _Read) -> list[tup
     found = []
     for organisation, uid in sorted(asked.studies - there):
         if (house := houses.get(organisation)) is not None:
-            id = house.id_of("study", uid)
-            found.append((organisation, Name("ImagingStudy", id)))
-            found.append((organisation, Name("Provenance", house.id_of("provenance", "ImagingStudy", id))))
+            made = house.id_of("study", uid)
+            found.append((organisation, Name("ImagingStudy", made)))
+            found.append((organisation, Name("Provenance", house.id_of("provenance", "ImagingStudy", made))))
     return found
 
 

@@ -39,7 +39,7 @@ def imaging_study(
 ) -> Projected:
     """A study; `instances` by the key of their series, without those that `lists_instances` leaves out."""
     attributes, listed = source.attributes, lists_instances(source)
-    resource = {
+    resource: Resource = {
         "resourceType": "ImagingStudy",
         "id": house.id_of("study", source.study_instance_uid),
         "identifier": _identifiers(house, source),
@@ -54,7 +54,7 @@ def imaging_study(
         "numberOfSeries": len(source.series),
         "numberOfInstances": source.instances,
         "procedureCode": concepts(house, attributes, "00081032"),
-        "reasonCode": [{"text": one}] if (one := text(attributes, "00081080")) else [],
+        "reasonCode": [{"text": reason}] if (reason := text(attributes, "00081080")) else [],
         "description": text(attributes, "00081030"),
         "series": [_series(house, one, instances.get(one.pk, ())) for one in source.series],
     }  # fmt: skip

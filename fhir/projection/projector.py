@@ -150,6 +150,6 @@ def _named(body: bytes, elements: Sequence[str]) -> Iterable[Name]:
 def _references(resource: dict[str, Any], elements: Sequence[str]) -> Iterator[Name]:
     for element in elements:
         for one in resource.get(element, ()):
-            type_name, _, id = str(one.get("reference", "")).partition("/")
-            if id:
-                yield Name(type_name, id)
+            type_name, _, name = str(one.get("reference", "")).partition("/")
+            if name:
+                yield Name(type_name, name)

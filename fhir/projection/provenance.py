@@ -9,14 +9,14 @@ _AUTHOR = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/provenan
                        "code": "author"}]}  # fmt: skip
 
 
-def provenance(house: House, of: Projected, *, at: datetime, teller: str, id: str = "") -> Projected:
-    """That somebody told a resource (under `id`, where a client's stands for it); no name: the organisation itself."""
+def provenance(house: House, of: Projected, *, at: datetime, teller: str, known_as: str = "") -> Projected:
+    """That somebody told a resource (`known_as`, where a client's stands for it); no name: the organisation itself."""
     type_name, own = of.name
     organisation = house.to("Organization", "organization")
     resource = {
         "resourceType": "Provenance",
         "id": house.id_of("provenance", type_name, own),
-        "target": [{"reference": f"{type_name}/{id or own}"}],
+        "target": [{"reference": f"{type_name}/{known_as or own}"}],
         "recorded": instant(at),
         "agent": [without_empty({
             "type": _AUTHOR,

@@ -16,6 +16,7 @@ from pacsd.index.sources import Patient
 NAME, BIRTH_DATE, SEX = "00100010", "00100030", "00100040"
 _GROUPS = {"IDE": "Ideographic", "ABC": "Alphabetic", "SYL": "Phonetic"}
 _SEXES = {"male": "M", "female": "F", "other": "O"}
+_SEVERAL = {"True": "Y", "False": "N"}
 _MOST = 64                               # characters of a component group (PS3.5 6.2)
 _NO_PERSON_NAME = str.maketrans("^=\\", "   ")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -38,12 +39,12 @@ def attributes(resource: Mapping[str, Any]) -> dict[str, dict[str, Any] | None]:
 def details(resource: Mapping[str, Any]) -> dict[str, str]:
     """Telephone, address, cards and whether of a multiple birth (pacsd.index.patient_records.DETAILS)."""
     phones = [str(one.get("value", "")) for one in _listed(resource, "telecom") if one.get("system") == "phone"]
-    cards = {card: "" for card in CARDS}
+    cards = dict.fromkeys(CARDS, "")
     for one in _listed(resource, "identifier"):
         card = card_of(one)
         if card and not cards[card]:
             cards[card] = plain(str(one.get("value", "")))
-    several = {True: "Y", False: "N"}.get(resource.get("multipleBirthBoolean"), "")
+    several = _SEVERAL.get(str(resource.get("multipleBirthBoolean")), "")
     return {"phone": plain(phones[0]) if phones else "", "address": _address(_listed(resource, "address")), **cards,
             "multiple_birth": several}  # fmt: skip
 

@@ -15,8 +15,6 @@ from pacsd.workflow.orders import ORDER_CHANGED, STEP_STATUS_CHANGED
 from pacsd.workflow.workitems import TOPICS as WORKITEM_TOPICS
 
 
-
-
 @dataclass(slots=True)
 class Subjects:
     """Subjects of one batch. `moved`: patients whose studies and orders may now be another's."""

@@ -142,9 +142,9 @@ def studies(connection: Connection, scope: Scope, subjects: Iterable[Subject]) -
     keys = [row[0] for row in rows]
     series, ordered = _series(connection, scope, keys), _ordered(connection, scope, keys)
     return [
-        StudySource(*row[:3], (row[3], row[4]), *row[5:8], _members(*row[8:]),
-                    tuple(series.get(row[0], ())), tuple(ordered.get(row[0], ())))
-        for row in rows
+        StudySource(pk, organisation, uid, (authority, number), unidentified, instances, received_at,
+                    _members(attributes, more), tuple(series.get(pk, ())), tuple(ordered.get(pk, ())))
+        for pk, organisation, uid, authority, number, unidentified, instances, received_at, attributes, more in rows
     ]  # fmt: skip
 
 
@@ -221,7 +221,11 @@ def orders(connection: Connection, scope: Scope, subjects: Iterable[Subject]) ->
         join patient p on p.pk = r.patient where {within(scope, params, "r")} order by r.pk"""
     rows = connection.execute(statement, params.values).fetchall()
     steps = _steps(connection, scope, [row[0] for row in rows])
-    return [OrderSource(*row[:4], (row[4], row[5]), *row[6:], tuple(steps.get(row[0], ()))) for row in rows]
+    return [
+        OrderSource(pk, organisation, key, name, (authority, number), placer, filler, accession, study, said_by,
+                    stated_at, tuple(steps.get(pk, ())))
+        for pk, organisation, key, name, authority, number, placer, filler, accession, study, said_by, stated_at in rows
+    ]  # fmt: skip
 
 
 def orders_numbered(connection: Connection, scope: Scope, numbers: Iterable[Subject]) -> dict[Subject, tuple[str, str]]:
@@ -244,7 +248,8 @@ def workitems(connection: Connection, scope: Scope, subjects: Iterable[Subject])
         from {_asked(subjects, params)} join workitem w
             on w.sop_instance_uid = a.name and w.organisation = a.organisation
         where {within(scope, params, "w")} order by w.pk"""
-    return [WorkitemSource(*row[:5], _members(row[5])) for row in connection.execute(statement, params.values)]
+    rows = connection.execute(statement, params.values)
+    return [WorkitemSource(row[0], row[1], row[2], row[3], row[4], _members(row[5])) for row in rows]
 
 
 def reports(connection: Connection, scope: Scope, subjects: Iterable[Subject]) -> list[tuple[int, int]]:
@@ -277,7 +282,8 @@ def _series(connection: Connection, scope: Scope, study_keys: Sequence[int]) -> 
             and {within(scope, params, "r")} order by r.pk"""
     found: dict[int, list[SeriesSource]] = {}
     for row in connection.execute(statement, params.values):
-        found.setdefault(row[0], []).append(SeriesSource(*row[1:5], _members(*row[5:])))
+        one = SeriesSource(row[1], row[2], row[3], row[4], _members(row[5], row[6]))
+        found.setdefault(row[0], []).append(one)
     return found
 
 

@@ -1,10 +1,12 @@
-"""A hospital on real PostgreSQL and real files: DICOM and HL7 come in, and a worker projects what they say into FHIR."""
+"""A hospital on real PostgreSQL and real files: DICOM and HL7 come in, and what they say is projected into FHIR."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 
 from config.settings import (
@@ -14,12 +16,14 @@ from config.settings import (
     Settings,
     WebSettings,
 )
+from fhir.http.app import Edge, FhirApp
 from fhir.projection.consumer import Projections
 from fhir.projection.services import open_projections
 from fhir.services import Fhir, open_fhir
 from fhir.store.stored import Stored
 from ihe_profiles.exchange.services import Exchange
 from pacsd.archive.services import Archive, open_archive
+from tests.fhir.house import Mounted, in_thread
 from tests.ihe_profiles.test_exchange import ask
 
 EAST_OID = "1.2.3.1"
@@ -46,6 +50,18 @@ class Hospital:
     def opened(self) -> Projections:
         """As a worker opens it."""
         return open_projections(self.settings, self.archive, self.fhir.server, lag=self.lags.append)
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        """An answer of the FHIR edge."""
+        return asyncio.run(self._ask(method, path, body, headers))
+
+    async def _ask(self, method: str, path: str, body: Any, headers: dict[str, str]) -> httpx.Response:
+        edge = Edge(self.fhir.asker, lambda _: "https://pacs.example", read=in_thread, write=in_thread)
+        transport = httpx.ASGITransport(Mounted(FhirApp(self.fhir.server, edge)))
+        told = {"content-type": "application/fhir+json", **{name.replace("_", "-"): one for name, one in headers.items()}}
+        async with httpx.AsyncClient(transport=transport, timeout=60) as client:
+            content = None if body is None else orjson.dumps(body)
+            return await client.request(method, f"https://pacs.example/fhir/{path}", content=content, headers=told)
 
     def store(self, *files: bytes, code: str = "east") -> None:
         """Store Part 10 files."""

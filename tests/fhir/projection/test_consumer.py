@@ -1,4 +1,4 @@
-"""What happens in the archive is seen in FHIR: once for each change, after a lost index too, and gone when it is gone."""
+"""What happens in the archive is seen in FHIR: once for each change, and after a lost index, too."""
 
 from tests.fhir.projection.hospital import Hospital
 from tests.hl7.orders import orm
