@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from config import checks
+from config.fhir import FhirSettings
 from config.interfaces import (
     DimseSettings,
     OrganisationSettings,
@@ -33,6 +34,7 @@ from config.reading import Checked, SettingsError, read, setting
 
 __all__ = [
     "DimseSettings",
+    "FhirSettings",
     "Hl7DestinationSettings",
     "Hl7SenderSettings",
     "Hl7Settings",
@@ -158,6 +160,7 @@ class Settings(Checked):
     )
     dimse: DimseSettings = setting(DimseSettings, en="DICOM associations.", zh="DICOM 关联。")
     web: WebSettings = setting(WebSettings, en="DICOMweb.", zh="DICOMweb。")
+    fhir: FhirSettings = setting(FhirSettings, en="FHIR R4.", zh="FHIR R4。")
     hl7: Hl7Settings = setting(Hl7Settings, en="HL7 v2.", zh="HL7 v2。")
     identity: IdentitySettings = setting(IdentitySettings, en="Master patient index.", zh="患者主索引。")
     storage: StorageSettings = setting(StorageSettings, en="Blobs and packs.", zh="存储。")

@@ -1,7 +1,8 @@
 """What went wrong, or did not, as FHIR says it (http://hl7.org/fhir/R4/operationoutcome.html)."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pacsd.faults import Fault, PacsdError
@@ -78,3 +79,17 @@ def of_error(error: PacsdError) -> tuple[int, tuple[Issue, ...], Mapping[str, st
     status, code = ANSWERS[error.fault]
     headers = {"Retry-After": "5"} if error.fault is Fault.UNAVAILABLE else {}
     return status, (Issue("error", code, error.message),), headers
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """What goes wrong inside is said of that element: `Bundle.entry[3]`; of what is in it, in its place."""
+    try:
+        yield
+    except PacsdError as error:
+        if not where:
+            raise
+        status, issues, headers = of_error(error)
+        told = [replace(one, expression=tuple(f"{where}.resource.{path}" for path in one.expression) or (where,))
+                for one in issues]  # fmt: skip
+        raise FhirError(error.fault, error.message, status=status, issues=told, headers=headers) from error

@@ -1,22 +1,32 @@
 """FHIR put together over one index and one archive, as every process opens it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
+from config.fhir import FhirSettings
 from config.settings import Settings
 from fhir.acting.actions import Actions, authorities
 from fhir.interaction.dispatch import Dispatch
 from fhir.interaction.request import Asker
-from fhir.interaction.services import Claims, Server
+from fhir.interaction.services import Check, Claims, Limits, Server, nothing_wrong
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
+from fhir.outcome import Issue
 from fhir.projection.houses import houses
+from fhir.restoration import Restoration
+from fhir.search.extract import extract
+from fhir.store.rows import Rows
 from fhir.store.unit import Units
+from fhir.validation.check import check
 from pacsd.access.directory import Directory
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.services import Archive
 from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
+
+FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
+_CATCH_UP_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +34,40 @@ class Fhir:
     """What the edge, the worker and commands may ask."""
 
     server: Server
-    journal: Journal
+    restoration: Restoration
     organisations: Mapping[str, int]
     _directory: Directory
+
+    @property
+    def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
+        """What a worker does again and again: names, seconds between, and whether there is more at once."""
+        return (("catch up with what FHIR clients wrote", _CATCH_UP_S, self.restoration.catch_up),)
 
     def asker(self) -> Asker:
         """On whose behalf a web client acts (no authentication yet: one reader for all)."""
         peer = self._directory.web_reader()
         return Asker(peer.scope, peer.organisation)
+
+
+def limits(settings: FhirSettings) -> Limits:
+    """What the settings allow one request."""
+    return Limits(
+        max_body_bytes=settings.max_body_bytes, max_entries=settings.max_entries, max_page=settings.max_page,
+        conditional_deletes=settings.conditional_deletes,
+    )  # fmt: skip
+
+
+def checking(how: str) -> Check:
+    """How what is to be kept is looked at: `strict`, `warn`, `off`."""
+    if how == "off":
+        return nothing_wrong
+    return check if how == "strict" else warned
+
+
+def warned(resource: Mapping[str, Any]) -> list[Issue]:
+    """What is wrong with a resource, as what does not refuse it."""
+    return [replace(one, severity="warning") if one.severity in ("fatal", "error") else one
+            for one in check(resource)]  # fmt: skip
 
 
 def open_fhir(settings: Settings, archive: Archive) -> Fhir:
@@ -45,9 +81,12 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
         houses(settings, directory), authorities(settings, keys), contents, Reports(archive.pool, contents, codes)
     )
     units = Units(
-        archive.pool, journal.append_all, codes.__getitem__, effects=actions, say_beside=archive.journal.append_all
+        archive.pool, journal.append_all, codes.__getitem__, rows=Rows(), effects=actions,
+        say_beside=archive.journal.append_all,
     )
     server = Server(
-        archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS)
-    )
-    return Fhir(server, journal, keys, directory)
+        archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS, formats=FORMATS),
+        extract=extract, check=checking(settings.fhir.validation), limits=limits(settings.fhir),
+    )  # fmt: skip
+    restoration = Restoration(units, journal, keys, server.extract)
+    return Fhir(server, restoration, keys, directory)

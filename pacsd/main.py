@@ -12,7 +12,7 @@ from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
 from fhir.projection.consumer import Projections
 from fhir.projection.services import open_projections
-from fhir.services import open_fhir
+from fhir.services import Fhir, open_fhir
 from hl7.client import Client
 from hl7.delivery import Delivery
 from hl7.metering import Meters as Hl7Meters
@@ -99,11 +99,12 @@ class Wiring:
         with _for_command(settings, alone=alone, level="warning") as archive:
             workflow, linker = _workflow(settings, archive), _identity(settings, archive).linker
             reporting = open_reports(settings, archive)
+            restoration = open_fhir(settings, archive).restoration
             yield Upkeep(
                 settings,
                 archive,
                 send_note=NoteSender(settings),
-                also_rebuild=(workflow.rebuild.run, partial(linker.run_all, tell=False)),
+                also_rebuild=(workflow.rebuild.run, partial(linker.run_all, tell=False), restoration.rebuild),
                 also_check=(workflow.check.run, reporting.check.run),
                 also_apply={**_appliers(settings, archive), **reporting.rebuilt_by},
             )
@@ -295,10 +296,12 @@ def _worker(context: RoleContext) -> None:
         reporting = open_reports(context.settings, archive)
         also_apply = {**_appliers(context.settings, archive), **reporting.repaired_by}
         settle(context.settings, archive, also_apply=also_apply)
+        fhir = open_fhir(context.settings, archive)
+        fhir.restoration.settle()
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
         others = (
             *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
-            *reporting.chores, *_projections(context, archive).chores(),
+            *reporting.chores, *_projections(context, archive, fhir).chores(), *fhir.chores,
         )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)
@@ -307,13 +310,12 @@ def _worker(context: RoleContext) -> None:
         worker.run()
 
 
-def _projections(context: RoleContext, archive: Archive) -> Projections:
+def _projections(context: RoleContext, archive: Archive, fhir: Fhir) -> Projections:
     """What of the archive is to be seen through FHIR."""
     late = context.metrics().histogram(
         "pacsd_fhir_projection_lag_seconds", "Time from an event to its projection into FHIR, of the last of each batch."
     )
-    server = open_fhir(context.settings, archive).server
-    return open_projections(context.settings, archive, server, lag=late.observe)
+    return open_projections(context.settings, archive, fhir.server, lag=late.observe)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """The ASGI application at [base]: from HTTP to an interaction and back."""
 
+import base64
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -10,8 +11,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from fhir.format.summary import Summary
 from fhir.http import body, formats, headers
-from fhir.http.encoding import Wanted, encoded
+from fhir.http.encoding import Body, Wanted, encoded
 from fhir.http.formats import FORMATS
 from fhir.interaction.request import Answer, Asker
 from fhir.interaction.request import Request as Asked
@@ -22,7 +24,7 @@ from pacsd.faults import Fault, PacsdError
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODIES = ("POST", "PUT", "PATCH")
 FORM = "application/x-www-form-urlencoded"
-_GENERAL = ("_format", "_pretty", "_summary", "_elements")     # http.html#parameters; search tells of the last two too
+_GENERAL = ("_format", "_pretty")        # http.html#parameters: of the answer, not of what is asked
 _MAX_PARAMETERS = 1_000
 
 Run = Callable[..., Awaitable[Any]]      # a call in a thread of its own
@@ -66,8 +68,9 @@ class FhirApp:
         wanted = Wanted(FORMATS[0])
         try:
             parameters = _parameters(request)
-            wanted = _wanted(request, dict(parameters))
-            return await self._performed(request, parameters, wanted)
+            path = request.scope["path"].removeprefix(self._edge.base)
+            wanted = _wanted(request, dict(parameters), path)
+            return await self._performed(request, path, parameters, wanted)
         except PacsdError as error:
             return _refusal(error, wanted)
         except ClientDisconnect:
@@ -75,37 +78,59 @@ class FhirApp:
         except Exception as error:
             return _refusal(_defect(error), wanted)
 
-    async def _performed(self, request: Request, parameters: list[tuple[str, str]], wanted: Wanted) -> Response:
+    async def _performed(
+        self, request: Request, path: str, parameters: list[tuple[str, str]], wanted: Wanted
+    ) -> Response:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ", ".join(METHODS)})
         base = self._edge.origin(request) + self._edge.base
-        asked = await self._asked(request, parameters, base)
+        asked = await self._asked(request, path, parameters, base)
         run = self._edge.read if asked.method == "GET" else self._edge.write
-        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         answer, content = await run(self._perform, asked, path, wanted)
-        return _response(answer, content, base, wanted)
+        return _response(answer, content, base)
 
-    def _perform(self, asked: Asked, path: str, wanted: Wanted) -> tuple[Answer, bytes]:
+    def _perform(self, asked: Asked, path: str, wanted: Wanted) -> tuple[Answer, Body]:
         answer = self._server.perform(self._server, asked, path)
         return answer, encoded(answer, wanted)
 
-    async def _asked(self, request: Request, parameters: list[tuple[str, str]], base: str) -> Asked:
+    async def _asked(self, request: Request, path: str, parameters: list[tuple[str, str]], base: str) -> Asked:
         method = "GET" if request.method == "HEAD" else request.method
-        resource, more = None, []
-        if method in BODIES:
-            content = await body.read(request, most=self._server.limits.max_body_bytes)
-            kind = request.headers.get("content-type", "")
-            if kind.partition(";")[0].strip().lower() == FORM:
-                more = _pairs(content.decode("utf-8", "replace"))
-            elif content:
-                resource = await self._edge.read(formats.of_body(kind).read, content)
+        kind = request.headers.get("content-type", "")
         preferences = headers.preferences(request.headers)
-        return Asked(
-            self._edge.asker(), base, method,
-            parameters=tuple(one for one in (*parameters, *more) if one[0] not in _GENERAL),
-            resource=resource, conditions=headers.conditions(request.headers),
+        asked = Asked(
+            self._edge.asker(), base, method, parameters=_searched(parameters), content_type=kind,
+            conditions=headers.conditions(request.headers),
             handling=preferences.get("handling", ""), returning=preferences.get("return", ""),
         )  # fmt: skip
+        if method not in BODIES:
+            return asked
+        content = await body.read(request, most=self._server.limits.max_body_bytes)
+        if kind.partition(";")[0].strip().lower() == FORM:
+            return replace(asked, parameters=_searched([*parameters, *_pairs(content.decode("utf-8", "replace"))]))
+        if method == "PATCH":
+            return replace(asked, content=content)
+        if _is_binary(path) and formats.of_binary(kind) is None:
+            told = await self._edge.read(_binary, content, kind, path, request.headers.get("x-security-context", ""))
+            return replace(asked, resource=told)
+        return replace(asked, resource=await self._edge.read(formats.of_body(kind).read, content)) if content else asked
+
+
+def _searched(parameters: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(one for one in parameters if one[0] not in _GENERAL)
+
+
+def _is_binary(path: str) -> bool:
+    return path.strip("/").partition("/")[0] == "Binary"
+
+
+def _binary(content: bytes, kind: str, path: str, security_context: str) -> dict[str, Any]:
+    """The resource of a Binary that came as it is (http://hl7.org/fhir/R4/binary.html#rest)."""
+    told: dict[str, Any] = {"resourceType": "Binary", "contentType": kind or "application/octet-stream"}
+    if id := path.strip("/").partition("/")[2]:
+        told["id"] = id
+    if security_context:
+        told["securityContext"] = {"reference": security_context}
+    return {**told, "data": base64.b64encode(content).decode()}
 
 
 def _parameters(request: Request) -> list[tuple[str, str]]:
@@ -121,24 +146,28 @@ def _pairs(text: str) -> list[tuple[str, str]]:
                         code="too-costly") from error  # fmt: skip
 
 
-def _wanted(request: Request, told: dict[str, str]) -> Wanted:
-    chosen = formats.wanted(",".join(request.headers.getlist("accept")), told.get("_format", ""))
-    elements = tuple(one for one in told.get("_elements", "").split(",") if one)
+def _wanted(request: Request, told: dict[str, str], path: str) -> Wanted:
+    accept, parameter = ",".join(request.headers.getlist("accept")), told.get("_format", "")
+    binary = request.method in ("GET", "HEAD") and _is_binary(path) and formats.wants_binary(accept, parameter)
+    chosen = FORMATS[0] if binary else formats.wanted(accept, parameter)
+    elements = tuple(one.strip() for one in told.get("_elements", "").split(",") if one.strip())
     returning = headers.preferences(request.headers).get("return", "")
-    return Wanted(chosen, told.get("_pretty") == "true", told.get("_summary", ""), elements, returning)
+    try:
+        summary = Summary(told.get("_summary", "false"))
+    except ValueError as error:
+        raise FhirError(Fault.MALFORMED, "_summary is true, text, data, count or false", code="value") from error
+    return Wanted(chosen, told.get("_pretty") == "true", summary, elements, returning, binary,
+                  headers.takes_gzip(request.headers))  # fmt: skip
 
 
-def _response(answer: Answer, content: bytes, base: str, wanted: Wanted) -> Response:
-    told = headers.of_answer(answer, base)
-    if content:
-        told["Content-Type"] = f"{wanted.format.media_type};charset=utf-8"
-    return Response(content, answer.status, headers=told)
+def _response(answer: Answer, content: Body, base: str) -> Response:
+    return Response(content.content, answer.status, headers={**content.headers, **headers.of_answer(answer, base)})
 
 
 def _refusal(error: PacsdError, wanted: Wanted) -> Response:
     status, issues, told = of_error(error)
-    return _response(Answer(status, issues=issues, headers=told), encoded(Answer(status, issues=issues), wanted), "",
-                     wanted)  # fmt: skip
+    answer = Answer(status, issues=issues, headers=told)
+    return _response(answer, encoded(answer, Wanted(wanted.format, wanted.pretty)), "")
 
 
 def _defect(error: Exception) -> PacsdError:

@@ -1,59 +1,113 @@
 """Answers as bodies: JSON that is kept goes out as it is, unless something else is asked for."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
+from isal import igzip_lib
 
 from fhir.format import json
+from fhir.format.summary import Summary, elements, summary
 from fhir.http.formats import FHIR_JSON, Format
 from fhir.interaction.request import Answer
 from fhir.outcome import outcome
 
+_BUNDLES = ("searchset", "history")
+_GZIP_BITS = 31
+_GZIP_LEVEL = 1
+_WORTH_CODING_BYTES = 1024
+# what somebody uploaded must not act as a page of this server (binary.html#security)
+_SANDBOX = {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How an answer is to be written. `summary` and `elements` as they came (search.html#summary)."""
+    """How an answer is to be written (http.html#parameters, search.html#summary)."""
 
     format: Format
     pretty: bool = False
-    summary: str = ""
+    summary: Summary = Summary.FALSE
     elements: tuple[str, ...] = ()
     returning: str = ""                  # Prefer: return=
+    binary: bool = False                 # a Binary as it is
+    gzip: bool = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all elements are asked for."""
+        return self.summary is Summary.FALSE and not self.elements
 
     @property
     def plain(self) -> bool:
         """Whether bodies go out as they are kept."""
-        return self.format.media_type == FHIR_JSON and not (self.pretty or self.summary or self.elements)
+        return self.format.media_type == FHIR_JSON and not self.pretty and self.whole
 
 
-def encoded(answer: Answer, wanted: Wanted) -> bytes:
-    """The body of an answer; none where there is nothing to say."""
+class Body(NamedTuple):
+    """A body and the headers that tell of it."""
+
+    content: bytes
+    headers: Mapping[str, str]
+
+
+def encoded(answer: Answer, wanted: Wanted) -> Body:
+    """The body of an answer; empty where there is nothing to say."""
+    body = _body(answer, wanted)
+    if wanted.gzip and len(body.content) >= _WORTH_CODING_BYTES:
+        content = igzip_lib.compress(body.content, _GZIP_LEVEL, flag=igzip_lib.COMP_GZIP)
+        return Body(content, {**body.headers, "Content-Encoding": "gzip", "Vary": "Accept, Accept-Encoding"})
+    return body
+
+
+def _body(answer: Answer, wanted: Wanted) -> Body:
+    if answer.stored is not None and wanted.binary and answer.stored.type == "Binary" and not answer.written:
+        return _as_it_is(json.read(answer.stored.body))
+    content = _content(answer, wanted)
+    kind = f"{wanted.format.media_type};charset=utf-8"
+    return Body(content, {"Content-Type": kind, "Vary": "Accept, Accept-Encoding"} if content else {})
+
+
+def _content(answer: Answer, wanted: Wanted) -> bytes:
     if answer.written and wanted.returning == "minimal":
         return b""
     if answer.written and wanted.returning == "OperationOutcome":
         return written(outcome(answer.issues), wanted)
     if answer.stored is not None:
         body = answer.stored.body
-        return body if wanted.plain else written(json.read(body), wanted)
+        return body if wanted.plain else written(_parts(json.read(body), wanted), wanted)
     if answer.resource is not None:
-        return written(answer.resource, wanted)
+        return written(_of_entries(answer.resource, wanted), wanted)
     return written(outcome(answer.issues), wanted) if answer.issues else b""
 
 
 def written(resource: Mapping[str, Any], wanted: Wanted) -> bytes:
-    """A resource as the client wants it."""
-    if wanted.plain:
-        return json.write(resource)
-    return wanted.format.write(whole(resource), pretty=wanted.pretty)
+    """A resource in the format that is wanted."""
+    if wanted.format.media_type == FHIR_JSON:
+        return json.write(resource, pretty=wanted.pretty)
+    return wanted.format.write(_read(resource), pretty=wanted.pretty)
 
 
-def whole(resource: Any) -> Any:
-    """A resource with what is in it as text (fhir.interaction.bundle.raw) read."""
-    if not _has_text(resource):
+def _parts(resource: Mapping[str, Any], wanted: Wanted) -> Mapping[str, Any]:
+    """What of a resource is asked for."""
+    if wanted.elements:
+        return elements(resource, wanted.elements)
+    return resource if wanted.summary is Summary.FALSE else summary(resource, wanted.summary)
+
+
+def _of_entries(resource: Mapping[str, Any], wanted: Wanted) -> Mapping[str, Any]:
+    """A page, its entries in the parts that are asked for."""
+    if wanted.whole or resource.get("type") not in _BUNDLES or resource["resourceType"] != "Bundle":
         return resource
-    return json.read(json.write(resource))
+    page = _read(resource)
+    return {**page, "entry": [{**one, "resource": _parts(one["resource"], wanted)} if "resource" in one else one
+                              for one in page["entry"]]} if "entry" in page else page  # fmt: skip
+
+
+def _read(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A resource with what is in it as text (fhir.interaction.bundle.raw) read."""
+    return json.read(json.write(resource)) if _has_text(resource) else resource
 
 
 def _has_text(told: Any) -> bool:
@@ -61,3 +115,9 @@ def _has_text(told: Any) -> bool:
         return True
     values = told.values() if isinstance(told, Mapping) else told if isinstance(told, list) else ()
     return any(_has_text(one) for one in values)
+
+
+def _as_it_is(resource: Mapping[str, Any]) -> Body:
+    """The content of a Binary (http://hl7.org/fhir/R4/binary.html#rest)."""
+    content = base64.b64decode(resource.get("data", ""))
+    return Body(content, {"Content-Type": resource.get("contentType", "application/octet-stream"), **_SANDBOX})

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fhir.format import json
+from fhir.format import json, xml
 from fhir.outcome import FhirError
 from pacsd.faults import Fault
 
-FHIR_JSON = "application/fhir+json"
+FHIR_JSON, FHIR_XML = "application/fhir+json", "application/fhir+xml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,9 @@ class Format:
 FORMATS: tuple[Format, ...] = (
     Format(
         FHIR_JSON, (FHIR_JSON, "application/json", "text/json", "json", "application/json+fhir"), json.read, json.write
+    ),
+    Format(
+        FHIR_XML, (FHIR_XML, "application/xml", "text/xml", "xml", "application/xml+fhir"), xml.read, xml.write
     ),
 )
 _BY_NAME: Mapping[str, Format] = {name: one for one in FORMATS for name in one.names}
@@ -68,6 +71,17 @@ def of_body(content_type: str) -> Format:
     if found is None:
         raise FhirError(Fault.UNSUPPORTED, f"bodies are read as {_listed()}", status=415)
     return found
+
+
+def of_binary(content_type: str) -> Format | None:
+    """What a Binary is written in that comes as a resource; None for one that comes as it is (binary.html#rest)."""
+    name = content_type.partition(";")[0].strip().lower()
+    return _BY_NAME[name] if name in (FHIR_JSON, FHIR_XML) else None
+
+
+def wants_binary(accept: str, parameter: str) -> bool:
+    """Whether a Binary is asked for as it is: the client names none of FHIR's types (binary.html#rest)."""
+    return not parameter and not any(name in _BY_NAME for name in ranked(accept))
 
 
 def _none_of_ours(where: str) -> FhirError:

@@ -33,6 +33,15 @@ def preferences(headers: Headers) -> Mapping[str, str]:
     return told
 
 
+def takes_gzip(headers: Headers) -> bool:
+    """Whether the client names gzip as a coding it takes (RFC 9110 12.5.3)."""
+    for one in ",".join(headers.getlist("accept-encoding")).lower().split(","):
+        name, _, quality = one.partition(";")
+        if name.strip() in ("gzip", "x-gzip"):
+            return re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", quality) is None
+    return False
+
+
 def request_id(headers: Headers) -> str:
     """The request's own name for itself, or a new one (http.html#custom)."""
     given = headers.get("x-request-id", "")
@@ -45,8 +54,9 @@ def of_answer(answer: Answer, base: str) -> dict[str, str]:
     if answer.about is not None:
         told["ETag"] = etag(answer.about)
         told["Last-Modified"] = _date(answer.about.updated)
+        told["Content-Location"] = location(base, answer.about)
         if answer.located:
-            told["Location"] = told["Content-Location"] = location(base, answer.about)
+            told["Location"] = told["Content-Location"]
     return {**told, **answer.headers}
 
 

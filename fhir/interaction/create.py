@@ -2,25 +2,12 @@
 
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
-from fhir.interaction.versions import acceptable, first
-from fhir.outcome import FhirError
-from fhir.store.stored import Name
-from fhir.store.unit import Unit
-from pacsd.faults import Fault
+from fhir.interaction.writing import create_intent, write
 
 
 def create(server: Server, request: Request) -> Answer:
-    """201 with Location and ETag. An id in the body counts for nothing. Raises FhirError where the body is refused."""
-    if request.conditions.if_none_exist:
-        raise FhirError(Fault.UNSUPPORTED, "If-None-Exist is not supported")
-    resource = request.body()
-    issues = acceptable(server, resource, request.type)
-    name = Name(request.type, server.new_id())
+    """201 with Location and ETag; an id in the body counts for nothing. Raises FhirError where the body is refused.
 
-    def act(unit: Unit) -> Answer:
-        change = first(server, unit, name, resource, method="POST", pk=unit.keys(1)[0])
-        unit.write([change])
-        return Answer(201, stored=change.stored, about=change.stored, located=True, written=True, issues=issues)
-
-    asker = request.asker
-    return server.units.run(act, scope=asker.scope, organisation=asker.organisation)
+    With If-None-Exist (http.html#ccreate) 200 with the resource that is there already, STALE where there are several.
+    """
+    return write(server, request.asker, create_intent(server, request))

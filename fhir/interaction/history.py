@@ -66,7 +66,7 @@ def _asked(request: Request, limits: Limits) -> _Asked:
         elif name == "_cursor":
             asked.before = _cursor(value)
             continue
-        else:
+        elif name not in ("_summary", "_elements"):          # of the answer
             asked.ignored.append(name)
             continue
         asked.applied.append((name, value))

@@ -48,6 +48,8 @@ class Request:
     compartment: str = ""                # what of a compartment is looked for: a type, or *
     parameters: tuple[tuple[str, str], ...] = ()
     resource: dict[str, Any] | None = None
+    content: bytes = b""                 # of a patch, as it came
+    content_type: str = ""
     conditions: Conditions = Conditions()
     handling: str = ""                   # Prefer: handling=
     returning: str = ""                  # Prefer: return=

@@ -2,18 +2,25 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from typing import Any
 
 from fhir.interaction.declared import Interaction
 from fhir.interaction.request import Answer, Request
 from fhir.operation.declared import Operation
-from fhir.outcome import Issue
+from fhir.outcome import FhirError, Issue
+from fhir.search.ports import Terminology
 from fhir.search.values import Found
+from fhir.store.search import Searches
 from fhir.store.unit import Units
+from pacsd.faults import Fault
 from pacsd.index.connect import Pool
 
 Extract = Callable[[Mapping[str, Any]], Sequence[Found]]
+Patched = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""From the newest version to what is made of it; the given one stays as it is."""
+Patch = Callable[[Request], Patched]
 Check = Callable[[Mapping[str, Any]], Sequence[Issue]]
 
 
@@ -32,12 +39,18 @@ def random_id() -> str:
     return str(uuid.uuid4())
 
 
+def nothing_patched(request: Request) -> Patched:
+    """Where nothing is patched."""
+    raise FhirError(Fault.UNSUPPORTED, "there is no patch here")
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one request may take."""
 
     max_body_bytes: int = 64 << 20
     max_entries: int = 10_000            # of one batch or transaction
+    conditional_deletes: int = 1         # resources that one conditional delete may take
     max_page: int = 1_000                # entries of one page
     page: int = 50                       # where the client names no number
 
@@ -67,5 +80,9 @@ class Server:
     claims: Claims
     extract: Extract = nothing_found
     check: Check = nothing_wrong
+    patch: Patch = nothing_patched
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
+    searches: Searches = field(default_factory=Searches)
+    terminology: Terminology | None = None
+    zone: tzinfo = UTC                   # of dates in searches that name none

@@ -43,7 +43,7 @@ def acceptable(server: Server, resource: Mapping[str, Any], type_name: str) -> t
     issues = tuple(server.check(resource))
     if any(one.severity in _REFUSING for one in issues):
         raise FhirError(Fault.INVALID, "the resource breaks rules", issues=issues)
-    return issues
+    return tuple(one for one in issues if one.severity == "warning")
 
 
 def first(server: Server, unit: Unit, name: Name, resource: Mapping[str, Any], *, method: str, pk: int) -> Change:

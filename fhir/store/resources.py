@@ -5,6 +5,7 @@ not there for a reader, and its name is taken for a writer.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from fhir.store.stored import Change, Name, Stored
@@ -23,6 +24,11 @@ _GIVEN = f"""select * from unnest({", ".join(f"%s::{kind.strip()}" for kind in _
     g ({FIELDS})"""
 _INSERT = f"insert into fhir_resource ({FIELDS}) {_GIVEN}"
 _ONE = f"insert into fhir_resource ({FIELDS}) values ({', '.join(['%s'] * 10)})"
+_REMEMBER = f"""
+insert into fhir_version (resource, version, organisation, updated, deleted, method, type, id, owner, body)
+select pk, version, organisation, updated, deleted, method, type, id, owner, body from ({_GIVEN}) e
+on conflict (resource, version) do nothing
+"""
 # The parts of one statement see the rows as they were before it: what is moved is the version that is replaced.
 _REPLACE = f"""
 with given as ({_GIVEN}),
@@ -46,6 +52,13 @@ def read(pool: Pool, scope: Scope, name: Name) -> Stored | None:
     return None if found is None else Stored(*found)
 
 
+def last_updated(pool: Pool) -> datetime | None:
+    """When a resource was last changed, whoever's it is; None where there is none."""
+    statement = "select max(updated) from fhir_resource"
+    found = retried(pool, lambda connection: connection.execute(statement).fetchone())
+    return found[0] if found else None
+
+
 def held(connection: Connection, names: Iterable[Name]) -> Mapping[Name, Stored]:
     """Newest versions for who is about to write them and holds their locks: whoever's they are."""
     wanted = sorted(set(names))
@@ -57,13 +70,28 @@ def held(connection: Connection, names: Iterable[Name]) -> Mapping[Name, Stored]
 
 def write(connection: Connection, changes: Sequence[Change]) -> None:
     """Make these the newest versions, each of another resource, in one statement for new ones and one for others."""
-    made = [one for one in changes if one.version == 1]
-    if len(made) == 1:
-        connection.execute(_ONE, [column[0] for column in _columns(made)], prepare=True)
-    elif made:
-        connection.execute(_INSERT, _columns(made), prepare=True)
-    if replaced := [one for one in changes if one.version > 1]:
-        connection.execute(_REPLACE, _columns(replaced), prepare=True)
+    make(connection, [one for one in changes if one.version == 1])
+    supersede(connection, [one for one in changes if one.version > 1])
+
+
+def make(connection: Connection, changes: Sequence[Change]) -> None:
+    """Put resources there that were not, whatever the number of their version."""
+    if len(changes) == 1:
+        connection.execute(_ONE, [column[0] for column in _columns(changes)], prepare=True)
+    elif changes:
+        connection.execute(_INSERT, _columns(changes), prepare=True)
+
+
+def supersede(connection: Connection, changes: Sequence[Change]) -> None:
+    """Let what was the newest version of each be an earlier one."""
+    if changes:
+        connection.execute(_REPLACE, _columns(changes), prepare=True)
+
+
+def remember(connection: Connection, changes: Sequence[Change]) -> None:
+    """Keep earlier versions of resources that are there; those that are kept already stay as they are."""
+    if changes:
+        connection.execute(_REMEMBER, _columns(changes), prepare=True)
 
 
 def _columns(changes: Sequence[Change]) -> list[list[Any]]:

@@ -1,12 +1,13 @@
 """The unit of work within which resources are written: facts first, durable, and then rows, all or nothing."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
-from fhir.store import locks, resources
+from fhir.store import locks, resources, restoring
 from fhir.store.keys import Keys
 from fhir.store.locks import Locks
 from fhir.store.stored import Change, Name, Stored
@@ -114,12 +115,32 @@ class Unit:
         self.need(locks.of_resources(names))
         return dict(resources.held(self.connection, names))
 
+    def shown(self, names: Sequence[Name]) -> dict[Name, Stored]:
+        """Newest versions of resources that are only looked at, whoever's they are."""
+        return dict(resources.held(self.connection, names))
+
+    @property
+    def pool(self) -> Pool:
+        """For who reads by a pool: what was written here, before anybody else sees it."""
+        return cast(Pool, _Lent(self.connection))
+
     def write(self, changes: Sequence[Change]) -> None:
         """Make these the newest versions, each of another resource whose lock is held, with what search finds."""
         done = self.effects.act(self, changes)
         resources.write(self.connection, done)
         self._rows.replace(self.connection, done)
         self.changes += done
+
+
+class _Lent:
+    """A pool of the one connection that is in use already."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        yield self._connection
 
 
 class Units:
@@ -179,6 +200,27 @@ class Units:
         """Keep versions for good, before their transaction commits; those of a unit that `run` made are kept by it."""
         if changes:
             self._say([(self._fact(one), one.updated) for one in changes])
+
+    def restore(self, changes: Sequence[Change]) -> int:
+        """Put versions back that the journal tells of, in any order and as often as one likes; how many were missing.
+
+        `pk` of these counts for nothing. They are not journalled again.
+        """
+        names = [one.name for one in changes]
+        with translated(), self.pool.connection() as connection, connection.transaction():
+            locks.hold(connection, locks.of_resources(names))
+            missing = restoring.missing(connection, changes, resources.held(connection, names))
+            keys = iter(self._keys.take(connection, len({one.name for one in missing})))
+            plan = restoring.planned(missing, resources.held(connection, names), keys)
+            resources.make(connection, plan.made)
+            resources.supersede(connection, plan.superseding)
+            resources.remember(connection, plan.earlier)
+            self._rows.replace(connection, [*plan.made, *plan.superseding])
+            return len(missing)
+
+    def newest(self) -> datetime | None:
+        """When what is there was last changed; None where nothing is."""
+        return resources.last_updated(self.pool)
 
     def _unit(self, connection: Connection, scope: Scope, organisation: int, held: Locks) -> Unit:
         return Unit(connection, scope, organisation, held, self._keys, self._rows, self._clock)

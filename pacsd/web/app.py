@@ -147,6 +147,7 @@ def create_app(services: Services, beside: Mapping[str, ASGIApp] | None = None) 
     mounted = beside or {}
     channels = WebSocketRoute(DICOM_WEB + _CHANNEL, event_channel.EventChannels(services).__call__)
     routes: list[BaseRoute] = [Mount(path, other) for path, other in mounted.items()]
+    routes += [Route(path, _Whole(other)) for path, other in mounted.items()]    # named without its slash
     routes += [channels, *_routes(DICOM_WEB, TRANSACTIONS, services)]
     routes += _routes("", (*OPERATIONS, *PAGES), services)
     origins = list(services.allowed_origins)
@@ -169,6 +170,16 @@ def create_app(services: Services, beside: Mapping[str, ASGIApp] | None = None) 
     app.router.redirect_slashes = False
     app.state.transactions = TRANSACTIONS
     return app
+
+
+class _Whole:
+    """Another application as the ASGI end point of one path."""
+
+    def __init__(self, other: ASGIApp) -> None:
+        self._other = other
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._other(scope, receive, send)
 
 
 class _Resource:

@@ -11,8 +11,8 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 import uvloop
 
@@ -27,6 +27,8 @@ class Job:
     requests: int = 0  # 0: as many as there are paths
     duration_s: float = 0.0  # 0: no limit in time
     accept: str = "*/*"
+    bodies: list[str] = field(default_factory=list)  # dealt as paths are, each with POST; none: GET
+    content_type: str = "application/fhir+json"
     least_bytes: int = 0  # a mean body shorter than this is no true answer
 
 
@@ -170,17 +172,25 @@ async def _connect(port: int) -> Connection:
     return connection
 
 
+def _requests(job: Job) -> Iterator[bytes]:
+    told = f"Host: 127.0.0.1:{job.port}\r\nAccept: {job.accept}\r\n"
+    for path in job.paths if not job.bodies else ():
+        yield f"GET {path} HTTP/1.1\r\n{told}\r\n".encode()
+    for number, text in enumerate(job.bodies):
+        body = text.encode()
+        path = job.paths[number % len(job.paths)]
+        told_more = f"{told}Content-Type: {job.content_type}\r\nContent-Length: {len(body)}\r\n"
+        yield f"POST {path} HTTP/1.1\r\n{told_more}\r\n".encode() + body
+
+
 async def drive(job: Job) -> Load:
     """Run a job in this loop."""
-    turns = iter(range(job.requests or len(job.paths)))
+    turns = iter(range(job.requests or len(job.bodies) or len(job.paths)))
     latencies: list[float] = []
     statuses: dict[str, int] = {}
     began = time.perf_counter()
     ends = began + job.duration_s if job.duration_s else float("inf")
-    requests = [
-        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{job.port}\r\nAccept: {job.accept}\r\n\r\n".encode()
-        for path in job.paths
-    ]
+    requests = list(_requests(job))
 
     async def connection() -> int:
         peer, received = await _connect(job.port), 0

@@ -19,7 +19,10 @@ from fhir.interaction.request import Asker
 from fhir.interaction.services import Claims, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
+from fhir.search.extract import extract
+from fhir.store.rows import Rows
 from fhir.store.unit import Units
+from fhir.validation.check import check
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.blobs import LocalBlobs
@@ -106,8 +109,9 @@ def opened(dsn: str, folder: Path, *, connections: int = 8, **changes: Any) -> I
         keys = register(made, [("east", "East", "EAST"), ("west", "West", "WEST")])
         codes = {key: code for code, key in keys.items()}
         journal = Journal(LocalBlobs(folder, reserve_bytes=0), prefix=FHIR_PREFIX)
-        units = Units(made, journal.append_all, codes.__getitem__)
-        server = Server(made, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS))
+        units = Units(made, journal.append_all, codes.__getitem__, rows=Rows())
+        server = Server(made, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS),
+                        extract=extract, check=check)  # fmt: skip
         yield House(made, journal, keys, replace(server, **changes))
 
 

@@ -3,6 +3,7 @@
 from tests.bench.measures import Row
 from tests.bench.rows import (
     big_index,
+    fhir,
     hl7,
     identity,
     memory,
@@ -25,6 +26,7 @@ ROWS: tuple[Row, ...] = (
     *hl7.ROWS,
     *worklist.ROWS,
     *identity.ROWS,
+    *fhir.ROWS,
     *memory.ROWS,
     *big_index.ROWS,
 )

@@ -15,9 +15,19 @@ def test_brackets_within_strings_do_not_nest() -> None:
     assert json.write(json.read(text)) == text
 
 
+def test_integers_longer_than_64_bits_are_kept() -> None:
+    text = b'{"a":123456789012345678901234567890,"b":-999999999999999999,"c":9223372036854775807}'
+    assert json.write(json.read(text)) == text
+
+
+def test_escaped_characters_are_read() -> None:
+    assert json.read(b'\xef\xbb\xbf{"a":"\\u5f20\\ud83d\\ude00\\\\\\"[["}') == {"a": '张😀\\"[['}
+
+
 @pytest.mark.parametrize("body", [
     b"", b"[]", b"7", b"{", b'{"a":1,"a":2}', b'{"a":NaN}', b'{"a":Infinity}', b'{"a":"\xff"}', b'{"a":"',
-    b'{"a":9e999999999999999999999}', b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}", b"[" * 1_000_000,
+    b'{"a":9e999999999999999999999}', b'{"a":"\\ud800"}', b'{"a":"\xed\xa0\x80"}', '{"a":1}'.encode("utf-16"),
+    b'{"a":' + b"[" * 10_000 + b"]" * 10_000 + b"}", b"[" * 1_000_000,
 ])  # fmt: skip
 def test_what_is_no_resource_is_refused(body: bytes) -> None:
     with pytest.raises(PacsdError) as refused:

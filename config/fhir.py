@@ -1,0 +1,43 @@
+"""Settings of the FHIR server."""
+
+from dataclasses import dataclass
+
+from config import checks
+from config.reading import Checked, setting
+
+MIB = 1 << 20
+VALIDATION = ("off", "warn", "strict")
+
+
+@dataclass(frozen=True)
+class FhirSettings(Checked):
+    """FHIR R4 at /fhir."""
+
+    validation: str = setting(
+        "strict",
+        en="Of resources that are written: strict refuses what breaks a rule of R4, warn says so, off does not look.",
+        zh="写入资源时的校验：strict 拒绝不合规资源，warn 仅提示，off 不校验。",
+        check=checks.one_of(*VALIDATION),
+    )
+    max_body_bytes: int = setting(
+        64 * MIB,
+        unit="bytes",
+        en="Largest body of a request.",
+        zh="单次请求正文上限。",
+        check=checks.within(1024, 1 << 31),
+    )
+    max_entries: int = setting(
+        10_000,
+        en="Most entries of one batch or transaction.",
+        zh="单个 batch 或 transaction 的最大条目数。",
+        check=checks.within(1, 1_000_000),
+    )
+    max_page: int = setting(
+        1_000, en="Most entries of one page; _count asks for less.", zh="单页最大条目数。", check=checks.within(1, 10_000)
+    )
+    conditional_deletes: int = setting(
+        1,
+        en="Most resources that one conditional delete may take; 1: one that finds several is refused.",
+        zh="一次条件删除最多可删除的资源数；为 1 时匹配多个即拒绝。",
+        check=checks.within(1, 10_000),
+    )

@@ -1,0 +1,112 @@
+"""Entries of a batch or transaction as the requests they stand for (http://hl7.org/fhir/R4/http.html#transaction)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from fhir.interaction.bundle import raw
+from fhir.interaction.request import Answer, Conditions, Request, location
+from fhir.interaction.versions import instant
+from fhir.outcome import FhirError, outcome
+from pacsd.faults import Fault
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_GENERAL = ("_format", "_pretty")
+_MAX_PARAMETERS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry. `path` is under [base]; `where` its place in the bundle."""
+
+    request: Request
+    path: str
+    full_url: str
+    where: str
+
+
+def entries(request: Request, *, most: int) -> list[Mapping[str, Any]]:
+    """The entries of a request's bundle. Raises FhirError TOO_MUCH above `most`, MALFORMED for what is no list."""
+    given = request.body().get("entry", [])
+    if not isinstance(given, list) or not all(isinstance(one, dict) for one in given):
+        raise FhirError(Fault.MALFORMED, "entry is a list of objects", expression=("Bundle.entry",))
+    if len(given) > most:
+        raise FhirError(Fault.TOO_MUCH, f"a bundle may have {most} entries", code="too-costly")
+    return given
+
+
+def entry(outer: Request, told: Mapping[str, Any], number: int) -> Entry:
+    """What an entry asks for, on behalf of who sent the bundle. Raises FhirError MALFORMED."""
+    where = f"Bundle.entry[{number}]"
+    asked = told.get("request")
+    if not isinstance(asked, dict):
+        raise FhirError(Fault.MALFORMED, "an entry needs a request", code="required")
+    method, url = asked.get("method"), asked.get("url")
+    if method not in METHODS or not isinstance(url, str):
+        raise FhirError(Fault.MALFORMED, "a request has a method and a url", code="value")
+    full_url = told.get("fullUrl", "")
+    resource = told.get("resource")
+    if not isinstance(full_url, str) or not isinstance(resource, (dict, type(None))):
+        raise FhirError(Fault.MALFORMED, "fullUrl is text, resource an object", code="structure")
+    path, parameters = _parts(url, outer.base)
+    inner = replace(
+        outer, method="GET" if method == "HEAD" else method, parameters=parameters, resource=resource,
+        conditions=_conditions(asked), content=b"", content_type="",
+    )  # fmt: skip
+    return Entry(inner, path, full_url, where)
+
+
+def _parts(url: str, base: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Path under [base], and parameters."""
+    parted = urlsplit(url)
+    path = url.partition("?")[0]
+    if parted.scheme:
+        if not path.startswith(base + "/"):
+            raise FhirError(Fault.MALFORMED, "the url is another server's", code="value")
+        path = path.removeprefix(base)
+    try:
+        told = parse_qsl(url.partition("?")[2], keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+    except ValueError as error:
+        raise FhirError(Fault.MALFORMED, f"a url may have {_MAX_PARAMETERS} parameters", code="too-costly") from error
+    return path, tuple(one for one in told if one[0] not in _GENERAL)
+
+
+def _conditions(asked: Mapping[str, Any]) -> Conditions:
+    told = [asked.get(name, "") for name in ("ifMatch", "ifNoneMatch", "ifModifiedSince", "ifNoneExist")]
+    if not all(isinstance(one, str) for one in told):
+        raise FhirError(Fault.MALFORMED, "conditions are text", code="structure")
+    return Conditions(*told)
+
+
+def answered(answer: Answer, request: Request) -> dict[str, Any]:
+    """An answer as an entry of the bundle that goes back (http.html#transaction-response)."""
+    response: dict[str, Any] = {"status": _STATUS.get(answer.status, str(answer.status))}
+    if answer.about is not None:
+        if answer.located:
+            response["location"] = location(request.base, answer.about)
+        response["etag"] = f'W/"{answer.about.version}"'
+        response["lastModified"] = instant(answer.about.updated)
+    elif "ETag" in answer.headers:
+        response["etag"] = answer.headers["ETag"]
+    if answer.issues:
+        response["outcome"] = outcome(answer.issues)
+    told: dict[str, Any] = {}
+    if answer.about is not None:
+        told["fullUrl"] = f"{request.base}/{answer.about.type}/{answer.about.id}"
+    if answer.written and request.returning != "representation":
+        if request.returning == "OperationOutcome":
+            response.setdefault("outcome", outcome(answer.issues))
+    elif answer.stored is not None:
+        told["resource"] = raw(answer.stored)
+    elif answer.resource is not None:
+        told["resource"] = answer.resource
+    told["response"] = response
+    return told
+
+
+_STATUS = {
+    200: "200 OK", 201: "201 Created", 204: "204 No Content", 304: "304 Not Modified", 400: "400 Bad Request",
+    403: "403 Forbidden", 404: "404 Not Found", 405: "405 Method Not Allowed", 409: "409 Conflict", 410: "410 Gone",
+    412: "412 Precondition Failed", 422: "422 Unprocessable Entity",
+}  # fmt: skip

@@ -1,0 +1,164 @@
+"""search (http://hl7.org/fhir/R4/http.html#search): of a type, of all types, of a compartment; by GET and POST."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+
+from fhir.interaction.bundle import Link, bundle
+from fhir.interaction.request import Answer, Request
+from fhir.interaction.services import Server
+from fhir.outcome import Issue, outcome
+from fhir.search import cursor
+from fhir.search.conditions import Reader
+from fhir.search.query import Include, Match, Query, TokenIs, Tokens
+from fhir.search.request import Compartment, Limits, Parsed, read
+from fhir.store.search import After, Hit, Page, Step, matches
+from pacsd.index.connect import Connection
+
+MAX_INCLUDED = 1_000                     # resources of one page beside its results
+MAX_ROUNDS = 6                           # of includes that start from what was included (:iterate)
+_OF_THE_PAGE = ("_count", "_total", "_summary", "_elements", "_include", "_revinclude")
+
+
+@dataclass(frozen=True, slots=True)
+class _Included:
+    """What is shown beside the results, and what is to be said of it."""
+
+    hits: tuple[Hit, ...] = ()
+    issues: tuple[Issue, ...] = ()
+
+
+def search(server: Server, request: Request) -> Answer:
+    """200 with a searchset Bundle: results, what they include, and what of the request was not applied.
+
+    Unknown parameters are ignored with a warning, and refused with `Prefer: handling=strict`. The `next` link leads to
+    what follows the last result, whatever is written meanwhile. Raises PacsdError.
+    """
+    parsed = _parsed(server, request)
+    ignored = tuple(Issue("warning", "not-supported", f"{name[:64]} is unknown here or has no value, and was ignored")
+                    for name in parsed.ignored)  # fmt: skip
+    query, scope = parsed.query, request.asker.scope
+    if query.summary == "count" or query.count == 0:
+        told = bundle("searchset", _said(ignored), total=server.searches.count(server.pool, scope, query),
+                      links=[Link("self", _url(request, parsed.applied))])  # fmt: skip
+        return Answer(200, resource=told)
+    after = _after(server, request, parsed)
+    page = server.searches.page(server.pool, scope, query, after)
+    included = _included(server, request, query, page.hits)
+    entries = [*(_entry(request.base, one, "match") for one in page.hits),
+               *(_entry(request.base, one, "include") for one in included.hits), *_said(ignored + included.issues)]
+    total = len(page.hits) if page.total is None and after is None and not page.more else page.total
+    links = _links(server, request, parsed, page)
+    return Answer(200, resource=bundle("searchset", entries, total=total, links=links))
+
+
+def criteria(server: Server, base: str, type_name: str, pairs: Iterable[tuple[str, str]]) -> Query:
+    """The search of a conditional interaction, for `matching`: what is unknown in it is refused (http.html#ccreate)."""
+    return read(_reader(server, base), [type_name], pairs, strict=True).query
+
+
+def identifiers(query: Query) -> tuple[TokenIs, ...]:
+    """The identifiers that a search asks for: what is to be locked before it decides whether something is written."""
+    return tuple(
+        token for one in query.conditions if isinstance(one, Match) and isinstance(one.comparison, Tokens)
+        and any(name.endswith(".identifier") for name in one.names) for token in one.comparison.values
+    )  # fmt: skip
+
+
+def matching(connection: Connection, request: Request, query: Query, *, limit: int = 2) -> list[Hit]:
+    """At most `limit` results as the transaction of `connection` sees them."""
+    return matches(connection, request.asker.scope, query, limit=limit)
+
+
+def _parsed(server: Server, request: Request) -> Parsed:
+    types = [request.type] if request.type else []
+    compartment = None
+    if request.compartment:
+        compartment = Compartment(request.type, request.id)
+        types = [] if request.compartment == "*" else [request.compartment]
+    limits = Limits(server.limits.page, server.limits.max_page)
+    return read(_reader(server, request.base), types, request.parameters, compartment=compartment,
+                strict=request.handling == "strict", limits=limits)  # fmt: skip
+
+
+def _reader(server: Server, base: str) -> Reader:
+    return Reader(base, server.zone, datetime.now(UTC), server.terminology)
+
+
+def _after(server: Server, request: Request, parsed: Parsed) -> After | None:
+    if not parsed.cursor:
+        return None
+    secret = server.searches.secret(server.pool)
+    return After(*cursor.read(parsed.cursor, secret=secret, search=_search_of(request, parsed)))
+
+
+def _search_of(request: Request, parsed: Parsed) -> str:
+    """What decides the results and their order: a cursor is of one such search, and no other."""
+    told = [pair for pair in parsed.applied if pair[0].partition(":")[0] not in _OF_THE_PAGE]
+    return json.dumps([request.type, request.id, request.compartment, told])
+
+
+def _links(server: Server, request: Request, parsed: Parsed, page: Page) -> Iterator[Link]:
+    cursors = [("_cursor", parsed.cursor)] if parsed.cursor else []
+    yield Link("self", _url(request, [*parsed.applied, *cursors]))
+    if cursors:
+        yield Link("first", _url(request, parsed.applied))
+    if page.more:
+        last = page.hits[-1]
+        told = cursor.written(last.sort, last.pk, secret=server.searches.secret(server.pool),
+                              search=_search_of(request, parsed))  # fmt: skip
+        yield Link("next", _url(request, [*parsed.applied, ("_cursor", told)]))
+
+
+def _url(request: Request, applied: Sequence[tuple[str, str]]) -> str:
+    """The search as a URL of GET, whichever way it came."""
+    parts = [one for one in (request.type, request.id, request.compartment) if one]
+    query = urlencode(applied, quote_via=quote, safe=":/,|$-._~")
+    return "/".join([request.base, *(quote(one, safe="*") for one in parts)]) + (f"?{query}" if query else "")
+
+
+def _entry(base: str, hit: Hit, mode: str) -> Mapping[str, Any]:
+    return {"fullUrl": f"{base}/{hit.type}/{hit.id}", "resource": orjson.Fragment(hit.body), "search": {"mode": mode}}
+
+
+def _said(issues: Sequence[Issue]) -> Iterator[Mapping[str, Any]]:
+    """An entry that says what is to be said of the search itself (search.html#status)."""
+    if issues:
+        yield {"resource": outcome(issues), "search": {"mode": "outcome"}}
+
+
+def _included(server: Server, request: Request, query: Query, hits: Sequence[Hit]) -> _Included:
+    """What includes lead to: from the results, and with :iterate from what was included, each resource once."""
+    found: dict[int, Hit] = {}
+    there = [one.pk for one in hits]
+    steps = _steps(query.includes, hits)
+    for _ in range(MAX_ROUNDS):
+        if not steps:
+            return _Included(tuple(found.values()))
+        left = MAX_INCLUDED - len(found)
+        new = server.searches.included(server.pool, request.asker.scope, steps, without=[*there, *found],
+                                       limit=left + 1)  # fmt: skip
+        found.update((one.pk, one) for one in new[:left])
+        if len(new) > left:
+            return _Included(tuple(found.values()), (_cut(f"more than {MAX_INCLUDED} resources would be included"),))
+        steps = _steps([one for one in query.includes if one.iterate], new)
+    return _Included(tuple(found.values()), (_cut(f"included resources lead on after {MAX_ROUNDS} rounds"),))
+
+
+def _cut(why: str) -> Issue:
+    return Issue("warning", "incomplete", f"not everything is included: {why}")
+
+
+def _steps(includes: Iterable[Include], hits: Sequence[Hit]) -> list[Step]:
+    """Includes with the results they may start from."""
+    steps: list[Step] = []
+    for one in includes:
+        types = one.types if one.reverse else one.sources
+        if pks := [hit.pk for hit in hits if not types or hit.type in types]:
+            steps.append((one, pks))
+    return steps

@@ -1,0 +1,79 @@
+"""transaction (http://hl7.org/fhir/R4/http.html#trules): all entries are done, or none.
+
+Deletions come first, then creates, updates and patches, which are one step here: no two speak of one resource, and what
+refers to an entry's fullUrl refers to the resource in the end. What is read or searched for sees what was written.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from fhir.interaction.bundle import bundle
+from fhir.interaction.dispatch import place
+from fhir.interaction.entries import Entry, answered, entry
+from fhir.interaction.request import Answer, Request
+from fhir.interaction.services import Server
+from fhir.interaction.writing import INTENTS, Intent, write_all
+from fhir.outcome import FhirError, located
+from fhir.store.unit import Unit
+from pacsd.faults import Fault
+
+_CHANGING = tuple(INTENTS)
+_ONE, _ALL = "{type}/{id}", "{type}"     # paths of what is written
+_SEARCH = "_search"
+
+
+def transaction(server: Server, request: Request, given: Sequence[Mapping[str, Any]]) -> Answer:
+    """200 with an answer for each entry, in their order. Raises FhirError: nothing was done, and which entry is why."""
+    asked = []
+    for number, told in enumerate(given):
+        with located(f"Bundle.entry[{number}]"):
+            asked.append(entry(request, told, number))
+    written = [number for number, one in enumerate(asked) if _writes(one)]
+    answers: dict[int, Answer] = {}
+
+    def read(unit: Unit) -> None:
+        within = replace(server, pool=unit.pool)
+        for number, one in enumerate(asked):
+            if number not in writing:
+                with located(one.where):
+                    answers[number] = server.perform(within, one.request, one.path)
+
+    writing = set(written)
+    intents = _intents(server, [asked[number] for number in written])
+    answers.update(zip(written, write_all(server, request.asker, intents, read), strict=True))
+    return Answer(200, resource=bundle(
+        "transaction-response", (answered(answers[number], one.request) for number, one in enumerate(asked))
+    ))  # fmt: skip
+
+
+def _writes(one: Entry) -> bool:
+    """Whether an entry writes; an operation is not told from here. Raises FhirError for one that might."""
+    last = one.path.rstrip("/").rpartition("/")[2]
+    if one.request.method == "GET" or last == _SEARCH:
+        return False
+    if last.startswith("$"):
+        with located(one.where):
+            raise FhirError(Fault.UNSUPPORTED, "an operation by POST is no part of a transaction: ask for it alone")
+    return True
+
+
+def _intents(server: Server, asked: Sequence[Entry]) -> list[Intent]:
+    """What is to be written. Raises FhirError where two entries have one fullUrl, or one cannot be done."""
+    intents, names = [], set()
+    for one in asked:
+        with located(one.where):
+            if one.full_url and one.full_url in names:
+                raise FhirError(Fault.MISMATCH, "another entry has the same fullUrl", code="duplicate")
+            names.add(one.full_url)
+            intents.append(replace(_intent(server, one), where=one.where))
+    return intents
+
+
+def _intent(server: Server, one: Entry) -> Intent:
+    found = place(one.path)
+    request = replace(one.request, type=found.type, id=found.id)
+    wanted = (_ALL,) if request.method == "POST" else (_ALL, _ONE)
+    if request.method not in _CHANGING or found.shape not in wanted:
+        raise FhirError(Fault.UNSUPPORTED, "this method is not for this path", status=405)
+    return INTENTS[request.method](server, request, full_url=one.full_url)

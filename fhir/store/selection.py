@@ -1,0 +1,414 @@
+"""Conditions of a search as SQL on its rows. Every alias that reads rows or resources holds the access predicate.
+
+A condition becomes a Selection: a table with conditions, and the expression that tells which resource a row is of.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fhir.search.keys import key, number, token_key
+from fhir.search.parameters import all_types
+from fhir.search.query import (
+    AllOf,
+    AnyOf,
+    Chain,
+    Comparison,
+    Composite,
+    Condition,
+    Ids,
+    Links,
+    Match,
+    Not,
+    NumberIs,
+    Numbers,
+    OfTypes,
+    Present,
+    ReverseChain,
+    Texts,
+    TimeIs,
+    Times,
+    TokenIs,
+    Tokens,
+    Updated,
+    Uris,
+    Words,
+)  # fmt: skip
+from fhir.store.rows import MAX_TEXT, TABLES, uri_value
+from pacsd.access.scope import Scope
+from pacsd.codec.text import normalise
+from pacsd.index.patterns import after
+from pacsd.index.predicate import Params, within
+
+KIND: Mapping[type, str] = {
+    Tokens: "token", Texts: "text", Uris: "uri", Times: "time", Numbers: "number", Links: "link",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """`select resource from source where conditions`."""
+
+    source: str
+    conditions: tuple[str, ...]
+    resource: str
+
+    @property
+    def sql(self) -> str:
+        """As a subquery."""
+        return f"select {self.resource} from {self.source} where {' and '.join(self.conditions)}"
+
+    def of(self, resource: str) -> str:
+        """Whether a resource is among them, asked of each."""
+        tests = " and ".join((*self.conditions, f"{self.resource} = {resource}"))
+        return f"exists (select from {self.source} where {tests})"
+
+
+@dataclass(slots=True)
+class Compiler:
+    """Makes selections of one statement, for one reader."""
+
+    scope: Scope
+    params: Params = field(default_factory=Params)
+    _aliases: int = 0
+
+    def alias(self, letter: str) -> str:
+        """A name that no other table of the statement has."""
+        self._aliases += 1
+        return f"{letter}{self._aliases}"
+
+    def add(self, value: Any) -> str:
+        """The placeholder of a value."""
+        return self.params.add(value)
+
+    def where(self, condition: Condition, resource: str) -> str:
+        """A condition on the resource of a key."""
+        if isinstance(condition, Not):
+            return f"not {self.select(condition.condition).of(resource)}"
+        if isinstance(condition, Present):
+            return self.select(condition).of(resource)
+        if isinstance(condition, AllOf):
+            return _all(self.where(one, resource) for one in condition.conditions)
+        return f"{resource} in ({self.select(condition).sql})"
+
+    def select(self, condition: Condition) -> Selection:
+        """A condition as a selection."""
+        return _SELECT[type(condition)](self, condition)
+
+    def resources(self, types: Sequence[str] = (), conditions: Iterable[Condition] = ()) -> Selection:
+        """Resources of these types (none: of any) that fulfil conditions."""
+        r = self.alias("r")
+        tests = [within(self.scope, self.params, r), f"not {r}.deleted"]
+        if types:
+            tests.append(self.is_one_of(f"{r}.type", types))
+        tests += [self.where(one, f"{r}.pk") for one in conditions]
+        return Selection(f"fhir_resource {r}", tuple(tests), f"{r}.pk")
+
+    def is_one_of(self, column: str, values: Sequence[Any]) -> str:
+        """Equality with one value, or with one of several."""
+        if len(values) == 1:
+            return f"{column} = {self.add(values[0])}"
+        return f"{column} = any({self.add(list(values))})"
+
+    def rows(self, kind: str, names: Iterable[str]) -> tuple[str, list[str]]:
+        """A table of rows under its alias, with what is to be true of all of them."""
+        t = self.alias(kind[0])
+        numbers = [number(one) for one in names]
+        return t, [self.is_one_of(f"{t}.param", numbers), within(self.scope, self.params, t)]
+
+    def compared(self, t: str, name: str, comparison: Comparison) -> str:
+        """A comparison on the values of a row."""
+        return _COMPARE[type(comparison)](self, t, name, comparison)
+
+
+def _match(compiler: Compiler, condition: Match) -> Selection:
+    kind = KIND[type(condition.comparison)]
+    t, tests = compiler.rows(kind, condition.names)
+    tests += [f"{t}.position = 0", compiler.compared(t, condition.names[0], condition.comparison)]
+    return Selection(f"{TABLES[kind].name} {t}", tuple(tests), f"{t}.resource")
+
+
+def _composite(compiler: Compiler, condition: Composite) -> Selection:
+    """The first component leads; the others are of the same element of the same resource."""
+    source, tests, first = "", [], ""
+    for at, part in enumerate(condition.parts, 1):
+        kind = KIND[type(part)]
+        names = [f"{one}#{at}" for one in condition.names]
+        t, conditions = compiler.rows(kind, names)
+        tests += [*conditions, compiler.compared(t, names[0], part)]
+        if not source:
+            source, first = f"{TABLES[kind].name} {t}", t
+        else:
+            source += f""" join {TABLES[kind].name} {t}
+                on {t}.resource = {first}.resource and {t}.position = {first}.position"""
+    return Selection(source, tuple(tests), f"{first}.resource")
+
+
+def _present(compiler: Compiler, condition: Present) -> Selection:
+    parts = []
+    for kind in condition.kinds:
+        t, tests = compiler.rows(kind, condition.names)
+        parts.append(Selection(f"{TABLES[kind].name} {t}", tuple(tests), f"{t}.resource"))
+    return parts[0] if len(parts) == 1 else _united(compiler, parts)
+
+
+def _chain(compiler: Compiler, condition: Chain) -> Selection:
+    """From the reference to the resource it leads to, which the asker must see too."""
+    t, tests = compiler.rows("link", condition.names)
+    keys = _fulfilling(compiler, condition.types, condition.condition, "key")
+    return Selection(f"fhir_reference {t}", (*tests, f"{t}.position = 0", _first(f"{t}.target", keys)), f"{t}.resource")
+
+
+def _reverse_chain(compiler: Compiler, condition: ReverseChain) -> Selection:
+    t, tests = compiler.rows("link", condition.names)
+    holders = _first(f"{t}.resource", _fulfilling(compiler, (condition.type,), condition.condition, "pk"))
+    targets = f"select {t}.target from fhir_reference {t} where {' and '.join((*tests, f'{t}.position = 0', holders))}"
+    found = compiler.resources(condition.types)
+    return Selection(found.source, (*found.conditions, _first(_column(found, "key"), targets)), found.resource)
+
+
+def _fulfilling(compiler: Compiler, types: Sequence[str], condition: Condition, column: str) -> str:
+    """A column of the resources, at the other end of a link, that fulfil its condition."""
+    if isinstance(condition, Not):
+        found = compiler.resources(types, [condition])
+        return Selection(found.source, found.conditions, _column(found, column)).sql
+    found, inner = compiler.resources(), compiler.select(condition)
+    return Selection(found.source, (*found.conditions, _first(found.resource, inner.sql)), _column(found, column)).sql
+
+
+def _first(column: str, wanted: str) -> str:
+    """That a column is among what a subquery finds, which is run before: a chain is walked from its far end.
+
+    Left to itself the planner, where it takes every link for a handful, asks each of them again for every other.
+    """
+    return f"{column} = any(array({wanted}))"
+
+
+def _column(found: Selection, name: str) -> str:
+    """Another column of the resources that are selected."""
+    return found.resource.removesuffix("pk") + name
+
+
+def _ids(compiler: Compiler, condition: Ids) -> Selection:
+    found = compiler.resources(condition.types)
+    ids = [one.replace("\0", "") for one in condition.ids]
+    test = compiler.is_one_of(_column(found, "id"), ids)
+    return Selection(found.source, (*found.conditions, test), found.resource)
+
+
+def _of_types(compiler: Compiler, condition: OfTypes) -> Selection:
+    return compiler.resources(condition.types)
+
+
+def _updated(compiler: Compiler, condition: Updated) -> Selection:
+    """The instant of the newest version is a point, unlike the dates in resources."""
+    found = compiler.resources(condition.types if len(condition.types) < len(all_types()) else ())
+    column = _column(found, "updated")
+    tests = [_updated_test(compiler, column, one) for one in condition.times.values]
+    return Selection(found.source, (*found.conditions, _any(tests)), found.resource)
+
+
+def _updated_test(compiler: Compiler, column: str, asked: TimeIs) -> str:
+    low, high = (compiler.add(_instant(one)) for one in asked.range)
+    inside = f"({column} >= {low} and {column} < {high})"
+    return {
+        "eq": inside, "ap": inside, "ne": f"({column} < {low} or {column} >= {high})",
+        "gt": f"{column} >= {high}", "sa": f"{column} >= {high}", "ge": f"{column} >= {low}",
+        "lt": f"{column} < {low}", "eb": f"{column} < {low}", "le": f"{column} < {high}",
+    }[asked.prefix]
+
+
+def _instant(microseconds: int) -> datetime:
+    """An instant, or the nearest that PostgreSQL and Python both can tell."""
+    nearest = min(max(microseconds, _FIRST), _LAST)
+    return _EPOCH + timedelta(microseconds=nearest)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = ((at - _EPOCH) // timedelta(microseconds=1)
+                 for at in (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)))  # fmt: skip
+
+
+def _words(compiler: Compiler, condition: Words) -> Selection:
+    t = compiler.alias("w")
+    found = compiler.resources(condition.types if len(condition.types) < len(all_types()) else ())
+    column = "narrative" if condition.narrative else "content"
+    query = " & ".join(condition.words)      # letters and digits only
+    tests = (f"{found.resource} = {t}.resource", within(compiler.scope, compiler.params, t),
+             f"{t}.{column} @@ {compiler.add(query)}::tsquery")  # fmt: skip
+    return Selection(f"fhir_text {t}, {found.source}", (*found.conditions, *tests), found.resource)
+
+
+def _not(compiler: Compiler, condition: Not) -> Selection:
+    return compiler.resources((), [condition])
+
+
+def _all_of(compiler: Compiler, condition: AllOf) -> Selection:
+    if not condition.conditions:
+        return compiler.resources()
+    first, *rest = condition.conditions
+    selected = compiler.select(first)
+    return Selection(selected.source, (*selected.conditions, *(compiler.where(one, selected.resource) for one in rest)),
+                     selected.resource)  # fmt: skip
+
+
+def _any_of(compiler: Compiler, condition: AnyOf) -> Selection:
+    parts = [compiler.select(one) for one in condition.conditions]
+    if not parts:
+        nothing = compiler.resources()
+        return Selection(nothing.source, ("false",), nothing.resource)
+    return parts[0] if len(parts) == 1 else _united(compiler, parts)
+
+
+def _united(compiler: Compiler, parts: Iterable[Selection]) -> Selection:
+    u = compiler.alias("u")
+    return Selection(f"({' union all '.join(one.sql for one in parts)}) {u} (resource)", ("true",), f"{u}.resource")
+
+
+_SELECT: Mapping[type, Callable[[Compiler, Any], Selection]] = {
+    Match: _match, Composite: _composite, Present: _present, Chain: _chain, ReverseChain: _reverse_chain, Ids: _ids,
+    Updated: _updated, Words: _words, OfTypes: _of_types, Not: _not, AnyOf: _any_of, AllOf: _all_of,
+}  # fmt: skip
+
+
+def _any(tests: Iterable[str]) -> str:
+    return f"({' or '.join(tests)})"
+
+
+def _all(tests: Iterable[str]) -> str:
+    return f"({' and '.join(tests)})"
+
+
+def _tokens(compiler: Compiler, t: str, name: str, asked: Tokens) -> str:
+    """By code, by code and system, or by system alone; alternatives of one form as one list."""
+    codes = [token_key(name, one.code) for one in asked.values if one.system is None and one.code is not None]
+    pairs = [one for one in asked.values if one.system is not None and one.code is not None]
+    systems = [key(one.system) for one in asked.values if one.system is not None and one.code is None]
+    tests = []
+    if codes:
+        tests.append(compiler.is_one_of(f"{t}.code", codes))
+    if pairs:
+        tests.append(_pairs(compiler, t, name, pairs))
+    if systems:
+        tests.append(compiler.is_one_of(f"{t}.system", systems))
+    return tests[0] if len(tests) == 1 else _any(tests) if tests else "false"
+
+
+def _pairs(compiler: Compiler, t: str, name: str, pairs: Sequence[TokenIs]) -> str:
+    wanted = [(token_key(name, one.code or ""), key(one.system or "")) for one in pairs]
+    if len(wanted) == 1:
+        return f"({t}.code = {compiler.add(wanted[0][0])} and {t}.system = {compiler.add(wanted[0][1])})"
+    codes, systems = (compiler.add(list(column)) for column in zip(*wanted, strict=True))
+    return f"""({t}.code = any({codes}) and ({t}.code, {t}.system) in
+        (select * from unnest({codes}::bigint[], {systems}::bigint[])))"""
+
+
+def _texts(compiler: Compiler, t: str, _name: str, asked: Texts) -> str:
+    return _any(_TEXT[asked.how](compiler, t, one) for one in asked.values)
+
+
+def _exactly(compiler: Compiler, t: str, text: str) -> str:
+    return f"({t}.value = {compiler.add(_kept(text))} and {t}.exact = {compiler.add(key(text))})"
+
+
+def _beginning(compiler: Compiler, t: str, text: str) -> str:
+    return _between(compiler, f"{t}.value", _kept(text))
+
+
+def _containing(compiler: Compiler, t: str, text: str) -> str:
+    return f"strpos({t}.value, {compiler.add(_kept(text))}) > 0"
+
+
+def _kept(text: str) -> str:
+    return normalise(text)[:MAX_TEXT].strip().encode("utf-8", "replace").decode()
+
+
+def _between(compiler: Compiler, column: str, prefix: str) -> str:
+    """All texts with a beginning, as a range that an index serves."""
+    end = after(prefix)
+    upper = "" if end is None else f" and {column} < {compiler.add(end)}"
+    return f"({column} >= {compiler.add(prefix)}{upper})"
+
+
+_TEXT: Mapping[str, Callable[[Compiler, str, str], str]] = {
+    "exact": _exactly, "begins": _beginning, "contains": _containing,
+}
+
+
+def _uris(compiler: Compiler, t: str, _name: str, asked: Uris) -> str:
+    if asked.how == "equal":
+        return compiler.is_one_of(f"{t}.value", [uri_value(one) for one in asked.values])
+    if asked.how == "above":
+        return compiler.is_one_of(f"{t}.value", sorted({part for one in asked.values for part in _above(one)}))
+    return _any(f"({t}.value = {compiler.add(uri_value(one))} or {_under(compiler, t, one)})" for one in asked.values)
+
+
+def _under(compiler: Compiler, t: str, uri: str) -> str:
+    return _between(compiler, f"{t}.value", uri_value(uri.rstrip("/") + "/")[:MAX_TEXT])
+
+
+def _above(uri: str) -> Iterable[str]:
+    """A URI and those its path leads down from: http://a/b/c, http://a/b/, http://a/b …"""
+    parts = uri.split("/")
+    least = 3 if "://" in uri else 1
+    for end in range(len(parts), least - 1, -1):
+        one = "/".join(parts[:end])
+        yield uri_value(one)
+        yield uri_value(one + "/")
+
+
+def _times(compiler: Compiler, t: str, _name: str, asked: Times) -> str:
+    return _any(_time(compiler, t, one) for one in asked.values)
+
+
+def _time(compiler: Compiler, t: str, asked: TimeIs) -> str:
+    """search.html#prefix on ranges: that of the row, and that of the value. Upper ends are outside."""
+    low, high = compiler.add(asked.range.low), compiler.add(asked.range.high)
+    inside = f"({t}.low >= {low} and {t}.low < {high} and {t}.high <= {high})"
+    return {
+        "eq": inside,
+        "ne": f"({t}.low < {low} or {t}.high > {high})",
+        "gt": f"{t}.high > {high}",
+        "lt": f"{t}.low < {low}",
+        "ge": f"({t}.high > {low} and ({t}.high > {high} or {inside}))",     # the first says nothing new,
+        "le": f"({t}.low < {high} and ({t}.low < {low} or {inside}))",       # but an index serves it
+        "sa": f"{t}.low >= {high}",
+        "eb": f"{t}.high <= {low}",
+        "ap": f"({t}.low < {high} and {t}.high > {low})",
+    }[asked.prefix]
+
+
+def _numbers(compiler: Compiler, t: str, _name: str, asked: Numbers) -> str:
+    return _any(_number(compiler, t, one) for one in asked.values)
+
+
+def _number(compiler: Compiler, t: str, asked: NumberIs) -> str:
+    """search.html#prefix: its precision counts where it is to be equal, elsewhere it is exact."""
+    low, high, value = compiler.add(asked.low), compiler.add(asked.high), compiler.add(asked.value)
+    test = {
+        "eq": f"({t}.low >= {low} and {t}.low < {high} and {t}.high < {high})",
+        "ne": f"({t}.low < {low} or {t}.high >= {high})",
+        "gt": f"{t}.high > {value}",
+        "lt": f"{t}.low < {value}",
+        "ge": f"{t}.high >= {value}",
+        "le": f"{t}.low <= {value}",
+        "sa": f"{t}.low > {value}",
+        "eb": f"{t}.high < {value}",
+        "ap": f"({t}.low <= {high} and {t}.high >= {low})",
+    }[asked.prefix]
+    if not asked.code:
+        return test if not asked.system else f"({test} and {t}.system = {compiler.add(key(asked.system))})"
+    code = compiler.add(key(asked.code))
+    if asked.system:
+        return f"({test} and {t}.system = {compiler.add(key(asked.system))} and {t}.code = {code})"
+    return f"({test} and ({t}.code = {code} or {t}.unit = {code}))"
+
+
+def _links(compiler: Compiler, t: str, _name: str, asked: Links) -> str:
+    return compiler.is_one_of(f"{t}.target", [key(one) for one in asked.targets])
+
+
+_COMPARE: Mapping[type, Callable[[Compiler, str, str, Any], str]] = {
+    Tokens: _tokens, Texts: _texts, Uris: _uris, Times: _times, Numbers: _numbers, Links: _links,
+}

@@ -1,0 +1,134 @@
+"""transaction and batch (http://hl7.org/fhir/R4/http.html#transaction)."""
+
+from typing import Any
+
+import pytest
+
+from tests.fhir.house import BASE, House, issue, patient
+
+URN = "urn:uuid:05efabf0-4be2-4561-91ce-51548425acb9"
+
+
+def bundle(*entries: dict[str, Any], kind: str = "transaction") -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": kind, "entry": list(entries)}
+
+
+def entry(method: str, url: str, resource: Any = None, full_url: str = "", **more: str) -> dict[str, Any]:
+    told: dict[str, Any] = {"fullUrl": full_url} if full_url else {}
+    if resource is not None:
+        told["resource"] = resource
+    return {**told, "request": {"method": method, "url": url, **more}}
+
+
+def observation(subject: str, **more: Any) -> dict[str, Any]:
+    return {"resourceType": "Observation", "status": "final", "code": {"text": "x"},
+            "subject": {"reference": subject}, **more}  # fmt: skip
+
+
+def statuses(answer: Any) -> list[str]:
+    assert answer.status_code == 200, answer.text
+    return [one["response"]["status"][:3] for one in answer.json()["entry"]]
+
+
+def test_references_to_entries_name_the_resources_in_the_end(house: House) -> None:
+    told = observation(
+        URN,
+        identifier=[{"system": "urn:ietf:rfc:3986", "value": URN}],
+        text={"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><a href="{URN}">p</a> {URN}</div>'},
+        extension=[{"url": "http://x", "valueUri": URN}, {"url": "http://x", "valueString": URN}],
+        _status={"extension": [{"url": "http://x", "valueReference": {"reference": URN}}]},
+        contained=[{"resourceType": "Basic", "id": "b", "code": {"text": "x"}, "subject": {"reference": URN}}],
+        focus=[{"reference": "#b"}],
+    )
+    answer = house.post("", bundle(entry("POST", "Observation", told), entry("POST", "Patient", patient(), URN)))
+    assert statuses(answer) == ["201", "201"]
+    assert answer.json()["type"] == "transaction-response"
+    made = answer.json()["entry"]
+    assert made[1]["response"]["etag"] == 'W/"1"' and made[1]["response"]["location"].startswith(f"{BASE}/Patient/")
+    name = made[1]["response"]["location"].removeprefix(BASE + "/").removesuffix("/_history/1")
+    kept = house.get(made[0]["response"]["location"]).json()
+    assert kept["subject"]["reference"] == name and kept["contained"][0]["subject"]["reference"] == name
+    assert [one.get("valueUri", one.get("valueString")) for one in kept["extension"]] == [name, URN]
+    assert kept["_status"]["extension"][0]["valueReference"]["reference"] == name
+    assert kept["identifier"][0]["value"] == URN
+    assert f'href="{name}"' in kept["text"]["div"] and f" {URN}<" in kept["text"]["div"]
+
+
+def test_relative_references_are_looked_for_beside_the_entry(house: House) -> None:
+    answer = house.post("", bundle(
+        entry("POST", "Patient", patient(id="1"), "http://other.example/fhir/Patient/1"),
+        entry("POST", "Observation", observation("Patient/1"), "http://other.example/fhir/Observation/2"),
+        entry("POST", "Observation", observation("Patient/1"), "urn:uuid:0"),
+    ), prefer="return=representation")  # fmt: skip
+    made = [one["resource"] for one in answer.json()["entry"]]
+    assert made[1]["subject"]["reference"] == f"Patient/{made[0]['id']}"
+    assert made[2]["subject"]["reference"] == "Patient/1"
+
+
+def test_all_or_nothing(house: House) -> None:
+    house.put("Patient/p", patient(id="p"))
+    refused = house.post("", bundle(
+        entry("DELETE", "Patient/p"), entry("POST", "Patient", patient()),
+        entry("PUT", "Patient/q", patient(id="q"), ifMatch='W/"7"'),
+    ))  # fmt: skip
+    assert issue(refused) == (412, "conflict")
+    assert refused.json()["issue"][0]["expression"] == ["Bundle.entry[2]"]
+    assert house.get("Patient/p").status_code == 200 and house.get("_history").json()["entry"][1:] == []
+
+
+def test_what_is_read_sees_what_was_written(house: House) -> None:
+    house.put("Patient/old", patient(id="old"))
+    answer = house.post("", bundle(
+        entry("GET", "Patient/p"), entry("GET", "Patient/p/_history/1"), entry("GET", "Patient/p/_history"),
+        entry("PUT", "Patient/p", patient(id="p")), entry("DELETE", "Patient/old"), entry("DELETE", "Patient/never"),
+    ))  # fmt: skip
+    assert statuses(answer) == ["200", "200", "200", "201", "204", "204"]
+    first, _, third, *_ = answer.json()["entry"]
+    assert first["resource"]["id"] == "p" and third["resource"]["total"] == 1
+    gone = house.post("", bundle(entry("PUT", "Patient/z", patient(id="z")), entry("GET", "Patient/old")))
+    assert issue(gone) == (410, "deleted") and house.get("Patient/z").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([entry("PUT", "Patient/p", patient(id="p")), entry("DELETE", "Patient/p")], (400, "duplicate")),
+        ([entry("POST", "Patient", patient(), URN), entry("POST", "Patient", patient(), URN)], (400, "duplicate")),
+        ([entry("POST", "Patient/p", patient())], (405, "not-supported")),
+        ([entry("POST", "Nothing", {"resourceType": "Nothing"})], (404, "not-supported")),
+        ([entry("POST", "Patient", {"resourceType": "Basic"})], (400, "invalid")),
+        ([entry("PUT", "http://other.example/Patient/p", patient(id="p"))], (400, "value")),
+        ([{"resource": patient()}], (400, "required")),
+        ([entry("TRACE", "Patient")], (400, "value")),
+        (["x"], (400, "structure")),
+        ([entry("POST", "Patient/$match", {"resourceType": "Parameters"})], (400, "not-supported")),
+        ([entry("GET", "Patient/nobody")], (404, "not-found")),
+        ([entry("POST", "Patient", [])], (400, "structure")),
+    ],
+)
+def test_a_transaction_that_cannot_be_is_refused(house: House, entries: Any, expected: tuple[int, str]) -> None:
+    sent = [entry("POST", "Basic", {"resourceType": "Basic", "code": {"text": "x"}}), *entries]
+    assert issue(house.post("", bundle(*sent))) == expected
+    assert "entry" not in house.get("_history").json()
+
+
+def test_a_bundle_of_another_type_is_refused(house: House) -> None:
+    for told in (bundle(kind="collection"), patient(), {"resourceType": "Bundle"}):
+        assert issue(house.post("", told)) == (400, "invalid")
+    assert house.post("", bundle(kind="batch")).json() == {"resourceType": "Bundle", "type": "batch-response"}
+
+
+def test_entries_of_a_batch_are_refused_alone(house: House) -> None:
+    answer = house.post("", bundle(
+        entry("POST", "Patient", patient()), entry("GET", "Patient/nobody"), {"x": 1}, entry("PUT", "Patient/p", patient(id="p")),
+        entry("POST", "", bundle(kind="batch")), entry("DELETE", "Patient/p"), kind="batch",
+    ))  # fmt: skip
+    assert statuses(answer) == ["201", "404", "400", "201", "400", "204"]
+    assert answer.json()["type"] == "batch-response"
+    assert answer.json()["entry"][1]["response"]["outcome"]["issue"][0]["code"] == "not-found"
+    assert house.get("Patient/p").status_code == 410
+
+
+def test_many_entries_are_bounded(house: House) -> None:
+    many = bundle(*[entry("GET", "metadata")] * (house.server.limits.max_entries + 1))
+    assert issue(house.post("", many)) == (413, "too-costly")
