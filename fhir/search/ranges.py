@@ -1,4 +1,8 @@
-"""Numbers with the range their precision stands for (http://hl7.org/fhir/R4/search.html#number, #quantity)."""
+"""Numbers and what they reach over (http://hl7.org/fhir/R4/search.html#number, #quantity).
+
+Of a number in a resource its exact value counts: a search for 100 is one for values from 99.5 to 100.5, and one for
+more than 100 is not to find 100. Only what is asked for has a range by its precision.
+"""
 
 from collections.abc import Iterator
 from decimal import Context, Decimal, DecimalException
@@ -9,24 +13,17 @@ MAX_POINTS = 100_000                     # of a SampledData
 CURRENCY = "urn:iso:std:iso:4217"
 
 _EXACT = Context(prec=2 * MAX_EXPONENT + 10)
-_HALF = Decimal(5)
 
 Range = tuple[Decimal | None, Decimal | None]
 
 
 def precise(value: Any) -> Range | None:
-    """What a number of JSON may stand for: 100 is 99.5 to 100.5, 1.10 is 1.095 to 1.105; None if it is no number.
+    """A number of JSON as both ends of a range; None if it is no number.
 
     What has more digits than MAX_EXPONENT on a side of the point is compared with nothing.
     """
     number = decimal(value)
-    if number is None:
-        return None
-    exponent = number.as_tuple().exponent
-    if not isinstance(exponent, int):
-        return None
-    half = _HALF.scaleb(exponent - 1)
-    return _EXACT.subtract(number, half), _EXACT.add(number, half)
+    return None if number is None else (number, number)
 
 
 def decimal(value: Any) -> Decimal | None:
@@ -52,7 +49,7 @@ def of_quantity(value: dict[str, Any]) -> Range | None:
 
 
 def of_range(value: dict[str, Any]) -> Range | None:
-    """From the lower end of a Range's low to the upper end of its high."""
+    """From a Range's low to its high."""
     low, high = (precise(end.get("value")) if type(end := value.get(name)) is dict else None
                  for name in ("low", "high"))
     if low is None and high is None:

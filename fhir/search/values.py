@@ -31,7 +31,7 @@ class Instants(NamedTuple):
 
 
 class Number(NamedTuple):
-    """A number, and the range its precision stands for; open ends of a Range are None."""
+    """A number as both ends, or the ends of a Range; open ones are None."""
 
     low: Decimal | None
     high: Decimal | None

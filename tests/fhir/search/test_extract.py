@@ -150,27 +150,27 @@ def observation(**elements: Any) -> dict[str, Any]:
     return {"resourceType": "Observation", "code": {"coding": [{"system": "http://loinc.org", "code": "1"}]}} | elements
 
 
-def test_quantities_have_the_range_of_their_precision() -> None:
+def test_quantities_are_exact_or_reach_over_a_range() -> None:
     unit = {"system": "http://unitsofmeasure.org", "code": "mg", "unit": "mg"}
     told = ("http://unitsofmeasure.org", "mg", "mg")
     quantity = observation(valueQuantity={"value": Decimal("1.10"), **unit})
-    assert found(quantity, "value-quantity") == [Quantity(Decimal("1.095"), Decimal("1.105"), *told)]
+    assert found(quantity, "value-quantity") == [Quantity(Decimal("1.10"), Decimal("1.10"), *told)]
     below = observation(valueQuantity={"value": 5, "comparator": "<", **unit})
     assert found(below, "value-quantity") == [Quantity(None, Decimal(5), *told)]
     samples = observation(valueSampledData={"origin": {"value": 10, **unit}, "factor": Decimal("0.5"),
                                             "data": "2 -4 E U x 1e999999999999999999999"})
     assert found(samples, "value-quantity") == [Quantity(Decimal("8.0"), Decimal("11.0"), *told)]
     condition = {"resourceType": "Condition", "onsetRange": {"low": {"value": 1, "unit": "a"}}}
-    assert found(condition, "onset-age") == [Quantity(Decimal("0.5"), None, "", "", "a")]
+    assert found(condition, "onset-age") == [Quantity(Decimal(1), None, "", "", "a")]
     invoice = {"resourceType": "Invoice", "totalNet": {"value": 3, "currency": "CNY"}}
     assert found(invoice, "totalnet") == [
-        Quantity(Decimal("2.5"), Decimal("3.5"), "urn:iso:std:iso:4217", "CNY", "CNY")]
+        Quantity(Decimal(3), Decimal(3), "urn:iso:std:iso:4217", "CNY", "CNY")]
 
 
 def test_numbers() -> None:
     risk = {"resourceType": "RiskAssessment", "prediction": [
         {"probabilityDecimal": Decimal("0.5")}, {"probabilityRange": {"high": {"value": 2}}}]}
-    assert found(risk, "probability") == [Number(Decimal("0.45"), Decimal("0.55")), Number(None, Decimal("2.5"))]
+    assert found(risk, "probability") == [Number(Decimal("0.5"), Decimal("0.5")), Number(None, Decimal(2))]
 
 
 @pytest.mark.parametrize("number", [Decimal("1e401"), Decimal("1e-401"), 10**500, Decimal("1" * 500), True, "7", None,
@@ -181,10 +181,10 @@ def test_numbers_that_are_not_compared_are_not_found(number: Any) -> None:
 
 def test_large_numbers_are_compared_exactly() -> None:
     told = found(observation(valueQuantity={"value": Decimal("1e399")}), "value-quantity")[0]
-    assert isinstance(told, Quantity) and told.low == Decimal("0.5e399")
+    assert isinstance(told, Quantity) and told.low == Decimal("1e399")
     exact = Decimal("123456789012345678901234567890.5")
     told = found(observation(valueQuantity={"value": exact}), "value-quantity")[0]
-    assert isinstance(told, Quantity) and told.high == Decimal("123456789012345678901234567890.55")
+    assert isinstance(told, Quantity) and told.high == exact
 
 
 def test_parts_of_a_composite_share_a_position() -> None:

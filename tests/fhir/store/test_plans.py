@@ -1,0 +1,118 @@
+"""Searches of a large store touch little of it, whoever asks."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+
+from fhir.search.conditions import Reader
+from fhir.search.query import Include
+from fhir.search.request import Compartment, read
+from fhir.store.search import After, Searches, include_statement, page_statement
+from pacsd.access.scope import Scope
+from pacsd.index.connect import Pool, pool
+from tests.conftest import Postgres
+from tests.fhir.store.fill import SYSTEM, fill
+
+RESOURCES = 50_000
+READER = Reader("http://here/fhir", UTC, datetime(2026, 6, 1, tzinfo=UTC))
+ONE, ALL = Scope((7,), 7), Scope(tuple(range(1, 22)), 7)
+P = 6 + 21 * 100                         # a patient of organisation 7
+
+SEARCHES: dict[str, str] = {
+    "identifier": f"Patient?identifier={SYSTEM}|P{P}",
+    "identifier without system": f"Patient?identifier=P{P}",
+    "several identifiers": f"Patient?identifier=P{P},{SYSTEM}|P{P + 21},P1",
+    "id": f"Patient?_id=p{P}",
+    "name prefix": f"Patient?name=王s{P}",
+    "name to the letter": "Patient?name:exact=张三",
+    "name inside": f"Patient?name:contains=s{P}",
+    "frequent code": "Observation?code=http://loinc.org|8867-4",
+    "frequent code, sorted by date": "Observation?code=8867-4&_sort=-date&date=ge2019-12-30",
+    "patient": f"Observation?patient=Patient/p{P}",
+    "patient, code and date": f"Observation?patient=p{P}&code=8867-4&date=ge2010&_sort=-date",
+    "day": "ImagingStudy?started=2019-11-05",
+    "span of days": "ImagingStudy?started=ge2019-11-05&started=le2019-11-06",
+    "quantity": "Observation?value-quantity=gt100",
+    "composite": f"Observation?code-value-quantity=8867-4$gt70&patient=p{P}",
+    "chain": f"ImagingStudy?patient.identifier={SYSTEM}|P{P}",
+    "chain by name": f"DiagnosticReport?patient.name=王s{P}",
+    "long chain": f"ImagingStudy?encounter.patient.identifier=P{P}",
+    "reverse chain": f"Patient?_has:ImagingStudy:patient:identifier=I{P}",
+    "two conditions of many": "Observation?status=final&category=vital-signs&code=8867-4",
+    "source": "Patient?_source=http://his.hospital/nothing",
+    "not": "Patient?gender:not=male",
+    "missing": "Patient?birthdate:missing=true",
+    "all of a type": "Encounter?",
+    "all": "?",
+    "lately changed": "Encounter?_lastUpdated=gt2026-01-01T13:50:00Z&_sort=-_lastUpdated",
+    "compartment": f"Patient/p{P}/Observation?",
+    "whole compartment": f"Patient/p{P}/*?",
+    "tag in all types": "?_tag=nothing",
+}
+
+
+@pytest.fixture(scope="module")
+def large(postgres: Postgres, migrated_template: str) -> Iterator[Pool]:
+    name, dsn = postgres.create(template=migrated_template)
+    fill(dsn, resources=RESOURCES)
+    made = pool(dsn, min_size=1, max_size=2)
+    yield made
+    made.close()
+    postgres.drop(name)
+
+
+def parsed(search: str) -> Any:
+    """A URL below the base as a search."""
+    path, _, query = search.partition("?")
+    kind, *rest = path.split("/")
+    compartment = Compartment(kind, rest[0]) if rest else None
+    types = [one for one in (rest[1:] or [kind]) if one not in ("", "*")]
+    return read(READER, types, parse_qsl(query), compartment=compartment, strict=True).query
+
+
+@pytest.mark.parametrize("scope", [ONE, ALL], ids=["one-organisation", "all"])
+@pytest.mark.parametrize("name", SEARCHES)
+def test_no_search_reads_all_rows(large: Pool, name: str, scope: Scope) -> None:
+    for after in (None, After((None,) * len(parsed(SEARCHES[name]).sort), 25_000)):
+        read_by = scans(large, *page_statement(scope, parsed(SEARCHES[name]), after))
+        assert read_by and [one for one in read_by if one[1] == "Seq Scan"] == []
+
+
+@pytest.mark.parametrize("scope", [ONE, ALL], ids=["one-organisation", "all"])
+@pytest.mark.parametrize("include", [
+    Include(("ImagingStudy.patient",), (), ("ImagingStudy",)), Include((), (), ()),
+    Include(("Observation.patient", "Observation.subject"), (), ("Observation",), reverse=True),
+], ids=["one", "any", "reverse"])  # fmt: skip
+def test_what_is_included_is_led_to(large: Pool, include: Include, scope: Scope) -> None:
+    pks = list(range(1_001, 2_001, 20))
+    read_by = scans(large, *include_statement(scope, [(include, pks)], without=pks, limit=1_001))
+    assert read_by and [one for one in read_by if one[1] == "Seq Scan"] == []
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_searches_are_quick(large: Pool, name: str) -> None:
+    searches, took = Searches(), []
+    for _ in range(3):
+        for scope in (ONE, ALL):
+            began = time.perf_counter()
+            searches.page(large, scope, parsed(SEARCHES[name]))
+            took.append(time.perf_counter() - began)
+    assert sorted(took)[2] < 0.5             # a busy machine may take long; the test of plans is strict
+
+
+def scans(made: Pool, text: str, params: dict[str, Any]) -> list[tuple[str, str]]:
+    """Tables that a statement reads, and how."""
+    with made.connection() as connection:
+        row = connection.execute("explain (format json) " + text, params).fetchone()
+    assert row is not None
+    waiting, found = [row[0][0]["Plan"]], []
+    while waiting:
+        node = waiting.pop()
+        waiting += node.get("Plans", ())
+        if node.get("Relation Name", "").startswith("fhir_"):
+            found.append((node["Relation Name"], node["Node Type"]))
+    return found
