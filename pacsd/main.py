@@ -313,7 +313,7 @@ def _worker(context: RoleContext) -> None:
 def _projections(context: RoleContext, archive: Archive, fhir: Fhir) -> Projections:
     """What of the archive is to be seen through FHIR."""
     late = context.metrics().histogram(
-        "pacsd_fhir_projection_lag_seconds", "Time from an event to its projection into FHIR, of the last of each batch."
+        "pacsd_fhir_projection_lag_seconds", "Time from the last event of a batch to its projection into FHIR."
     )
     return open_projections(context.settings, archive, fhir.server, lag=late.observe)
 

@@ -85,7 +85,7 @@ class Unit:
     _keys: Keys
     _rows: SearchRows
     _clock: Callable[[], datetime]
-    effects: Effects = NoEffects()
+    effects: Effects = field(default_factory=NoEffects)
     changes: list[Change] = field(default_factory=list)
     facts: list[tuple[Mapping[str, object], datetime]] = field(default_factory=list)
 

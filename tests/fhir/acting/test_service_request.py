@@ -77,9 +77,9 @@ def test_a_revoked_order_leaves_the_worklist_and_may_be_active_again(hospital: H
 def test_what_cannot_be_ordered_is_refused_with_the_reason_and_nothing_is_kept(hospital: Hospital) -> None:
     placed(hospital)
     for change, status, where in (
-        ({"orderDetail": []}, 422, "ServiceRequest.orderDetail"),
+        ({"orderDetail": [{"text": "as usual"}]}, 422, "ServiceRequest.orderDetail"),
         ({"subject": {"reference": "Patient/nobody"}}, 422, "ServiceRequest.subject"),
-        ({"code": {}}, 422, "ServiceRequest.code"),
+        ({"code": {"coding": [{"system": "http://loinc.org"}]}}, 422, "ServiceRequest.code"),
     ):
         answer = hospital.ask("POST", "ServiceRequest", request(**change))
         assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (status, [where]), answer.text
@@ -117,5 +117,5 @@ def test_an_order_is_not_deleted_while_it_stands(hospital: Hospital) -> None:
 
 
 def test_a_request_that_is_no_imaging_order_is_kept_alone(hospital: Hospital) -> None:
-    assert hospital.ask("POST", "ServiceRequest", request(category=[], subject={"display": "x"})).status_code == 201
+    assert hospital.ask("POST", "ServiceRequest", request(category=[{"text": "Laboratory"}], subject={"display": "x"})).status_code == 201
     assert worklist(hospital) == []
