@@ -8,7 +8,7 @@ from fhir.definitions.search_parameters import parameters
 from fhir.definitions.structures import structures
 from fhir.interaction.declared import Interaction
 from fhir.interaction.request import Answer, Request
-from fhir.interaction.services import Server
+from fhir.interaction.services import Limits, Server
 from fhir.operation.declared import Operation
 from fhir.version import FHIR_VERSION
 
@@ -26,42 +26,39 @@ def capabilities(server: Server, request: Request) -> Answer:
         "fhirVersion": FHIR_VERSION,
         "format": list(claims.formats),
         "patchFormat": list(claims.patch_formats),
-        "rest": [_rest(claims.interactions, claims.operations, searched=claims.searched)],
+        "rest": [_rest(claims.interactions, claims.operations, server.limits)],
     }
     return Answer(200, resource={name: value for name, value in statement.items() if value != []})
 
 
-def _rest(interactions: Sequence[Interaction], operations: Sequence[Operation], *, searched: bool) -> dict[str, Any]:
-    codes = {one.code for one in interactions}
+def _rest(interactions: Sequence[Interaction], operations: Sequence[Operation], limits: Limits) -> dict[str, Any]:
     of_type = [{"code": one} for one in _told(interactions, "type")]
     return {
         "mode": "server",
-        "resource": [_resource(name, of_type, codes, operations, searched) for name in structures().resource_types],
+        "resource": [_resource(name, of_type, operations, limits) for name in structures().resource_types],
         "interaction": [{"code": one} for one in _told(interactions, "system")],
         **_operations(one for one in operations if one.system),
     }
 
 
 def _resource(
-    name: str, interactions: list[dict[str, str]], codes: set[str], operations: Sequence[Operation], searched: bool
+    name: str, interactions: list[dict[str, str]], operations: Sequence[Operation], limits: Limits
 ) -> dict[str, Any]:
-    conditional = "conditional" in codes
+    searched = list(parameters()[name].values())
     told: dict[str, Any] = {
         "type": name,
         "interaction": interactions,
         "versioning": "versioned-update",
         "readHistory": True,
         "updateCreate": True,
-        "conditionalCreate": conditional,
+        "conditionalCreate": True,
         "conditionalRead": "full-support",
-        "conditionalUpdate": conditional,
-        "conditionalDelete": "single" if conditional else "not-supported",
+        "conditionalUpdate": True,
+        "conditionalDelete": "single" if limits.conditional_deletes == 1 else "multiple",
         "referencePolicy": ["literal", "logical"],
+        "searchInclude": ["*", *(f"{name}:{one.code}" for one in searched if one.type == "reference")],
+        "searchParam": [{"name": one.code, "definition": one.url, "type": one.type} for one in searched],
     }
-    if searched:
-        told["searchParam"] = [
-            {"name": one.code, "definition": one.url, "type": one.type} for one in parameters()[name].values()
-        ]
     mine = (one for one in operations if (one.type or one.instance) and (not one.types or name in one.types))
     return {**told, **_operations(mine)}
 

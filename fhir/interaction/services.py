@@ -7,20 +7,17 @@ from datetime import UTC, tzinfo
 from typing import Any
 
 from fhir.interaction.declared import Interaction
+from fhir.interaction.patches import PATCHES
 from fhir.interaction.request import Answer, Request
 from fhir.operation.declared import Operation
-from fhir.outcome import FhirError, Issue
+from fhir.outcome import Issue
 from fhir.search.ports import Terminology
 from fhir.search.values import Found
 from fhir.store.search import Searches
 from fhir.store.unit import Units
-from pacsd.faults import Fault
 from pacsd.index.connect import Pool
 
 Extract = Callable[[Mapping[str, Any]], Sequence[Found]]
-Patched = Callable[[Mapping[str, Any]], dict[str, Any]]
-"""From the newest version to what is made of it; the given one stays as it is."""
-Patch = Callable[[Request], Patched]
 Check = Callable[[Mapping[str, Any]], Sequence[Issue]]
 
 
@@ -37,11 +34,6 @@ def nothing_wrong(resource: Mapping[str, Any]) -> Sequence[Issue]:
 def random_id() -> str:
     """An id of a resource that came without one."""
     return str(uuid.uuid4())
-
-
-def nothing_patched(request: Request) -> Patched:
-    """Where nothing is patched."""
-    raise FhirError(Fault.UNSUPPORTED, "there is no patch here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +55,7 @@ class Claims:
     operations: tuple[Operation, ...] = ()
     date: str = "2026-11-29"             # on which it last changed
     formats: tuple[str, ...] = ("application/fhir+json", "json")
-    patch_formats: tuple[str, ...] = ()
-    searched: bool = False
+    patch_formats: tuple[str, ...] = tuple(PATCHES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +71,6 @@ class Server:
     claims: Claims
     extract: Extract = nothing_found
     check: Check = nothing_wrong
-    patch: Patch = nothing_patched
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
     searches: Searches = field(default_factory=Searches)

@@ -12,8 +12,9 @@ from fhir.format import json
 from fhir.interaction import criteria as conditions
 from fhir.interaction import rewriting, search
 from fhir.interaction.criteria import Criteria
+from fhir.interaction.patches import Patched, patch_of
 from fhir.interaction.request import Answer, Asker, Request, checked_id, etag
-from fhir.interaction.services import Patched, Server
+from fhir.interaction.services import Server
 from fhir.interaction.versions import acceptable, first, following, held_to, named, removal
 from fhir.outcome import FhirError, Issue, located
 from fhir.store import locks
@@ -263,7 +264,7 @@ def delete_intent(server: Server, request: Request, *, full_url: str = "") -> In
 
 def patch_intent(server: Server, request: Request, *, full_url: str = "") -> Intent:
     """What a patch asks for (http.html#patch). Raises FhirError where the patch cannot be read."""
-    patch = server.patch(request)
+    patch = patch_of(request)
     if request.id:
         return Intent(PATCH, request, request.name, patch=patch, full_url=full_url)
     criteria = conditions.of_parameters(request.type, request.parameters)

@@ -1,6 +1,7 @@
 """Searches over HTTP: links, paging, includes, and what is said of what was not done."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -8,8 +9,9 @@ from urllib.parse import parse_qs, quote, urlsplit
 import httpx
 import pytest
 
-from fhir.search.dates import instants
-from fhir.search.values import Found, Instants, Reference, Text, Token
+from fhir.interaction.services import nothing_wrong
+from fhir.search.times import instants
+from fhir.search.values import Found, Reference, Text, Token
 from tests.fhir.house import BASE, House, issue, opened
 
 
@@ -23,7 +25,7 @@ def extract(resource: Mapping[str, Any]) -> Sequence[Found]:
     for name in ("subject", "patient") if "subject" in resource else ():
         found.append(Found(name, _reference(resource["subject"])))
     if "birthDate" in resource:
-        found.append(Found("birthdate", instants(resource["birthDate"]) or Instants(0, 1)))
+        found.append(Found("birthdate", instants(resource["birthDate"], zone=UTC)))
     return found
 
 
