@@ -249,7 +249,7 @@ def workitems(connection: Connection, scope: Scope, subjects: Iterable[Subject])
             on w.sop_instance_uid = a.name and w.organisation = a.organisation
         where {within(scope, params, "w")} order by w.pk"""
     rows = connection.execute(statement, params.values)
-    return [WorkitemSource(row[0], row[1], row[2], row[3], row[4], _members(row[5])) for row in rows]
+    return [WorkitemSource(row[0], row[1], row[2], row[3], row[4], orjson.loads(row[5])) for row in rows]
 
 
 def reports(connection: Connection, scope: Scope, subjects: Iterable[Subject]) -> list[tuple[int, int]]:
