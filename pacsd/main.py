@@ -315,7 +315,8 @@ def _projections(context: RoleContext, archive: Archive, fhir: Fhir) -> Projecti
     late = context.metrics().histogram(
         "pacsd_fhir_projection_lag_seconds", "Time from the last event of a batch to its projection into FHIR."
     )
-    return open_projections(context.settings, archive, fhir.server, lag=late.observe)
+    holder = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
+    return open_projections(context.settings, archive, fhir.server, holder=holder, lag=late.observe)
 
 
 @contextmanager

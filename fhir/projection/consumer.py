@@ -6,9 +6,9 @@ one that was rebuilt, which tells no events) is walked through, kind by kind, be
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from uuid import uuid4
 
 from fhir.projection.projector import Projector
 from fhir.projection.subjects import TOPICS, Subjects, subjects
@@ -35,11 +35,12 @@ def not_measured(_seconds: float) -> None:
 
 
 class Projections:
-    """What a worker does for FHIR. `lag` is told how long ago the newest event of a batch had happened."""
+    """What a worker does for FHIR. `holder` names it, the same after a restart: it goes on at once. `lag` is told how long ago the newest event of a batch had happened."""
 
     def __init__(
         self, pool: Pool, projector: Projector, everybody: Scope, *, settings: Callable[[Connection], int],
-        lag: Lag = not_measured, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        holder: str, lag: Lag = not_measured, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._projector = projector
@@ -47,7 +48,9 @@ class Projections:
         self._settings = settings
         self._lag = lag
         self._clock = clock
-        self._cursor = Cursor(pool, NAME, holder=uuid4().hex, scope=everybody, topics=TOPICS)
+        self._ticks = ticks
+        self._cursor = Cursor(pool, NAME, holder=holder, scope=everybody, topics=TOPICS)
+        self._ask_at, self._held = 0.0, False
         self._registered = False
         self._configured = False
 
@@ -58,7 +61,7 @@ class Projections:
     def run(self) -> bool:
         """Project a batch of what happened; whether more may be waiting."""
         self.register()
-        if not self._cursor.claim(LEASE_S):
+        if not self._holds():
             return False
         retried = self._retry()
         events = self._cursor.read(BATCH)
@@ -69,6 +72,14 @@ class Projections:
             self._cursor.advance(events[-1].event)
             self._lag(max(0.0, (self._clock() - events[-1].created_at).total_seconds()))
         return bool(retried or events)
+
+    def _holds(self) -> bool:
+        """Whether it is this process's turn; asked of the index now and then, as every claim is a write."""
+        now = self._ticks()
+        if now >= self._ask_at:
+            self._held = self._cursor.claim(LEASE_S)
+            self._ask_at = now + (LEASE_S / 3 if self._held else 1.0)
+        return self._held
 
     def register(self) -> None:
         """Hear of what happens from now on: what was before is walked through."""

@@ -21,7 +21,7 @@ from pacsd.reports.contents import Contents
 
 
 def open_projections(
-    settings: Settings, archive: Archive, server: Server, *, lag: Lag = not_measured
+    settings: Settings, archive: Archive, server: Server, *, holder: str, lag: Lag = not_measured
 ) -> Projections:
     """What a worker does to bring FHIR up to what the archive knows."""
     everybody = archive.directory.everybody()
@@ -31,7 +31,7 @@ def open_projections(
     )
     projector = Projector(server.units, archives, server.extract)
     configured = partial(_configured, settings, archive.directory, known, projector)
-    return Projections(archive.pool, projector, everybody, settings=configured, lag=lag)
+    return Projections(archive.pool, projector, everybody, settings=configured, holder=holder, lag=lag)
 
 
 def _configured(

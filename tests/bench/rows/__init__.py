@@ -4,6 +4,7 @@ from tests.bench.measures import Row
 from tests.bench.rows import (
     big_index,
     fhir,
+    fhir_lag,
     hl7,
     identity,
     memory,
@@ -27,6 +28,7 @@ ROWS: tuple[Row, ...] = (
     *worklist.ROWS,
     *identity.ROWS,
     *fhir.ROWS,
+    *fhir_lag.ROWS,
     *memory.ROWS,
     *big_index.ROWS,
 )

@@ -49,7 +49,7 @@ class Hospital:
 
     def opened(self) -> Projections:
         """As a worker opens it."""
-        return open_projections(self.settings, self.archive, self.fhir.server, lag=self.lags.append)
+        return open_projections(self.settings, self.archive, self.fhir.server, holder="worker 0", lag=self.lags.append)
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         """An answer of the FHIR edge."""
