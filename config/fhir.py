@@ -1,6 +1,7 @@
 """Settings of the FHIR server."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from config import checks
 from config.reading import Checked, setting
@@ -15,9 +16,16 @@ class FhirSettings(Checked):
 
     validation: str = setting(
         "strict",
-        en="Of resources that are written: strict refuses what breaks a rule of R4, warn says so, off does not look.",
-        zh="写入资源时的校验：strict 拒绝不合规资源，warn 仅提示，off 不校验。",
+        en="Of resources that are written: strict refuses what breaks a rule of R4 or of a known profile it names, "
+        "warn says so, off takes it; what could not be searched or given out again is refused always.",
+        zh="写入资源时的校验：strict 拒绝违反 R4 规则或其所声明的已知 profile 的资源，warn 仅提示，off 接收；"
+        "无法检索或无法再输出的内容一律拒绝。",
         check=checks.one_of(*VALIDATION),
+    )
+    profiles: Path | None = setting(
+        None,
+        en="Folder of profiles that resources may name: StructureDefinitions (*.json) and packages (*.tgz).",
+        zh="资源可声明的 profile 所在目录：StructureDefinition（*.json）与 npm 包（*.tgz）。",
     )
     max_body_bytes: int = setting(
         64 * MIB,
@@ -33,7 +41,18 @@ class FhirSettings(Checked):
         check=checks.within(1, 1_000_000),
     )
     max_page: int = setting(
-        1_000, en="Most entries of one page; _count asks for less.", zh="单页最大条目数。", check=checks.within(1, 10_000)
+        1_000,
+        en="Most entries of one page; _count asks for less.",
+        zh="单页最大条目数。",
+        check=checks.within(1, 10_000),
+    )
+    full_text: bool = setting(
+        True,
+        en="Search words of resources (_text, _content); it makes writing slower.",
+        zh="是否支持全文检索（_text、_content）；开启会降低写入速度。",
+    )
+    search_timeout_s: float = setting(
+        10.0, unit="s", en="Longest a search may take.", zh="单次检索时限。", check=checks.within(0.1, 600.0)
     )
     conditional_deletes: int = setting(
         1,

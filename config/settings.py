@@ -211,6 +211,9 @@ def load_settings(file: Path | None, overrides: Mapping[str, object]) -> Setting
         web = tables.get("web")
         if isinstance(web, dict) and isinstance(web.get("viewer_dir"), str):
             web["viewer_dir"] = file.parent / Path(web["viewer_dir"]).expanduser()
+        fhir = tables.get("fhir")
+        if isinstance(fhir, dict) and isinstance(fhir.get("profiles"), str):
+            fhir["profiles"] = file.parent / Path(fhir["profiles"]).expanduser()
         for sender in _tables(tables.get("hl7_senders")):
             if isinstance(sender.get("mapping"), str):
                 sender["mapping"] = file.parent / Path(sender["mapping"]).expanduser()

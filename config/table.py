@@ -87,6 +87,7 @@ EXAMPLES = {  # for the commented tables of the default file
     "reports": ("report.final", "report.amended"),
     "objects": ("sr", "pdf"),
     "database": "postgresql://pacsd@db.example/pacsd",
+    "profiles": "/srv/pacsd/profiles",
     "viewer_dir": "/srv/pacsd/viewer",
     "options": ("effective_cache_size=8GB",),
 }

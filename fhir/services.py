@@ -1,24 +1,25 @@
 """FHIR put together over one index and one archive, as every process opens it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from config.fhir import FhirSettings
 from config.settings import Settings
 from fhir.acting.actions import Actions, authorities
 from fhir.interaction.dispatch import Dispatch
 from fhir.interaction.request import Asker
-from fhir.interaction.services import Check, Claims, Limits, Server, nothing_wrong
+from fhir.interaction.services import Claims, Limits, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
-from fhir.outcome import Issue
 from fhir.projection.houses import houses
 from fhir.restoration import Restoration
 from fhir.search.extract import extract
-from fhir.store.rows import Rows
+from fhir.store.rows import Rows, texts
+from fhir.store.search import Searches
 from fhir.store.unit import Units
-from fhir.validation.check import check
+from fhir.validation.check import Validator
+from fhir.validation.policy import Mode, policy
+from fhir.validation.profile.packages import Packages
 from pacsd.access.directory import Directory
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.services import Archive
@@ -57,19 +58,6 @@ def limits(settings: FhirSettings) -> Limits:
     )  # fmt: skip
 
 
-def checking(how: str) -> Check:
-    """How what is to be kept is looked at: `strict`, `warn`, `off`."""
-    if how == "off":
-        return nothing_wrong
-    return check if how == "strict" else warned
-
-
-def warned(resource: Mapping[str, Any]) -> list[Issue]:
-    """What is wrong with a resource, as what does not refuse it."""
-    return [replace(one, severity="warning") if one.severity in ("fatal", "error") else one
-            for one in check(resource)]  # fmt: skip
-
-
 def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     """The FHIR server of the settings."""
     directory = archive.directory
@@ -80,13 +68,17 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     actions = Actions(
         houses(settings, directory), authorities(settings, keys), contents, Reports(archive.pool, contents, codes)
     )
+    rows = Rows(texts if settings.fhir.full_text else None)
     units = Units(
-        archive.pool, journal.append_all, codes.__getitem__, rows=Rows(), effects=actions,
+        archive.pool, journal.append_all, codes.__getitem__, rows=rows, effects=actions,
         say_beside=archive.journal.append_all,
     )
+    validator = Validator(Packages(settings.fhir.profiles).find)
     server = Server(
         archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS, formats=FORMATS),
-        extract=extract, check=checking(settings.fhir.validation), limits=limits(settings.fhir),
+        extract=extract, check=policy(validator, Mode(settings.fhir.validation)), validator=validator,
+        limits=limits(settings.fhir),
+        searches=Searches(timeout_s=settings.fhir.search_timeout_s), full_text=settings.fhir.full_text,
     )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)
     return Fhir(server, restoration, keys, directory)

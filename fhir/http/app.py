@@ -126,8 +126,8 @@ def _is_binary(path: str) -> bool:
 def _binary(content: bytes, kind: str, path: str, security_context: str) -> dict[str, Any]:
     """The resource of a Binary that came as it is (http://hl7.org/fhir/R4/binary.html#rest)."""
     told: dict[str, Any] = {"resourceType": "Binary", "contentType": kind or "application/octet-stream"}
-    if id := path.strip("/").partition("/")[2]:
-        told["id"] = id
+    if name := path.strip("/").partition("/")[2]:
+        told["id"] = name
     if security_context:
         told["securityContext"] = {"reference": security_context}
     return {**told, "data": base64.b64encode(content).decode()}

@@ -1,13 +1,12 @@
-"""capabilities (http://hl7.org/fhir/R4/http.html#capabilities): what this server does, told by the tables it works by."""
+"""capabilities (http://hl7.org/fhir/R4/http.html#capabilities): what this server does, by the tables it works by."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pacsd
 from fhir.definitions.search_parameters import parameters
-from fhir.definitions.structures import structures
 from fhir.interaction.declared import Interaction
-from fhir.interaction.request import Answer, Request
+from fhir.interaction.request import Answer, Request, kept_types
 from fhir.interaction.services import Limits, Server
 from fhir.operation.declared import Operation
 from fhir.version import FHIR_VERSION
@@ -35,7 +34,7 @@ def _rest(interactions: Sequence[Interaction], operations: Sequence[Operation], 
     of_type = [{"code": one} for one in _told(interactions, "type")]
     return {
         "mode": "server",
-        "resource": [_resource(name, of_type, operations, limits) for name in structures().resource_types],
+        "resource": [_resource(name, of_type, operations, limits) for name in kept_types()],
         "interaction": [{"code": one} for one in _told(interactions, "system")],
         **_operations(one for one in operations if one.system),
     }

@@ -66,7 +66,9 @@ class Dispatch:
         self._handlers: dict[str, dict[str, Handler]] = {}
         for one in interactions:
             self._handlers.setdefault(one.path, {})[one.method] = one.handler
-        self._operations: Mapping[str, Operation] = {one.name: one for one in operations}
+        self._operations: dict[str, list[Operation]] = {}
+        for each in operations:
+            self._operations.setdefault(each.name, []).append(each)
 
     def __call__(self, server: Server, request: Request, path: str) -> Answer:
         """The answer to a request, whose path fills its places. Raises PacsdError."""
@@ -87,8 +89,9 @@ class Dispatch:
         return handler
 
     def _operation(self, request: Request, found: Place) -> Handler:
-        operation = self._operations.get(found.operation)
-        if operation is None or not operation.may_be_asked(found.type, found.id):
+        named = self._operations.get(found.operation, ())
+        operation = next((one for one in named if one.may_be_asked(found.type, found.id)), None)
+        if operation is None:
             raise FhirError(Fault.NOT_FOUND, f"there is no operation ${found.operation[:64]} here",
                             code="not-supported")  # fmt: skip
         if request.method not in ("GET", "POST") or (operation.affects_state and request.method != "POST"):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from fhir.interaction.bundle import raw
 from fhir.interaction.request import Answer, Conditions, Request, location
@@ -59,9 +59,8 @@ def entry(outer: Request, told: Mapping[str, Any], number: int) -> Entry:
 
 def _parts(url: str, base: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """Path under [base], and parameters."""
-    parted = urlsplit(url)
     path = url.partition("?")[0]
-    if parted.scheme:
+    if ":" in path:
         if not path.startswith(base + "/"):
             raise FhirError(Fault.MALFORMED, "the url is another server's", code="value")
         path = path.removeprefix(base)

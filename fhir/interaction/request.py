@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from fhir.definitions.structures import structures
+from fhir.definitions.value_sets import required_codes
 from fhir.outcome import FhirError, Issue
 from fhir.store.stored import Name, Stored
 from pacsd.access.scope import Scope
@@ -83,9 +85,17 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+@cache
+def kept_types() -> Mapping[str, None]:
+    """Resource types that are kept, in alphabetical order: those of R4, not what later ones only send."""
+    known = required_codes()["http://hl7.org/fhir/ValueSet/resource-types"] or {}
+    codes = frozenset().union(*known.values())
+    return {name: None for name in structures().resource_types if name in codes}
+
+
 def checked_type(name: str) -> str:
     """A resource type of R4. Raises FhirError NOT_FOUND for another."""
-    if name not in structures().resource_types:
+    if name not in kept_types():
         raise FhirError(Fault.NOT_FOUND, f"{name[:64]!r} is no resource type of FHIR R4", code="not-supported")
     return name
 

@@ -32,7 +32,7 @@ class _Plan(NamedTuple):
 def _plan(name: str) -> _Plan:
     links, narratives, inner = set(), set(), {}
     for key, (_, kind) in structures()[name].keys.items():
-        told = structures()[kind] if kind in structures() else None
+        told = structures().get(kind)
         if structures().is_a(kind, "uri") or (name == "Reference" and key == "reference"):
             links.add(key)
         elif kind == "xhtml":

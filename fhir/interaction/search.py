@@ -87,7 +87,7 @@ def _parsed(server: Server, request: Request) -> Parsed:
 
 
 def _reader(server: Server, base: str) -> Reader:
-    return Reader(base, server.zone, datetime.now(UTC), server.terminology)
+    return Reader(base, server.zone, datetime.now(UTC), server.terminology, full_text=server.full_text)
 
 
 def _after(server: Server, request: Request, parsed: Parsed) -> After | None:

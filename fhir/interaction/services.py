@@ -15,13 +15,14 @@ from fhir.search.ports import Terminology
 from fhir.search.values import Found
 from fhir.store.search import Searches
 from fhir.store.unit import Units
+from fhir.validation.check import Validator
 from pacsd.index.connect import Pool
 
-Extract = Callable[[Mapping[str, Any]], Sequence[Found]]
+Extract = Callable[[dict[str, Any]], Sequence[Found]]
 Check = Callable[[Mapping[str, Any]], Sequence[Issue]]
 
 
-def nothing_found(resource: Mapping[str, Any]) -> Sequence[Found]:
+def nothing_found(resource: dict[str, Any]) -> Sequence[Found]:
     """Where nothing is searched."""
     return ()
 
@@ -63,6 +64,7 @@ class Server:
     """Everything an interaction may use.
 
     `check` says what is wrong with a resource that is to be kept: an issue of severity error or fatal refuses it.
+    `validator` says all there is to say, where a client asks.
     """
 
     pool: Pool
@@ -71,8 +73,10 @@ class Server:
     claims: Claims
     extract: Extract = nothing_found
     check: Check = nothing_wrong
+    validator: Validator = field(default_factory=Validator)
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
     searches: Searches = field(default_factory=Searches)
+    full_text: bool = True               # whether words are kept, for _text and _content
     terminology: Terminology | None = None
     zone: tzinfo = UTC                   # of dates in searches that name none

@@ -21,11 +21,11 @@ def instant(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
-def stated(resource: Mapping[str, Any], *, id: str, version: int, updated: datetime) -> dict[str, Any]:
+def stated(resource: Mapping[str, Any], *, logical_id: str, version: int, updated: datetime) -> dict[str, Any]:
     """A resource with what the server says of it: id, meta.versionId, meta.lastUpdated (http.html#update)."""
     given = resource.get("meta")
     kept = {name: value for name, value in given.items() if name not in ("versionId", "lastUpdated")} if given else {}
-    told = {"resourceType": resource["resourceType"], "id": id,
+    told = {"resourceType": resource["resourceType"], "id": logical_id,
             "meta": {"versionId": str(version), "lastUpdated": instant(updated), **kept}}  # fmt: skip
     told.update((name, value) for name, value in resource.items() if name not in told)
     return told
@@ -60,7 +60,7 @@ def following(
     """
     guard(unit, current)
     if not current.deleted:
-        same = stated(resource, id=name.id, version=current.version, updated=current.updated)
+        same = stated(resource, logical_id=name.id, version=current.version, updated=current.updated)
         if json.write(same) == current.body:
             return None
     return _version(server, unit, name, resource, method=method, pk=current.pk, number=current.version + 1,
@@ -71,7 +71,7 @@ def _version(
     server: Server, unit: Unit, name: Name, resource: Mapping[str, Any], *, method: str, pk: int, number: int,
     updated: datetime,
 ) -> Change:
-    told = stated(resource, id=name.id, version=number, updated=updated)
+    told = stated(resource, logical_id=name.id, version=number, updated=updated)
     return Change(pk, unit.organisation, *name, number, updated, method, json.write(told), found=server.extract(told))
 
 
@@ -114,8 +114,8 @@ def held_to(request: Request, current: Stored | None) -> None:
         raise FhirError(Fault.STALE, "there is such a version already")
 
 
-def named(resource: Mapping[str, Any], id: str) -> None:
+def named(resource: Mapping[str, Any], logical_id: str) -> None:
     """Raises FhirError MISMATCH where the body has no id, or another than the URL (http.html#update)."""
-    if resource.get("id") != id:
+    if resource.get("id") != logical_id:
         raise FhirError(Fault.MISMATCH, "the body must have the id of the URL", expression=("id",))
-    checked_id(id)
+    checked_id(logical_id)

@@ -185,7 +185,9 @@ def _change(server: Server, unit: Unit, decided: _Decided, names: Mapping[str, s
         return _removed(unit, decided)
     if intent.kind != CREATE:
         held_to(intent.request, current)
-    resource = _patched(server, unit, decided) if intent.patch is not None else intent.resource or {}
+    resource = intent.resource or {}
+    if intent.patch is not None:
+        resource = _patched(server, unit, decided, intent.patch)
     if names:
         resource = rewriting.rewritten(resource, names, full_url=intent.full_url)
     if current is None:
@@ -203,15 +205,14 @@ def _removed(unit: Unit, decided: _Decided) -> Change | None:
     return removal(unit, seen) if seen is not None else None
 
 
-def _patched(server: Server, unit: Unit, decided: _Decided) -> dict[str, Any]:
-    current, intent = decided.current, decided.intent
+def _patched(server: Server, unit: Unit, decided: _Decided, patch: Patched) -> dict[str, Any]:
+    current = decided.current
     if current is None or current.organisation not in unit.scope.organisations:
         raise FhirError(Fault.NOT_FOUND, "there is no such resource")
     if current.deleted:
         raise FhirError(Fault.GONE, f"the resource was deleted in version {current.version}",
                         headers={"ETag": etag(current)})  # fmt: skip
-    assert intent.patch is not None
-    told = intent.patch(json.read(current.body))
+    told = patch(json.read(current.body))
     if told.get("id") != current.id:
         raise FhirError(Fault.INVALID, "a patch cannot change the id", expression=("id",))
     acceptable(server, told, current.type)
@@ -248,9 +249,9 @@ def update_intent(server: Server, request: Request, *, full_url: str = "") -> In
         named(resource, request.id)
         return Intent(UPDATE, request, request.name, resource, full_url=full_url, issues=issues)
     given = resource.get("id")
-    id = server.new_id() if given is None else checked_id(str(given))
+    logical_id = server.new_id() if given is None else checked_id(str(given))
     criteria = conditions.of_parameters(request.type, request.parameters)
-    return Intent(UPDATE, request, Name(request.type, id), resource, criteria, full_url=full_url, issues=issues,
+    return Intent(UPDATE, request, Name(request.type, logical_id), resource, criteria, full_url=full_url, issues=issues,
                   new=given is None)  # fmt: skip
 
 

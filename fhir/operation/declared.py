@@ -22,8 +22,8 @@ class Operation:
     types: tuple[str, ...] = ()
     affects_state: bool = False          # then POST alone asks for it (operations.html#executing)
 
-    def may_be_asked(self, type_name: str, id: str) -> bool:
+    def may_be_asked(self, type_name: str, logical_id: str) -> bool:
         """Whether it is one of the system, of this type, or of this resource."""
         if not type_name:
             return self.system
-        return (self.instance if id else self.type) and (not self.types or type_name in self.types)
+        return (self.instance if logical_id else self.type) and (not self.types or type_name in self.types)

@@ -136,7 +136,7 @@ def _size(value: Any, depth: int) -> int | None:
 
 def _pointer(operation: Mapping[str, Any], name: str = "path") -> list[str]:
     told = operation.get(name)
-    if type(told) is not str or told and not told.startswith("/") or _ESCAPE.search(told):
+    if type(told) is not str or (told and not told.startswith("/")) or _ESCAPE.search(told):
         raise PacsdError(Fault.MALFORMED, f"{name} is no JSON Pointer")
     return [token.replace("~1", "/").replace("~0", "~") for token in told.split("/")[1:]]
 

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 
-from fhir.path import temporal
+from fhir.path import equality, temporal
 from fhir.path.errata import ERRATA
 from fhir.path.evaluation import FALSE, NO_CONTEXT, NONE, TRUE, Context, Frame, Items, Lambda, one, told, truth
-from fhir.path.functions import ITERATING, PLAIN
+from fhir.path.functions.library import ITERATING, PLAIN
 from fhir.path.nodes import Node, is_a, of, type_named
 from fhir.path.operators import MAX_INTEGER, OPERATORS
 from fhir.path.quantity import Quantity
@@ -150,13 +150,14 @@ def _first(tree: Member, depth: int, constant: bool) -> Lambda:
     name = tree.name
     kind = type_named(name) if name[:1].isupper() else None
     if kind is None:
-        return lambda frame, focus: _members(focus, name)
+        return lambda frame, focus: _members(frame, focus, name)
     return lambda frame, focus: tuple(node for node in focus if is_a(node.type, kind))
 
 
-def _members(items: Items, name: str) -> Items:
+def _members(frame: Frame, items: Items, name: str) -> Items:
     if len(items) == 1:
         return items[0].member(name)
+    frame.spend(len(items))
     return [node for item in items for node in item.member(name)]
 
 
@@ -164,7 +165,7 @@ def _path(tree: Path, depth: int, constant: bool) -> Lambda:
     left = _compiled(tree.left, depth, constant=constant)
     if isinstance(tree.step, Member):
         name = tree.step.name
-        return lambda frame, focus: _members(left(frame, focus), name)
+        return lambda frame, focus: _members(frame, left(frame, focus), name)
     if isinstance(tree.step, Variable):
         variable = _compiled(tree.step, depth)
         return lambda frame, focus: variable(frame, left(frame, focus))
@@ -192,12 +193,11 @@ def _step(tree: Call, depth: int) -> Step:
     arguments = tuple(_compiled(argument, depth) for argument in tree.arguments)
     if name in ITERATING:
         return lambda frame, items, focus: call(frame, items, *arguments)
-    if not arguments:
-        return lambda frame, items, focus: call(frame, items)
-    if len(arguments) == 1:
-        only, = arguments
-        return lambda frame, items, focus: call(frame, items, only(frame, focus))
-    return lambda frame, items, focus: call(frame, items, *(argument(frame, focus) for argument in arguments))
+
+    def step(frame: Frame, items: Items, focus: Items) -> Items:
+        frame.spend(len(items))
+        return call(frame, items, *[argument(frame, focus) for argument in arguments])
+    return step
 
 
 def _typed(tree: Call) -> Step:
@@ -284,8 +284,32 @@ def _binary(tree: Binary, depth: int, constant: bool) -> Lambda:
     right = _compiled(tree.right, depth, constant=constant)
     if tree.operator in _LOGIC:
         return _LOGIC[tree.operator](left, right)
-    operate = OPERATORS[tree.operator]
-    return lambda frame, focus: operate(left(frame, focus), right(frame, focus))
+    if tree.operator == "in" and _constant(tree.right, depth):
+        return _among(left, right)
+    operate, each_with_each = OPERATORS[tree.operator], tree.operator in ("~", "!~")
+
+    def evaluate(frame: Frame, focus: Items) -> Items:
+        these, others = left(frame, focus), right(frame, focus)
+        frame.spend(len(these) * len(others) if each_with_each else len(these) + len(others))
+        return operate(these, others)
+    return evaluate
+
+
+def _among(left: Lambda, right: Lambda) -> Lambda:
+    """`in` a collection that stays the same: its keys are made once in an evaluation."""
+    slot = id(right)
+
+    def evaluate(frame: Frame, focus: Items) -> Items:
+        item = one(left(frame, focus), "in")
+        if item is None:
+            return NONE
+        keys = frame.keys.get(slot)
+        if keys is None:
+            others = right(frame, focus)
+            frame.spend(len(others))
+            keys = frame.keys[slot] = frozenset(equality.key(other) for other in others)
+        return TRUE if equality.key(item) in keys else FALSE
+    return evaluate
 
 
 def _and(left: Lambda, right: Lambda) -> Lambda:

@@ -6,7 +6,7 @@ from decimal import Decimal, DecimalException
 from typing import Any
 
 from fhir.path import quantity, temporal
-from fhir.path.nodes import Node
+from fhir.path.nodes import Node, is_a
 from fhir.path.quantity import Quantity
 from fhir.path.temporal import Temporal
 from pacsd.faults import Fault, PacsdError
@@ -122,12 +122,12 @@ def _places(number: Decimal) -> int:
 
 
 def order(left: Node, right: Node) -> int | None:
-    """Negative, 0 or positive; None where precision or units leave it open.
+    """Negative, 0 or positive; None where precision or units leave it open, or a Quantity tells no one number.
 
     Raises PacsdError (MISMATCH) for values of kinds that do not compare.
     """
     one, other = _quantities(left.system, right.system)
-    if one is None or other is None:
+    if one is None or other is None or _no_number(one, left) or _no_number(other, right):
         return None
     if type(one) is str and type(other) is str:
         return -1 if one < other else int(one > other)
@@ -139,3 +139,7 @@ def order(left: Node, right: Node) -> int | None:
     if type(one) is Quantity and type(other) is Quantity:
         return quantity.compared(one, other)
     raise PacsdError(Fault.MISMATCH, f"FHIRPath: a {left.type} does not compare with a {right.type}")
+
+
+def _no_number(value: Any, node: Node) -> bool:
+    return type(value) is dict and is_a(node.type, "Quantity")

@@ -1,6 +1,6 @@
 """What an evaluation of FHIRPath has at hand, and the bounds it keeps (http://hl7.org/fhirpath/N1/#environment-variables)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -48,7 +48,7 @@ NO_CONTEXT = Context()
 class Frame:
     """One evaluation: its context, `$index` and `$total` of the innermost iteration, and what is left of its bounds."""
 
-    __slots__ = ("context", "index", "memo", "node", "resource", "root", "steps", "total")
+    __slots__ = ("_now", "context", "index", "keys", "memo", "node", "resource", "root", "steps", "total")
 
     def __init__(self, node: Node, context: Context) -> None:
         self.node = node
@@ -57,8 +57,10 @@ class Frame:
         self.root = context.root or self.resource
         self.index = 0
         self.total: Items = NONE
-        self.memo: dict[int, Items] = {}
+        self.memo: dict[int, Items] = {}             # of parts that stay the same, by the closure that tells them
+        self.keys: dict[int, frozenset[Hashable]] = {}
         self.steps = context.steps
+        self._now = context.now
 
     def spend(self, steps: int) -> None:
         """Count steps. Raises PacsdError (TOO_MUCH) when there were too many."""
@@ -68,7 +70,9 @@ class Frame:
 
     def now(self) -> datetime:
         """The same moment throughout an evaluation."""
-        return self.context.now or datetime.now(UTC)
+        if self._now is None:
+            self._now = datetime.now(UTC)
+        return self._now
 
 
 def one(items: Items, what: str) -> Node | None:

@@ -35,7 +35,10 @@ def not_measured(_seconds: float) -> None:
 
 
 class Projections:
-    """What a worker does for FHIR. `holder` names it, the same after a restart: it goes on at once. `lag` is told how long ago the newest event of a batch had happened."""
+    """What a worker does for FHIR. `holder` names it, the same after a restart: it goes on at once.
+
+    `lag` is told how long ago the newest event of a batch had happened.
+    """
 
     def __init__(
         self, pool: Pool, projector: Projector, everybody: Scope, *, settings: Callable[[Connection], int],

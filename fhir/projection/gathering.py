@@ -241,8 +241,12 @@ def _instances(archives: Archives, studies: Sequence[StudySource]) -> dict[int, 
     for content in archives.contents(keys) if keys else ():
         texts = _texts(archives, content)
         listed = (_instance(sop, sop_class, members) for sop, sop_class, members in texts)
-        found[content.series] = sorted(listed, key=lambda one: (one.number is None, one.number or 0, one.sop_instance_uid))
+        found[content.series] = sorted(listed, key=_place)
     return found
+
+
+def _place(one: Instance) -> tuple[bool, int, str]:
+    return one.number is None, one.number or 0, one.sop_instance_uid
 
 
 def _texts(archives: Archives, content: SeriesContent) -> Iterator[tuple[str, str, str]]:

@@ -18,8 +18,10 @@ from pacsd.reports.report import Observation
 IMAGING = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/observation-category", "code": "imaging"}]}
 _NUMERIC, _CODED = ("NM", "SN"), ("CE", "CWE", "CNE", "CF")
 # HL7 table 0085
-STATUSES = {"P": "preliminary", "F": "final", "C": "corrected", "R": "registered", "I": "registered", "S": "preliminary",
-            "U": "final", "O": "registered", "B": "final", "A": "amended", "V": "final"}  # fmt: skip
+STATUSES = {
+    "P": "preliminary", "F": "final", "C": "corrected", "R": "registered", "I": "registered", "S": "preliminary",
+    "U": "final", "O": "registered", "B": "final", "A": "amended", "V": "final",
+}  # fmt: skip
 # of HL7 table 0078 what ObservationInterpretation has, too
 FLAGS = frozenset(("L", "LL", "H", "HH", "A", "AA", "N", "U", "D", "B", "W", "S", "R", "I", "MS", "VS", "<", ">", "POS",
                    "NEG", "IND", "DET", "ND"))  # fmt: skip

@@ -9,8 +9,8 @@ from fhir.projection.consumer import Lag, Projections, not_measured
 from fhir.projection.device import application_entity
 from fhir.projection.endpoint import endpoint
 from fhir.projection.gathering import Archives, Gathered
-from fhir.projection.organization import organization
 from fhir.projection.houses import houses
+from fhir.projection.organization import organization
 from fhir.projection.projected import House, Projected
 from fhir.projection.projector import Projector
 from pacsd.access.directory import Directory

@@ -52,6 +52,7 @@ class Reader:
     zone: tzinfo
     now: datetime
     terminology: Terminology | None = None
+    full_text: bool = True
 
     def condition(self, types: Sequence[str], name: str, value: str) -> Condition | None:
         """What a parameter of the request asks of resources of these types; None if it is unknown for them.
@@ -168,6 +169,17 @@ class Reader:
         """Dates and times joined by commas."""
         return Times(tuple(time(one, zone=self.zone, now=self.now) for one in alternatives(value)))
 
+    def words(self, types: tuple[str, ...], value: str, *, narrative: bool) -> Condition:
+        """Words of `_text` and `_content`: all of one alternative (search.html#content)."""
+        if not self.full_text:
+            raise PacsdError(Fault.UNSUPPORTED, "full text search is switched off here")
+        texts = [asked(plain(one)) for one in alternatives(value)]
+        if not all(texts):
+            raise PacsdError(Fault.MISMATCH, "a text to search for has a letter or digit")
+        if sum(map(len, texts)) > MAX_TEXT:
+            raise PacsdError(Fault.TOO_BROAD, f"more than {MAX_TEXT} words to search for")
+        return AnyOf(tuple(Words(one, narrative, types) for one in texts))
+
     def _numbers(self, found: Sequence[Parameter], _modifier: str, value: str) -> Condition:
         read = quantity if found[0].type == "quantity" else number
         return Match(_names(found), Numbers(tuple(map(read, alternatives(value)))))
@@ -215,7 +227,7 @@ def _names(found: Iterable[Parameter], suffix: str = "") -> tuple[str, ...]:
 
 def _texts(found: Sequence[Parameter], suffix: str, how: Any, value: str) -> Condition:
     texts = tuple(plain(one) for one in alternatives(value))
-    if any(len(one) > MAX_TEXT for one in texts):
+    if how != "exact" and any(len(one) > MAX_TEXT for one in texts):
         raise PacsdError(Fault.TOO_BROAD, f"a text of more than {MAX_TEXT} characters to search for")
     if how != "exact" and not all(map(normalise, texts)):
         raise PacsdError(Fault.MISMATCH, "a text to search for has a letter or digit")
@@ -267,21 +279,12 @@ def _in_lists(_reader: Reader, types: tuple[str, ...], value: str) -> Condition:
     return ReverseChain(("List.item",), "List", Ids(ids, ("List",)), types)
 
 
-def _narrative(_reader: Reader, types: tuple[str, ...], value: str) -> Condition:
-    return _words(value, types, narrative=True)
+def _narrative(reader: Reader, types: tuple[str, ...], value: str) -> Condition:
+    return reader.words(types, value, narrative=True)
 
 
-def _content(_reader: Reader, types: tuple[str, ...], value: str) -> Condition:
-    return _words(value, types, narrative=False)
-
-
-def _words(value: str, types: tuple[str, ...], *, narrative: bool) -> Condition:
-    texts = [asked(plain(one)) for one in alternatives(value)]
-    if not all(texts):
-        raise PacsdError(Fault.MISMATCH, "a text to search for has a letter or digit")
-    if sum(map(len, texts)) > MAX_TEXT:
-        raise PacsdError(Fault.TOO_BROAD, f"more than {MAX_TEXT} words to search for")
-    return AnyOf(tuple(Words(one, narrative, types) for one in texts))
+def _content(reader: Reader, types: tuple[str, ...], value: str) -> Condition:
+    return reader.words(types, value, narrative=False)
 
 
 def _no_filter(_reader: Reader, _types: tuple[str, ...], _value: str) -> Condition:

@@ -9,9 +9,9 @@ LANGUAGES = "http://hl7.org/fhir/ValueSet/languages"
 UCUM = "http://unitsofmeasure.org"
 
 # RFC 6838 4.2, with parameters as RFC 9110 8.3 writes them; and the words FHIR itself uses (http.html#mime-type)
-_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_NAME = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _MEDIA_TYPE = re.compile(
-    rf"{_TOKEN}/{_TOKEN}(?:[ \t]*;[ \t]*{_TOKEN}=(?:{_TOKEN}|\"[^\"\\\r\n]*\"))*")
+    rf"{_NAME}/{_NAME}(?:[ \t]*;[ \t]*{_NAME}=(?:{_NAME}|\"[^\"\\\r\n]*\"))*")
 _WORDS = frozenset(("xml", "json", "ttl"))
 
 # RFC 5646 2.1 (BCP 47), tags registered as they are left out of it but for i-

@@ -13,7 +13,9 @@ from pacsd.faults import PacsdError
 Rule = Callable[[Any, Any, Report], None]        # a value, and what stands under `_name` beside it
 Predicate = Callable[[Mapping[str, Any]], bool]
 
-ELSEWHERE = OF_CONTAINED | {"txt-1", "txt-2", "ref-1", "ele-1"}      # checked without an expression, in their own modules
+# Checked without an expression, in modules of their own
+ELSEWHERE = OF_CONTAINED | {"txt-1", "txt-2", "ref-1", "ele-1"}
+MISTAKEN = frozenset(("cid-0",))         # of an element `name` that a ChargeItemDefinition does not have
 BEST_PRACTICE = frozenset(("dom-6",))
 
 
@@ -40,7 +42,7 @@ DIRECT: Mapping[str, Predicate] = {
 
 def rules_of(constraints: Iterable[Constraint], kind: str) -> tuple[Rule, ...]:
     """The rules of an element of some type, each compiled once."""
-    return tuple(rule_of(one, kind) for one in constraints if one.key not in ELSEWHERE)
+    return tuple(rule_of(one, kind) for one in constraints if one.key not in ELSEWHERE | MISTAKEN)
 
 
 def rule_of(constraint: Constraint, kind: str) -> Rule:

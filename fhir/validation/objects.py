@@ -102,7 +102,7 @@ def _resource(value: Any, report: Report, *, inside: bool) -> None:
         report.root = report.resource
         report.contained = contained_by(value) if "contained" in value else {}
     object_check(name)(value, report)
-    if not inside and report.contained:
+    if not inside and type(value.get("contained")) is list:
         check_contained(value, report)
     report.resource, report.root, report.contained = before
 

@@ -1,7 +1,7 @@
 """Where references lead (http://hl7.org/fhir/R4/references.html)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fhir.definitions.structures import structures
@@ -32,6 +32,18 @@ def reference_check(targets: tuple[str, ...]) -> Check:
             elif kind is None and not anything and told not in allowed:
                 report.add(wrong("invalid", f"a reference to {told}; allowed: {listed}"), ".type")
     return check
+
+
+def type_of(value: Mapping[str, Any], report: Report) -> str | None:
+    """The type of resource a Reference leads to, as far as it tells; nothing is reported."""
+    reference, told = value.get("reference"), value.get("type")
+    if type(reference) is str:
+        if reference[:1] == "#":
+            return report.contained.get(reference[1:])
+        found = _LITERAL.search(reference)
+        if found is not None and found[1] in structures().resource_types:
+            return found[1]
+    return told if type(told) is str and told in structures().resource_types else None
 
 
 def _leads_to(reference: str, report: Report) -> str | None:

@@ -235,7 +235,8 @@ def orders_numbered(connection: Connection, scope: Scope, numbers: Iterable[Subj
     for column in ("accession_number", "study_instance_uid"):
         found.update(_numbered(connection, scope, asked, f"r.{column} = a.name", f"r.{column}"))
     for column in ("placer_number", "filler_number"):
-        like = f"r.{column} <> '' and r.{column} >= a.name and r.{column} < a.name || '_' and split_part(r.{column}, '^', 1) = a.name"
+        like = f"""r.{column} <> '' and r.{column} >= a.name and r.{column} < a.name || '_'
+            and split_part(r.{column}, '^', 1) = a.name"""
         found.update(_numbered(connection, scope, asked, like, f"split_part(r.{column}, '^', 1)"))
     return found
 

@@ -1,4 +1,4 @@
-"""`python -m tests.bench.fhir_floor DSN PORT`: Starlette, two processes, one statement of PostgreSQL for each request."""
+"""`python -m tests.bench.fhir_floor DSN PORT`: Starlette in two processes, one statement of PostgreSQL a request."""
 
 from __future__ import annotations
 
@@ -59,14 +59,17 @@ def serve(dsn: str, port: int) -> None:
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listening.bind(("127.0.0.1", port))
-    config: Any = uvicorn.Config(application(dsn), log_level="warning", access_log=False, loop="uvloop", http="httptools")
+    config: Any = uvicorn.Config(
+        application(dsn), log_level="warning", access_log=False, loop="uvloop", http="httptools"
+    )
     uvicorn.Server(config).run(sockets=[listening])
 
 
 def main(dsn: str, port: int) -> None:
     """Make the table, and serve."""
     with psycopg_pool.ConnectionPool(dsn, min_size=1, max_size=1) as pool, pool.connection() as connection:
-        connection.execute(f"create table if not exists {TABLE} (pk bigint generated always as identity primary key, body bytea)")
+        columns = "pk bigint generated always as identity primary key, body bytea"
+        connection.execute(f"create table if not exists {TABLE} ({columns})")
         connection.execute(f"insert into {TABLE} (body) values (%s)", (BODY.encode(),))
     others = [multiprocessing.Process(target=serve, args=(dsn, port), daemon=True) for _ in range(PROCESSES - 1)]
     for other in others:

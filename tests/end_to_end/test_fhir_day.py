@@ -1,5 +1,5 @@
-"""A hospital's day from HL7 and DICOM alone, seen through FHIR; and the reverse: order and report by FHIR, seen by DCMTK
-on the worklist, by an HL7 listener as ORU^R01, and as SR in the study."""
+"""A hospital's day from HL7 and DICOM alone, seen through FHIR; and the reverse: order and report by FHIR, seen on the
+worklist by DCMTK, by an HL7 listener as ORU^R01, and as SR in the study."""
 
 import shutil
 import threading

@@ -20,9 +20,10 @@ from fhir.interaction.services import Claims, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
 from fhir.search.extract import extract
-from fhir.store.rows import Rows
+from fhir.store.rows import Rows, texts
 from fhir.store.unit import Units
-from fhir.validation.check import check
+from fhir.validation.check import Validator
+from fhir.validation.policy import Mode, policy
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.blobs import LocalBlobs
@@ -109,9 +110,9 @@ def opened(dsn: str, folder: Path, *, connections: int = 8, **changes: Any) -> I
         keys = register(made, [("east", "East", "EAST"), ("west", "West", "WEST")])
         codes = {key: code for code, key in keys.items()}
         journal = Journal(LocalBlobs(folder, reserve_bytes=0), prefix=FHIR_PREFIX)
-        units = Units(made, journal.append_all, codes.__getitem__, rows=Rows())
+        units = Units(made, journal.append_all, codes.__getitem__, rows=Rows(texts))
         server = Server(made, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS),
-                        extract=extract, check=check)  # fmt: skip
+                        extract=extract, check=policy(Validator(), Mode.STRICT))  # fmt: skip
         yield House(made, journal, keys, replace(server, **changes))
 
 

@@ -88,16 +88,17 @@ def transactions(house: House, number: int, *, clients: int = 8, resources: int 
     def body(n: int, seed: random.Random) -> dict[str, Any]:
         order = seed.sample(names, len(names)) if n > 1 else names[:: 1 if n else -1]
         return {"resourceType": "Bundle", "type": "transaction", "entry": [
-            {"resource": patient(id=id, birthDate=f"{1900 + n}"), "request": {"method": "PUT", "url": f"Patient/{id}"}}
-            for id in order]}  # fmt: skip
+            {"resource": patient(id=name, birthDate=f"{1900 + n}"),
+             "request": {"method": "PUT", "url": f"Patient/{name}"}}
+            for name in order]}  # fmt: skip
     seed = random.Random(number)
     answers = at_once(house, [("POST", "", body(n, seed), {}) for n in range(clients)])
     expect(answers, {200: clients})
-    last = {house.get(f"Patient/{id}").json()["birthDate"] for id in names}
+    last = {house.get(f"Patient/{name}").json()["birthDate"] for name in names}
     if len(last) != 1:
         raise Broken(f"the last word of transactions is that of several: {last}")
-    for id in names:
-        gap_free(house, f"Patient/{id}", versions=clients)
+    for name in names:
+        gap_free(house, f"Patient/{name}", versions=clients)
 
 
 RACES = (creates, upserts, updates, transactions)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fhir.format import xhtml
 from fhir.path.evaluation import FALSE, NONE, TRUE, Frame, Items, one, text_of, told
 from fhir.path.functions.table import Function
-from fhir.path.narrative import is_narrative
 from fhir.path.nodes import Node, is_a, of, resource
 from fhir.path.references import target
 
@@ -89,7 +89,15 @@ def _entries(root: Node) -> Iterator[tuple[str, Node]]:
 def html_checks(frame: Frame, items: Items) -> Items:
     """Whether one XHTML fragment keeps to the rules of narrative (http://hl7.org/fhir/R4/narrative.html#rules)."""
     text = text_of(items, "htmlChecks()")
-    return NONE if text is None else told(is_narrative(text))
+    return NONE if text is None else told(_is_narrative(text))
+
+
+def _is_narrative(text: str) -> bool:
+    try:
+        div = xhtml.parsed(text)
+    except ValueError:
+        return False
+    return not xhtml.empty(div) and next(xhtml.problems(div), None) is None
 
 
 def member_of(frame: Frame, items: Items, value_set: Items) -> Items:

@@ -28,15 +28,22 @@ def _of(name: str, compute: Callable[..., Any], arguments: int = 0) -> Function:
         values = [_number(one, name) for one in (items, *others)]
         if any(value is None for value in values):
             return NONE
+        if any(type(value) is Quantity for value in values):
+            raise PacsdError(Fault.MISMATCH, f"FHIRPath: {name} takes numbers without unit")
         try:
-            if type(values[0]) is Quantity:
-                result = Quantity(compute(values[0].value, *values[1:]), values[0].unit)
-                return (number(Quantity(Decimal(result.value), result.unit)),)
             result = compute(*values)
         except (DecimalException, OverflowError):
             return NONE
         return NONE if result is None else (number(result),)
     return Function(call, arguments, arguments)
+
+
+def absolute(frame: Frame, items: Items) -> Items:
+    """`abs()`: without its sign."""
+    value = _number(items, "abs()")
+    if value is None:
+        return NONE
+    return (number(Quantity(abs(value.value), value.unit) if type(value) is Quantity else abs(value)),)
 
 
 def _whole(rounding: str) -> Callable[[Any], int | None]:
@@ -54,7 +61,7 @@ def _logarithm(value: Any, base: Any) -> Decimal | None:
 
 
 def _power(value: Any, exponent: Any) -> Any:
-    if value < 0 and exponent != int(exponent):
+    if value < 0 and Decimal(exponent) % 1:
         return None
     result = Decimal(value) ** Decimal(exponent)
     if type(value) is int and type(exponent) is int and exponent >= 0 and result.adjusted() < 19:
@@ -79,7 +86,7 @@ def rounded(frame: Frame, items: Items, places: Items | None = None) -> Items:
 
 
 PLAIN: Mapping[str, Function] = {
-    "abs": _of("abs()", abs), "ceiling": _of("ceiling()", _whole(ROUND_CEILING)),
+    "abs": Function(absolute), "ceiling": _of("ceiling()", _whole(ROUND_CEILING)),
     "floor": _of("floor()", _whole(ROUND_FLOOR)), "truncate": _of("truncate()", _whole(ROUND_DOWN)),
     "exp": _of("exp()", lambda value: Decimal(value).exp()),
     "ln": _of("ln()", lambda value: Decimal(value).ln() if value > 0 else None),

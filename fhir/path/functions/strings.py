@@ -5,7 +5,7 @@ import binascii
 import html
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from fhir.path import regular
 from fhir.path.evaluation import NONE, Frame, Items, bounded, integer_of, text_of, told
@@ -73,6 +73,23 @@ def replace_matches(frame: Frame, items: Items, pattern: Items, substitution: It
     return (of(bounded(regular.replaced(wanted, new, text) if wanted else text)),)
 
 
+def split(frame: Frame, items: Items, separator: Items) -> Items:
+    """The parts of a string between occurrences of another; its characters if that is empty."""
+    text, mark = text_of(items, "split()"), text_of(separator, "split()")
+    if text is None or mark is None:
+        return NONE
+    parts: Sequence[str] = text.split(mark) if mark else text
+    frame.spend(len(parts))
+    return [of(part) for part in parts]
+
+
+def to_chars(frame: Frame, items: Items) -> Items:
+    """The characters of a string."""
+    text = text_of(items, "toChars()") or ""
+    frame.spend(len(text))
+    return [of(character) for character in text]
+
+
 def join(frame: Frame, items: Items, separator: Items | None = None) -> Items:
     """All strings as one."""
     between = text_of(separator, "join()") if separator is not None else ""
@@ -130,14 +147,12 @@ PLAIN: Mapping[str, Function] = {
     "startsWith": Function(_with_text("startsWith()", lambda text, head: told(text.startswith(head))), 1, 1),
     "endsWith": Function(_with_text("endsWith()", lambda text, end: told(text.endswith(end))), 1, 1),
     "contains": Function(_with_text("contains()", lambda text, part: told(part in text)), 1, 1),
-    "split": Function(_with_text("split()", lambda text, mark: tuple(
-        of(part) for part in (text.split(mark) if mark else text))), 1, 1),
+    "split": Function(split, 1, 1), "toChars": Function(to_chars),
     "substring": Function(substring, 1, 2), "replace": Function(replace, 2, 2),
     "upper": Function(_of_text("upper()", lambda text: (of(text.upper()),))),
     "lower": Function(_of_text("lower()", lambda text: (of(text.lower()),))),
     "trim": Function(_of_text("trim()", lambda text: (of(text.strip()),))),
     "length": Function(_of_text("length()", lambda text: (of(len(text)),))),
-    "toChars": Function(_of_text("toChars()", lambda text: tuple(of(character) for character in text))),
     "matches": Function(matches, 1, 1), "matchesFull": Function(matches_full, 1, 1),
     "replaceMatches": Function(replace_matches, 2, 2), "join": Function(join, 0, 1),
     "encode": Function(_coded("encode()", _FORMATS, _encode), 1, 1),

@@ -15,6 +15,7 @@ from tests.bench.rows.hl7 import syncs_per_second
 
 ENTRIES = 100
 _TRANSACTION = "/fhir"
+DCM = "http://dicom.nema.org/resources/ontology/DCM"
 
 
 def resources(seed: int) -> Iterator[dict[str, Any]]:
@@ -62,7 +63,7 @@ def imaging_study(number: int, subject: dict[str, str]) -> dict[str, Any]:
         "identifier": [{"system": "urn:dicom:uid", "value": f"urn:oid:1.2.840.{number}"}],
         "started": "2026-11-02T08:30:00+08:00", "numberOfSeries": 2, "numberOfInstances": 4, "description": "CT chest",
         "series": [{
-            "uid": f"1.2.840.{number}.{one}", "number": one, "modality": {"system": "http://dicom.nema.org/resources/ontology/DCM", "code": "CT"},
+            "uid": f"1.2.840.{number}.{one}", "number": one, "modality": {"system": DCM, "code": "CT"},
             "instance": [{"uid": f"1.2.840.{number}.{one}.{each}", "sopClass": {
                 "system": "urn:ietf:rfc:3986", "code": "urn:oid:1.2.840.10008.5.1.4.1.1.2"}, "number": each}
                 for each in (1, 2)],
@@ -127,8 +128,11 @@ def transacted(bench: Bench) -> Samples:
 
 def transaction(some: list[dict[str, Any]]) -> str:
     """A transaction that creates them."""
-    entries = [{"fullUrl": f"urn:uuid:{number:032x}", "resource": one,
-                "request": {"method": "POST", "url": one["resourceType"]}} for number, one in enumerate(some)]  # fmt: skip
+    entries = [
+        {"fullUrl": f"urn:uuid:{number:032x}", "resource": one,
+         "request": {"method": "POST", "url": one["resourceType"]}}
+        for number, one in enumerate(some)
+    ]
     return json.dumps({"resourceType": "Bundle", "type": "transaction", "entry": entries})
 
 

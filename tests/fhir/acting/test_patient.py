@@ -9,8 +9,10 @@ WEST = "urn:pacsd:authority:WEST"
 
 
 def patient(number: str = "42", name: str = "p1", system: str = f"urn:oid:{EAST_OID}", **more: Any) -> dict[str, Any]:
-    return {"resourceType": "Patient", "id": name, "identifier": [{"system": system, "value": number}],
-            "name": [{"family": "Li", "given": ["Si"]}], "gender": "male", "birthDate": "1990-05-06", **more}  # fmt: skip
+    return {
+        "resourceType": "Patient", "id": name, "identifier": [{"system": system, "value": number}],
+        "name": [{"family": "Li", "given": ["Si"]}], "gender": "male", "birthDate": "1990-05-06", **more,
+    }  # fmt: skip
 
 
 def shown(hospital: Hospital) -> list[tuple[Any, ...]]:

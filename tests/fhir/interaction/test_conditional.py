@@ -33,10 +33,10 @@ def test_a_conditional_create_makes_what_is_not_there(house: House) -> None:
 def test_a_conditional_update_makes_or_changes_one(house: House) -> None:
     made = house.put(f"Patient?identifier={MRN}|1", known("1"))
     assert made.status_code == 201
-    id = made.json()["id"]
+    made_id = made.json()["id"]
     changed = house.put(f"Patient?identifier={MRN}|1", known("1", gender="male"))
-    assert changed.status_code == 200 and changed.json()["id"] == id and changed.headers["etag"] == 'W/"2"'
-    assert house.put(f"Patient?identifier={MRN}|1", known("1", gender="male", id=id)).headers["etag"] == 'W/"2"'
+    assert changed.status_code == 200 and changed.json()["id"] == made_id and changed.headers["etag"] == 'W/"2"'
+    assert house.put(f"Patient?identifier={MRN}|1", known("1", gender="male", id=made_id)).headers["etag"] == 'W/"2"'
     assert issue(house.put(f"Patient?identifier={MRN}|1", known("1", id="other"))) == (400, "invalid")
     assert issue(house.put(f"Patient?identifier={MRN}|1", known("1", gender="other"), if_match='W/"1"'))[0] == 412
     mine = house.put(f"Patient?identifier={MRN}|2", known("2", id="mine"))
@@ -50,8 +50,8 @@ def test_a_conditional_delete_takes_one_or_as_many_as_the_settings_say(house: Ho
     assert house.delete(f"Patient?identifier={MRN}|1").status_code == 204
     assert house.get("Patient/a").status_code == 410
     assert house.delete(f"Patient?identifier={MRN}|1").status_code == 204
-    for id in "bcd":
-        house.put(f"Patient/{id}", known("2", id=id))
+    for name in "bcd":
+        house.put(f"Patient/{name}", known("2", id=name))
     assert issue(house.delete(f"Patient?identifier={MRN}|2")) == (412, "multiple-matches")
     limits = replace(house.server.limits, conditional_deletes=3)
     other = House(house.pool, house.journal, house.keys, replace(house.server, limits=limits))

@@ -8,7 +8,8 @@ from tests.fhir.house import BASE, House, issue, patient
 
 
 def test_what_is_created_is_read_back_as_it_was_said(house: House) -> None:
-    body = b'{"resourceType":"Observation","status":"final","valueQuantity":{"value":1.10,"unit":"mm"},"code":{"text":"\xe9\x95\xbf"}}'
+    body = (b'{"resourceType":"Observation","status":"final","valueQuantity":{"value":1.10,"unit":"mm"},'
+            b'"code":{"text":"\xe9\x95\xbf"}}')  # fmt: skip
     made = house.post("Observation", body, content_type="application/fhir+json")
     assert made.status_code == 201
     where = re.fullmatch(rf"{BASE}/Observation/([A-Za-z0-9\-.]+)/_history/1", made.headers["location"])
@@ -75,7 +76,8 @@ def test_a_write_that_names_an_older_version_is_refused(house: House) -> None:
 def test_who_knows_the_newest_version_is_told_so(house: House) -> None:
     made = house.put("Patient/p", patient(id="p"))
     for told in (
-        {"if_none_match": 'W/"1"'}, {"if_none_match": '"9", W/"1"'}, {"if_modified_since": made.headers["last-modified"]}
+        {"if_none_match": 'W/"1"'}, {"if_none_match": '"9", W/"1"'},
+        {"if_modified_since": made.headers["last-modified"]},
     ):
         known = house.get("Patient/p", **told)
         assert known.status_code == 304 and not known.content and known.headers["etag"] == 'W/"1"'

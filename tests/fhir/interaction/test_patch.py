@@ -60,12 +60,12 @@ def test_a_patch_may_say_by_criteria_whom_it_means(house: House) -> None:
 
 
 def test_a_transaction_has_patches(house: House) -> None:
-    for id in "pq":
-        house.put(f"Patient/{id}", patient(id=id, gender="male"))
+    for name in "pq":
+        house.put(f"Patient/{name}", patient(id=name, gender="male"))
     text = json.dumps([replaced("/gender", "female")]).encode()
     binary = {"resourceType": "Binary", "contentType": JSON_PATCH, "data": base64.b64encode(text).decode()}
     answer = house.post("", bundle(
         entry("PATCH", "Patient/p", binary), entry("PATCH", "Patient/q", parameters("Patient.gender", "other")),
     ))  # fmt: skip
     assert statuses(answer) == ["200", "200"]
-    assert [house.get(f"Patient/{id}").json()["gender"] for id in "pq"] == ["female", "other"]
+    assert [house.get(f"Patient/{name}").json()["gender"] for name in "pq"] == ["female", "other"]

@@ -1,7 +1,6 @@
 """Searches over HTTP: links, paging, includes, and what is said of what was not done."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -10,33 +9,12 @@ import httpx
 import pytest
 
 from fhir.interaction.services import nothing_wrong
-from fhir.search.times import instants
-from fhir.search.values import Found, Reference, Text, Token
 from tests.fhir.house import BASE, House, issue, opened
-
-
-def extract(resource: Mapping[str, Any]) -> Sequence[Found]:
-    """Values of a few parameters."""
-    tags = resource.get("meta", {}).get("tag", ())
-    found = [Found("_tag", Token(one.get("system", ""), one["code"])) for one in tags]
-    found += [Found("identifier", Token(one.get("system", ""), one["value"])) for one in resource.get("identifier", ())]
-    found += [Found("name", Text(one["family"])) for one in resource.get("name", ()) if isinstance(one, dict)]
-    found += [Found("link", _reference(one["other"])) for one in resource.get("link", ())]
-    for name in ("subject", "patient") if "subject" in resource else ():
-        found.append(Found(name, _reference(resource["subject"])))
-    if "birthDate" in resource:
-        found.append(Found("birthdate", instants(resource["birthDate"], zone=UTC)))
-    return found
-
-
-def _reference(told: Mapping[str, str]) -> Reference:
-    kind, _, id_ = told["reference"].partition("/")
-    return Reference(kind, id_, "")
 
 
 @pytest.fixture
 def searched(database: str, tmp_path: Path) -> Iterator[House]:
-    with opened(database, tmp_path / "blobs", extract=extract, check=nothing_wrong) as made:
+    with opened(database, tmp_path / "blobs", check=nothing_wrong) as made:
         yield made
 
 
@@ -247,6 +225,25 @@ def test_all_types_are_searched_by_what_they_have_in_common(searched: House) -> 
     assert ids(searched.get("?_type=Patient,Observation&_lastUpdated=gt2020")) == ["o", "a"]
     answer = searched.get("?_type=Patient,Observation&birthdate=2020")
     assert ids(answer) == ["o", "a"] and outcomes(answer) == ["not-supported"]
+
+
+def test_words_are_found_in_the_narrative_or_anywhere(searched: House) -> None:
+    div = '<div xmlns="http://www.w3.org/1999/xhtml">胸部<b>CT检查</b></div>'
+    narrative = {"text": {"status": "generated", "div": div}}
+    put(searched, patient("a", **narrative), patient("b", name=[{"family": "张三丰", "text": "Zhang Sanfeng"}]))
+    for query, expected in (("_text=检查", ["a"]), ("_text=胸部 ct", ["a"]), ("_text=张三", []), ("_content=三丰", ["b"]),
+                            ("_content=丰", ["b"]), ("_content=丰三", []), ("_content=SANFENG", ["b"]),
+                            ("_content=检查,zhang", ["b", "a"]), ("_content=检查&_id=b", [])):
+        assert ids(searched.get(f"Patient?{query}")) == expected, query
+        assert ids(searched.get(f"Observation?{query}")) == []
+    put(searched, patient("a"))
+    assert ids(searched.get("Patient?_content=检查")) == []
+    assert issue(searched.get("Patient?_content=!!"))[0] == 400
+
+
+def test_words_are_refused_where_none_are_kept(database: str, tmp_path: Path) -> None:
+    with opened(database, tmp_path / "blobs", full_text=False) as house:
+        assert issue(house.get("Patient?_content=x")) == (400, "not-supported")
 
 
 def test_a_compartment_holds_what_refers_to_its_resource(searched: House) -> None:

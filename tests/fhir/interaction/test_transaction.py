@@ -6,6 +6,7 @@ import pytest
 
 from tests.fhir.house import BASE, House, issue, patient
 
+XHTML = "http://www.w3.org/1999/xhtml"
 URN = "urn:uuid:05efabf0-4be2-4561-91ce-51548425acb9"
 
 
@@ -34,7 +35,7 @@ def test_references_to_entries_name_the_resources_in_the_end(house: House) -> No
     told = observation(
         URN,
         identifier=[{"system": "urn:ietf:rfc:3986", "value": URN}],
-        text={"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml"><a href="{URN}">p</a> {URN}</div>'},
+        text={"status": "generated", "div": f'<div xmlns="{XHTML}"><a href="{URN}">p</a> {URN}</div>'},
         extension=[{"url": "http://x", "valueUri": URN}, {"url": "http://x", "valueString": URN}],
         _status={"extension": [{"url": "http://x", "valueReference": {"reference": URN}}]},
         contained=[{"resourceType": "Basic", "id": "b", "code": {"text": "x"}, "subject": {"reference": URN}}],
@@ -120,7 +121,8 @@ def test_a_bundle_of_another_type_is_refused(house: House) -> None:
 
 def test_entries_of_a_batch_are_refused_alone(house: House) -> None:
     answer = house.post("", bundle(
-        entry("POST", "Patient", patient()), entry("GET", "Patient/nobody"), {"x": 1}, entry("PUT", "Patient/p", patient(id="p")),
+        entry("POST", "Patient", patient()), entry("GET", "Patient/nobody"), {"x": 1},
+        entry("PUT", "Patient/p", patient(id="p")),
         entry("POST", "", bundle(kind="batch")), entry("DELETE", "Patient/p"), kind="batch",
     ))  # fmt: skip
     assert statuses(answer) == ["201", "404", "400", "201", "400", "204"]

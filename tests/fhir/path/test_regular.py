@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from fhir.path import regular
 from pacsd.faults import Fault, PacsdError
 
-PATTERNS = ["", "a", "^a", "a$", "^a*$", "a|b", "(ab)+", "(?:a|b){2}", "[^a]b?", "a{2,}", "a{0,2}b", r"\d+", r"[a\]]", ".",
+PATTERNS = ["", "a", "^a", "a$", "^a*$", "a|b", "(ab)+", "(?:a|b){2}", "[^a]b?", "a{2,}", "a{0,2}b", r"\d+",
+            r"[a\]]", ".",
             r"\.",
             "(a|)b", "^(a|b)*?c$", r"[\w-]{2}", "a{2}", "(?<n>a)b", "^$", "^a|b$", r"\u0061", "x*", "(a*)*b"]
 

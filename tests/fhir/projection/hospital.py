@@ -58,7 +58,8 @@ class Hospital:
     async def _ask(self, method: str, path: str, body: Any, headers: dict[str, str]) -> httpx.Response:
         edge = Edge(self.fhir.asker, lambda _: "https://pacs.example", read=in_thread, write=in_thread)
         transport = httpx.ASGITransport(Mounted(FhirApp(self.fhir.server, edge)))
-        told = {"content-type": "application/fhir+json", **{name.replace("_", "-"): one for name, one in headers.items()}}
+        named = {name.replace("_", "-"): one for name, one in headers.items()}
+        told = {"content-type": "application/fhir+json", **named}
         async with httpx.AsyncClient(transport=transport, timeout=60) as client:
             content = None if body is None else orjson.dumps(body)
             return await client.request(method, f"https://pacs.example/fhir/{path}", content=content, headers=told)

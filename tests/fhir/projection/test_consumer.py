@@ -101,7 +101,8 @@ def test_everything_is_projected_again_under_the_same_ids_where_all_resources_ar
 
 def meanings(hospital: Hospital, type_name: str) -> dict[str, object]:
     """By id what resources say, but for when."""
-    return {one["id"]: {name: value for name, value in one.items() if name != "meta"} for one in hospital.all(type_name)}
+    every = hospital.all(type_name)
+    return {one["id"]: {name: value for name, value in one.items() if name != "meta"} for one in every}
 
 
 def test_what_one_organisation_has_is_nobody_elses(hospital: Hospital) -> None:

@@ -31,9 +31,10 @@ def resource(kind: str) -> dict[str, Any]:
         "identifier": [{"system": SYSTEM, "value": "0000", "type": {"coding": [
             {"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]}}]}  # fmt: skip
     subject = {"reference": "Patient/0000", "display": "张三"}
-    code, system = {"text": "检查"}, _CODES.get(kind)
+    code: dict[str, Any] = {"text": "检查"}
+    system = _CODES.get(kind)
     if system:
-        code = {"coding": [{"system": system[0], "code": system[1], "display": "Heart rate"}], **code}  # type: ignore[dict-item]
+        code |= {"coding": [{"system": system[0], "code": system[1], "display": "Heart rate"}]}
     return told | {
         "Patient": {"active": True, "name": [{"family": "张", "given": ["三"], "text": "张三"}], "gender": "male",
                     "birthDate": "1970-01-01", "telecom": [{"system": "phone", "value": "13800000000"}],
@@ -70,6 +71,7 @@ join unnest(%(types)s::text[], %(letters)s::text[], %(bodies)s::text[]) with ord
     on t.at = n % 10 + 1
 """
 _PATIENT = "((r.pk - 1) / 10)"
+_FAMILY = f"substr('{FAMILIES}', (1 + {_PATIENT} % {len(FAMILIES)})::integer, 1)"
 _VARYING = {                             # kind, column, the value in the pattern -> the value in SQL
     ("token", "code", "0000"): KEY_SQL.format(text=f"upper(left(r.id, 1)) || case when r.type = 'Observation'"
                                                    f" then (r.pk - 1) else {_PATIENT} end"),
@@ -77,8 +79,8 @@ _VARYING = {                             # kind, column, the value in the patter
     ("link", "target", "Encounter/0000"): KEY_SQL.format(text=f"'Encounter/e' || {_PATIENT}"),
     ("link", "target", "Observation/0000"): KEY_SQL.format(text="'Observation/o' || r.pk"),
     ("link", "target", "ServiceRequest/0000"): KEY_SQL.format(text=f"'ServiceRequest/s' || {_PATIENT}"),
-    ("text", "value", "张"): f"substr('{FAMILIES}', (1 + {_PATIENT} % {len(FAMILIES)})::integer, 1)",
-    ("text", "value", "张三"): f"substr('{FAMILIES}', (1 + {_PATIENT} % {len(FAMILIES)})::integer, 1) || 's' || {_PATIENT}",
+    ("text", "value", "张"): _FAMILY,
+    ("text", "value", "张三"): f"{_FAMILY} || 's' || {_PATIENT}",
 }  # fmt: skip
 
 

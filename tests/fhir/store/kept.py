@@ -26,7 +26,7 @@ def organisations(pool: Pool, keys: Iterable[int]) -> None:
 
 def put(pool: Pool, resources: Sequence[Resource], *, texts: bool = False) -> None:
     """Write resources, or new versions of them, with their rows."""
-    told = Rows(lambda one: Texts(*one.texts)) if texts else Rows()             # type: ignore[attr-defined]
+    told = Rows(lambda one: Texts(*one.texts)) if texts else Rows()
     with pool.connection() as connection, connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(_PUT, [
             (one.pk, one.organisation, one.version, one.updated, one.type, one.id,

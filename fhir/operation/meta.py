@@ -1,0 +1,96 @@
+"""$meta, $meta-add, $meta-delete (http://hl7.org/fhir/R4/resource-operations.html): profiles, tags and labels.
+
+R4 lets them be changed without a new version. Here each change makes one: a version stays as it was given out. What is
+in use in all resources of a type, or in all of them, is not told.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fhir.format import json
+from fhir.interaction.read import shown
+from fhir.interaction.request import Answer, Conditions, Request
+from fhir.interaction.services import Server
+from fhir.interaction.writing import PATCH, Intent, write
+from fhir.operation.declared import Operation
+from fhir.outcome import FhirError
+from fhir.store import resources
+from pacsd.faults import Fault
+
+_LISTS = ("profile", "security", "tag")
+Meta = Mapping[str, Any]
+
+
+def meta(server: Server, request: Request) -> Answer:
+    """200 with the meta of a resource. Raises FhirError NOT_FOUND, GONE."""
+    found = shown(resources.read(server.pool, request.asker.scope, request.name), Conditions()).stored
+    return _parameters(json.read(found.body)["meta"] if found is not None else {})
+
+
+def meta_add(server: Server, request: Request) -> Answer:
+    """200 with the meta after all that was given and was not there has been added. Raises FhirError NOT_FOUND, GONE."""
+    return _changed(server, request, _added)
+
+
+def meta_delete(server: Server, request: Request) -> Answer:
+    """200 with the meta after what was given has been taken away; what was not there is no error."""
+    return _changed(server, request, _without)
+
+
+def _changed(server: Server, request: Request, change: Callable[[Meta, Meta], Meta]) -> Answer:
+    given = _given(request)
+
+    def patch(resource: Mapping[str, Any]) -> dict[str, Any]:
+        return {**resource, "meta": change(resource["meta"], given)}
+
+    answer = write(server, request.asker, Intent(PATCH, request, request.name, patch=patch))
+    return _parameters(json.read(answer.stored.body)["meta"] if answer.stored is not None else {})
+
+
+def _given(request: Request) -> Meta:
+    """The parameter `meta`. Raises FhirError MALFORMED."""
+    told = request.body()
+    parameters = told.get("parameter") if told.get("resourceType") == "Parameters" else None
+    for one in parameters if isinstance(parameters, list) else ():
+        if isinstance(one, dict) and one.get("name") == "meta" and isinstance(one.get("valueMeta"), dict):
+            given: Meta = one["valueMeta"]
+            if all(isinstance(given.get(name, []), list) for name in _LISTS):
+                return given
+    raise FhirError(Fault.MALFORMED, "Parameters with a parameter meta are expected here", code="required")
+
+
+def _added(current: Meta, given: Meta) -> Meta:
+    told = dict(current)
+    for name in _LISTS:
+        known = {_same(one) for one in current.get(name, ())}
+        if more := [one for one in given.get(name, ()) if _same(one) not in known]:
+            told[name] = [*current.get(name, ()), *more]
+    return told
+
+
+def _without(current: Meta, given: Meta) -> Meta:
+    told = dict(current)
+    for name in _LISTS:
+        gone = {_same(one) for one in given.get(name, ())}
+        left = [one for one in current.get(name, ()) if _same(one) not in gone]
+        told.pop(name, None)
+        if left:
+            told[name] = left
+    return told
+
+
+def _same(one: Any) -> object:
+    """What makes a coding itself: system and code (resource-operations.html#meta-add)."""
+    return (one.get("system"), one.get("code")) if isinstance(one, dict) else str(one)
+
+
+def _parameters(told: Meta) -> Answer:
+    return Answer(200, resource={"resourceType": "Parameters", "parameter": [{"name": "return", "valueMeta": told}]})
+
+
+_DEFINED = "http://hl7.org/fhir/OperationDefinition/Resource-"
+OPERATIONS = (
+    Operation("meta", meta, f"{_DEFINED}meta", instance=True),
+    Operation("meta-add", meta_add, f"{_DEFINED}meta-add", instance=True, affects_state=True),
+    Operation("meta-delete", meta_delete, f"{_DEFINED}meta-delete", instance=True, affects_state=True),
+)
