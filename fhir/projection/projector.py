@@ -87,16 +87,16 @@ class Projector:
     def _follow(
         self, unit: Unit, one: Projected, known: Stored, resource: dict[str, Any], owner: str
     ) -> Change | None:
-        same = stated(resource, id=known.id, version=known.version, updated=known.updated)
+        same = stated(resource, logical_id=known.id, version=known.version, updated=known.updated)
         if not known.deleted and json.write(same) == known.body:
             return None
-        after = stated(resource, id=known.id, version=known.version + 1, updated=(at := unit.after(known)))
+        after = stated(resource, logical_id=known.id, version=known.version + 1, updated=(at := unit.after(known)))
         return Change(known.pk, one.organisation, known.type, known.id, known.version + 1, at, "PUT", json.write(after),
                       owner=owner, found=self._extract(after))  # fmt: skip
 
     def _change(self, one: Projected, name: Name, *, pk: int, version: int, unit: Unit) -> Change:
         at = unit.now()
-        told = stated(_with_meta(one), id=name.id, version=version, updated=at)
+        told = stated(_with_meta(one), logical_id=name.id, version=version, updated=at)
         return Change(pk, one.organisation, *name, version, at, "PUT", json.write(told), owner=one.feed,
                       found=self._extract(told))  # fmt: skip
 

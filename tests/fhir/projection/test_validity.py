@@ -3,6 +3,7 @@
 import base64
 
 from fhir.format import json
+from fhir.validation.check import Validator
 from tests.fhir.projection.hospital import Hospital
 from tests.fhir.projection.test_consumer import fill
 from tests.hl7.orders import orm
