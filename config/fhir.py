@@ -51,9 +51,6 @@ class FhirSettings(Checked):
         en="Search words of resources (_text, _content); it makes writing slower.",
         zh="是否支持全文检索（_text、_content）；开启会降低写入速度。",
     )
-    search_timeout_s: float = setting(
-        10.0, unit="s", en="Longest a search may take.", zh="单次检索时限。", check=checks.within(0.1, 600.0)
-    )
     conditional_deletes: int = setting(
         1,
         en="Most resources that one conditional delete may take; 1: one that finds several is refused.",

@@ -9,7 +9,7 @@ from typing import Any
 from fhir.format import json, xml
 from fhir.interaction.request import Request
 from fhir.outcome import FhirError
-from fhir.patch import fhirpath_patch, json_patch
+from fhir.patch import fhirpath_patch, json_patch, xml_patch
 from pacsd.faults import Fault
 
 Patched = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -19,6 +19,11 @@ Patched = Callable[[Mapping[str, Any]], dict[str, Any]]
 def _json_patch(content: bytes) -> Patched:
     operations = json_patch.read(content)
     return lambda resource: json_patch.apply(resource, operations)
+
+
+def _xml_patch(content: bytes) -> Patched:
+    patch = xml_patch.read(content)
+    return lambda resource: xml_patch.apply(resource, patch)
 
 
 def _fhirpath_patch(read: Callable[[bytes], dict[str, Any]], content: bytes) -> Patched:
@@ -31,6 +36,7 @@ def _of_parameters(parameters: Mapping[str, Any]) -> Patched:
 
 PATCHES: Mapping[str, Callable[[bytes], Patched]] = {
     "application/json-patch+json": _json_patch,
+    "application/xml-patch+xml": _xml_patch,
     "application/fhir+json": partial(_fhirpath_patch, json.read),
     "application/fhir+xml": partial(_fhirpath_patch, xml.read),
 }

@@ -17,7 +17,8 @@ from fhir.search import cursor
 from fhir.search.conditions import Reader
 from fhir.search.query import Include, Match, Query, TokenIs, Tokens
 from fhir.search.request import Compartment, Limits, Parsed, read
-from fhir.store.search import After, Hit, Page, Step, matches
+from fhir.store.search import Hit, Page, Step, matches
+from fhir.store.sorting import After
 from pacsd.index.connect import Connection
 
 MAX_INCLUDED = 1_000                     # resources of one page beside its results

@@ -27,7 +27,14 @@ _ONE = f"insert into fhir_resource ({FIELDS}) values ({', '.join(['%s'] * 10)})"
 _REMEMBER = f"""
 insert into fhir_version (resource, version, organisation, updated, deleted, method, type, id, owner, body)
 select pk, version, organisation, updated, deleted, method, type, id, owner, body from ({_GIVEN}) e
-on conflict (resource, version) do nothing
+on conflict (resource, version) do update set updated = excluded.updated, deleted = excluded.deleted,
+    method = excluded.method, owner = excluded.owner, body = excluded.body
+where fhir_version.updated < excluded.updated
+"""
+_CORRECT = f"""
+with given as ({_GIVEN})
+update fhir_resource r set updated = g.updated, deleted = g.deleted, method = g.method, owner = g.owner, body = g.body
+from given g where r.pk = g.pk and r.version = g.version
 """
 # The parts of one statement see the rows as they were before it: what is moved is the version that is replaced.
 _REPLACE = f"""
@@ -88,8 +95,14 @@ def supersede(connection: Connection, changes: Sequence[Change]) -> None:
         connection.execute(_REPLACE, _columns(changes), prepare=True)
 
 
+def correct(connection: Connection, changes: Sequence[Change]) -> None:
+    """Put others in the place of newest versions with the same number."""
+    if changes:
+        connection.execute(_CORRECT, _columns(changes), prepare=True)
+
+
 def remember(connection: Connection, changes: Sequence[Change]) -> None:
-    """Keep earlier versions of resources that are there; those that are kept already stay as they are."""
+    """Keep earlier versions of resources that are there; of two with one number the later one."""
     if changes:
         connection.execute(_REMEMBER, _columns(changes), prepare=True)
 

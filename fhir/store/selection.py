@@ -59,6 +59,10 @@ class Selection:
         """As a subquery."""
         return f"select {self.resource} from {self.source} where {' and '.join(self.conditions)}"
 
+    def of_resource(self, name: str) -> str:
+        """Another column of the resources, of a selection from fhir_resource."""
+        return self.resource.removesuffix("pk") + name
+
     def of(self, resource: str) -> str:
         """Whether a resource is among them, asked of each."""
         tests = " and ".join((*self.conditions, f"{self.resource} = {resource}"))
@@ -165,16 +169,17 @@ def _reverse_chain(compiler: Compiler, condition: ReverseChain) -> Selection:
     holders = _first(f"{t}.resource", _fulfilling(compiler, (condition.type,), condition.condition, "pk"))
     targets = f"select {t}.target from fhir_reference {t} where {' and '.join((*tests, f'{t}.position = 0', holders))}"
     found = compiler.resources(condition.types)
-    return Selection(found.source, (*found.conditions, _first(_column(found, "key"), targets)), found.resource)
+    return Selection(found.source, (*found.conditions, _first(found.of_resource("key"), targets)), found.resource)
 
 
 def _fulfilling(compiler: Compiler, types: Sequence[str], condition: Condition, column: str) -> str:
     """A column of the resources, at the other end of a link, that fulfil its condition."""
     if isinstance(condition, Not):
         found = compiler.resources(types, [condition])
-        return Selection(found.source, found.conditions, _column(found, column)).sql
+        return Selection(found.source, found.conditions, found.of_resource(column)).sql
     found, inner = compiler.resources(), compiler.select(condition)
-    return Selection(found.source, (*found.conditions, _first(found.resource, inner.sql)), _column(found, column)).sql
+    tests = (*found.conditions, _first(found.resource, inner.sql))
+    return Selection(found.source, tests, found.of_resource(column)).sql
 
 
 def _first(column: str, wanted: str) -> str:
@@ -185,15 +190,10 @@ def _first(column: str, wanted: str) -> str:
     return f"{column} = any(array({wanted}))"
 
 
-def _column(found: Selection, name: str) -> str:
-    """Another column of the resources that are selected."""
-    return found.resource.removesuffix("pk") + name
-
-
 def _ids(compiler: Compiler, condition: Ids) -> Selection:
     found = compiler.resources(condition.types)
     ids = [one.replace("\0", "") for one in condition.ids]
-    test = compiler.is_one_of(_column(found, "id"), ids)
+    test = compiler.is_one_of(found.of_resource("id"), ids)
     return Selection(found.source, (*found.conditions, test), found.resource)
 
 
@@ -204,7 +204,7 @@ def _of_types(compiler: Compiler, condition: OfTypes) -> Selection:
 def _updated(compiler: Compiler, condition: Updated) -> Selection:
     """The instant of the newest version is a point, unlike the dates in resources."""
     found = compiler.resources(condition.types if len(condition.types) < len(all_types()) else ())
-    column = _column(found, "updated")
+    column = found.of_resource("updated")
     tests = [_updated_test(compiler, column, one) for one in condition.times.values]
     return Selection(found.source, (*found.conditions, _any(tests)), found.resource)
 

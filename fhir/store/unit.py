@@ -213,9 +213,10 @@ class Units:
             keys = iter(self._keys.take(connection, len({one.name for one in missing})))
             plan = restoring.planned(missing, resources.held(connection, names), keys)
             resources.make(connection, plan.made)
+            resources.correct(connection, plan.correcting)
             resources.supersede(connection, plan.superseding)
             resources.remember(connection, plan.earlier)
-            self._rows.replace(connection, [*plan.made, *plan.superseding])
+            self._rows.replace(connection, [*plan.made, *plan.correcting, *plan.superseding])
             return len(missing)
 
     def newest(self) -> datetime | None:
@@ -227,8 +228,6 @@ class Units:
 
     def _once(self, act: Callable[[Unit], T], scope: Scope, organisation: int, wanted: Locks) -> T:
         with translated(), self.pool.connection() as connection, connection.transaction():
-            # what is said is durable outside of the database, and applied again where its commit was lost
-            connection.execute("set local synchronous_commit = off")
             locks.hold(connection, wanted)
             unit = self._unit(connection, scope, organisation, wanted)
             unit.effects = self._effects

@@ -1,11 +1,12 @@
 """Rules of the definitions, as FHIRPath expressions that must be true of an element
 (http://hl7.org/fhir/R4/conformance-rules.html#constraints)."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 from fhir.definitions.structures import Constraint
 from fhir.path import Context, Node, compile  # noqa: A004
+from fhir.path.equality import key
 from fhir.validation.contained import RULES as OF_CONTAINED
 from fhir.validation.report import Report
 from pacsd.faults import PacsdError
@@ -29,7 +30,24 @@ def _narrated(told: Mapping[str, Any]) -> bool:
     return isinstance(text, dict) and "div" in text
 
 
-# The rules that each resource meets many times, without a detour by FHIRPath; a test compares both.
+def _component_codes(told: Mapping[str, Any]) -> bool:
+    """Over a set: the expression looks at each code of the observation again for each of a component."""
+    if not any(key[:5] == "value" or key[:6] == "_value" for key in told):
+        return True
+    own = {_key(one) for one in _codings(told.get("code"))}
+    components = told.get("component", ())
+    return not any(_key(one) in own for component in components for one in _codings(component.get("code")))
+
+
+def _codings(concept: Any) -> list[Any]:
+    return list(concept.get("coding", ())) if isinstance(concept, dict) else []
+
+
+def _key(coding: Any) -> Hashable:
+    return key(Node(coding, "Coding"))
+
+
+# Rules that each resource meets many times, or that take long, without a detour by FHIRPath; a test compares both.
 DIRECT: Mapping[str, Predicate] = {
     "extension.exists() != value.exists()": _extension,
     "code.empty() or system.exists()": lambda told: ("code" not in told and "_code" not in told) or (
@@ -37,6 +55,7 @@ DIRECT: Mapping[str, Predicate] = {
     "value.empty() or system.exists()": lambda told: ("value" not in told and "_value" not in told) or (
         "system" in told or "_system" in told),
     "text.`div`.exists()": _narrated,
+    "value.empty() or component.code.where(coding.intersect(%resource.code.coding).exists()).empty()": _component_codes,
 }
 
 

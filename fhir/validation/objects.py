@@ -19,6 +19,7 @@ Plan = Callable[[Any, dict[str, Any], Report], None]     # a key's value, and th
 
 _NO_OBJECT = wrong("structure", "a JSON object is expected here")
 _NO_LIST = wrong("structure", "a JSON array is expected here")
+_EMPTY_OBJECT = wrong("structure", "an object is never empty")
 _EMPTY_LIST = wrong("structure", "an array is never empty")
 _NULL = wrong("structure", "null stands only where an id or extension takes a value's place")
 _SAYS_NOTHING = wrong("invariant", "ele-1: an element has a value or children")
@@ -66,8 +67,8 @@ class ObjectCheck:
         for name, keys in self._choices:
             if len(keys & told.keys()) > 1:
                 report.add(wrong("structure", f"there is but one {name}[x]"))
-        if not self._resource and (not told or (len(told) == 1 and "id" in told)):
-            report.add(_SAYS_NOTHING)
+        if not self._resource and len(told) < 2 and (not told or "id" in told):
+            report.add(_SAYS_NOTHING if told else _EMPTY_OBJECT)
         if self._rules and (len(found) == first or all(one[1] != "structure" for one in found[first:])):
             for rule in self._rules:
                 rule(told, None, report)

@@ -6,7 +6,7 @@ from typing import Any
 from fhir.outcome import Issue
 from fhir.path import Node
 
-MOST = 200                               # issues that one outcome tells
+MOST = 200                               # errors that one outcome tells, and as many warnings and hints
 
 Problem = tuple[str, str, str]           # severity, code of IssueType, what is wrong
 
@@ -20,18 +20,20 @@ class Report:
     """Problems with the places where they are. A place is told where a check comes back from it, so that what is in
     order costs nothing."""
 
-    __slots__ = ("contained", "dropped", "found", "resource", "root")
+    __slots__ = ("_left", "contained", "dropped", "found", "resource", "root")
 
     def __init__(self, resource: Node) -> None:
         self.found: list[list[str]] = []         # severity, code, text, place
         self.dropped = 0
+        self._left = {"error": MOST, "warning": MOST // 2, "information": MOST // 2}
         self.contained: Mapping[str, str] = {}   # id and type of what the outermost resource contains
         self.resource = resource                 # %resource
         self.root = resource                     # %rootResource
 
     def add(self, problem: Problem, place: str = "") -> None:
         """A problem of the element that is looked at, or of one under it."""
-        if len(self.found) < MOST:
+        if self._left[problem[0]]:
+            self._left[problem[0]] -= 1
             self.found.append([*problem, place])
         else:
             self.dropped += 1

@@ -142,12 +142,15 @@ EXPOSED_HEADERS = (
 )  # fmt: skip
 
 
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
 def create_app(services: Services, beside: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
     """The application over these services; `beside` it stand others, each at its path."""
-    mounted = beside or {}
+    mounted = {path: _Beside(path, other, services) for path, other in (beside or {}).items()}
     channels = WebSocketRoute(DICOM_WEB + _CHANNEL, event_channel.EventChannels(services).__call__)
     routes: list[BaseRoute] = [Mount(path, other) for path, other in mounted.items()]
-    routes += [Route(path, _Whole(other)) for path, other in mounted.items()]    # named without its slash
+    routes += [Route(path, other) for path, other in mounted.items()]    # named without its slash
     routes += [channels, *_routes(DICOM_WEB, TRANSACTIONS, services)]
     routes += _routes("", (*OPERATIONS, *PAGES), services)
     origins = list(services.allowed_origins)
@@ -172,14 +175,24 @@ def create_app(services: Services, beside: Mapping[str, ASGIApp] | None = None) 
     return app
 
 
-class _Whole:
-    """Another application as the ASGI end point of one path."""
+class _Beside:
+    """Another application, whose requests are counted by their methods: `fhir GET`."""
 
-    def __init__(self, other: ASGIApp) -> None:
+    def __init__(self, path: str, other: ASGIApp, services: Services) -> None:
+        self._name = path.strip("/")
         self._other = other
+        self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._other(scope, receive, send)
+        if scope["type"] != "http":
+            await self._other(scope, receive, send)
+            return
+        counted = Counted(send)
+        try:
+            await self._other(scope, receive, counted)
+        finally:
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._services.count(f"{self._name} {method}", counted)
 
 
 class _Resource:

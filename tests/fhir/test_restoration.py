@@ -60,6 +60,28 @@ def test_facts_may_come_in_any_order(
     postgres.drop(name)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("followed", [False, True])
+def test_of_two_versions_with_one_number_the_later_counts(house: House, turned: bool, followed: bool) -> None:
+    """The first was never committed: its process was killed, and the client came again before it was put back."""
+    house.put("Patient/a", patient(id="a"))
+    house.put("Patient/a", patient(id="a", gender="male"))
+    if followed:
+        house.put("Patient/a", patient(id="a", birthDate="2001"))
+    facts = [({"fact": fact.kind.value, **fact.body}, fact.at) for fact in house.journal.replay()]
+    never, at = facts[1]
+    lost = {**never, "body": str(never["body"]).replace('"male"', '"female"')}, at - timedelta(milliseconds=1)
+    expected = told(house)
+    house.pool.wait()
+    with house.pool.connection() as connection:
+        connection.execute("delete from fhir_resource")
+    for one in [*facts, lost] if turned else [lost, *facts]:
+        house.journal.append_all([one])
+        restoration(house).rebuild()
+    assert told(house) == expected
+    assert house.get("Patient?gender=female").json()["total"] == 0
+
+
 class Ended(Exception):
     """A process that was killed."""
 

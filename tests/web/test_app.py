@@ -1,8 +1,8 @@
 import pytest
 
 from pacsd.web.addresses import DICOM_WEB
-from pacsd.web.app import OPERATIONS, PAGES, TRANSACTIONS
-from tests.web.fakes import Web
+from pacsd.web.app import OPERATIONS, PAGES, TRANSACTIONS, create_app
+from tests.web.fakes import Web, services
 
 
 def test_every_transaction_is_declared_once():
@@ -65,3 +65,18 @@ def test_health():
 def test_metrics_are_what_is_handed_in():
     answer = Web(metrics=lambda: b"pacsd_up 1\n").request("GET", "/metrics")
     assert answer.text == "pacsd_up 1\n" and answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+
+
+def test_other_applications_stand_beside_and_are_counted():
+    counted = []
+
+    async def other(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": scope["path"].encode()})
+
+    web = Web()
+    made = services(web.archive, count=lambda name, answer: counted.append((name, answer.status)))
+    web.app = create_app(made, {"/fhir": other})
+    assert web.request("GET", "/fhir/Patient/1").text == "/fhir/Patient/1"
+    assert web.request("POST", "/fhir").text == "/fhir" and web.request("GET", "/fhirs").status_code == 404
+    assert counted[:2] == [("fhir GET", 200), ("fhir POST", 200)]

@@ -42,12 +42,14 @@ def take(frame: Frame, items: Items, number: Items) -> Items:
 
 def intersect(frame: Frame, items: Items, other: Items) -> Items:
     """What is in both, each value once."""
+    frame.spend(len(items) + len(other))
     keys = {equality.key(item) for item in other}
     return distinct([item for item in items if equality.key(item) in keys])
 
 
 def exclude(frame: Frame, items: Items, other: Items) -> Items:
     """What is not in the other, as often as it is here."""
+    frame.spend(len(items) + len(other))
     keys = {equality.key(item) for item in other}
     return [item for item in items if equality.key(item) not in keys]
 

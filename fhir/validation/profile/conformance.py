@@ -177,7 +177,8 @@ class _Check:
 
     def _constraints(self, node: Node, rule: Rule) -> None:
         for told, expression in rule.constraints:
-            problem = (str(told.get("severity", "error")), "invariant", f"{told.get('key')}: {told.get('human', '')}")
+            severity = "warning" if told.get("severity") == "warning" else "error"
+            problem = (severity, "invariant", f"{told.get('key')}: {told.get('human', '')}")
             try:
                 if not expression.holds(node, Context(self.report.resource, self.report.root)):
                     self.report.add(problem)

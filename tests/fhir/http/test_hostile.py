@@ -71,8 +71,9 @@ def test_paths_that_mean_no_good(house: House, path: str) -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("criteria", [
-    "identifier=%00", "identifier=" + "|" * 2000, "identifier=" + ",".join(["x"] * 5000), "name=%25%27%22%5C", "identifier=\\",
-    "_id='; drop table fhir_resource; --", "identifier=" + "x" * 60_000, "&".join(["identifier=x"] * 60), "_lastUpdated=ge",
+    "identifier=%00", "identifier=" + "|" * 2000, "identifier=" + ",".join(["x"] * 5000), "name=%25%27%22%5C",
+    "identifier=\\", "_lastUpdated=ge", "_id='; drop table fhir_resource; --", "identifier=" + "x" * 60_000,
+    "&".join(["identifier=x"] * 60),
 ])  # fmt: skip
 def test_criteria_that_mean_no_good(house: House, criteria: str) -> None:
     answers = [
@@ -93,8 +94,8 @@ def test_criteria_that_mean_no_good(house: House, criteria: str) -> None:
     {"entry": [{"request": {"method": "GET", "url": "Patient", "ifMatch": 7}}]}, {"type": ["batch"]}, {"type": {}},
     {"entry": [{"request": {"method": "POST", "url": "http://[::1"}, "resource": {}}]},
     {"entry": [{"fullUrl": 5, "request": {"method": "POST", "url": "Patient"}, "resource": {}}]},
-    {"entry": [{"request": {"method": "POST", "url": "Patient"}, "resource": {"resourceType": "Patient", "contained": 7}}]},
-    {"entry": [{"request": {"method": "PATCH", "url": "Patient/p"}, "resource": {"resourceType": "Binary", "data": 5}}]},
+    {"entry": [entry("POST", "Patient", {"resourceType": "Patient", "contained": 7})]},
+    {"entry": [entry("PATCH", "Patient/p", {"resourceType": "Binary", "data": 5})]},
     {"entry": [{"request": {"method": "GET", "url": "?" + "a=b&" * 3000}}]},
 ])  # fmt: skip
 @pytest.mark.parametrize("kind", ["batch", "transaction"])

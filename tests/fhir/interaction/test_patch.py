@@ -32,7 +32,10 @@ def test_a_patch_makes_a_version(house: House) -> None:
     second = house.request("PATCH", "Patient/p", parameters("Patient.gender", "other"))
     assert second.status_code == 200 and second.json()["gender"] == "other"
     assert house.get("Patient/p/_history").json()["entry"][0]["request"]["method"] == "PATCH"
-    assert patched(house, "Patient/p", replaced("/gender", "other")).headers["etag"] == 'W/"3"'
+    text = b'<diff xmlns:f="http://hl7.org/fhir"><replace sel="f:Patient/f:gender/@value">unknown</replace></diff>'
+    third = house.request("PATCH", "Patient/p", text, content_type="application/xml-patch+xml")
+    assert third.status_code == 200 and third.json()["gender"] == "unknown"
+    assert patched(house, "Patient/p", replaced("/gender", "unknown")).headers["etag"] == 'W/"4"'
 
 
 def test_what_a_patch_may_not_do_is_refused(house: House) -> None:

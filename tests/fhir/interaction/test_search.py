@@ -157,7 +157,7 @@ def test_unknown_parameters_are_told_of_or_refused(searched: House) -> None:
     assert issue(refused) == (400, "not-supported")
 
 
-@pytest.mark.parametrize("query", [
+NONSENSE = [
     "Patient?name:below=x", "Patient?birthdate:exact=2020", "Patient?_id:text=1", "Patient?_filter=name eq x",
     "Patient?_query=x", "Patient?birthdate=yesterday", "Patient?birthdate=2020-13", "Patient?_count=-1",
     "Patient?_total=some", "Patient?_summary=x", "Patient?_count=1&_count=2", "Patient?identifier=a|b|c",
@@ -165,9 +165,12 @@ def test_unknown_parameters_are_told_of_or_refused(searched: House) -> None:
     "Patient?family:missing=maybe", "Observation?subject=a b", "?_type=Nothing", "Patient?_list=$current-problems",
     "Patient?gender:in=http://x", "Observation?value-quantity=1e999999999", "Patient?_has:Observation=x",
     "Patient?_has:Observation:patient=x", "Patient?name=%2C%2C",
-])  # fmt: skip
-def test_what_cannot_be_understood_is_refused(searched: House, query: str) -> None:
-    assert issue(searched.get(query))[0] == 400
+]  # fmt: skip
+
+
+def test_what_cannot_be_understood_is_refused(searched: House) -> None:
+    for query in NONSENSE:
+        assert issue(searched.get(query))[0] == 400, query
 
 
 def test_what_would_cost_too_much_is_refused_or_bounded(searched: House) -> None:
@@ -185,19 +188,19 @@ def test_what_would_cost_too_much_is_refused_or_bounded(searched: House) -> None
 
 HOSTILE = ["' or 1=1 --", "\\'; drop table fhir_resource; --", "%", "_", "\\", "%%%", "a%s", "%(p0)s", "{0}", "\0",
            "\ud7ff", "99999", "$$", "||", ",", "(" * 300, "张三", "ü", "'", '"', "\x1f"]  # fmt: skip
-PATHS = ["identifier", "identifier:not", "name", "name:exact", "name:contains", "birthdate", "link", "link:Patient",
+NAMES = ["identifier", "identifier:not", "name", "name:exact", "name:contains", "birthdate", "link", "link:Patient",
          "link.name", "_has:Observation:patient:subject", "_tag", "_profile", "_profile:below", "_profile:above", "_id",
          "_lastUpdated", "_list", "_text", "_content", "_sort", "_include", "_revinclude", "_total", "_count",
          "_summary", "_elements", "_cursor", "family:missing", "identifier:of-type", "link:identifier", "gender:text",
          "general-practitioner", "_security", "_source", "_type", "a' or 1=1"]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", PATHS)
-def test_hostile_values_are_values(searched: House, name: str) -> None:
+def test_hostile_values_are_values(searched: House) -> None:
     put(searched, patient("a", name=[{"family": "100%_\\"}], identifier=[{"value": "'"}]))
-    for value in HOSTILE:
-        answer = searched.get(f"Patient?{quote(name)}={quote(value)}")
-        assert answer.status_code in (200, 400), (value, answer.text)
+    for name in NAMES:
+        for value in HOSTILE:
+            answer = searched.get(f"Patient?{quote(name)}={quote(value)}")
+            assert answer.status_code in (200, 400), (name, value, answer.text)
     assert searched.get("Patient?name=%ff%fe&identifier=%80").status_code in (200, 400)
     assert ids(searched.get("Patient")) == ["a"]
 
@@ -231,9 +234,11 @@ def test_words_are_found_in_the_narrative_or_anywhere(searched: House) -> None:
     div = '<div xmlns="http://www.w3.org/1999/xhtml">胸部<b>CT检查</b></div>'
     narrative = {"text": {"status": "generated", "div": div}}
     put(searched, patient("a", **narrative), patient("b", name=[{"family": "张三丰", "text": "Zhang Sanfeng"}]))
-    for query, expected in (("_text=检查", ["a"]), ("_text=胸部 ct", ["a"]), ("_text=张三", []), ("_content=三丰", ["b"]),
-                            ("_content=丰", ["b"]), ("_content=丰三", []), ("_content=SANFENG", ["b"]),
-                            ("_content=检查,zhang", ["b", "a"]), ("_content=检查&_id=b", [])):
+    for query, expected in (
+        ("_text=检查", ["a"]), ("_text=胸部 ct", ["a"]), ("_text=张三", []), ("_content=三丰", ["b"]),
+        ("_content=丰", ["b"]), ("_content=丰三", []), ("_content=SANFENG", ["b"]),
+        ("_content=检查,zhang", ["b", "a"]), ("_content=检查&_id=b", []),
+    ):  # fmt: skip
         assert ids(searched.get(f"Patient?{query}")) == expected, query
         assert ids(searched.get(f"Observation?{query}")) == []
     put(searched, patient("a"))

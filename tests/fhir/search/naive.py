@@ -40,6 +40,18 @@ class World:
         """Keys of what matches, newest first."""
         return sorted((one.pk for one in self.all if self._of(one, query)), reverse=True)
 
+    def ordered(self, query: q.Query) -> list[int]:
+        """Keys of what matches in the order that is asked for."""
+        found = [one for one in self.all if self._of(one, query)]
+        as_they_come = [(one.kind, one.descending) for one in query.sort] == [("updated", False)]
+        found.sort(key=lambda one: one.pk, reverse=not as_they_come)
+        for sort in reversed(query.sort):
+            valued = {one.pk: _sorted_by(one, sort) for one in found}
+            having = [one for one in found if valued[one.pk] is not None]
+            having.sort(key=lambda one: valued[one.pk], reverse=sort.descending)
+            found = having + [one for one in found if valued[one.pk] is None]
+        return [one.pk for one in found]
+
     def _of(self, one: Resource, query: q.Query) -> bool:
         return (not query.types or one.type in query.types) and all(self.fulfils(one, c) for c in query.conditions)
 
@@ -81,6 +93,26 @@ class World:
             numbered = [f"{name}#{at}" for name in names]
             places.append({place for value, place in one.values(numbered) if fits(value, part, numbered[0])})
         return bool(set.intersection(*places))
+
+
+def _sorted_by(one: Resource, sort: q.SortKey) -> Any:
+    """The least value of a resource, or the greatest."""
+    if sort.kind in ("id", "updated"):
+        return one.id.encode() if sort.kind == "id" else one.updated
+    told = [value for value, _ in one.values(sort.names)]
+    ends = [_end(value, sort.descending) for value in told]
+    return (max if sort.descending else min)(ends, default=None)
+
+
+def _end(value: Any, greatest: bool) -> Any:
+    if isinstance(value, Text):
+        return normalise(value.value).encode()
+    if isinstance(value, Uri):
+        return value.value.encode()
+    low, high = value[:2]
+    if greatest:
+        return Decimal("Infinity") if high is None else high
+    return Decimal("-Infinity") if low is None else low
 
 
 def leads(one: Resource, names: Sequence[str], other: Resource) -> bool:

@@ -11,7 +11,8 @@ import pytest
 from fhir.search.conditions import Reader
 from fhir.search.query import Include
 from fhir.search.request import Compartment, read
-from fhir.store.search import After, Searches, include_statement, page_statement
+from fhir.store.search import Searches, include_statement, page_statement
+from fhir.store.sorting import After
 from pacsd.access.scope import Scope
 from pacsd.index.connect import Pool, pool
 from tests.conftest import Postgres
@@ -48,6 +49,10 @@ SEARCHES: dict[str, str] = {
     "missing": "Patient?birthdate:missing=true",
     "all of a type": "Encounter?",
     "all": "?",
+    "newest studies": "ImagingStudy?_sort=-started",
+    "newest of a modality": "ImagingStudy?modality=CT&_sort=-started",
+    "by name": "Patient?_sort=name",
+    "last changed": "Encounter?_sort=-_lastUpdated",
     "lately changed": "Encounter?_lastUpdated=gt2026-01-01T13:50:00Z&_sort=-_lastUpdated",
     "compartment": f"Patient/p{P}/Observation?",
     "whole compartment": f"Patient/p{P}/*?",

@@ -11,7 +11,9 @@ from fhir.search.conditions import Reader
 from fhir.search.request import read
 from fhir.search.values import Found, Instants, Quantity, Reference, Text, Token, Uri
 from fhir.store.search import Searches
+from fhir.store.sorting import After
 from pacsd.access.scope import Scope
+from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Pool, pool
 from tests.fhir.search.naive import Resource, World
 from tests.fhir.store.kept import organisations, put
@@ -185,7 +187,7 @@ def test_random_searches_find_what_a_naive_one_finds(opened: Pool, seed: int) ->
     made = [maker.filled(one, 2) if maker.draw.random() < 0.4 else one for one in made]
     put(opened, [one for one in made if one.version == 2])
     searches, found = Searches(), 0
-    for kind, parameters in Asker(maker.draw, made).searches(400):
+    for kind, parameters in Asker(maker.draw, made).searches(250):
         scope = maker.draw.choice(SCOPES)
         query = read(READER, [kind], [*parameters, ("_count", "1000"), ("_total", "accurate")], strict=True).query
         expected = World(made, scope.organisations).search(query)
@@ -193,4 +195,41 @@ def test_random_searches_find_what_a_naive_one_finds(opened: Pool, seed: int) ->
         assert [one.pk for one in page.hits] == expected, parameters
         assert page.total == len(expected) == searches.count(opened, scope, query)
         found += len(expected)
-    assert found > 500
+    assert found > 300
+
+
+def test_a_search_that_takes_too_long_is_refused(database: str) -> None:
+    with pool(database, max_size=1, statement_timeout_s=0.001) as hasty, pytest.raises(PacsdError) as refused:
+        while True:
+            Searches().page(hasty, SCOPES[1], read(READER, [], [("_tag:not", "x"), ("_sort", "-_lastUpdated")]).query)
+    assert refused.value.fault is Fault.TOO_BROAD
+
+
+SORTS = (("Patient", "birthdate"), ("Patient", "-birthdate"), ("Patient", "name"), ("Patient", "-name,birthdate"),
+         ("Observation", "date"), ("Observation", "-date"), ("Observation", "value-quantity"), ("Patient", "-_profile"),
+         ("Observation", "-value-quantity,_id"), ("Patient", "_lastUpdated"), ("Patient", "-_lastUpdated"))  # fmt: skip
+
+
+@pytest.mark.parametrize("many", [2_000, 3])
+def test_pages_of_sorted_searches_make_up_what_a_naive_sort_makes(
+    opened: Pool, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr("fhir.store.sorting.MANY", many)
+    maker = Maker(3)
+    made = maker.resources(100)
+    put(opened, made)
+    searches, scope = Searches(), SCOPES[1]
+    asked = Asker(maker.draw, made).searches(30)
+    for at, (kind, parameters) in enumerate(asked):
+        told = [one for one in parameters if one[0] != "_id"][: at % 2]
+        for sort in [sort for of, sort in SORTS if of == kind]:
+            query = read(READER, [kind], [*told, ("_sort", sort), ("_count", "7")], strict=True).query
+            expected = World(made, scope.organisations).ordered(query)
+            found, after = [], None
+            for _ in range(len(made)):
+                page = searches.page(opened, scope, query, after)
+                found += [one.pk for one in page.hits]
+                if not page.more:
+                    break
+                after = After(page.hits[-1].sort, page.hits[-1].pk)
+            assert found == expected, (told, sort)

@@ -45,7 +45,7 @@ def patient(**elements: Any) -> dict[str, Any]:
     ({"name": []}, "structure", "Patient.name"),
     ({"name": None}, "structure", "Patient.name"),
     ({"name": [None]}, "structure", "Patient.name[0]"),
-    ({"name": [{}]}, "invariant", "Patient.name[0]"),
+    ({"name": [{}]}, "structure", "Patient.name[0]"),
     ({"name": [{"id": "a"}]}, "invariant", "Patient.name[0]"),
     ({"name": [{"given": ["A", ""]}]}, "structure", "Patient.name[0].given[1]"),
     ({"name": [{"given": ["A", None]}]}, "structure", "Patient.name[0].given[1]"),
@@ -61,7 +61,7 @@ def patient(**elements: Any) -> dict[str, Any]:
     ({"active": 1}, "structure", "Patient.active"),
     ({"_active": {"id": "a"}}, "invariant", "Patient.active"),
     ({"_active": {"value": True}}, "structure", "Patient.active.value"),
-    ({"_id": {}, "id": "a"}, "invariant", "Patient.id"),
+    ({"_id": {}, "id": "a"}, "structure", "Patient.id"),
     ({"birthDate": "1970-02-30"}, "value", "Patient.birthDate"),
     ({"birthDate": "2023-02-29"}, "value", "Patient.birthDate"),
     ({"birthDate": "1970-13"}, "value", "Patient.birthDate"),
@@ -171,6 +171,20 @@ def test_units_that_ucum_does_not_write_are_a_warning() -> None:
 def test_the_number_of_issues_is_bounded() -> None:
     issues = check(patient(name=[{"nothing": 1}] * 10_000))
     assert len(issues) == MOST + 1 and issues[-1].diagnostics == "9800 more are not listed"
+
+
+def test_hints_leave_room_for_errors() -> None:
+    entries = [{"resource": patient()} for _ in range(500)]
+    entries.append({"resource": patient(gender="m")})
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    assert told(bundle) == [("error", "code-invalid", "Bundle.entry[500].resource.gender")]
+
+
+def test_rules_over_many_elements_come_to_an_end() -> None:
+    codings = [{"system": "http://x.org", "code": f"c{number}"} for number in range(3_000)]
+    resource = {"resourceType": "Observation", "status": "final", "code": {"coding": codings}, "valueString": "a",
+                "component": [{"code": {"coding": [{"system": "http://x.org", "code": "d"}]}}] * 3_000}
+    assert [one for one in told(resource) if one[0] == "error"] == []
 
 
 def resources(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:

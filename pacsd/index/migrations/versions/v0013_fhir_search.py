@@ -12,7 +12,7 @@ NAMES = """
 alter table fhir_resource add column key bigint generated always as (
     ('x' || substr(encode(sha256((type || '/' || id)::bytea), 'hex'), 1, 16))::bit(64)::bigint) stored;
 create index fhir_resource_key on fhir_resource (key);
-create index fhir_resource_type on fhir_resource (type, pk) where not deleted;
+create index fhir_resource_type on fhir_resource (type, pk) include (organisation) where not deleted;
 """
 
 # `param` is the number of a parameter's name (fhir.search.keys). `position` is 0, or tells which components of a
@@ -86,7 +86,7 @@ alter table {table} set (autovacuum_analyze_scale_factor = 0.05, autovacuum_vacu
 """ for table in ("fhir_token", "fhir_reference", "fhir_string", "fhir_uri", "fhir_date", "fhir_number"))
 
 # With this the links to next pages are signed, by whichever process made them.
-SECRET = """
+SIGNING = """
 create table fhir_search_secret (secret bytea not null);
 insert into fhir_search_secret select sha256((gen_random_uuid()::text || gen_random_uuid()::text)::bytea);
 """
@@ -100,7 +100,7 @@ grant select on fhir_search_secret to pacsd_app;
 
 def upgrade() -> None:
     """Build everything in the caller's transaction."""
-    for statements in (NAMES, VALUES, STATISTICS, TEXTS, UPKEEP, SECRET, GRANTS):
+    for statements in (NAMES, VALUES, STATISTICS, TEXTS, UPKEEP, SIGNING, GRANTS):
         op.get_bind().exec_driver_sql(statements.replace("%", "%%"))
 
 
