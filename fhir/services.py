@@ -6,6 +6,7 @@ from functools import partial
 
 from config.fhir import FhirSettings
 from config.settings import IdentitySettings, Settings
+from fhir.acting.actions import Actions, authorities
 from fhir.bulk import export, importing
 from fhir.bulk.export import Exports
 from fhir.bulk.importing import Imports
@@ -15,6 +16,7 @@ from fhir.interaction.request import Asker
 from fhir.interaction.services import Claims, Limits, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
+from fhir.projection.houses import houses
 from fhir.restoration import Restoration
 from fhir.search.extract import extract
 from fhir.store.rows import Rows, texts
@@ -33,6 +35,8 @@ from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.services import Archive
 from pacsd.blobs.port import BlobStore
 from pacsd.identity.matching import Thresholds
+from pacsd.reports.contents import Contents
+from pacsd.reports.reports import Reports
 
 FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
 _CATCH_UP_S = 60.0
@@ -79,8 +83,15 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
     codes = {key: code for code, key in keys.items()}
     journal = Journal(archive.blobs, prefix=FHIR_PREFIX)
+    contents = Contents(archive.blobs)
+    actions = Actions(
+        houses(settings, directory), authorities(settings, keys), contents, Reports(archive.pool, contents, codes)
+    )
     rows = Rows(texts if settings.fhir.full_text else None)
-    units = Units(archive.pool, journal.append_all, codes.__getitem__, rows=rows)
+    units = Units(
+        archive.pool, journal.append_all, codes.__getitem__, rows=rows, effects=actions,
+        say_beside=archive.journal.append_all,
+    )
     known = Codes(Library((Definitions(), LoadedShelf(archive.pool, Scope((), 0)))))     # to everybody
     validator = Validator(Packages(settings.fhir.profiles).find, known.validate_code)
     server = Server(

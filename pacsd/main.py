@@ -10,7 +10,9 @@ from threading import Event, Thread
 import pacsd
 from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
-from fhir.services import open_fhir
+from fhir.projection.consumer import Projections
+from fhir.projection.services import open_projections
+from fhir.services import Fhir, open_fhir
 from fhir.subscription.service import Subscriptions
 from fhir.terminology.services import Loading
 from hl7.client import Client
@@ -307,7 +309,7 @@ def _worker(context: RoleContext) -> None:
         name = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
         others = (
             *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
-            *reporting.chores, *fhir.chores,
+            *reporting.chores, *_projections(context, archive, fhir).chores(), *fhir.chores,
         )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)
@@ -328,6 +330,15 @@ def _telling(subscriptions: Subscriptions) -> Iterator[None]:
     finally:
         ended.set()
         thread.join(1.0)                     # what it is in the middle of is told again, if it must be
+
+
+def _projections(context: RoleContext, archive: Archive, fhir: Fhir) -> Projections:
+    """What of the archive is to be seen through FHIR."""
+    late = context.metrics().histogram(
+        "pacsd_fhir_projection_lag_seconds", "Time from the last event of a batch to its projection into FHIR."
+    )
+    holder = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
+    return open_projections(context.settings, archive, fhir.server, holder=holder, lag=late.observe)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from fhir.format import json
 from fhir.interaction.request import Request, checked_id, etag
 from fhir.interaction.services import Server
 from fhir.outcome import FhirError, Issue
+from fhir.store.shared import is_shared
 from fhir.store.stored import Change, Name, Stored
 from fhir.store.unit import Unit
 from pacsd.faults import Fault
@@ -89,7 +90,7 @@ def guard(unit: Unit, current: Stored) -> None:
         if current.organisation in unit.scope.organisations:
             raise FhirError(Fault.REFUSED, "this resource is another organisation's")
         raise FhirError(Fault.CONFLICT, "this id cannot be used", code="duplicate")
-    if current.owner:
+    if current.owner and not is_shared(current.owner) and not unit.effects.takes(unit, current):
         raise FhirError(Fault.CONFLICT, "this resource is kept by another feed, which alone changes it",
                         code="business-rule")  # fmt: skip
 

@@ -1,7 +1,7 @@
 """The unit of work within which resources are written: facts first, durable, and then rows, all or nothing."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -37,6 +37,35 @@ class Unsearched:
         """Keep nothing."""
 
 
+class Effects(Protocol):
+    """What is done beside FHIR where clients write."""
+
+    def takes(self, unit: "Unit", current: Stored) -> bool:
+        """Whether a client may write what follows a version that is a feed's."""
+
+    def act(self, unit: "Unit", changes: Sequence[Change]) -> Sequence[Change]:
+        """Do what these versions ask for, in the unit's transaction; the versions, each with whose it is.
+
+        What must be durable beside them goes to `unit.facts`. Raises PacsdError: then nothing of the unit stays.
+        """
+
+
+class NoEffects:
+    """Where FHIR is all there is."""
+
+    def takes(self, unit: "Unit", current: Stored) -> bool:
+        """What a feed keeps it alone changes."""
+        return False
+
+    def act(self, unit: "Unit", changes: Sequence[Change]) -> Sequence[Change]:
+        """Nothing."""
+        return changes
+
+
+def nothing_to_say(facts: Sequence[tuple[Mapping[str, object], datetime]]) -> None:
+    """Where nothing but FHIR is journalled."""
+
+
 class MoreLocks(Exception):
     """What was found is to be written, and is not held: the unit starts again with these too."""
 
@@ -56,7 +85,9 @@ class Unit:
     _keys: Keys
     _rows: SearchRows
     _clock: Callable[[], datetime]
+    effects: Effects = field(default_factory=NoEffects)
     changes: list[Change] = field(default_factory=list)
+    facts: list[tuple[Mapping[str, object], datetime]] = field(default_factory=list)
 
     def keys(self, count: int) -> list[int]:
         """Keys for new resources."""
@@ -95,9 +126,10 @@ class Unit:
 
     def write(self, changes: Sequence[Change]) -> None:
         """Make these the newest versions, each of another resource whose lock is held, with what search finds."""
-        resources.write(self.connection, changes)
-        self._rows.replace(self.connection, changes)
-        self.changes += changes
+        done = self.effects.act(self, changes)
+        resources.write(self.connection, done)
+        self._rows.replace(self.connection, done)
+        self.changes += done
 
 
 class _Lent:
@@ -112,7 +144,8 @@ class _Lent:
 
 
 class Units:
-    """Makes units of work. `codes`: of organisations by key, as facts name them."""
+    """Makes units of work. `codes`: of organisations by key, as facts name them; `effects`: of what clients write,
+    whose facts `say_beside` keeps."""
 
     def __init__(
         self,
@@ -121,12 +154,16 @@ class Units:
         codes: Callable[[int], str],
         *,
         rows: SearchRows | None = None,
+        effects: Effects | None = None,
+        say_beside: Saying = nothing_to_say,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.pool = pool
         self._say = say
         self._codes = codes
         self._rows: SearchRows = rows if rows is not None else Unsearched()
+        self._effects: Effects = effects if effects is not None else NoEffects()
+        self._say_beside = say_beside
         self._clock = clock
         self._keys = Keys()
 
@@ -159,6 +196,11 @@ class Units:
         locks.hold(connection, held or {})
         return self._unit(connection, scope, organisation, held or {})
 
+    def journal(self, changes: Sequence[Change]) -> None:
+        """Keep versions for good, before their transaction commits; those of a unit that `run` made are kept by it."""
+        if changes:
+            self._say([(self._fact(one), one.updated) for one in changes])
+
     def restore(self, changes: Sequence[Change]) -> int:
         """Put versions back that the journal tells of, in any order and as often as one likes; how many were missing.
 
@@ -188,9 +230,12 @@ class Units:
         with translated(), self.pool.connection() as connection, connection.transaction():
             locks.hold(connection, wanted)
             unit = self._unit(connection, scope, organisation, wanted)
+            unit.effects = self._effects
             done = act(unit)
-            if unit.changes:
-                self._say([(self._fact(one), one.updated) for one in unit.changes])
+            if unit.facts:                       # no FHIR journal says them: they are on disk when this ends
+                connection.execute("set local synchronous_commit = on")
+                self._say_beside(unit.facts)
+            self.journal(unit.changes)
             return done
 
     def _fact(self, change: Change) -> dict[str, object]:

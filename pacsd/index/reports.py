@@ -327,3 +327,25 @@ def _report(row: Sequence[Any]) -> ReportRow:
 def _version(row: Sequence[Any]) -> VersionRow:
     plain: list[Any] = [tuple(one) if isinstance(one, list) else one for one in row]
     return VersionRow(*plain)
+
+
+def of_keys(connection: Connection, scope: Scope, keys: Sequence[int]) -> list[tuple[ReportRow, list[VersionRow]]]:
+    """Reports by their keys, each with all its versions."""
+    params = Params()
+    mine, asked = within(scope, params, "r"), params.add(list(keys))
+    statement = f"""
+        select {_FIELDS} from diagnostic_report r where r.pk = any({asked}::bigint[]) and {mine} order by r.pk"""
+    found = [_report(row) for row in connection.execute(statement, params.values)]
+    every = f"""
+        select v.report, {", ".join(f"v.{name}" for name in _VERSION)} from diagnostic_report_version v
+        join diagnostic_report r on r.pk = v.report where r.pk = any({asked}::bigint[]) and {mine} order by v.number"""
+    parts: dict[int, list[VersionRow]] = {}
+    for row in connection.execute(every, params.values):
+        parts.setdefault(row[0], []).append(_version(row[1:]))
+    return [(row, parts.get(row.pk, [])) for row in found]
+
+
+def studies_named(connection: Connection, scope: Scope, report: int) -> list[str]:
+    """The UIDs of the studies of a report that are here, as `studies_of` has them."""
+    statement, values = named_by(scope, report)
+    return [row[0] for row in connection.execute(statement, values)]

@@ -145,7 +145,7 @@ def _take(
     pk = rows.found(connection, organisation, statement.names)
     if pk is None:
         pk = rows.made(connection, organisation, statement.names[:1], at=at)
-    before = [_version(row) for row in rows.versions(connection, pk)]
+    before = [version_of(row) for row in rows.versions(connection, pk)]
     version = rows.VersionRow(
         0, statement.uid, at, statement.issued_at, statement.status.value, statement.addendum, statement.critical,
         statement.sender, text,
@@ -154,7 +154,7 @@ def _take(
     number = rows.add(
         connection, pk, organisation, version, _about(statement), content_key=content_key, documents=documents
     )
-    after = [*before, _version(replace(version, number=number))]
+    after = [*before, version_of(replace(version, number=number))]
     counts = counting(after)
     if counts is not None:
         rows.count(connection, pk, counts.version.number, counts.status.value, critical=counts.critical)
@@ -223,10 +223,11 @@ def _statement(body: Mapping[str, Any], content: Content) -> Statement:
 
 
 def _report(row: rows.ReportRow, versions: Sequence[rows.VersionRow]) -> Report:
-    return Report(row, tuple(map(_version, versions)))
+    return Report(row, tuple(map(version_of, versions)))
 
 
-def _version(row: rows.VersionRow) -> Version:
+def version_of(row: rows.VersionRow) -> Version:
+    """A row as the version it keeps."""
     return Version(
         row.number, row.uid, row.said_at, row.issued_at, Status(row.status), row.addendum, row.critical, row.sender,
         read(row.content), row.objects,

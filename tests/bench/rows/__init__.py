@@ -5,6 +5,7 @@ from tests.bench.rows import (
     big_index,
     fhir,
     fhir_import,
+    fhir_lag,
     fhir_search,
     hl7,
     identity,
@@ -31,6 +32,7 @@ ROWS: tuple[Row, ...] = (
     *fhir.ROWS,
     *fhir_import.ROWS,
     *fhir_search.ROWS,
+    *fhir_lag.ROWS,
     *memory.ROWS,
     *big_index.ROWS,
 )

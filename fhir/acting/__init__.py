@@ -1,0 +1,1 @@
+"""What FHIR clients write, done to the archive: orders, reports, and what an owner states of patients."""

@@ -1,0 +1,86 @@
+"""From a version that a client writes to the rule of its type; what no rule is for is kept and nothing is done."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from config.settings import Settings
+from fhir.acting.deed import Deed
+from fhir.acting.diagnostic_report import DiagnosticReportRule
+from fhir.acting.patient import PatientRule, may_state
+from fhir.acting.service_request import ServiceRequestRule
+from fhir.projection.projected import House
+from fhir.store import resources
+from fhir.store.stored import Change, Stored
+from fhir.store.unit import Unit
+from pacsd.identity.patients import Patients
+from pacsd.reports.contents import Contents
+from pacsd.reports.reports import Reports
+from pacsd.workflow.orders import Orders
+
+
+class Rule(Protocol):
+    """What is done where resources of one type are written."""
+
+    def act(self, deed: Deed) -> Change:
+        """The version, with whose it is from now on. Raises PacsdError: then nothing of its unit is written."""
+
+
+class Actions:
+    """Does what versions ask of the archive, within the transaction that writes them (fhir.store.unit.Effects)."""
+
+    def __init__(
+        self, houses: Mapping[int, House], spoken: Mapping[int, frozenset[str]], contents: Contents, reports: Reports
+    ) -> None:
+        self._houses = houses
+        self._spoken = spoken
+        orders = Orders({key: one.code for key, one in houses.items()})
+        # in this order: an order may be for a patient who comes with it, and a report answer an order
+        self._rules: Mapping[str, tuple[Rule, tuple[bytes, ...]]] = {
+            "Patient": (PatientRule(Patients()), ()),
+            "ServiceRequest": (ServiceRequestRule(orders), (b'"363679005"', b'"RAD"')),
+            "DiagnosticReport": (DiagnosticReportRule(reports, contents), (b'"imagingStudy"', b'"basedOn"')),
+        }
+        self._systems = {key: tuple(house.systems.of(one).encode() for one in spoken.get(key, ()))
+                         for key, house in houses.items()}  # fmt: skip
+
+    def takes(self, unit: Unit, current: Stored) -> bool:
+        """Whether a client may write what follows a version of a feed's."""
+        house = self._houses.get(unit.organisation)
+        return house is not None and may_state(house, self._spoken.get(unit.organisation, frozenset()), current)
+
+    def act(self, unit: Unit, changes: Sequence[Change]) -> list[Change]:
+        """The versions, each with whose it is, once what they ask of the archive is done."""
+        done = list(changes)
+        for type_name, (rule, marks) in self._rules.items():
+            for place, change in enumerate(changes):
+                deed = self._deed(unit, change, changes, marks) if change.type == type_name else None
+                if deed is not None:
+                    done[place] = rule.act(deed)
+        return done
+
+    def _deed(
+        self, unit: Unit, change: Change, beside: Sequence[Change], marks: tuple[bytes, ...]
+    ) -> Deed | None:
+        """None where a glance tells that nothing is to be done: most of what is written is none of the archive's."""
+        house, previous = self._houses.get(change.organisation), None
+        if house is None:
+            return None
+        if change.version > 1:
+            previous = resources.held(unit.connection, [change.name]).get(change.name)
+        marks = marks or self._systems[change.organisation]
+        if (previous is None or not previous.owner) and not any(mark in change.body for mark in marks):
+            return None
+        spoken = self._spoken.get(change.organisation, frozenset())
+        return Deed(unit, house, spoken, change, previous, beside)
+
+
+def authorities(settings: Settings, keys: Mapping[str, int]) -> dict[int, frozenset[str]]:
+    """The assigning authorities for which each organisation speaks, by what the settings say of it and its peers."""
+    found: dict[int, set[str]] = {keys[one.code]: {one.assigning_authority} for one in settings.organisations}
+    for ae in settings.remote_aes:
+        if ae.assigning_authority:
+            found[keys[ae.organisation]].add(ae.assigning_authority)
+    for sender in settings.hl7_senders:
+        if sender.assigning_authority:
+            found[keys[sender.organisation]].add(sender.assigning_authority)
+    return {key: frozenset(named) for key, named in found.items()}

@@ -1,0 +1,178 @@
+"""Projecting what happens, and, where nothing was projected yet, everything there is.
+
+Events are read below the horizon of running transactions, in batches; what a batch is about is read at once. What fails
+is put aside and tried again with growing pauses, and holds up nothing but later events of its subject. A new index (or
+one that was rebuilt, which tells no events) is walked through, kind by kind, beside that.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from fhir.projection.projector import Projector
+from fhir.projection.subjects import TOPICS, Subjects, subjects
+from fhir.store import shared
+from pacsd.access.scope import Scope
+from pacsd.faults import Fault, PacsdError
+from pacsd.index import sources
+from pacsd.index.connect import Connection, Pool, lent
+from pacsd.index.outbox import Cursor, Event
+
+NAME = "fhir projections"
+BATCH = 50                               # subjects at once: of each the resources are locked
+LEASE_S = 60.0
+LOOK_S = 0.2                             # between two looks for what happened
+_FIRST_PAUSE_S, _MAX_PAUSE_S = 1.0, 3600.0
+_HOLDS_ALL_UP = (Fault.UNAVAILABLE, Fault.FULL)          # no fault of the events
+log = logging.getLogger("pacsd.fhir")
+
+Lag = Callable[[float], None]
+
+
+def not_measured(_seconds: float) -> None:
+    """Where nobody wants to know how late projections are."""
+
+
+class Projections:
+    """What a worker does for FHIR. `holder` names it, the same after a restart: it goes on at once.
+
+    `lag` is told how long ago the newest event of a batch had happened.
+    """
+
+    def __init__(
+        self, pool: Pool, projector: Projector, everybody: Scope, *, settings: Callable[[Connection], int],
+        holder: str, lag: Lag = not_measured, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._pool = pool
+        self._projector = projector
+        self._scope = everybody
+        self._settings = settings
+        self._lag = lag
+        self._clock = clock
+        self._ticks = ticks
+        self._cursor = Cursor(pool, NAME, holder=holder, scope=everybody, topics=TOPICS)
+        self._ask_at, self._held = 0.0, False
+        self._registered = False
+        self._configured = False
+
+    def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
+        """What a worker does for it."""
+        return ((NAME, LOOK_S, self.run), ("sweep into fhir", 1.0, self.sweep))
+
+    def run(self) -> bool:
+        """Project a batch of what happened; whether more may be waiting."""
+        self.register()
+        if not self._holds():
+            return False
+        retried = self._retry()
+        events = self._cursor.read(BATCH)
+        free = [one for one in events if not self._parked_behind(one)]
+        if free:
+            self._project(free)
+        if events:
+            self._cursor.advance(events[-1].event)
+            self._lag(max(0.0, (self._clock() - events[-1].created_at).total_seconds()))
+        return bool(retried or events)
+
+    def _holds(self) -> bool:
+        """Whether it is this process's turn; asked of the index now and then, as every claim is a write."""
+        now = self._ticks()
+        if now >= self._ask_at:
+            self._held = self._cursor.claim(LEASE_S)
+            self._ask_at = now + (LEASE_S / 3 if self._held else 1.0)
+        return self._held
+
+    def register(self) -> None:
+        """Hear of what happens from now on: what was before is walked through."""
+        if not self._registered:
+            self._cursor.register(begin_now=True)
+            self._registered = True
+
+    def sweep(self) -> bool:
+        """Project some of what there was before; whether more is left. What the settings name comes first."""
+        self.register()
+        if not self._configured:
+            with lent(self._pool) as connection, connection.transaction():
+                self._settings(connection)
+            self._configured = True
+        return any(self._swept(kind) for kind in sources.SWEPT)
+
+    def close(self) -> None:
+        """Let another process go on at once."""
+        if self._registered:
+            self._cursor.release()
+
+    def _project(self, events: Sequence[Event]) -> None:
+        try:
+            self._projector.project(subjects(events))
+        except Exception as error:       # one of them, whatever it is: then each for itself
+            if isinstance(error, PacsdError) and error.fault in _HOLDS_ALL_UP:
+                raise
+            for one in events:
+                self._try(one, 0)
+
+    def _retry(self) -> int:
+        due = self._cursor.due(BATCH)
+        for event, attempts in due:
+            if self._try(event, attempts):
+                self._cursor.settle(event)
+        return len(due)
+
+    def _try(self, event: Event, attempts: int) -> bool:
+        try:
+            self._projector.project(subjects([event]))
+        except Exception as error:       # whatever it is concerns this subject alone
+            pause = min(_FIRST_PAUSE_S * 2**attempts, _MAX_PAUSE_S)
+            log.warning("an event was not projected", extra={
+                "event": event.event, "topic": event.topic, "error": type(error).__name__, "attempts": attempts + 1,
+            })  # fmt: skip
+            self._cursor.park(event, attempts=attempts + 1, pause_s=pause, error=type(error).__name__)
+            return False
+        return True
+
+    def _parked_behind(self, event: Event) -> bool:
+        if not self._cursor.waits(event.subject):
+            return False
+        self._cursor.park(event, attempts=0, pause_s=0.0, error="waits for an earlier event")
+        return True
+
+    def _swept(self, kind: str) -> bool:
+        """Some more of a kind; False when it is finished. What fails is named in the log and left to its next event."""
+        with lent(self._pool) as connection, connection.transaction():
+            after = shared.swept(connection, kind)
+            if after is None:
+                return False
+            found = sources.swept(connection, self._scope, kind, after=after, limit=BATCH)
+            self._sweep_some(connection, kind, found)
+            shared.sweep_on(connection, kind, found[-1][0] if found else after, finished=len(found) < BATCH)
+        return True
+
+    def _sweep_some(self, connection: Connection, kind: str, found: Sequence[tuple[int, int, str, str]]) -> None:
+        try:
+            with connection.transaction():
+                self._projector.within(connection, _subjects(kind, found))
+        except PacsdError:
+            raise
+        except Exception:                # one of them: then each for itself
+            for one in found:
+                self._sweep_one(connection, kind, one)
+
+    def _sweep_one(self, connection: Connection, kind: str, one: tuple[int, int, str, str]) -> None:
+        try:
+            with connection.transaction():
+                self._projector.within(connection, _subjects(kind, [one]))
+        except Exception as error:
+            log.error("something was not projected", extra={"kind": kind, "key": one[0],
+                                                            "error": type(error).__name__})  # fmt: skip
+
+
+def _subjects(kind: str, found: Sequence[tuple[int, int, str, str]]) -> Subjects:
+    asked = Subjects()
+    if kind == "patient":
+        asked.patients.update((authority, number) for _, _, authority, number in found)
+        return asked
+    into = {"study": asked.studies, "order": asked.orders, "report": asked.reports, "workitem": asked.workitems}
+    into[kind].update((organisation, name) for _, organisation, name, _ in found)
+    return asked

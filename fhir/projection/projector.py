@@ -1,0 +1,155 @@
+"""Writing what the archive knows as versions of resources: one for each change of meaning, none where nothing changed.
+
+What is projected is journalled nowhere, but made again from the archive, under the same ids. A resource that a client
+shares with the archive keeps what the client said, but for what the archive knows better (fhir.projection.sharing);
+that version is journalled, as it stands between the client's own.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from fhir.format import json
+from fhir.interaction.services import Extract
+from fhir.interaction.versions import stated
+from fhir.projection.gathering import Archives, Gathered, gather
+from fhir.projection.projected import Projected
+from fhir.projection.sharing import shared_body
+from fhir.projection.subjects import Subjects
+from fhir.store import locks, shared
+from fhir.store.stored import Change, Name, Stored
+from fhir.store.unit import Unit, Units
+from pacsd.index.connect import Connection, lent
+
+log = logging.getLogger("pacsd.fhir")
+
+
+class Projector:
+    """Projects subjects; of many processes one at a time, so that nobody writes what was true before."""
+
+    def __init__(self, units: Units, archives: Archives, extract: Extract) -> None:
+        self._units = units
+        self._archives = archives
+        self._extract = extract
+
+    def project(self, asked: Subjects) -> int:
+        """Bring the resources of these subjects up to what the archive knows; how many have a new version."""
+        with lent(self._units.pool) as connection, connection.transaction():
+            return self.within(connection, asked)
+
+    def within(self, connection: Connection, asked: Subjects) -> int:
+        """The same in a transaction of the caller's."""
+        shared.turn(connection)
+        gathered = gather(connection, self._archives, asked)
+        return self.write(connection, gathered)
+
+    def write(self, connection: Connection, gathered: Gathered) -> int:
+        """Versions of what was gathered, and of what is gone."""
+        names = {one.name: _name(gathered, one) for one in gathered.projected}
+        wanted = [*names.values(), *(name for _, name in gathered.gone)]
+        if not wanted:
+            return 0
+        held = locks.of_resources(wanted)
+        unit = self._units.inside(connection, scope=self._archives.scope, organisation=0, held=held)
+        current = unit.newest(wanted)
+        changes = [*self._changes(unit, gathered, names, current), *_removals(unit, gathered, current)]
+        changes += self._fallen(connection, unit, gathered, names, current)
+        unit.write(changes)
+        self._units.journal([one for one in changes if shared.is_shared(one.owner)])
+        return len(changes)
+
+    def _changes(
+        self, unit: Unit, gathered: Gathered, names: dict[tuple[str, str], Name], current: dict[Name, Stored]
+    ) -> list[Change]:
+        made: list[tuple[Projected, Name]] = []
+        replaced = []
+        for one in gathered.projected:
+            name = names[one.name]
+            known = current.get(name)
+            if known is None:
+                made.append((one, name))
+            elif (change := self._next(unit, one, known)) is not None:
+                replaced.append(change)
+        keys = unit.keys(len(made))
+        new = [self._change(one, name, pk=pk, version=1, unit=unit) for (one, name), pk in zip(made, keys, strict=True)]
+        return [*new, *replaced]
+
+    def _next(self, unit: Unit, one: Projected, known: Stored) -> Change | None:
+        """The version that follows; None where nothing changed, or the id is somebody else's."""
+        if known.organisation != one.organisation or not known.owner:
+            log.warning("the id of a projection is taken", extra={"resource": str(known.name)})
+            return None
+        if shared.is_shared(known.owner):
+            body = None if known.deleted else shared_body(json.read(known.body), one)
+            return None if body is None else self._follow(unit, one, known, body, known.owner)
+        return self._follow(unit, one, known, _with_meta(one), one.feed)
+
+    def _follow(
+        self, unit: Unit, one: Projected, known: Stored, resource: dict[str, Any], owner: str
+    ) -> Change | None:
+        same = stated(resource, logical_id=known.id, version=known.version, updated=known.updated)
+        if not known.deleted and json.write(same) == known.body:
+            return None
+        after = stated(resource, logical_id=known.id, version=known.version + 1, updated=(at := unit.after(known)))
+        return Change(known.pk, one.organisation, known.type, known.id, known.version + 1, at, "PUT", json.write(after),
+                      owner=owner, found=self._extract(after))  # fmt: skip
+
+    def _change(self, one: Projected, name: Name, *, pk: int, version: int, unit: Unit) -> Change:
+        at = unit.now()
+        told = stated(_with_meta(one), logical_id=name.id, version=version, updated=at)
+        return Change(pk, one.organisation, *name, version, at, "PUT", json.write(told), owner=one.feed,
+                      found=self._extract(told))  # fmt: skip
+
+    def _fallen(
+        self, connection: Connection, unit: Unit, gathered: Gathered, names: dict[tuple[str, str], Name],
+        current: dict[Name, Stored],
+    ) -> list[Change]:  # fmt: skip
+        """Deletions of what only resources named that name it no more."""
+        fallen: dict[Name, str] = {}
+        for one in gathered.projected:
+            known = current.get(names[one.name])
+            if one.stems and known is not None and not known.deleted and known.owner == one.feed:
+                left = set(_named(known.body, one.stems)) - set(_references(one.resource, one.stems))
+                fallen.update((name, one.feed) for name in left)
+        if not fallen:
+            return []
+        locks.hold(connection, locks.of_resources(fallen))
+        more = self._units.inside(connection, scope=unit.scope, organisation=0, held=locks.of_resources(fallen))
+        found = more.newest(sorted(fallen))
+        return [_removal(unit, each) for each in found.values() if each.owner == fallen[each.name] and not each.deleted]
+
+
+def _name(gathered: Gathered, one: Projected) -> Name:
+    """Under which a resource is kept: the one that a client gave it, where one did."""
+    type_name, _ = one.name
+    made = gathered.shared.get((one.organisation, one.subject)) if one.subject else None
+    return made if made is not None and made.type == type_name else Name(*one.name)
+
+
+def _with_meta(one: Projected) -> dict[str, Any]:
+    meta: dict[str, Any] = {"source": one.feed, **({"tag": list(one.tags)} if one.tags else {})}
+    return {**one.resource, "meta": meta}
+
+
+def _removals(unit: Unit, gathered: Gathered, current: dict[Name, Stored]) -> Iterator[Change]:
+    for organisation, name in gathered.gone:
+        known = current.get(name)
+        if known is not None and known.organisation == organisation and known.owner and not known.deleted:
+            yield _removal(unit, known)
+
+
+def _removal(unit: Unit, known: Stored) -> Change:
+    return Change(known.pk, known.organisation, known.type, known.id, known.version + 1, unit.after(known), "DELETE",
+                  b"", deleted=True, owner=known.owner)  # fmt: skip
+
+
+def _named(body: bytes, elements: Sequence[str]) -> Iterable[Name]:
+    return _references(json.read(body), elements)
+
+
+def _references(resource: dict[str, Any], elements: Sequence[str]) -> Iterator[Name]:
+    for element in elements:
+        for one in resource.get(element, ()):
+            type_name, _, name = str(one.get("reference", "")).partition("/")
+            if name:
+                yield Name(type_name, name)
