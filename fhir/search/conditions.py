@@ -138,22 +138,30 @@ class Reader:
 
     def _subsumed(self, modifier: str, value: str) -> Tokens:
         """Codes of a value set, or above or below one."""
-        if self.terminology is None:
-            raise PacsdError(Fault.UNSUPPORTED, f":{modifier} needs terminology, which this server has none of")
         codes: list[TokenIs] = []
         for one in alternatives(value):
-            if modifier.endswith("in"):
-                told = self.terminology.members(plain(one))
-            else:
-                system, code = token(one)
-                if not system or code is None:
-                    raise PacsdError(Fault.MISMATCH, f"the value of :{modifier} is system|code")
-                told = getattr(self.terminology, modifier)(system, code)
-            for pair in told:
+            for pair in self._told(modifier, one):
                 codes.append(TokenIs(*pair))
                 if len(codes) > MAX_CODES:
                     raise PacsdError(Fault.TOO_BROAD, f":{modifier} stands for more than {MAX_CODES} codes")
         return Tokens(tuple(codes))
+
+    def _told(self, modifier: str, value: str) -> Iterable[tuple[str, str]]:
+        """What terminology says; a code system or value set that it does not know makes the value one of no meaning."""
+        if self.terminology is None:
+            raise PacsdError(Fault.UNSUPPORTED, f":{modifier} needs terminology, which this server has none of")
+        try:
+            if modifier.endswith("in"):
+                return self.terminology.members(plain(value))
+            system, code = token(value)
+            if not system or code is None:
+                raise PacsdError(Fault.MISMATCH, f"the value of :{modifier} is system|code")
+            told: Iterable[tuple[str, str]] = getattr(self.terminology, modifier)(system, code)
+            return told
+        except PacsdError as error:
+            if error.fault is not Fault.NOT_FOUND:
+                raise
+            raise PacsdError(Fault.MISMATCH, str(error)) from error
 
     def _strings(self, found: Sequence[Parameter], modifier: str, value: str) -> Condition:
         return _texts(found, "", modifier or "begins", value)

