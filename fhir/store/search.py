@@ -79,11 +79,12 @@ class Searches:
     ) -> list[Hit]:
         """Resources that includes lead to from others by their keys, at most `limit`, without some that are there."""
         text, params = include_statement(scope, steps, without=without, limit=limit)
-        return [Hit(*row) for row in self._run(pool, text, params)]
+        return [Hit(*row) for row in self._run(pool, text, params, planned_once=True)]
 
-    def _run(self, pool: Pool, text: str, params: Mapping[str, Any]) -> list[Any]:
+    def _run(self, pool: Pool, text: str, params: Mapping[str, Any], *, planned_once: bool = False) -> list[Any]:
+        """Planned for its values, or once where there is only one way to go, whatever they are."""
         try:
-            return retried(pool, lambda connection: connection.execute(text, params, prepare=False).fetchall())
+            return retried(pool, lambda connection: connection.execute(text, params, prepare=planned_once).fetchall())
         except PacsdError as error:
             if isinstance(error.__cause__, errors.QueryCanceled):
                 raise PacsdError(Fault.TOO_BROAD, "the search took too long; ask for less") from error
