@@ -16,7 +16,7 @@ from fhir.store import shared
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import sources
-from pacsd.index.connect import Connection, Pool, lent
+from pacsd.index.connect import Connection, Pool, lent, translated
 from pacsd.index.outbox import Cursor, Event
 
 NAME = "fhir projections"
@@ -108,7 +108,7 @@ class Projections:
         try:
             self._projector.project(subjects(events))
         except Exception as error:       # one of them, whatever it is: then each for itself
-            if isinstance(error, PacsdError) and error.fault in _HOLDS_ALL_UP:
+            if _holds_all_up(error):
                 raise
             for one in events:
                 self._try(one, 0)
@@ -151,21 +151,27 @@ class Projections:
 
     def _sweep_some(self, connection: Connection, kind: str, found: Sequence[tuple[int, int, str, str]]) -> None:
         try:
-            with connection.transaction():
+            with translated(), connection.transaction():
                 self._projector.within(connection, _subjects(kind, found))
-        except PacsdError:
-            raise
-        except Exception:                # one of them: then each for itself
+        except Exception as error:       # one of them: then each for itself
+            if _holds_all_up(error):
+                raise
             for one in found:
                 self._sweep_one(connection, kind, one)
 
     def _sweep_one(self, connection: Connection, kind: str, one: tuple[int, int, str, str]) -> None:
         try:
-            with connection.transaction():
+            with translated(), connection.transaction():
                 self._projector.within(connection, _subjects(kind, [one]))
         except Exception as error:
+            if _holds_all_up(error):
+                raise
             log.error("something was not projected", extra={"kind": kind, "key": one[0],
                                                             "error": type(error).__name__})  # fmt: skip
+
+
+def _holds_all_up(error: Exception) -> bool:
+    return isinstance(error, PacsdError) and error.fault in _HOLDS_ALL_UP
 
 
 def _subjects(kind: str, found: Sequence[tuple[int, int, str, str]]) -> Subjects:

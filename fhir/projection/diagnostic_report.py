@@ -48,7 +48,7 @@ def diagnostic_report(house: House, source: ReportSource, known: Known) -> Proje
         "presentedForm": [*_text(content), *_documents(house, source)],
     }  # fmt: skip
     return Projected(source.organisation, source.feed(house), without_empty(resource), about_report(source.name),
-                     stems=("result",), by_client=source.counting.newest.sender == BY_FHIR)  # fmt: skip
+                     by_client=source.counting.newest.sender == BY_FHIR)  # fmt: skip
 
 
 def status(source: ReportSource) -> str:

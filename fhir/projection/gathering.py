@@ -85,6 +85,7 @@ def _widen(connection: Connection, scope: Scope, asked: Subjects) -> None:
     asked.orders.update(sources.orders_of(connection, scope, asked.moved))
     asked.studies.update(sources.studies_ordered(connection, scope, asked.orders))
     asked.reports.update(sources.reports_on(connection, scope, asked.studies))
+    asked.reports.update(sources.reports_of(connection, scope, asked.moved))
 
 
 def _read(connection: Connection, archives: Archives, asked: Subjects) -> _Read:
@@ -152,6 +153,7 @@ def _known(
         {(one.organisation, *one.patient) for one in read.patients}, orders,
         {(one.organisation, one.study_instance_uid) for one in read.studies},
         {about: name.id for about, name in made.items()},
+        {(one.organisation, *one.patient): one.into for one in read.patients if one.into is not None},
     )  # fmt: skip
     return known, made
 
@@ -223,13 +225,14 @@ def _shared_id(house: House, known: Known, one: Projected) -> str:
 
 
 def _gone(houses: Mapping[int, House], asked: Subjects, read: _Read) -> list[tuple[int, Name]]:
-    """Studies of which nothing is shown any more, with who told of them."""
+    """Studies of which nothing is shown any more, with who told of them, and a patient who is known by one alone."""
     there = {(one.organisation, one.study_instance_uid) for one in read.studies}
     found = []
     for organisation, uid in sorted(asked.studies - there):
         if (house := houses.get(organisation)) is not None:
             made = house.id_of("study", uid)
             found.append((organisation, Name("ImagingStudy", made)))
+            found.append((organisation, Name("Patient", house.id_of("unidentified", uid))))
             found.append((organisation, Name("Provenance", house.id_of("provenance", "ImagingStudy", made))))
     return found
 

@@ -39,8 +39,6 @@ class House:
 class Projected:
     """A resource as the archive has it, without meta. `feed`: whose word it is. `subject`: what it is about, by which
     a client's own resource of the same is found.
-
-    `stems`: references in it to resources that are nobody else's: those it names no more are deleted.
     """
 
     organisation: int
@@ -48,7 +46,6 @@ class Projected:
     resource: Resource
     subject: str = ""
     tags: tuple[Resource, ...] = ()
-    stems: tuple[str, ...] = ()
     by_client: bool = False              # what a client said last
 
     @property
@@ -62,16 +59,19 @@ class Known:
     """What resources may refer to: others that are there.
 
     `patients`: (organisation, authority, id); `studies`: (organisation, UID); `orders`: by organisation and number, the
-    order and which procedure of it; `shared`: by organisation and subject the id of what a client made of it.
+    order and which procedure of it; `shared`: by organisation and subject the id of what a client made of it;
+    `merged`: into whom patients were merged.
     """
 
     patients: Collection[tuple[int, str, str]] = ()
     orders: Mapping[tuple[int, str], tuple[str, str]] = field(default_factory=dict)
     studies: Collection[tuple[int, str]] = ()
     shared: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    merged: Mapping[tuple[int, str, str], Patient] = field(default_factory=dict)
 
     def subject(self, house: House, patient: Patient) -> Resource:
-        """A reference to a patient, by identifier alone where there is no such resource."""
+        """A reference to a patient, to who survives where it was merged; by identifier alone without a resource."""
+        patient = self.merged.get((house.organisation, *patient), patient)
         if (house.organisation, *patient) in self.patients:
             return self.patient(house, patient)
         return {"type": "Patient", "identifier": {"system": house.systems.of(patient[0]), "value": patient[1]}}

@@ -6,7 +6,7 @@ that version is journalled, as it stands between the client's own.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from fhir.format import json
@@ -15,6 +15,7 @@ from fhir.interaction.versions import stated
 from fhir.projection.gathering import Archives, Gathered, gather
 from fhir.projection.projected import Projected
 from fhir.projection.sharing import shared_body
+from fhir.projection.stems import STEMMED, stems
 from fhir.projection.subjects import Subjects
 from fhir.store import locks, shared
 from fhir.store.stored import Change, Name, Stored
@@ -38,9 +39,16 @@ class Projector:
             return self.within(connection, asked)
 
     def within(self, connection: Connection, asked: Subjects) -> int:
-        """The same in a transaction of the caller's."""
+        """The same in a transaction of the caller's.
+
+        What clients share is read once more when its resources are held: what one of them wrote meanwhile is in the
+        archive then, and nothing that was true before is written over it.
+        """
         shared.turn(connection)
         gathered = gather(connection, self._archives, asked)
+        if gathered.shared:
+            locks.hold(connection, locks.of_resources(gathered.shared.values()))
+            gathered = gather(connection, self._archives, asked)
         return self.write(connection, gathered)
 
     def write(self, connection: Connection, gathered: Gathered) -> int:
@@ -104,19 +112,30 @@ class Projector:
         self, connection: Connection, unit: Unit, gathered: Gathered, names: dict[tuple[str, str], Name],
         current: dict[Name, Stored],
     ) -> list[Change]:  # fmt: skip
-        """Deletions of what only resources named that name it no more."""
-        fallen: dict[Name, str] = {}
+        """Deletions of what only resources named that name it no more, or are gone."""
+        fallen: dict[Name, int] = {}
         for one in gathered.projected:
             known = current.get(names[one.name])
-            if one.stems and known is not None and not known.deleted and known.owner == one.feed:
-                left = set(_named(known.body, one.stems)) - set(_references(one.resource, one.stems))
-                fallen.update((name, one.feed) for name in left)
+            if known is not None and not shared.is_shared(known.owner):
+                fallen.update(self._left(known, one.organisation, one.resource))
+        for organisation, name in gathered.gone:
+            if (known := current.get(name)) is not None:
+                fallen.update(self._left(known, organisation, {}))
+        for name in (*names.values(), *(name for _, name in gathered.gone)):
+            fallen.pop(name, None)
         if not fallen:
             return []
-        locks.hold(connection, locks.of_resources(fallen))
-        more = self._units.inside(connection, scope=unit.scope, organisation=0, held=locks.of_resources(fallen))
-        found = more.newest(sorted(fallen))
-        return [_removal(unit, each) for each in found.values() if each.owner == fallen[each.name] and not each.deleted]
+        held = locks.of_resources(fallen)
+        more = self._units.inside(connection, scope=unit.scope, organisation=0, held=held)
+        found = more.newest(sorted(fallen)).values()
+        return [_removal(unit, each) for each in found if _is_projected(each, fallen[each.name])]
+
+    def _left(self, known: Stored, organisation: int, after: dict[str, Any]) -> dict[Name, int]:
+        """What a version that is there names, and the one that follows does not; each with whose it is."""
+        house = self._archives.houses.get(organisation)
+        if house is None or known.type not in STEMMED or not _is_projected(known, organisation):
+            return {}
+        return dict.fromkeys(stems(house, json.read(known.body)) - stems(house, after), organisation)
 
 
 def _name(gathered: Gathered, one: Projected) -> Name:
@@ -134,22 +153,16 @@ def _with_meta(one: Projected) -> dict[str, Any]:
 def _removals(unit: Unit, gathered: Gathered, current: dict[Name, Stored]) -> Iterator[Change]:
     for organisation, name in gathered.gone:
         known = current.get(name)
-        if known is not None and known.organisation == organisation and known.owner and not known.deleted:
+        if known is not None and _is_projected(known, organisation):
             yield _removal(unit, known)
+
+
+def _is_projected(known: Stored, organisation: int) -> bool:
+    """Whether a version is there, of that organisation, and the archive's alone."""
+    theirs = not known.owner or shared.is_shared(known.owner)
+    return known.organisation == organisation and not theirs and not known.deleted
 
 
 def _removal(unit: Unit, known: Stored) -> Change:
     return Change(known.pk, known.organisation, known.type, known.id, known.version + 1, unit.after(known), "DELETE",
                   b"", deleted=True, owner=known.owner)  # fmt: skip
-
-
-def _named(body: bytes, elements: Sequence[str]) -> Iterable[Name]:
-    return _references(json.read(body), elements)
-
-
-def _references(resource: dict[str, Any], elements: Sequence[str]) -> Iterator[Name]:
-    for element in elements:
-        for one in resource.get(element, ()):
-            type_name, _, name = str(one.get("reference", "")).partition("/")
-            if name:
-                yield Name(type_name, name)

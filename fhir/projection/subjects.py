@@ -8,7 +8,7 @@ from pacsd.identity.patients import PATIENT_MERGED, PATIENT_UNMERGED, PATIENT_UP
 from pacsd.index.completion import STUDY_COMPLETED
 from pacsd.index.outbox import Event
 from pacsd.index.placement import STUDY_RECEIVED
-from pacsd.index.rejections import INSTANCE_REJECTED, INSTANCE_RESTORED
+from pacsd.index.rejections import INSTANCE_PURGED, INSTANCE_REJECTED, INSTANCE_RESTORED
 from pacsd.index.sources import Patient, Subject
 from pacsd.reports import counting
 from pacsd.workflow.orders import ORDER_CHANGED, STEP_STATUS_CHANGED
@@ -63,7 +63,7 @@ def _workitem(found: Subjects, event: Event) -> None:
 
 
 _ABOUT: Mapping[str, Callable[[Subjects, Event], None]] = {
-    STUDY_RECEIVED: _study, STUDY_COMPLETED: _study, INSTANCE_REJECTED: _study, INSTANCE_RESTORED: _study,
+    **dict.fromkeys((STUDY_RECEIVED, STUDY_COMPLETED, INSTANCE_REJECTED, INSTANCE_RESTORED, INSTANCE_PURGED), _study),
     PATIENT_UPDATED: _patient, PERSON_CHANGED: _patient, PATIENT_MERGED: _merged, PATIENT_UNMERGED: _merged,
     ORDER_CHANGED: _order, STEP_STATUS_CHANGED: _order,
     **dict.fromkeys(counting.TOPICS, _report),

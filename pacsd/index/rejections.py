@@ -15,6 +15,7 @@ from pacsd.index.summary import lock_series, summarise
 
 INSTANCE_REJECTED = "instance.rejected"
 INSTANCE_RESTORED = "instance.restored"
+INSTANCE_PURGED = "instance.purged"
 HIDDEN, AWAITED, GONE = "hidden", "awaited", "gone"      # states of what is rejected
 QUALITY = "113001"                               # PS3.16 CID 7011, Rejected for Quality Reasons
 NOBODY = 3                                       # above every reader's level
@@ -176,7 +177,7 @@ def purge(
         _bury(connection, [pk for pk, kept in left if kept == 0], grace_s)
         return [row[0] for row in (*loose, *packed)]
 
-    return _set(pool, organisation, study_instance_uid, instances, work, None)
+    return _set(pool, organisation, study_instance_uid, instances, work, INSTANCE_PURGED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +222,7 @@ def recount(connection: Connection, series: Sequence[int]) -> list[tuple[int, in
 
 
 def _set(
-    pool: Pool, organisation: int, study_instance_uid: str, instances: Instances, work: Any, topic: str | None,
+    pool: Pool, organisation: int, study_instance_uid: str, instances: Instances, work: Any, topic: str,
     more: Mapping[str, str] = NOTHING,
 ) -> int:
     def transaction(connection: Connection) -> int:
@@ -238,12 +239,12 @@ def _set(
                 "uids": [sop for _, sop in pairs], "hashes": [sop_hash(sop) for _, sop in pairs],
             })  # fmt: skip
             summarise(connection, studies)
-            if changed and topic:
+            if changed:
                 body = {"study_instance_uid": study_instance_uid, "instances": len(changed), **more}
                 outbox.append(
                     connection, organisation=organisation, topic=topic, subject=study_instance_uid, body=body
                 )
-            if changed and topic is None:
+            if changed and topic == INSTANCE_PURGED:
                 _bury_studies(connection, studies)
             return len(changed)
 

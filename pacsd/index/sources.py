@@ -174,6 +174,16 @@ def orders_of(connection: Connection, scope: Scope, patients: Iterable[Patient])
     return [(row[0], row[1]) for row in connection.execute(statement, params.values)]
 
 
+def reports_of(connection: Connection, scope: Scope, patients: Iterable[Patient]) -> list[Subject]:
+    """The first names of all reports that name one of these patients."""
+    params = Params()
+    theirs = _OF_PATIENT.format(report="r", patient_id="a.id", authority="a.authority")
+    statement = f"""
+        select distinct r.organisation, r.names[1] from {_named(patients, params)} join diagnostic_report r
+            on {theirs} where {within(scope, params, "r")}"""
+    return [(row[0], row[1]) for row in connection.execute(statement, params.values)]
+
+
 def studies_ordered(connection: Connection, scope: Scope, orders: Iterable[Subject]) -> list[Subject]:
     """The studies that orders are of, by Study Instance UID or by accession number and patient."""
     params = Params()
@@ -317,12 +327,20 @@ def _steps(connection: Connection, scope: Scope, procedures: Sequence[int]) -> d
     return found
 
 
-# Who was merged into one of these is told with it, as its survivor may be another now.
+# Whose a report is: pairs of id and authority belong together by their place; the index knows the ids.
+_OF_PATIENT = """{report}.patient_ids @> array[{patient_id}] and exists (
+        select from unnest({report}.patient_ids, {report}.authorities) k(id, authority)
+        where k.id = {patient_id} and k.authority = {authority})"""
+
+# Who was merged into one of these is told with it, as its survivor may be another now; and who survives one of them.
 # What a feed says beside DICOM attributes is shown where that feed belongs, whoever else has studies of the patient.
 _PATIENTS = """
-with asked as ({asked}), named as (
-    select distinct p.pk, a.organisation
+with asked as ({asked}), these as (
+    select p.pk, p.survivor, a.organisation
     from asked a join patient p on p.assigning_authority = a.authority and p.patient_id = a.id and p.unidentified = ''
+), named as (
+    select pk, organisation from these
+    union select survivor, organisation from these where survivor is not null
 ), found as (
     select p.pk, p.assigning_authority, p.patient_id, p.overlay, p.stated_at, p.survivor, n.organisation
     from named n join patient p on p.pk = n.pk
@@ -334,6 +352,7 @@ with asked as ({asked}), named as (
     union select f.pk, r.organisation from found f join patient_record r on r.patient = f.pk
     union select f.pk, q.organisation from found f join requested_procedure q on q.patient = f.pk
     union select f.pk, q.organisation from found f join requested_procedure q on q.named_patient = f.pk
+    union select f.pk, d.organisation from found f join diagnostic_report d on {of_patient}
     union select f.pk, f.organisation from found f where f.organisation is not null
 )
 select f.pk, o.organisation, f.assigning_authority, f.patient_id, f.overlay, f.stated_at, m.patient_id,
@@ -355,7 +374,8 @@ def _patients(
     asking = f"""select * from unnest({columns[0]}::integer[], {columns[1]}::text[], {columns[2]}::text[])
         a(organisation, authority, id)"""
     details = ", ".join(f"coalesce(r.{name}, '')" for name in DETAILS)
-    return _PATIENTS.format(asked=asking, details=details, mine=within(scope, params, "o"))
+    theirs = _OF_PATIENT.format(report="d", patient_id="f.patient_id", authority="f.assigning_authority")
+    return _PATIENTS.format(asked=asking, details=details, of_patient=theirs, mine=within(scope, params, "o"))
 
 
 def _same(

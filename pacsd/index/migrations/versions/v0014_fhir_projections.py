@@ -21,6 +21,11 @@ SHARED = """
 create index fhir_resource_shared on fhir_resource (owner, organisation) where owner like 'shared %';
 """
 
+# reports by whom they are about: a patient may be known by nothing else
+REPORTS = """
+create index diagnostic_report_patients on diagnostic_report using gin (patient_ids);
+"""
+
 GRANTS = """
 grant select, insert, update, delete on fhir_sweep to pacsd_app;
 """
@@ -28,7 +33,7 @@ grant select, insert, update, delete on fhir_sweep to pacsd_app;
 
 def upgrade() -> None:
     """Build everything in the caller's transaction."""
-    for statements in (SWEEP, SHARED, GRANTS):
+    for statements in (SWEEP, SHARED, REPORTS, GRANTS):
         op.get_bind().exec_driver_sql(statements.replace("%", "%%"))
 
 
