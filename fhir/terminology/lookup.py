@@ -11,7 +11,6 @@ from pacsd.faults import Fault, PacsdError
 
 Row = dict[str, Any]
 _DEFAULT = ("inactive", "parent", "child")       # told without being asked for, beside the concept's own
-_NOT_PROPERTIES = ("url", "name", "version", "display", "definition", "designation", "system", "*")
 
 
 def lookup(
