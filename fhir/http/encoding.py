@@ -87,7 +87,7 @@ def _content(answer: Answer, wanted: Wanted) -> bytes:
 def written(resource: Mapping[str, Any], wanted: Wanted) -> bytes:
     """A resource in the format that is wanted."""
     if wanted.format.media_type == FHIR_JSON:
-        return json.write(resource, pretty=wanted.pretty)
+        return json.write(_read(resource) if wanted.pretty else resource, pretty=wanted.pretty)
     return wanted.format.write(_read(resource), pretty=wanted.pretty)
 
 
