@@ -15,7 +15,6 @@ from fhir.interaction.request import Answer
 from fhir.outcome import outcome
 
 _BUNDLES = ("searchset", "history")
-_GZIP_BITS = 31
 _GZIP_LEVEL = 1
 _WORTH_CODING_BYTES = 1024
 # what somebody uploaded must not act as a page of this server (binary.html#security)

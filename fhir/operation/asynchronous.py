@@ -50,7 +50,7 @@ class Asynchronous:
         if job.status == jobs.WAITING:
             return Answer(202, headers={"X-Progress": self.progress(job), "Retry-After": str(_ASK_AGAIN_S)})
         if job.status == jobs.FAILED:
-            return Answer(500, resource=outcome([Issue("error", "exception", job.error)]))
+            return Answer(500, resource=outcome([Issue("error", "processing", job.error)]))
         content = orjson.dumps(self.manifest(f"{request.base}/_{self.kind}/{job.id}", job))
         return Answer(200, raw=Raw(content, "application/json"),
                       headers={"Expires": format_datetime(job.expires_at.astimezone(UTC), usegmt=True)})  # fmt: skip
