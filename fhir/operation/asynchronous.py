@@ -19,6 +19,7 @@ from pacsd.faults import Fault
 NDJSON = "application/fhir+ndjson"
 _KEPT = timedelta(hours=24)              # from when it was asked for
 _ASK_AGAIN_S = 1
+_MOST_DIGITS = 9                         # of the number of a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ class Asynchronous:
         """200 with a file of the manifest. Raises FhirError NOT_FOUND."""
         job = self._job(server, request)
         number = dict(request.parameters).get("number", "")
-        if not number.isascii() or not number.isdigit() or int(number[:9]) >= len(job.output) or server.blobs is None:
+        known = number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS and int(number) < len(job.output)
+        if not known or server.blobs is None:
             raise FhirError(Fault.NOT_FOUND, "there is no such file")
         return Answer(200, raw=Raw(server.blobs.read(job.output[int(number)]["file"]), NDJSON))
 
