@@ -138,7 +138,7 @@ class Settings(Checked):
     )
     host: str = setting("127.0.0.1", en="Address to listen on.", zh="监听地址。", check=checks.not_empty)
     http_port: int = setting(
-        8080, en="Port of DICOMweb, health and metrics.", zh="HTTP 端口。", check=checks.within(0, 65535)
+        8080, en="Port of DICOMweb, FHIR, health and metrics.", zh="HTTP 端口。", check=checks.within(0, 65535)
     )
     dicom_port: int = setting(11112, en="Port of DIMSE services.", zh="DICOM 端口。", check=checks.within(0, 65535))
     mllp_port: int = setting(2575, en="Port of HL7 v2 over MLLP.", zh="MLLP 端口。", check=checks.within(0, 65535))

@@ -18,13 +18,13 @@ from fhir.http.formats import FORMATS
 from fhir.interaction.request import Answer, Asker
 from fhir.interaction.request import Request as Asked
 from fhir.interaction.services import Server
+from fhir.operation.bulk_import import MEDIA_TYPES
 from fhir.outcome import FhirError, of_error
 from pacsd.faults import Fault, PacsdError
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODIES = ("POST", "PUT", "PATCH")
 FORM = "application/x-www-form-urlencoded"
-NDJSON = ("application/fhir+ndjson", "application/ndjson", "application/x-ndjson")
 _GENERAL = ("_format", "_pretty")        # http.html#parameters: of the answer, not of what is asked
 _MAX_PARAMETERS = 1_000
 
@@ -108,7 +108,7 @@ class FhirApp:
         content = await body.read(request, most=self._server.limits.max_body_bytes)
         if kind.partition(";")[0].strip().lower() == FORM:
             return replace(asked, parameters=_searched([*parameters, *_pairs(content.decode("utf-8", "replace"))]))
-        if method == "PATCH" or kind.partition(";")[0].strip().lower() in NDJSON:
+        if method == "PATCH" or kind.partition(";")[0].strip().lower() in MEDIA_TYPES:
             return replace(asked, content=content)
         if _is_binary(path) and formats.of_binary(kind) is None:
             told = await self._edge.read(_binary, content, kind, path, request.headers.get("x-security-context", ""))

@@ -15,7 +15,6 @@ from fhir.interaction.request import Answer
 from fhir.outcome import outcome
 
 _BUNDLES = ("searchset", "history")
-_GZIP_BITS = 31
 _GZIP_LEVEL = 1
 _WORTH_CODING_BYTES = 1024
 # what somebody uploaded must not act as a page of this server (binary.html#security)
@@ -87,7 +86,7 @@ def _content(answer: Answer, wanted: Wanted) -> bytes:
 def written(resource: Mapping[str, Any], wanted: Wanted) -> bytes:
     """A resource in the format that is wanted."""
     if wanted.format.media_type == FHIR_JSON:
-        return json.write(resource, pretty=wanted.pretty)
+        return json.write(_read(resource) if wanted.pretty else resource, pretty=wanted.pretty)
     return wanted.format.write(_read(resource), pretty=wanted.pretty)
 
 

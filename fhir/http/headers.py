@@ -11,8 +11,6 @@ from starlette.datastructures import Headers
 from fhir.interaction.request import Answer, Conditions, etag, location
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9\-._~:/+=]{1,128}")
-RETURNING = ("minimal", "representation", "OperationOutcome")
-HANDLING = ("strict", "lenient")
 
 
 def conditions(headers: Headers) -> Conditions:

@@ -1,14 +1,15 @@
 """capabilities (http://hl7.org/fhir/R4/http.html#capabilities): what this server does, by the tables it works by."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pacsd
 from fhir.definitions.search_parameters import parameters
 from fhir.interaction.declared import Interaction
 from fhir.interaction.request import Answer, Request, kept_types
-from fhir.interaction.services import Limits, Server
+from fhir.interaction.services import Server
 from fhir.operation.declared import Operation
+from fhir.search.conditions import is_offered
 from fhir.version import FHIR_VERSION
 
 
@@ -25,25 +26,24 @@ def capabilities(server: Server, request: Request) -> Answer:
         "fhirVersion": FHIR_VERSION,
         "format": list(claims.formats),
         "patchFormat": list(claims.patch_formats),
-        "rest": [_rest(claims.interactions, claims.operations, server.limits)],
+        "rest": [_rest(server)],
     }
     return Answer(200, resource={name: value for name, value in statement.items() if value != []})
 
 
-def _rest(interactions: Sequence[Interaction], operations: Sequence[Operation], limits: Limits) -> dict[str, Any]:
+def _rest(server: Server) -> dict[str, Any]:
+    interactions, operations = server.claims.interactions, server.claims.operations
     of_type = [{"code": one} for one in _told(interactions, "type")]
     return {
         "mode": "server",
-        "resource": [_resource(name, of_type, operations, limits) for name in kept_types()],
+        "resource": [_resource(server, name, of_type) for name in kept_types()],
         "interaction": [{"code": one} for one in _told(interactions, "system")],
         **_operations(one for one in operations if one.system),
     }
 
 
-def _resource(
-    name: str, interactions: list[dict[str, str]], operations: Sequence[Operation], limits: Limits
-) -> dict[str, Any]:
-    searched = list(parameters()[name].values())
+def _resource(server: Server, name: str, interactions: list[dict[str, str]]) -> dict[str, Any]:
+    searched = [one for one in parameters()[name].values() if is_offered(one, full_text=server.full_text)]
     told: dict[str, Any] = {
         "type": name,
         "interaction": interactions,
@@ -53,12 +53,13 @@ def _resource(
         "conditionalCreate": True,
         "conditionalRead": "full-support",
         "conditionalUpdate": True,
-        "conditionalDelete": "single" if limits.conditional_deletes == 1 else "multiple",
+        "conditionalDelete": "single" if server.limits.conditional_deletes == 1 else "multiple",
         "referencePolicy": ["literal", "logical"],
         "searchInclude": ["*", *(f"{name}:{one.code}" for one in searched if one.type == "reference")],
         "searchParam": [{"name": one.code, "definition": one.url, "type": one.type} for one in searched],
     }
-    mine = (one for one in operations if (one.type or one.instance) and (not one.types or name in one.types))
+    mine = (one for one in server.claims.operations
+            if (one.type or one.instance) and (not one.types or name in one.types))  # fmt: skip
     return {**told, **_operations(mine)}
 
 

@@ -15,13 +15,12 @@ from fhir.interaction.services import Server
 from fhir.outcome import Issue, outcome
 from fhir.search import cursor
 from fhir.search.conditions import Reader
-from fhir.search.query import Include, Match, Query, TokenIs, Tokens
+from fhir.search.query import Include, Query
 from fhir.search.request import Compartment, Limits, Parsed, read
-from fhir.store.search import Hit, Page, Step, matches
+from fhir.store.search import Hit, Page, Step
 from fhir.store.sorting import After
 from fhir.terminology.port import Codes
 from pacsd.access.scope import Scope
-from pacsd.index.connect import Connection
 
 MAX_INCLUDED = 1_000                     # resources of one page beside its results
 MAX_ROUNDS = 6                           # of includes that start from what was included (:iterate)
@@ -61,21 +60,8 @@ def search(server: Server, request: Request) -> Answer:
 
 
 def criteria(server: Server, base: str, type_name: str, pairs: Iterable[tuple[str, str]]) -> Query:
-    """The search of a conditional interaction, for `matching`: what is unknown in it is refused (http.html#ccreate)."""
+    """The search of a conditional interaction: what is unknown in it is refused (http.html#ccreate)."""
     return read(_reader(server, base), [type_name], pairs, strict=True).query
-
-
-def identifiers(query: Query) -> tuple[TokenIs, ...]:
-    """The identifiers that a search asks for: what is to be locked before it decides whether something is written."""
-    return tuple(
-        token for one in query.conditions if isinstance(one, Match) and isinstance(one.comparison, Tokens)
-        and any(name.endswith(".identifier") for name in one.names) for token in one.comparison.values
-    )  # fmt: skip
-
-
-def matching(connection: Connection, request: Request, query: Query, *, limit: int = 2) -> list[Hit]:
-    """At most `limit` results as the transaction of `connection` sees them."""
-    return matches(connection, request.asker.scope, query, limit=limit)
 
 
 def _parsed(server: Server, request: Request) -> Parsed:

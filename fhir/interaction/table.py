@@ -11,7 +11,8 @@ from fhir.interaction.read import read
 from fhir.interaction.search import search
 from fhir.interaction.update import update
 from fhir.interaction.vread import vread
-from fhir.operation import bulk_import, export
+from fhir.operation.bulk_import import IMPORTS
+from fhir.operation.export import EXPORTS
 
 _ONE = "{type}/{id}"
 _IN_COMPARTMENT = _ONE + "/{compartment}"
@@ -37,11 +38,11 @@ INTERACTIONS: tuple[Interaction, ...] = (
     Interaction("POST", _IN_COMPARTMENT + "/_search", search, "search-type", "search.html#scope", level=""),
     Interaction("GET", "", search, "search-system", "http.html#search", level="system"),
     Interaction("POST", "_search", search, "search-system", "http.html#search", level="system"),
-    Interaction("GET", "_export/{id}", export.status, "bulk-status", "uv/bulkdata/export.html", level=""),
-    Interaction("DELETE", "_export/{id}", export.cancel, "bulk-delete", "uv/bulkdata/export.html", level=""),
-    Interaction("GET", "_export/{id}/_file", export.file, "bulk-file", "uv/bulkdata/export.html", level=""),
-    Interaction("GET", "_import/{id}", bulk_import.status, "bulk-status", "uv/bulkdata/export.html", level=""),
-    Interaction("DELETE", "_import/{id}", bulk_import.cancel, "bulk-delete", "uv/bulkdata/export.html", level=""),
-    Interaction("GET", "_import/{id}/_file", bulk_import.file, "bulk-file", "uv/bulkdata/export.html", level=""),
+    Interaction("GET", "_export/{id}", EXPORTS.status, "bulk-status", "uv/bulkdata/export.html", level=""),
+    Interaction("DELETE", "_export/{id}", EXPORTS.cancel, "bulk-delete", "uv/bulkdata/export.html", level=""),
+    Interaction("GET", "_export/{id}/_file", EXPORTS.file, "bulk-file", "uv/bulkdata/export.html", level=""),
+    Interaction("GET", "_import/{id}", IMPORTS.status, "bulk-status", "uv/bulkdata/export.html", level=""),
+    Interaction("DELETE", "_import/{id}", IMPORTS.cancel, "bulk-delete", "uv/bulkdata/export.html", level=""),
+    Interaction("GET", "_import/{id}/_file", IMPORTS.file, "bulk-file", "uv/bulkdata/export.html", level=""),
     Interaction("GET", "_history", history, "history-system", "http.html#history", level="system"),
 )

@@ -1,24 +1,22 @@
 """$export of all, of patients, of a group (http://hl7.org/fhir/uv/bulkdata/STU2/export.html)."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-import orjson
-
 from fhir.bulk import export as bulk
 from fhir.definitions.structures import structures
-from fhir.interaction.request import Answer, Raw, Request
+from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
 from fhir.interaction.times import period
 from fhir.interaction.versions import instant
+from fhir.operation.asynchronous import NDJSON, Asynchronous
 from fhir.operation.parameters import Given, In, given
-from fhir.outcome import FhirError, Issue, outcome
+from fhir.outcome import FhirError
 from fhir.search.conditions import Reader
 from fhir.search.request import read
-from fhir.store import jobs
 from fhir.store.jobs import Job
 from pacsd.faults import Fault
 
@@ -26,10 +24,7 @@ PARAMETERS = (
     In("_outputFormat", "string"), In("_since", "instant"), In("_type", "string", None),
     In("_typeFilter", "string", None),
 )  # fmt: skip
-NDJSON = "application/fhir+ndjson"
 _FORMATS = (NDJSON, "application/ndjson", "ndjson")
-_KEPT = timedelta(hours=24)              # from when it was asked for
-_MOST_WAITING = 20                       # jobs of an organisation that are not done
 _BEFORE = timedelta(minutes=1)           # what was being written at transactionTime is in the next one for sure
 
 
@@ -38,7 +33,6 @@ def export(server: Server, request: Request) -> Answer:
     told = given(request, PARAMETERS)
     if told.text("_outputFormat") not in ("", *_FORMATS):
         raise FhirError(Fault.UNSUPPORTED, f"_outputFormat is {NDJSON}")
-    scope = request.asker.scope
     patients = _patients(server, request)
     types = _types(told, patients is not None)
     wanted: dict[str, Any] = {
@@ -47,50 +41,8 @@ def export(server: Server, request: Request) -> Answer:
     }  # fmt: skip
     if told.text("_since"):
         period(told.text("_since"), "_since")
-    if jobs.count(server.pool, scope) >= _MOST_WAITING:
-        raise FhirError(Fault.TOO_MUCH, f"{_MOST_WAITING} jobs are waiting already", status=429, code="throttled",
-                        headers={"Retry-After": "60"})  # fmt: skip
-    identifier = uuid.uuid4()
-    jobs.add(server.pool, scope, identifier, bulk.KIND, wanted, keep=_KEPT)
-    return Answer(202, headers={"Content-Location": f"{request.base}/_export/{identifier}"})
-
-
-def status(server: Server, request: Request) -> Answer:
-    """202 while it is worked on, 200 with the manifest, or why it failed. Raises FhirError NOT_FOUND."""
-    job = _job(server, request)
-    if job.status == jobs.WAITING:
-        done, of = int(job.state.get("type", 0)), len(job.request["types"])
-        return Answer(202, headers={"X-Progress": f"{done} of {of} types", "Retry-After": "2"})
-    if job.status == jobs.FAILED:
-        return Answer(500, resource=outcome([Issue("error", "exception", job.error)]))
-    content = orjson.dumps(_manifest(request.base, job))
-    return Answer(200, raw=Raw(content, "application/json"),
-                  headers={"Expires": format_datetime(job.expires_at.astimezone(UTC), usegmt=True)})  # fmt: skip
-
-
-def cancel(server: Server, request: Request) -> Answer:
-    """202: it is not worked on any more, and its files go. Raises FhirError NOT_FOUND."""
-    jobs.cancel(server.pool, _job(server, request).id)
-    return Answer(202)
-
-
-def file(server: Server, request: Request) -> Answer:
-    """200 with a file of the manifest. Raises FhirError NOT_FOUND."""
-    job = _job(server, request)
-    number = dict(request.parameters).get("number", "")
-    if not number.isascii() or not number.isdigit() or int(number[:9]) >= len(job.output) or server.blobs is None:
-        raise FhirError(Fault.NOT_FOUND, "there is no such file")
-    return Answer(200, raw=Raw(server.blobs.read(job.output[int(number)]["file"]), NDJSON))
-
-
-def _job(server: Server, request: Request) -> Job:
-    try:
-        found = jobs.read(server.pool, request.asker.scope, uuid.UUID(request.id), bulk.KIND)
-    except ValueError:
-        found = None
-    if found is None or found.status == jobs.CANCELLED or found.expires_at < datetime.now(UTC):
-        raise FhirError(Fault.NOT_FOUND, "there is no such export")
-    return found
+    EXPORTS.room(server, request)
+    return EXPORTS.accepted(server, request, uuid.uuid4(), wanted)
 
 
 def _patients(server: Server, request: Request) -> list[str] | None:
@@ -140,11 +92,18 @@ def _url(request: Request) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _manifest(base: str, job: Job) -> dict[str, Any]:
+def _progress(job: Job) -> str:
+    return f"{int(job.state.get('type', 0))} of {len(job.request['types'])} types"
+
+
+def _manifest(url: str, job: Job) -> Mapping[str, Any]:
     return {
         "transactionTime": instant(job.created_at - _BEFORE), "request": job.request["url"],
         "requiresAccessToken": False,
-        "output": [{"type": one["type"], "url": f"{base}/_export/{job.id}/_file?number={number}", "count": one["count"]}
+        "output": [{"type": one["type"], "url": f"{url}/_file?number={number}", "count": one["count"]}
                    for number, one in enumerate(job.output)],
         "error": [],
     }  # fmt: skip
+
+
+EXPORTS = Asynchronous(bulk.KIND, 20, _progress, _manifest)

@@ -311,8 +311,17 @@ _READ_SPECIAL: Mapping[str, Callable[[Reader, tuple[str, ...], str], Condition]]
     "_id": _ids, "_lastUpdated": _updated, "_list": _in_lists, "_text": _narrative, "_content": _content,
     "_filter": _no_filter, "_query": _no_queries,
 }
+_OF_WORDS = frozenset(("_text", "_content"))
+_REFUSED = frozenset(("_filter", "_query"))
 _READ: Mapping[str, Callable[[Reader, Sequence[Parameter], str, str], Condition]] = {
     "token": Reader._tokens, "string": Reader._strings, "uri": Reader._uris, "date": Reader._dates,
     "number": Reader._numbers, "quantity": Reader._numbers, "reference": Reader._links,
     "composite": Reader._composites,
 }
+
+
+def is_offered(parameter: Parameter, *, full_text: bool) -> bool:
+    """Whether a search may ask for it: what is claimed of searches is what they do."""
+    if parameter.code in _OF_WORDS:
+        return full_text
+    return named.is_searched(parameter) or (parameter.code in _READ_SPECIAL and parameter.code not in _REFUSED)

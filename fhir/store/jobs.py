@@ -49,11 +49,11 @@ def add(pool: Pool, scope: Scope, identifier: UUID, kind: str, request: Mapping[
         )
 
 
-def count(pool: Pool, scope: Scope) -> int:
-    """How many jobs of the asker's organisation are not done."""
+def count(pool: Pool, scope: Scope, kind: str) -> int:
+    """How many jobs of a kind, of the asker's organisation, are not done."""
     params = Params()
     own = within(Scope((scope.own,), scope.own), params, "j")
-    statement = f"select count(*) from fhir_job j where j.status = 'waiting' and {own}"
+    statement = f"select count(*) from fhir_job j where j.status = 'waiting' and j.kind = {params.add(kind)} and {own}"
     found = retried(pool, lambda connection: connection.execute(statement, params.values).fetchone())
     return int(found[0]) if found else 0
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fhir.search.keys import key, number, token_key
+from fhir.search.keys import number
 from fhir.search.parameters import all_types
 from fhir.search.query import (
     AllOf,
@@ -21,7 +21,6 @@ from fhir.search.query import (
     Links,
     Match,
     Not,
-    NumberIs,
     Numbers,
     OfTypes,
     Present,
@@ -29,16 +28,14 @@ from fhir.search.query import (
     Texts,
     TimeIs,
     Times,
-    TokenIs,
     Tokens,
     Updated,
     Uris,
     Words,
 )  # fmt: skip
-from fhir.store.rows import MAX_TEXT, TABLES, uri_value
+from fhir.store.comparing import any_of, compared, is_one_of
+from fhir.store.rows import TABLES
 from pacsd.access.scope import Scope
-from pacsd.codec.text import normalise
-from pacsd.index.patterns import after
 from pacsd.index.predicate import Params, within
 
 KIND: Mapping[type, str] = {
@@ -93,7 +90,8 @@ class Compiler:
         if isinstance(condition, Present):
             return self.select(condition).of(resource)
         if isinstance(condition, AllOf):
-            return _all(self.where(one, resource) for one in condition.conditions)
+            tests = (self.where(one, resource) for one in condition.conditions)
+            return f"({' and '.join(tests)})"
         return f"{resource} in ({self.select(condition).sql})"
 
     def select(self, condition: Condition) -> Selection:
@@ -111,9 +109,7 @@ class Compiler:
 
     def is_one_of(self, column: str, values: Sequence[Any]) -> str:
         """Equality with one value, or with one of several."""
-        if len(values) == 1:
-            return f"{column} = {self.add(values[0])}"
-        return f"{column} = any({self.add(list(values))})"
+        return is_one_of(self.params, column, values)
 
     def rows(self, kind: str, names: Iterable[str]) -> tuple[str, list[str]]:
         """A table of rows under its alias, with what is to be true of all of them."""
@@ -123,7 +119,7 @@ class Compiler:
 
     def compared(self, t: str, name: str, comparison: Comparison) -> str:
         """A comparison on the values of a row."""
-        return _COMPARE[type(comparison)](self, t, name, comparison)
+        return compared(self.params, t, name, comparison)
 
 
 def _match(compiler: Compiler, condition: Match) -> Selection:
@@ -206,7 +202,7 @@ def _updated(compiler: Compiler, condition: Updated) -> Selection:
     found = compiler.resources(condition.types if len(condition.types) < len(all_types()) else ())
     column = found.of_resource("updated")
     tests = [_updated_test(compiler, column, one) for one in condition.times.values]
-    return Selection(found.source, (*found.conditions, _any(tests)), found.resource)
+    return Selection(found.source, (*found.conditions, any_of(tests)), found.resource)
 
 
 def _updated_test(compiler: Compiler, column: str, asked: TimeIs) -> str:
@@ -270,145 +266,3 @@ _SELECT: Mapping[type, Callable[[Compiler, Any], Selection]] = {
     Match: _match, Composite: _composite, Present: _present, Chain: _chain, ReverseChain: _reverse_chain, Ids: _ids,
     Updated: _updated, Words: _words, OfTypes: _of_types, Not: _not, AnyOf: _any_of, AllOf: _all_of,
 }  # fmt: skip
-
-
-def _any(tests: Iterable[str]) -> str:
-    return f"({' or '.join(tests)})"
-
-
-def _all(tests: Iterable[str]) -> str:
-    return f"({' and '.join(tests)})"
-
-
-def _tokens(compiler: Compiler, t: str, name: str, asked: Tokens) -> str:
-    """By code, by code and system, or by system alone; alternatives of one form as one list."""
-    codes = [token_key(name, one.code) for one in asked.values if one.system is None and one.code is not None]
-    pairs = [one for one in asked.values if one.system is not None and one.code is not None]
-    systems = [key(one.system) for one in asked.values if one.system is not None and one.code is None]
-    tests = []
-    if codes:
-        tests.append(compiler.is_one_of(f"{t}.code", codes))
-    if pairs:
-        tests.append(_pairs(compiler, t, name, pairs))
-    if systems:
-        tests.append(compiler.is_one_of(f"{t}.system", systems))
-    return tests[0] if len(tests) == 1 else _any(tests) if tests else "false"
-
-
-def _pairs(compiler: Compiler, t: str, name: str, pairs: Sequence[TokenIs]) -> str:
-    wanted = [(token_key(name, one.code or ""), key(one.system or "")) for one in pairs]
-    if len(wanted) == 1:
-        return f"({t}.code = {compiler.add(wanted[0][0])} and {t}.system = {compiler.add(wanted[0][1])})"
-    codes, systems = (compiler.add(list(column)) for column in zip(*wanted, strict=True))
-    return f"""({t}.code = any({codes}) and ({t}.code, {t}.system) in
-        (select * from unnest({codes}::bigint[], {systems}::bigint[])))"""
-
-
-def _texts(compiler: Compiler, t: str, _name: str, asked: Texts) -> str:
-    return _any(_TEXT[asked.how](compiler, t, one) for one in asked.values)
-
-
-def _exactly(compiler: Compiler, t: str, text: str) -> str:
-    return f"({t}.value = {compiler.add(_kept(text))} and {t}.exact = {compiler.add(key(text))})"
-
-
-def _beginning(compiler: Compiler, t: str, text: str) -> str:
-    return _between(compiler, f"{t}.value", _kept(text))
-
-
-def _containing(compiler: Compiler, t: str, text: str) -> str:
-    return f"strpos({t}.value, {compiler.add(_kept(text))}) > 0"
-
-
-def _kept(text: str) -> str:
-    return normalise(text)[:MAX_TEXT].strip().encode("utf-8", "replace").decode()
-
-
-def _between(compiler: Compiler, column: str, prefix: str) -> str:
-    """All texts with a beginning, as a range that an index serves."""
-    end = after(prefix)
-    upper = "" if end is None else f" and {column} < {compiler.add(end)}"
-    return f"({column} >= {compiler.add(prefix)}{upper})"
-
-
-_TEXT: Mapping[str, Callable[[Compiler, str, str], str]] = {
-    "exact": _exactly, "begins": _beginning, "contains": _containing,
-}
-
-
-def _uris(compiler: Compiler, t: str, _name: str, asked: Uris) -> str:
-    if asked.how == "equal":
-        return compiler.is_one_of(f"{t}.value", [uri_value(one) for one in asked.values])
-    if asked.how == "above":
-        return compiler.is_one_of(f"{t}.value", sorted({part for one in asked.values for part in _above(one)}))
-    return _any(f"({t}.value = {compiler.add(uri_value(one))} or {_under(compiler, t, one)})" for one in asked.values)
-
-
-def _under(compiler: Compiler, t: str, uri: str) -> str:
-    return _between(compiler, f"{t}.value", uri_value(uri.rstrip("/") + "/")[:MAX_TEXT])
-
-
-def _above(uri: str) -> Iterable[str]:
-    """A URI and those its path leads down from: http://a/b/c, http://a/b/, http://a/b …"""
-    parts = uri.split("/")
-    least = 3 if "://" in uri else 1
-    for end in range(len(parts), least - 1, -1):
-        one = "/".join(parts[:end])
-        yield uri_value(one)
-        yield uri_value(one + "/")
-
-
-def _times(compiler: Compiler, t: str, _name: str, asked: Times) -> str:
-    return _any(_time(compiler, t, one) for one in asked.values)
-
-
-def _time(compiler: Compiler, t: str, asked: TimeIs) -> str:
-    """search.html#prefix on ranges: that of the row, and that of the value. Upper ends are outside."""
-    low, high = compiler.add(asked.range.low), compiler.add(asked.range.high)
-    inside = f"({t}.low >= {low} and {t}.low < {high} and {t}.high <= {high})"
-    return {
-        "eq": inside,
-        "ne": f"({t}.low < {low} or {t}.high > {high})",
-        "gt": f"{t}.high > {high}",
-        "lt": f"{t}.low < {low}",
-        "ge": f"({t}.high > {low} and ({t}.high > {high} or {inside}))",     # the first says nothing new,
-        "le": f"({t}.low < {high} and ({t}.low < {low} or {inside}))",       # but an index serves it
-        "sa": f"{t}.low >= {high}",
-        "eb": f"{t}.high <= {low}",
-        "ap": f"({t}.low < {high} and {t}.high > {low})",
-    }[asked.prefix]
-
-
-def _numbers(compiler: Compiler, t: str, _name: str, asked: Numbers) -> str:
-    return _any(_number(compiler, t, one) for one in asked.values)
-
-
-def _number(compiler: Compiler, t: str, asked: NumberIs) -> str:
-    """search.html#prefix: its precision counts where it is to be equal, elsewhere it is exact."""
-    low, high, value = compiler.add(asked.low), compiler.add(asked.high), compiler.add(asked.value)
-    test = {
-        "eq": f"({t}.low >= {low} and {t}.low < {high} and {t}.high < {high})",
-        "ne": f"({t}.low < {low} or {t}.high >= {high})",
-        "gt": f"{t}.high > {value}",
-        "lt": f"{t}.low < {value}",
-        "ge": f"{t}.high >= {value}",
-        "le": f"{t}.low <= {value}",
-        "sa": f"{t}.low > {value}",
-        "eb": f"{t}.high < {value}",
-        "ap": f"({t}.low <= {high} and {t}.high >= {low})",
-    }[asked.prefix]
-    if not asked.code:
-        return test if not asked.system else f"({test} and {t}.system = {compiler.add(key(asked.system))})"
-    code = compiler.add(key(asked.code))
-    if asked.system:
-        return f"({test} and {t}.system = {compiler.add(key(asked.system))} and {t}.code = {code})"
-    return f"({test} and ({t}.code = {code} or {t}.unit = {code}))"
-
-
-def _links(compiler: Compiler, t: str, _name: str, asked: Links) -> str:
-    return compiler.is_one_of(f"{t}.target", [key(one) for one in asked.targets])
-
-
-_COMPARE: Mapping[type, Callable[[Compiler, str, str, Any], str]] = {
-    Tokens: _tokens, Texts: _texts, Uris: _uris, Times: _times, Numbers: _numbers, Links: _links,
-}

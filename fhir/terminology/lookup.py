@@ -10,8 +10,6 @@ from fhir.terminology.value_set import NotTold
 from pacsd.faults import Fault, PacsdError
 
 Row = dict[str, Any]
-_DEFAULT = ("inactive", "parent", "child")       # told without being asked for, beside the concept's own
-_NOT_PROPERTIES = ("url", "name", "version", "display", "definition", "designation", "system", "*")
 
 
 def lookup(

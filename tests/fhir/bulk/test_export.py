@@ -114,6 +114,10 @@ def test_nonsense_leads_nowhere(plant: Plant) -> None:
     plant.work()
     for number in ("0", "-1", "x", "99999999999999"):
         assert issue(plant.house.get(f"{where}/_file?number={number}")) == (404, "not-found")
+    plant.put("Patient", "a")
+    full = plant.started("$export?_type=Patient")
+    plant.work()
+    assert issue(plant.house.get(f"{full}/_file?number=0000000001")) == (404, "not-found")
 
 
 def test_too_many_jobs_are_refused(plant: Plant) -> None:

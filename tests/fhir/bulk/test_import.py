@@ -95,3 +95,9 @@ def test_the_file_goes_with_the_job(plant: Plant) -> None:
         connection.execute("update fhir_job set taken_until = '-infinity'")
     plant.bench.clear_up()
     assert not list(plant.blobs.list(PREFIX)) and ids(plant) == ["a"]
+
+
+def test_imports_that_wait_keep_no_export_out(plant: Plant) -> None:
+    for _ in range(20):
+        plant.started("$import", lines(patient("a")), content_type=NDJSON)
+    assert plant.house.get("$export").status_code == 202

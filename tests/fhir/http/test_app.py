@@ -44,7 +44,9 @@ def test_bundles_are_written_in_every_way(house: House) -> None:
     house.put("Patient/p", patient(id="p", gender="male", contact=[{"name": {"text": "x"}}]))
     for path in ("Patient?_id=p", "Patient/p/_history", "_history"):
         assert b"<entry>" in house.get(path, accept=XML).content, path
-        assert house.get(f"{path}{'&' if '?' in path else '?'}_pretty=true").json()["entry"][0]["resource"]["id"] == "p"
+        pretty = house.get(f"{path}{'&' if '?' in path else '?'}_pretty=true")
+        assert pretty.json()["entry"][0]["resource"]["id"] == "p"
+        assert '\n        "resourceType": "Patient"' in pretty.text, path
     [found] = house.get("Patient?_id=p&_elements=gender").json()["entry"]
     assert found["resource"]["gender"] == "male" and "contact" not in found["resource"]
     assert found["resource"]["meta"]["tag"][0]["code"] == "SUBSETTED"
@@ -159,3 +161,14 @@ def test_the_capability_statement_is_one(house: House) -> None:
             "search-type"} == set(codes) and len(codes) == len(set(codes))  # fmt: skip
     assert {one["code"] for one in rest["interaction"]} == {"transaction", "batch", "search-system", "history-system"}
     assert "started" in [one["name"] for one in resource["searchParam"]]
+
+
+def test_searches_that_are_refused_or_ignored_are_not_claimed(house: House) -> None:
+    def claimed(kind: str) -> set[str]:
+        [resource] = [one for one in house.get("metadata").json()["rest"][0]["resource"] if one["type"] == kind]
+        return {one["name"] for one in resource["searchParam"]}
+
+    assert {"_id", "_lastUpdated", "_text", "_content", "address"} <= claimed("Location")
+    assert not {"near", "_query", "_filter"} & claimed("Location")
+    object.__setattr__(house.server, "full_text", False)
+    assert not {"_text", "_content"} & claimed("Patient")
