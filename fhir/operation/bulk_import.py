@@ -18,6 +18,7 @@ from fhir.store.jobs import Job
 from pacsd.faults import Fault
 
 MEDIA_TYPES = (NDJSON, "application/ndjson", "application/x-ndjson")
+_MOST_DIGITS = 9
 _KEPT = timedelta(hours=24)
 _MOST_WAITING = 100                      # jobs of an organisation that are not done
 
@@ -65,7 +66,8 @@ def file(server: Server, request: Request) -> Answer:
     """200 with OperationOutcomes of refused lines. Raises FhirError NOT_FOUND."""
     job = _job(server, request)
     number = dict(request.parameters).get("number", "")
-    if not number.isascii() or not number.isdigit() or int(number[:9]) >= len(job.output) or server.blobs is None:
+    known = number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS and int(number) < len(job.output)
+    if not known or server.blobs is None:
         raise FhirError(Fault.NOT_FOUND, "there is no such file")
     return Answer(200, raw=Raw(server.blobs.read(job.output[int(number)]["file"]), NDJSON))
 

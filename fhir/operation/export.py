@@ -28,8 +28,10 @@ PARAMETERS = (
 )  # fmt: skip
 NDJSON = "application/fhir+ndjson"
 _FORMATS = (NDJSON, "application/ndjson", "ndjson")
+_MOST_DIGITS = 9
 _KEPT = timedelta(hours=24)              # from when it was asked for
 _MOST_WAITING = 20                       # jobs of an organisation that are not done
+_MOST_FILTERS = 64                       # of one export, all types together
 _BEFORE = timedelta(minutes=1)           # what was being written at transactionTime is in the next one for sure
 
 
@@ -78,7 +80,8 @@ def file(server: Server, request: Request) -> Answer:
     """200 with a file of the manifest. Raises FhirError NOT_FOUND."""
     job = _job(server, request)
     number = dict(request.parameters).get("number", "")
-    if not number.isascii() or not number.isdigit() or int(number[:9]) >= len(job.output) or server.blobs is None:
+    known = number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS and int(number) < len(job.output)
+    if not known or server.blobs is None:
         raise FhirError(Fault.NOT_FOUND, "there is no such file")
     return Answer(200, raw=Raw(server.blobs.read(job.output[int(number)]["file"]), NDJSON))
 
@@ -113,11 +116,16 @@ def _filters(server: Server, request: Request, told: Given, types: list[str]) ->
     """By type, searches of which one must find a resource. Raises PacsdError for what is unknown in them."""
     found: dict[str, list[list[list[str]]]] = {}
     reader = Reader(request.base, server.zone, datetime.now(UTC))
-    for text in (one for value in told.all("_typeFilter") for one in _apart(value)):
+    wanted = [one for value in told.all("_typeFilter") for one in _apart(value)]
+    if len(wanted) > _MOST_FILTERS:
+        raise FhirError(Fault.TOO_BROAD, f"more than {_MOST_FILTERS} _typeFilters")
+    for text in wanted:
         kind, mark, query = text.partition("?")
         if not mark or kind not in types:
             raise FhirError(Fault.UNSUPPORTED, f"a _typeFilter is of a type that is exported: {text[:64]!r}")
         pairs = parse_qsl(query, keep_blank_values=True)
+        if any("\0" in part for pair in pairs for part in pair):
+            raise FhirError(Fault.MALFORMED, "a _typeFilter is text", code="value")
         read(reader, [kind], pairs, strict=True)
         found.setdefault(kind, []).append([list(pair) for pair in pairs])
     return found
