@@ -105,6 +105,7 @@ class Imports:
         names = [name for _, name, _ in batch]
 
         def act(unit: Unit) -> None:
+            unit.base = str(job.request.get("url", "")).removesuffix("/$import")
             current = unit.newest(names)
             keys = iter(unit.keys(sum(one not in current for one in names)))
             changes: list[Change] = []

@@ -82,6 +82,7 @@ def write_all(
     held = locks.joined(*(one.locks() for one in intents), *(one.locks() for one in references.values()))
 
     def act(unit: Unit) -> list[Answer]:
+        unit.base = intents[0].request.base if intents else ""
         decided = _decide(server, unit, intents)
         names = {link: _one_of(server, unit, intents[0].request, one) for link, one in references.items()}
         names.update((one.intent.full_url, str((one.same or one).name)) for one in decided if one.intent.full_url)
