@@ -51,9 +51,13 @@ class Deed:
         return json.read(self.previous.body) if self.previous is not None and not self.previous.deleted else {}
 
     def resource(self, reference: Mapping[str, Any] | None, *types: str) -> Body | None:
-        """The resource on this server that a literal reference names, as far as its writer may see it."""
-        parts = str((reference or {}).get("reference", "")).split("/")[-2:]
-        if len(parts) < len(("type", "id")) or parts[0] not in types:
+        """The resource on this server that a literal reference names, as far as its writer may see it.
+
+        One of another server is none, though it may be called the same there.
+        """
+        text = str((reference or {}).get("reference", ""))
+        parts = text.removeprefix(f"{self.unit.base}/").split("/") if self.unit.base else text.split("/")
+        if len(parts) != len(("type", "id")) or parts[0] not in types:
             return None
         name = Name(parts[0], parts[1])
         here = next((one for one in (*self.beside, *self.unit.changes) if one.name == name and not one.deleted), None)

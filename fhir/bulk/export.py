@@ -71,7 +71,8 @@ class Exports:
         size = count = 0
         try:
             while True:
-                page = self.searches.page(self.pool, job.scope, query, None if last is None else After((), last))
+                page = self.searches.page(self.pool, job.scope, query, None if last is None else After((), last),
+                                          most_bytes=self.file_bytes)  # fmt: skip
                 for hit in page.hits:
                     line = _line(hit)
                     writer.write(line)

@@ -5,7 +5,7 @@ says nothing new then, and one without gets the same id again, so nothing comes 
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4, uuid5
@@ -52,7 +52,7 @@ class Imports:
         key, size = job.request["file"], int(job.request["bytes"])
         offset, number = int(job.state.get("offset", 0)), int(job.state.get("line", 0))
         part = self._part(key, offset, size)
-        lines = [one._replace(number=number + one.number) for one in ndjson.read([part])]
+        lines = (one._replace(number=number + one.number) for one in ndjson.read([part]))
         taken = self.take(job, lines)
         failed = int(job.state.get("failed", 0)) + len(taken.errors)
         kept = Counter(job.state.get("kept", {})) + taken.kept
@@ -66,8 +66,8 @@ class Imports:
                             status=jobs.DONE if done else jobs.WAITING)  # fmt: skip
         return more and not done
 
-    def take(self, job: Job, lines: Sequence[Line]) -> Taken:
-        """Keep what lines say, as far as nothing speaks against it."""
+    def take(self, job: Job, lines: Iterable[Line]) -> Taken:
+        """Keep what lines say, as far as nothing speaks against it, up to where too many are wrong."""
         taken = Taken(Counter(), [])
         for batch in _batches(self._named(job, lines, taken.errors)):
             self._keep(job, batch, taken)
@@ -84,7 +84,7 @@ class Imports:
         return part if offset + len(part) >= size else part[: part.rindex(b"\n") + 1]
 
     def _named(
-        self, job: Job, lines: Sequence[Line], errors: list[dict[str, Any]]
+        self, job: Job, lines: Iterable[Line], errors: list[dict[str, Any]]
     ) -> Iterator[tuple[int, Name, dict[str, Any]]]:
         """Resources that may be kept, with their line and name."""
         for line in lines:
@@ -95,6 +95,8 @@ class Imports:
                 acceptable(self.server, resource, name.type)
             except PacsdError as error:
                 errors.append(_told(line.number, error))
+                if len(errors) > MOST_ERRORS:
+                    return
                 continue
             yield line.number, name, resource
 
@@ -103,6 +105,7 @@ class Imports:
         names = [name for _, name, _ in batch]
 
         def act(unit: Unit) -> None:
+            unit.base = str(job.request.get("url", "")).removesuffix("/$import")
             current = unit.newest(names)
             keys = iter(unit.keys(sum(one not in current for one in names)))
             changes: list[Change] = []

@@ -121,4 +121,6 @@ def _has_text(told: Any) -> bool:
 def _as_it_is(resource: Mapping[str, Any]) -> Body:
     """The content of a Binary (http://hl7.org/fhir/R4/binary.html#rest)."""
     content = base64.b64decode(resource.get("data", ""))
-    return Body(content, {"Content-Type": resource.get("contentType", "application/octet-stream"), **_SANDBOX})
+    told = str(resource.get("contentType", ""))
+    kind = told if told.isascii() and told.isprintable() and "/" in told else "application/octet-stream"
+    return Body(content, {"Content-Type": kind, **_SANDBOX})       # a line end in it would begin another header

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fhir.interaction.bundle import bundle
-from fhir.interaction.entries import answered, entries, entry
+from fhir.interaction.entries import Room, answered, entries, entry
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
 from fhir.interaction.transaction import transaction
@@ -27,12 +27,16 @@ def batch(server: Server, request: Request) -> Answer:
     given = entries(request, most=server.limits.max_entries)
     if told["type"] == "transaction":
         return transaction(server, request, given)
-    done = [_done(server, request, one, number) for number, one in enumerate(given)]
+    done, room = [], Room(server.limits)
+    for number, one in enumerate(given):
+        done.append(_done(server, request, one, number, room))
+        room.left(done[-1])
     return Answer(200, resource=bundle("batch-response", done))
 
 
-def _done(server: Server, outer: Request, told: Mapping[str, Any], number: int) -> dict[str, Any]:
+def _done(server: Server, outer: Request, told: Mapping[str, Any], number: int, room: Room) -> dict[str, Any]:
     try:
+        room.entered()
         asked = entry(outer, told, number)
         if not asked.path.strip("/") and asked.request.method == "POST":
             raise FhirError(Fault.UNSUPPORTED, "a batch within a batch")

@@ -1,12 +1,15 @@
 """Entries of a batch or transaction as the requests they stand for (http://hl7.org/fhir/R4/http.html#transaction)."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
+from fhir.format import json
 from fhir.interaction.bundle import raw
 from fhir.interaction.request import Answer, Conditions, Request, location
+from fhir.interaction.services import Limits
 from fhir.interaction.versions import instant
 from fhir.outcome import FhirError, outcome
 from pacsd.faults import Fault
@@ -102,6 +105,30 @@ def answered(answer: Answer, request: Request) -> dict[str, Any]:
         told["resource"] = answer.resource
     told["response"] = response
     return told
+
+
+class Room:
+    """What the answers of one bundle may still take: bytes, as many as a body, and time.
+
+    Many entries may each ask for a page that is as large and as long as a search may be.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._left = limits.max_body_bytes
+        self._until = time.monotonic() + limits.bundle_s
+
+    def entered(self) -> None:
+        """An entry is about to be done. Raises FhirError TOO_BROAD where those before it took all there is."""
+        if self._left <= 0:
+            raise FhirError(Fault.TOO_BROAD, f"the answers of a bundle have {self._limits.max_body_bytes} bytes at "
+                            "most: ask for less at once")  # fmt: skip
+        if time.monotonic() > self._until:
+            raise FhirError(Fault.TOO_BROAD, f"a bundle takes {self._limits.bundle_s:g} s: ask for less at once")
+
+    def left(self, told: Mapping[str, Any]) -> None:
+        """Note an entry that goes back."""
+        self._left -= len(json.write(told))
 
 
 _STATUS = {

@@ -44,6 +44,6 @@ def _date(text: str) -> datetime | None:
     """An HTTP date; what is none is as if it were not there (RFC 9110 13.1.3)."""
     try:
         at = parsedate_to_datetime(text) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at

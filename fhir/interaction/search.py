@@ -17,12 +17,13 @@ from fhir.search import cursor
 from fhir.search.conditions import Reader
 from fhir.search.query import Include, Query
 from fhir.search.request import Compartment, Limits, Parsed, read
-from fhir.store.search import Hit, Page, Step
+from fhir.store.search import Hit, Page, Step, read_whole
 from fhir.store.sorting import After
 from fhir.terminology.port import Codes
 from pacsd.access.scope import Scope
 
 MAX_INCLUDED = 1_000                     # resources of one page beside its results
+MAX_PAGE_BYTES = 32 << 20                # of results, and as many of what is shown beside them, about
 MAX_ROUNDS = 6                           # of includes that start from what was included (:iterate)
 _OF_THE_PAGE = ("_count", "_total", "_summary", "_elements", "_include", "_revinclude")
 
@@ -50,7 +51,7 @@ def search(server: Server, request: Request) -> Answer:
                       links=[Link("self", _url(request, parsed.applied))])  # fmt: skip
         return Answer(200, resource=told)
     after = _after(server, request, parsed)
-    page = server.searches.page(server.pool, scope, query, after)
+    page = server.searches.page(server.pool, scope, query, after, most_bytes=MAX_PAGE_BYTES)
     included = _included(server, request, query, page.hits)
     entries = [*(_entry(request.base, one, "match") for one in page.hits),
                *(_entry(request.base, one, "include") for one in included.hits), *_said(ignored + included.issues)]
@@ -127,16 +128,20 @@ def _included(server: Server, request: Request, query: Query, hits: Sequence[Hit
     """What includes lead to: from the results, and with :iterate from what was included, each resource once."""
     found: dict[int, Hit] = {}
     there = [one.pk for one in hits]
-    steps = _steps(query.includes, hits)
+    steps, room = _steps(query.includes, hits), MAX_PAGE_BYTES
     for _ in range(MAX_ROUNDS):
         if not steps:
             return _Included(tuple(found.values()))
         left = MAX_INCLUDED - len(found)
         new = server.searches.included(server.pool, request.asker.scope, steps, without=[*there, *found],
-                                       limit=left + 1)  # fmt: skip
-        found.update((one.pk, one) for one in new[:left])
+                                       limit=left + 1, most_bytes=room)  # fmt: skip
+        shown = read_whole(new[:left])
+        found.update((one.pk, one) for one in shown)
         if len(new) > left:
             return _Included(tuple(found.values()), (_cut(f"more than {MAX_INCLUDED} resources would be included"),))
+        if len(shown) < len(new):
+            return _Included(tuple(found.values()), (_cut(f"more than {MAX_PAGE_BYTES} bytes would be included"),))
+        room -= sum(len(one.body) for one in shown)
         steps = _steps([one for one in query.includes if one.iterate], new)
     return _Included(tuple(found.values()), (_cut(f"included resources lead on after {MAX_ROUNDS} rounds"),))
 

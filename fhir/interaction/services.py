@@ -45,6 +45,7 @@ class Limits:
 
     max_body_bytes: int = 64 << 20
     max_entries: int = 10_000            # of one batch or transaction
+    bundle_s: float = 300.0              # that the answers of one batch or transaction may take
     conditional_deletes: int = 1         # resources that one conditional delete may take
     max_page: int = 1_000                # entries of one page
     page: int = 50                       # where the client names no number

@@ -10,7 +10,7 @@ from typing import Any
 
 from fhir.interaction.bundle import bundle
 from fhir.interaction.dispatch import place
-from fhir.interaction.entries import Entry, answered, entry
+from fhir.interaction.entries import Entry, Room, answered, entry
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
 from fhir.interaction.writing import INTENTS, Intent, write_all
@@ -33,11 +33,13 @@ def transaction(server: Server, request: Request, given: Sequence[Mapping[str, A
     answers: dict[int, Answer] = {}
 
     def read(unit: Unit) -> None:
-        within = replace(server, pool=unit.pool)
+        within, room = replace(server, pool=unit.pool), Room(server.limits)
         for number, one in enumerate(asked):
             if number not in writing:
                 with located(one.where):
+                    room.entered()
                     answers[number] = server.perform(within, one.request, one.path)
+                room.left(answered(answers[number], one.request))
 
     writing = set(written)
     intents = _intents(server, [asked[number] for number in written])

@@ -82,6 +82,7 @@ def write_all(
     held = locks.joined(*(one.locks() for one in intents), *(one.locks() for one in references.values()))
 
     def act(unit: Unit) -> list[Answer]:
+        unit.base = intents[0].request.base if intents else ""
         decided = _decide(server, unit, intents)
         names = {link: _one_of(server, unit, intents[0].request, one) for link, one in references.items()}
         names.update((one.intent.full_url, str((one.same or one).name)) for one in decided if one.intent.full_url)
@@ -186,7 +187,7 @@ def _change(server: Server, unit: Unit, decided: _Decided, names: Mapping[str, s
             one.change = _removed(unit, one)
         return _removed(unit, decided)
     if intent.kind != CREATE:
-        held_to(intent.request, current)
+        held_to(intent.request, _seen(unit, current))
     resource = intent.resource or {}
     if intent.patch is not None:
         resource = _patched(server, unit, decided, intent.patch)
@@ -201,15 +202,19 @@ def _change(server: Server, unit: Unit, decided: _Decided, names: Mapping[str, s
 
 def _removed(unit: Unit, decided: _Decided) -> Change | None:
     """The version that says it was deleted; none of what is not there, or not for the asker (http.html#delete)."""
-    current = decided.current
-    seen = current if current is not None and current.organisation in unit.scope.organisations else None
+    seen = _seen(unit, decided.current)
     held_to(decided.intent.request, seen)
     return removal(unit, seen) if seen is not None else None
 
 
+def _seen(unit: Unit, current: Stored | None) -> Stored | None:
+    """What the writer may know of: conditions tell nothing, by their answer or its ETag, of what is another's."""
+    return current if current is not None and current.organisation in unit.scope.organisations else None
+
+
 def _patched(server: Server, unit: Unit, decided: _Decided, patch: Patched) -> dict[str, Any]:
-    current = decided.current
-    if current is None or current.organisation not in unit.scope.organisations:
+    current = _seen(unit, decided.current)
+    if current is None:
         raise FhirError(Fault.NOT_FOUND, "there is no such resource")
     if current.deleted:
         raise FhirError(Fault.GONE, f"the resource was deleted in version {current.version}",

@@ -58,7 +58,10 @@ def table(told: Mapping[str, Any]) -> list[list[str | float]]:
     for one in strata:
         said = dict(_components(one))
         score = one.get("measureScore", {})
-        count = sum(int(row.get("count", 0)) for row in one.get("population", ())[:1])
+        counts = [row.get("count", 0) for row in one.get("population", ())[:1]]
+        if not all(isinstance(each, int) for each in counts):            # 1e999999999 as a whole number has no end
+            raise TypeError("a count is a whole number")
+        count = sum(counts)
         value = score.get("value")
         rows.append([*(said.get(name, "") for name in names), count, "" if value is None else float(value),
                      score.get("unit", "")])  # fmt: skip

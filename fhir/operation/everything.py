@@ -17,6 +17,7 @@ from fhir.definitions.compartments import compartments
 from fhir.definitions.structures import structures
 from fhir.interaction.bundle import Link, bundle
 from fhir.interaction.request import Answer, Request
+from fhir.interaction.search import MAX_PAGE_BYTES
 from fhir.interaction.services import Server
 from fhir.interaction.times import period
 from fhir.operation.care_dates import within
@@ -27,7 +28,7 @@ from fhir.search import cursor
 from fhir.search.conditions import Reader
 from fhir.search.query import Include, Query
 from fhir.search.request import Compartment, read
-from fhir.store.search import Hit, Page
+from fhir.store.search import Hit, Page, read_whole
 from fhir.store.sorting import After
 from pacsd.faults import Fault
 
@@ -55,13 +56,14 @@ def everything(server: Server, request: Request) -> Answer:
     search = json.dumps([request.type, request.id, "$everything", asked.applied])
     secret = server.searches.secret(server.pool)
     after = After(*cursor.read(asked.cursor, secret=secret, search=search)) if asked.cursor else None
-    page = server.searches.page(server.pool, request.asker.scope, asked.query, after)
+    page = server.searches.page(server.pool, request.asker.scope, asked.query, after, most_bytes=MAX_PAGE_BYTES)
     referred = _referred(server, request, asked.include, page.hits)
-    issues = [Issue("warning", "incomplete", f"more than {MOST_REFERRED} resources are referred to")] if len(
-        referred) > MOST_REFERRED else []  # fmt: skip
+    whole = read_whole(referred[:MOST_REFERRED])
+    issues = [Issue("warning", "incomplete", f"more than {MOST_REFERRED} resources, or {MAX_PAGE_BYTES} bytes, are "
+                    "referred to")] if len(referred) > len(whole) else []  # fmt: skip
     entries = [*(_entry(request.base, one, "match") for one in page.hits if asked.shown is None or one.type in
                  asked.shown),
-               *(_entry(request.base, one, "include") for one in referred[:MOST_REFERRED]),
+               *(_entry(request.base, one, "include") for one in whole),
                *({"resource": outcome([one]), "search": {"mode": "outcome"}} for one in issues)]  # fmt: skip
     total = sum(one["search"]["mode"] == "match" for one in entries) if after is None and not page.more else None
     links = _links(request, asked, page, secret, search)
@@ -108,7 +110,7 @@ def _referred(server: Server, request: Request, include: Include | None, hits: S
     if include is None or not pks:
         return []
     return server.searches.included(server.pool, request.asker.scope, [(include, pks)], without=pks,
-                                    limit=MOST_REFERRED + 1)  # fmt: skip
+                                    limit=MOST_REFERRED + 1, most_bytes=MAX_PAGE_BYTES)  # fmt: skip
 
 
 def _entry(base: str, hit: Hit, mode: str) -> dict[str, Any]:

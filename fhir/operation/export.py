@@ -25,6 +25,7 @@ PARAMETERS = (
     In("_typeFilter", "string", None),
 )  # fmt: skip
 _FORMATS = (NDJSON, "application/ndjson", "ndjson")
+_MOST_FILTERS = 64                       # of one export, all types together
 _BEFORE = timedelta(minutes=1)           # what was being written at transactionTime is in the next one for sure
 
 
@@ -65,11 +66,16 @@ def _filters(server: Server, request: Request, told: Given, types: list[str]) ->
     """By type, searches of which one must find a resource. Raises PacsdError for what is unknown in them."""
     found: dict[str, list[list[list[str]]]] = {}
     reader = Reader(request.base, server.zone, datetime.now(UTC))
-    for text in (one for value in told.all("_typeFilter") for one in _apart(value)):
+    wanted = [one for value in told.all("_typeFilter") for one in _apart(value)]
+    if len(wanted) > _MOST_FILTERS:
+        raise FhirError(Fault.TOO_BROAD, f"more than {_MOST_FILTERS} _typeFilters")
+    for text in wanted:
         kind, mark, query = text.partition("?")
         if not mark or kind not in types:
             raise FhirError(Fault.UNSUPPORTED, f"a _typeFilter is of a type that is exported: {text[:64]!r}")
         pairs = parse_qsl(query, keep_blank_values=True)
+        if any("\0" in part for pair in pairs for part in pair):
+            raise FhirError(Fault.MALFORMED, "a _typeFilter is text", code="value")
         read(reader, [kind], pairs, strict=True)
         found.setdefault(kind, []).append([list(pair) for pair in pairs])
     return found

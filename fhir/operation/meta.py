@@ -81,7 +81,7 @@ def _without(current: Meta, given: Meta) -> Meta:
 
 def _same(one: Any) -> object:
     """What makes a coding itself: system and code (resource-operations.html#meta-add)."""
-    return (one.get("system"), one.get("code")) if isinstance(one, dict) else str(one)
+    return json.write([one.get("system"), one.get("code")] if isinstance(one, dict) else one)
 
 
 def _parameters(told: Meta) -> Answer:

@@ -7,6 +7,7 @@ of the one before neither repeats nor skips a resource, whatever is written in b
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from psycopg import errors
@@ -60,13 +61,19 @@ class Searches:
             self._secret = bytes(found[0])
         return self._secret
 
-    def page(self, pool: Pool, scope: Scope, query: Query, after: After | None = None) -> Page:
-        """The results of a page. Raises PacsdError: TOO_BROAD (more work than a search may take), UNAVAILABLE."""
-        rows = self._run(pool, *page_statement(scope, query, after))
+    def page(
+        self, pool: Pool, scope: Scope, query: Query, after: After | None = None, *, most_bytes: int | None = None
+    ) -> Page:
+        """The results of a page. Raises PacsdError: TOO_BROAD (more work than a search may take), UNAVAILABLE.
+
+        With `most_bytes` a page ends with the result that reaches them, and others follow.
+        """
+        rows = self._run(pool, *page_statement(scope, query, after, most_bytes=most_bytes))
         keys = len(query.sort)
         hits = [Hit(*row[:5])._replace(sort=tuple(row[5 : 5 + keys])) for row in rows if row[0] is not None]
         total = rows[0][5 + keys] if rows and query.total != "none" else None
-        return Page(tuple(hits[: query.count]), len(hits) > query.count, total)
+        shown = read_whole(hits[: query.count])
+        return Page(tuple(shown), len(hits) > len(shown), total)
 
     def count(self, pool: Pool, scope: Scope, query: Query) -> int:
         """How many results there are."""
@@ -75,10 +82,14 @@ class Searches:
         return int(self._run(pool, text, compiler.params.values)[0][0])
 
     def included(
-        self, pool: Pool, scope: Scope, steps: Iterable[Step], *, without: Iterable[int], limit: int
-    ) -> list[Hit]:
-        """Resources that includes lead to from others by their keys, at most `limit`, without some that are there."""
-        text, params = include_statement(scope, steps, without=without, limit=limit)
+        self, pool: Pool, scope: Scope, steps: Iterable[Step], *, without: Iterable[int], limit: int,
+        most_bytes: int | None = None,
+    ) -> list[Hit]:  # fmt: skip
+        """Resources that includes lead to from others by their keys, at most `limit`, without some that are there.
+
+        With `most_bytes` those after the one that reaches them come without their body (see `read_whole`).
+        """
+        text, params = include_statement(scope, steps, without=without, limit=limit, most_bytes=most_bytes)
         return [Hit(*row) for row in self._run(pool, text, params, planned_once=True)]
 
     def _run(self, pool: Pool, text: str, params: Mapping[str, Any], *, planned_once: bool = False) -> list[Any]:
@@ -91,26 +102,42 @@ class Searches:
             raise
 
 
+def read_whole(hits: Sequence[Hit]) -> list[Hit]:
+    """Those before the first whose body was left in the database."""
+    return list(takewhile(lambda hit: hit.body is not None, hits))
+
+
 def matches(connection: Connection, scope: Scope, query: Query, *, limit: int) -> list[Hit]:
     """At most that many results, inside the caller's transaction: for conditional interactions."""
     text, params = page_statement(scope, replace(query, count=limit - 1, sort=(), total="none"), None)
     return [Hit(*row) for row in connection.execute(text, params)]
 
 
-def page_statement(scope: Scope, query: Query, after: After | None) -> tuple[str, dict[str, Any]]:
+def page_statement(
+    scope: Scope, query: Query, after: After | None, *, most_bytes: int | None = None
+) -> tuple[str, dict[str, Any]]:
     """SQL and values of a page: one row more than it shows tells whether there is another."""
     compiler = Compiler(scope)
     matching = matching_of(compiler, query)
     chosen = sorted_by(compiler, matching, query, after) if query.sort else _newest(compiler, matching, query, after)
     keys = "".join(f", m.k{at}" for at in range(len(query.sort)))
     order = order_of(query.sort, "m")
-    text = f"""select r.pk, r.type, r.id, r.version, r.body{keys} from ({chosen}) m
+    body = _body(compiler, order, most_bytes)
+    text = f"""select r.pk, r.type, r.id, r.version, {body}{keys} from ({chosen}) m
         join fhir_resource r on r.pk = m.pk order by {order}"""
     if query.total != "none":
         counted = _counting(matching_of(compiler, query))
         text = f"""select p.*, t.total from ({counted}) t (total) left join ({text}) p on true
             order by {order_of(query.sort, "p")}"""
     return text, compiler.params.values
+
+
+def _body(compiler: Compiler, order: str, most_bytes: int | None) -> str:
+    """The body, or null where those before it are enough; their lengths are known without reading them."""
+    if most_bytes is None:
+        return "r.body"
+    before = f"sum(octet_length(r.body)) over (order by {order}) - octet_length(r.body)"
+    return f"case when {before} < {compiler.add(most_bytes)} then r.body end as body"
 
 
 def _newest(compiler: Compiler, matching: Selection, query: Query, after: After | None) -> str:
@@ -127,12 +154,13 @@ def _counting(matching: Selection) -> str:
 
 
 def include_statement(
-    scope: Scope, steps: Iterable[Step], *, without: Iterable[int], limit: int
+    scope: Scope, steps: Iterable[Step], *, without: Iterable[int], limit: int, most_bytes: int | None = None
 ) -> tuple[str, dict[str, Any]]:
     """SQL and values of one step of includes: a branch for each of them."""
     compiler = Compiler(scope)
     branches = [_included(compiler, include, compiler.add(list(pks))) for include, pks in steps]
-    text = f"""select r.pk, r.type, r.id, r.version, r.body from (
+    body = _body(compiler, "r.pk", most_bytes)
+    text = f"""select r.pk, r.type, r.id, r.version, {body} from (
             select distinct u.pk from ({" union all ".join(branches)}) u (pk)
             where u.pk <> all({compiler.add(list(without))}::bigint[]) order by 1 limit {compiler.add(limit)}
         ) m join fhir_resource r on r.pk = m.pk order by r.pk"""

@@ -88,6 +88,7 @@ class Unit:
     effects: Effects = field(default_factory=NoEffects)
     changes: list[Change] = field(default_factory=list)
     facts: list[tuple[Mapping[str, object], datetime]] = field(default_factory=list)
+    base: str = ""                       # [base] as who writes calls this server
 
     def keys(self, count: int) -> list[int]:
         """Keys for new resources."""

@@ -6,7 +6,9 @@ or of networks that the settings open, at the address that was looked at. Redire
 
 import ipaddress
 import socket
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,11 +17,14 @@ import httpx
 
 from pacsd.faults import Fault, PacsdError
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0                         # of a connection, a read, a write
+DEADLINE_S = 30.0                        # of a notification: many short reads are a long one
 _MOST_HEADERS = 20
 _RESERVED = ("host", "content-length", "content-type", "transfer-encoding", "connection", "expect", "upgrade")
 _JSON = ("application/fhir+json", "application/json")
 _GONE = 410
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
+_CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +46,20 @@ def of(resource: Mapping[str, Any]) -> Channel:
     if payload not in ("", *_JSON):
         raise PacsdError(Fault.UNSUPPORTED, "the payload is application/fhir+json, or none")
     endpoint = str(told.get("endpoint", ""))
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.fragment:
+    if not _is_endpoint(endpoint):
         raise PacsdError(Fault.MALFORMED, "the endpoint is an http or https URL without user or fragment")
-    return Channel(endpoint, payload, tuple(map(_header, told.get("header", ())[:_MOST_HEADERS])))
+    header = told.get("header")
+    return Channel(endpoint, payload, tuple(map(_header, header[:_MOST_HEADERS] if isinstance(header, list) else ())))
+
+
+def _is_endpoint(url: str) -> bool:
+    """Whether all that is made of a URL later can be made of it."""
+    try:
+        parts = urlsplit(url)
+        known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and httpx.URL(url).host
+    except (ValueError, httpx.InvalidURL):               # brackets, a port that is none, a name that is none
+        return False
+    return bool(known) and parts.netloc.isascii() and "@" not in parts.netloc and not parts.fragment
 
 
 def _header(text: object) -> tuple[str, str]:
@@ -68,7 +83,7 @@ class Door:
         """The address of a host. Raises PacsdError REFUSED for one that is none of these, UNAVAILABLE for none."""
         try:
             found = [row[4][0] for row in self.resolve(host, port, type=socket.SOCK_STREAM)]
-        except OSError as error:
+        except (OSError, ValueError) as error:           # of a name that is none by its form, UnicodeError
             raise PacsdError(Fault.UNAVAILABLE, "the endpoint's host is not known") from error
         for one in found:
             if not self._open(ipaddress.ip_address(str(one).partition("%")[0])):
@@ -78,11 +93,53 @@ class Door:
         return str(found[0])
 
     def _open(self, address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-        mapped = getattr(address, "ipv4_mapped", None)
-        one = mapped or address
+        one = _meant(address)
         if any(one in ipaddress.ip_network(network, strict=False) for network in self.networks):
             return True
-        return one.is_global and not one.is_multicast
+        return one.is_global and not one.is_multicast and not one.is_reserved
+
+
+def _meant(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address
+) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """Where packets go in the end: gateways translate addresses that have another one in them (RFC 6052, 3056)."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address in _TRANSLATED:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour or address
+
+
+def client() -> httpx.Client:
+    """Who asks end points. Connections are not kept: by its address one would be another name's as well."""
+    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False,
+                        limits=httpx.Limits(max_keepalive_connections=0))  # fmt: skip
+
+
+class _Deadline:
+    """Cuts the connection of a request that lasts too long, however slowly bytes come or go."""
+
+    def __init__(self, seconds: float) -> None:
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> "_Deadline":
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def trace(self, event: str, told: Mapping[str, Any]) -> None:
+        """Notes the connection (httpcore's extension `trace`)."""
+        if event in _CONNECTED:
+            self._socket = told["return_value"].get_extra_info("socket")
+
+    def _cut(self) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)   # not TLS's, which is the reader's thread's
 
 
 def tell(client: httpx.Client, door: Door, channel: Channel, name: str, body: bytes) -> None:
@@ -97,12 +154,13 @@ def tell(client: httpx.Client, door: Door, channel: Channel, name: str, body: by
     if channel.payload:
         headers.append(("Content-Type", channel.payload))
     try:
-        with client.stream(
+        with _Deadline(DEADLINE_S) as deadline, client.stream(
             "PUT" if channel.payload else "POST", url + (f"?{parts.query}" if parts.query else ""), headers=headers,
-            content=body if channel.payload else b"", extensions={"sni_hostname": str(parts.hostname)},
+            content=body if channel.payload else b"",
+            extensions={"sni_hostname": str(parts.hostname), "trace": deadline.trace},
         ) as answer:  # fmt: skip
             status = answer.status_code
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise PacsdError(Fault.UNAVAILABLE, f"the endpoint did not answer: {type(error).__name__}") from error
     if status == _GONE:
         raise PacsdError(Fault.REFUSED, "the endpoint is gone (410)")

@@ -6,6 +6,7 @@ not arrive is tried again with longer and longer pauses, and when it failed too 
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from fhir.store.stored import Name
 from fhir.store.subscriptions import Wanted
 from fhir.store.unit import Unit
 from fhir.subscription import channel as channels
-from fhir.subscription.channel import Door
+from fhir.subscription.channel import Channel, Door
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import translated
@@ -38,6 +39,7 @@ MOST_FAILURES = 12                       # in a row: with these pauses about an 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 600.0
 _AT_ONCE = 4                             # subscribers that are told at the same time
 _MOST_TOLD = 1_000                       # notifications of one subscription in one turn
+_TURN_S = 20.0                           # that they may take
 
 _log = logging.getLogger("fhir.subscription")
 
@@ -77,8 +79,8 @@ class Subscriptions:
     scope_of: Callable[[int], Scope]
     door: Door
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(
-        timeout=channels.TIMEOUT_S, follow_redirects=False, trust_env=False))  # fmt: skip
+    monotonic: Callable[[], float] = time.monotonic
+    client: httpx.Client = field(default_factory=channels.client)
 
     def run(self, stop: Stop) -> None:
         """Until told to stop."""
@@ -98,19 +100,28 @@ class Subscriptions:
         active = []
         wanted = rows.current(self.server.pool)
         for one in wanted:
-            resource = json.read(one.body)
-            status = resource.get("status")
-            if status in (REQUESTED, ACTIVE) and self._is_over(resource):
-                self._say(one, resource, OFF)
-            elif status == REQUESTED or (status == ACTIVE and followed.get(one.pk) is None):
-                self._activate(one, resource)
-            elif status == ACTIVE:
-                active.append((one, resource))
-            elif one.pk in followed:
-                rows.leave(self.server.pool, one.pk)
+            try:
+                resource = json.read(one.body)
+                if self._is_active(one, resource, followed.get(one.pk)):
+                    active.append((one, resource))
+            except Exception as error:       # of one subscription: the others go on
+                _log.error("a subscription failed", extra={"fault": "internal", "error": type(error).__name__})
         for gone in followed.keys() - {one.pk for one in wanted}:
             rows.leave(self.server.pool, gone)
         return active
+
+    def _is_active(self, one: Wanted, resource: dict[str, Any], followed: int | None) -> bool:
+        """Do what the status of a subscription asks for; whether it is one to be served."""
+        status = resource.get("status")
+        if status in (REQUESTED, ACTIVE) and self._is_over(resource):
+            self._say(one, resource, OFF)
+        elif status == REQUESTED or (status == ACTIVE and followed is None):
+            self._activate(one, resource)
+        elif status == ACTIVE:
+            return True
+        elif followed is not None:
+            rows.leave(self.server.pool, one.pk)
+        return False
 
     def serve(self, told: tuple[Wanted, dict[str, Any]]) -> None:
         """Find what changed for one subscription, and tell it."""
@@ -120,19 +131,29 @@ class Subscriptions:
         try:
             wanted, channel = criteria(self.server, str(resource.get("criteria", ""))), channels.of(resource)
             self._find(one, wanted)
-            for _ in range(_MOST_TOLD // 100):
-                upcoming = rows.upcoming(self.server.pool, one.pk)
-                for each in upcoming:
-                    body = self._body(one, each.name)
-                    if body is not None:
-                        channels.tell(self.client, self.door, channel, str(each.name), body)
-                    rows.told(self.server.pool, one.pk, each.pk)
-                if len(upcoming) < 100:
-                    break
+            self._tell(one, channel)
         except PacsdError as error:
             self._failed(one, resource, error)
+        except Exception as error:           # of one subscriber: the others are told
+            _log.error("a subscription failed", extra={"fault": "internal", "error": type(error).__name__})
+            self._failed(one, resource, PacsdError(Fault.UNAVAILABLE, "the notification failed"))
         finally:
             rows.release(self.server.pool, one.pk)
+
+    def _tell(self, one: Wanted, channel: Channel) -> None:
+        """Tell what waits, as far as it goes in one turn: others wait for the slowest."""
+        until = self.monotonic() + _TURN_S
+        for _ in range(_MOST_TOLD // 100):
+            upcoming = rows.upcoming(self.server.pool, one.pk)
+            for each in upcoming:
+                body = self._body(one, each.name)
+                if body is not None:
+                    channels.tell(self.client, self.door, channel, str(each.name), body)
+                rows.told(self.server.pool, one.pk, each.pk)
+                if self.monotonic() > until:
+                    return
+            if len(upcoming) < 100:
+                return
 
     def _find(self, one: Wanted, wanted: Criteria) -> None:
         scope = self.scope_of(one.organisation)

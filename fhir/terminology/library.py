@@ -129,5 +129,5 @@ def _newest(told: Iterable[tuple[str, Told]], version: str) -> Told | None:
 
 def _order(version: str) -> tuple[tuple[int, int, str], ...]:
     """Versions as people count: 4.10 comes after 4.9."""
-    parts: list[str] = re.findall(r"\d+|[^\d.]+", version)
+    parts: list[str] = re.findall(r"\d{1,18}|[^\d.]+", version)
     return tuple((1, int(part), "") if part.isdigit() and part.isascii() else (0, 0, part) for part in parts)

@@ -10,6 +10,7 @@ from fhir.terminology.library import Library
 from pacsd.faults import Fault, PacsdError
 
 MOST_WALKED = 500_000                    # concepts that are looked at for one expansion
+MOST_OPENED = 1_000_000                  # value sets that are looked into, the same one again and again too
 _DEEPEST = 20                            # value sets that name value sets
 
 Resource = Mapping[str, Any]
@@ -38,17 +39,23 @@ class Member:
 
 
 class Composition:
-    """Reads value sets by one reader's library. `versions`: which of a code system counts where none is named."""
+    """Reads value sets by one reader's library, for one request.
+
+    `versions`: which of a code system counts where none is named.
+    """
 
     def __init__(self, library: Library, versions: Mapping[str, str] | None = None) -> None:
         self._library = library
         self._versions = versions or {}
+        self._found: dict[str, Resource] = {}
+        self._opened = 0
 
     def value_set(self, canonical: str) -> Resource:
         """A value set by its canonical. Raises NotTold."""
-        found = self._library.value_set(canonical)
+        found = self._found.get(canonical) or self._library.value_set(canonical)
         if found is None:
             raise NotTold("value set", canonical)
+        self._found[canonical] = found
         return found
 
     def members(self, value_set: Resource, words: Sequence[str] = (), path: tuple[str, ...] = ()) -> Iterator[Member]:
@@ -56,7 +63,7 @@ class Composition:
 
         Raises NotTold, PacsdError TOO_MUCH when more than MOST_WALKED concepts would have to be looked at.
         """
-        path = _deeper(value_set, path)
+        path = self._deeper(value_set, path)
         compose = value_set.get("compose")
         if compose is None:
             yield from (one for one in _expanded(value_set) if _has(one.concept, words))
@@ -76,7 +83,7 @@ class Composition:
 
     def holds(self, value_set: Resource, system: str | None, code: str, path: tuple[str, ...] = ()) -> Member | None:
         """The member that a code is; without a system, of the first that has it. Raises NotTold."""
-        path = _deeper(value_set, path)
+        path = self._deeper(value_set, path)
         compose = value_set.get("compose")
         if compose is None:
             return next((one for one in _expanded(value_set) if one.concept.code == code
@@ -94,6 +101,16 @@ class Composition:
         if unknown is not None:
             raise unknown
         return None
+
+    def _deeper(self, value_set: Resource, path: tuple[str, ...]) -> tuple[str, ...]:
+        """The way to a value set that is looked into. Raises PacsdError where it leads back, or everywhere."""
+        url = str(value_set.get("url", ""))
+        if (url and url in path) or len(path) >= _DEEPEST:
+            raise PacsdError(Fault.MISMATCH, f"the value set {url[:200]} is made of itself")
+        self._opened += 1
+        if self._opened > MOST_OPENED:
+            raise PacsdError(Fault.TOO_MUCH, f"the value set {url[:200]} leads to more than {MOST_OPENED} others")
+        return (*path, url)
 
     def _included(self, include: Resource, words: Sequence[str], path: tuple[str, ...]) -> Iterator[Member]:
         others = [self.value_set(url) for url in include.get("valueSet", ())]
@@ -181,13 +198,6 @@ def _expanded(value_set: Resource) -> Iterator[Member]:
                               ({"code": "inactive", "valueBoolean": True},) if row.get("inactive") else ())  # fmt: skip
             yield Member(row.get("system", ""), row.get("version", ""), concept)
         waiting.extend(reversed(row.get("contains", ())))
-
-
-def _deeper(value_set: Resource, path: tuple[str, ...]) -> tuple[str, ...]:
-    url = str(value_set.get("url", ""))
-    if (url and url in path) or len(path) >= _DEEPEST:
-        raise PacsdError(Fault.MISMATCH, f"the value set {url[:200]} is made of itself")
-    return (*path, url)
 
 
 def _refuse_incomplete(system: CodeSystem, include: Resource) -> None:

@@ -120,3 +120,13 @@ def test_a_request_that_is_no_imaging_order_is_kept_alone(hospital: Hospital) ->
     other = request(category=[{"text": "Laboratory"}], subject={"display": "x"})
     assert hospital.ask("POST", "ServiceRequest", other).status_code == 201
     assert worklist(hospital) == []
+
+
+def test_who_is_called_the_same_on_another_server_is_somebody_else(hospital: Hospital) -> None:
+    placed(hospital)
+    other = request(subject={"reference": "http://other.example/fhir/Patient/p1"})
+    answer = hospital.ask("POST", "ServiceRequest", other)
+    assert (answer.status_code, answer.json()["issue"][0]["expression"]) == (422, ["ServiceRequest.subject"])
+    ours = request(subject={"reference": "https://pacs.example/fhir/Patient/p1"})
+    assert hospital.ask("POST", "ServiceRequest", ours).status_code == 201
+    assert len(worklist(hospital)) == 2

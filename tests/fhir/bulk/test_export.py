@@ -1,9 +1,11 @@
 """$export: what is in it, how it is asked for, and what a crash leaves of it."""
 
 from dataclasses import replace
+from typing import Any
 
 from fhir.bulk.export import PREFIX, Exports
 from fhir.store import jobs
+from fhir.store.search import Page, Searches
 from tests.fhir.bulk.conftest import Plant
 from tests.fhir.house import issue
 
@@ -99,6 +101,7 @@ def _state(plant: Plant, job: jobs.Job) -> dict[str, object]:
 NOT_DONE = (
     "_type=Nothing", "_since=yesterday", "_outputFormat=text/csv", "_elements=id", "_typeFilter=Patient",
     "_typeFilter=Patient%3Fnonsense%3D1", "_type=Patient&_typeFilter=Observation%3Fstatus%3Dfinal", "nonsense=1",
+    "&".join(["_typeFilter=Patient%3F_id%3Da"] * 65), "_typeFilter=Patient%3Fname%3Da%2500b", "_outputFormat=ndjson%00",
 )  # fmt: skip
 
 
@@ -110,9 +113,10 @@ def test_what_is_not_done_is_refused_at_once(plant: Plant) -> None:
 def test_nonsense_leads_nowhere(plant: Plant) -> None:
     for path in ("_export/x", "_export/00000000-0000-0000-0000-000000000000"):
         assert issue(plant.house.get(path)) == (404, "not-found")
+    plant.put("Patient", "a")
     where = plant.started("$export?_type=Patient")
     plant.work()
-    for number in ("0", "-1", "x", "99999999999999"):
+    for number in ("1", "-1", "x", "99999999999999", "0" * 5_000):
         assert issue(plant.house.get(f"{where}/_file?number={number}")) == (404, "not-found")
     plant.put("Patient", "a")
     full = plant.started("$export?_type=Patient")
@@ -124,3 +128,20 @@ def test_too_many_jobs_are_refused(plant: Plant) -> None:
     for _ in range(20):
         plant.started("$export")
     assert issue(plant.house.get("$export")) == (429, "throttled")
+
+
+def test_large_resources_are_read_a_few_at_a_time(plant: Plant) -> None:
+    for number in range(6):
+        plant.put("Patient", f"p{number}", name=[{"family": "x" * 5_000}])
+    read: list[int] = []
+
+    class Watching(Searches):
+        def page(self, *args: Any, **more: Any) -> Page:
+            page = super().page(*args, **more)
+            read.append(len(page.hits))
+            return page
+
+    exports = Exports(plant.house.pool, Watching(), plant.blobs, file_bytes=8_000)
+    plant.bench = replace(plant.bench, steps={**plant.bench.steps, "export": exports.step})
+    told = plant.done(plant.started("$export?_type=Patient"))
+    assert [one["count"] for one in told["output"]] == [2, 2, 2] and max(read) == 2

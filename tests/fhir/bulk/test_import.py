@@ -4,13 +4,27 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
+import pytest
 
+from fhir.bulk import importing
 from fhir.bulk.importing import PREFIX, Imports
 from fhir.store import jobs
+from pacsd.faults import Fault, PacsdError
 from tests.fhir.bulk.conftest import Plant
 from tests.fhir.house import issue
 
 NDJSON = "application/fhir+ndjson"
+
+
+class Refusing:
+    """A check that refuses everything."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, *_: Any) -> None:
+        self.asked += 1
+        raise PacsdError(Fault.INVALID, "no")
 
 
 def lines(*resources: dict[str, Any] | bytes) -> bytes:
@@ -101,3 +115,14 @@ def test_imports_that_wait_keep_no_export_out(plant: Plant) -> None:
     for _ in range(20):
         plant.started("$import", lines(patient("a")), content_type=NDJSON)
     assert plant.house.get("$export").status_code == 202
+
+
+def test_an_import_of_nothing_but_wrong_lines_is_given_up_within_a_step(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "MOST_ERRORS", 20)
+    monkeypatch.setattr(importing, "acceptable", refusing := Refusing())
+    where = plant.started("$import", lines(*[patient(f"p{number}") for number in range(500)]), content_type=NDJSON)
+    plant.work()
+    assert issue(plant.house.get(where)) == (500, "processing")
+    assert refusing.asked == 21          # what comes after is not looked at, and nothing is kept of it

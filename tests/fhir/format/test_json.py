@@ -1,5 +1,7 @@
 """Resources as JSON keep what was written."""
 
+import time
+
 import pytest
 
 from fhir.format import json
@@ -33,3 +35,11 @@ def test_what_is_no_resource_is_refused(body: bytes) -> None:
     with pytest.raises(PacsdError) as refused:
         json.read(body)
     assert refused.value.fault is Fault.MALFORMED
+
+
+def test_a_key_that_stands_there_twice_among_many_is_found_at_once() -> None:
+    body = b"{" + b",".join(b'"k%d":0' % number for number in range(60_000)) + b',"k59999":1}'
+    begun = time.monotonic()
+    with pytest.raises(PacsdError, match="'k59999' stands there twice"):
+        json.read(body)
+    assert time.monotonic() - begun < 3

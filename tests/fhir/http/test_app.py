@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from fhir.http.app import FhirApp
+from fhir.interaction.services import nothing_wrong
 from pacsd.faults import Fault, PacsdError
 from tests.fhir.house import BASE, JSON, House, issue, patient
 
@@ -78,6 +80,10 @@ def test_bodies_may_be_compressed_and_are_bounded(house: House) -> None:
     told = {"content_type": JSON, "content_encoding": "gzip"}
     assert house.request("POST", "Patient", gzip.compress(body), **told).status_code == 201
     assert house.request("POST", "Patient", gzip.compress(body)[:-9], **told).status_code == 400
+    members = gzip.compress(body[:20]) + gzip.compress(b"") + gzip.compress(body[20:])
+    assert house.request("POST", "Patient", members, **told).json()["resourceType"] == "Patient"
+    assert house.request("POST", "Patient", members[:-9], **told).status_code == 400
+    assert house.request("POST", "Patient", gzip.compress(body) + b"rest", **told).status_code == 400
     assert house.request("POST", "Patient", body, **told).status_code == 400
     assert house.request("POST", "Patient", body, content_type=JSON, content_encoding="br").status_code == 415
     small = House(house.pool, house.journal, house.keys,
@@ -172,3 +178,19 @@ def test_searches_that_are_refused_or_ignored_are_not_claimed(house: House) -> N
     assert not {"near", "_query", "_filter"} & claimed("Location")
     object.__setattr__(house.server, "full_text", False)
     assert not {"_text", "_content"} & claimed("Patient")
+
+
+def test_what_a_binary_says_it_is_adds_no_header(house: House) -> None:
+    house.app = FhirApp(replace(house.server, check=nothing_wrong), house.app._edge)
+    for number, kind in enumerate(("text/plain\nX-Other: 1", "text/plain\rX-Other: 1", "text/普通", "words")):
+        told = {"resourceType": "Binary", "id": f"b{number}", "contentType": kind, "data": "aGk="}
+        assert house.put(f"Binary/b{number}", told).status_code == 201
+        shown = house.get(f"Binary/b{number}", accept="*/*")
+        assert shown.status_code == 200 and shown.headers["content-type"] == "application/octet-stream"
+        assert shown.content == b"hi" and "x-other" not in shown.headers
+
+
+def test_a_date_that_no_calendar_has_is_as_if_it_were_not_there(house: House) -> None:
+    house.put("Patient/p", {"resourceType": "Patient", "id": "p"})
+    shown = house.get("Patient/p", if_modified_since="Mon, 01 Jan 99999999999999999999 00:00:00 GMT")
+    assert shown.status_code == 200

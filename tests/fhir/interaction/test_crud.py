@@ -132,3 +132,18 @@ def test_the_client_says_what_it_wants_back(house: House) -> None:
     assert told.status_code == 201 and told.json()["resourceType"] == "OperationOutcome"
     whole = house.post("Patient", patient(), prefer="return=representation")
     assert whole.json()["resourceType"] == "Patient"
+
+
+def test_conditions_tell_nothing_of_what_is_anothers(house: House) -> None:
+    house.put("Patient/p", patient(id="p"))
+    house.act_as(house.member("west"))
+    patch, kind = b'[{"op": "replace", "path": "/active", "value": false}]', "application/json-patch+json"
+    for match in ('W/"1"', 'W/"2"', "*"):
+        told = [
+            [house.put(f"Patient/{name}", patient(id=name), if_match=match),
+             house.delete(f"Patient/{name}", if_match=match),
+             house.request("PATCH", f"Patient/{name}", patch, content_type=kind, if_match=match)]
+            for name in "pq"
+        ]  # fmt: skip
+        assert [(issue(one), "etag" in one.headers) for one in told[0]] == [
+            (issue(one), "etag" in one.headers) for one in told[1]] == [((412, "conflict"), False)] * 3

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 import httpx
 import pytest
 
+from fhir.interaction import search
 from fhir.interaction.services import nothing_wrong
 from tests.fhir.house import BASE, House, issue, opened
 
@@ -268,3 +269,24 @@ def test_only_counting_tells_the_number_and_nothing_else(searched: House) -> Non
     assert searched.get("Patient?_count=2").json().get("total") is None
     assert searched.get("Patient?_count=2&_total=accurate").json()["total"] == 5
     assert searched.get("Patient?_id=none&_total=accurate").json()["total"] == 0
+
+
+def test_a_page_has_only_so_many_bytes_and_the_next_goes_on(searched: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "MAX_PAGE_BYTES", 40_000)
+    large = {"text": {"status": "generated", "div": "x" * 15_000}}
+    put(searched, *(patient(f"p{at}", **large, birthDate=f"20{10 + at}") for at in range(7)))
+    for query in ("_count=100", "_count=100&_sort=birthdate", "_count=100&_sort=_id", "_count=2&_total=accurate"):
+        answer, seen, sizes = searched.get(f"Patient?{query}"), [], []
+        while True:
+            seen += ids(answer)
+            sizes.append(len(answer.content))
+            if (after := link(answer, "next")) is None:
+                break
+            answer = searched.get(after)
+        assert sorted(seen) == [f"p{at}" for at in range(7)], query
+        assert len(sizes) >= 3 and max(sizes) < 60_000
+    put(searched, observation("o", "p0"))
+    everyone = [{"other": {"reference": f"Patient/p{at}"}} for at in range(7)]
+    put(searched, patient("all", link=everyone))
+    answer = searched.get("Patient?_id=all&_include=Patient:link")
+    assert ids(answer, "include") == ["p0", "p1", "p2"] and outcomes(answer) == ["incomplete"]

@@ -1,9 +1,12 @@
 """transaction and batch (http://hl7.org/fhir/R4/http.html#transaction)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from fhir.http.app import FhirApp
+from fhir.interaction.services import Limits
 from tests.fhir.house import BASE, House, issue, patient
 
 XHTML = "http://www.w3.org/1999/xhtml"
@@ -134,3 +137,19 @@ def test_entries_of_a_batch_are_refused_alone(house: House) -> None:
 def test_many_entries_are_bounded(house: House) -> None:
     many = bundle(*[entry("GET", "metadata")] * (house.server.limits.max_entries + 1))
     assert issue(house.post("", many)) == (413, "too-costly")
+
+
+def test_the_answers_of_one_bundle_have_only_so_many_bytes(house: House) -> None:
+    for name in "abc":
+        house.put(f"Patient/{name}", patient(id=name, name=[{"family": "x" * 9_000}]))
+    house.app = FhirApp(replace(house.server, limits=Limits(max_body_bytes=40_000)), house.app._edge)
+    asked = [entry("GET", "Patient") for _ in range(10)] + [entry("PUT", "Patient/d", patient(id="d"))]
+    answer = house.post("", bundle(*asked, kind="batch"))
+    assert statuses(answer) == ["200", "200"] + ["400"] * 9 and len(answer.content) < 70_000
+    (issue_,) = answer.json()["entry"][2]["response"]["outcome"]["issue"]
+    assert issue_["code"] == "too-costly"
+    assert issue(house.post("", bundle(*asked))) == (400, "too-costly")
+    assert house.get("Patient/d").status_code == 404
+    house.app = FhirApp(replace(house.server, limits=Limits(bundle_s=-1.0)), house.app._edge)
+    assert statuses(house.post("", bundle(*asked[-2:], kind="batch"))) == ["400", "400"]
+    assert issue(house.post("", bundle(*asked[-2:]))) == (400, "too-costly")

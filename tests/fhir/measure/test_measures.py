@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pacsd.index.ingest import Ingest
-from tests.fhir.house import House, issue, opened
+from tests.fhir.house import JSON, House, issue, opened
 from tests.index.arrivals import arrival
 
 
@@ -127,9 +127,13 @@ def test_what_is_not_evaluated_is_refused(house: House) -> None:
         assert issue(house.get(path))[0] == status, path
 
 
+@pytest.mark.timeout(60)
 def test_a_table_of_nonsense_is_refused(house: House) -> None:
     for body in ({"resourceType": "Patient"}, {"resourceType": "MeasureReport", "group": [7]},
                  {"resourceType": "MeasureReport", "group": "x"}):  # fmt: skip
         assert house.post("MeasureReport/$table", body).status_code in (400, 422)
+    for count in (b"1e999999999", b"1.5", b'"3"'):
+        body = b'{"resourceType": "MeasureReport", "group": [{"population": [{"count": %s}]}]}' % count
+        assert house.request("POST", "MeasureReport/$table", body, content_type=JSON).status_code == 422
     good: dict[str, Any] = {"resourceType": "MeasureReport"}
     assert house.post("MeasureReport/$table?as=pdf", good).status_code == 400

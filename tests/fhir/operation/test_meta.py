@@ -39,4 +39,5 @@ def test_what_is_no_meta_is_refused(house: House) -> None:
     assert issue(house.post("Patient/nobody/$meta-add", asked(tag=TAGS))) == (404, "not-found")
     assert issue(house.get("Patient/nobody/$meta")) == (404, "not-found")
     assert issue(house.get("$meta")) == (404, "not-supported")
-    assert house.post("Patient/p/$meta-add", asked(tag=[{"code": 1}])).status_code == 422
+    for tag in ({"code": 1}, {"system": [], "code": {}}):
+        assert house.post("Patient/p/$meta-add", asked(tag=[tag])).status_code == 422

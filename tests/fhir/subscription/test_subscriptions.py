@@ -1,9 +1,11 @@
 """Subscriptions against real end points: what is told, in which order, and what becomes of those that do not answer."""
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ from typing import Any
 import pytest
 
 from fhir.store import subscriptions as rows
-from fhir.subscription.channel import Door, of
+from fhir.subscription import channel
+from fhir.subscription.channel import Channel, Door, of
 from fhir.subscription.service import MOST_FAILURES, Subscriptions
 from pacsd.faults import Fault, PacsdError
 from tests.fhir.house import House, opened
@@ -185,6 +188,13 @@ NEVER: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("Patient", {"endpoint": "http://10.0.0.1/"}, "not opened"),
     ("Patient", {"endpoint": "http://[::1]/"}, "not opened"),
     ("Patient", {"endpoint": "http://[::ffff:10.0.0.1]/"}, "not opened"),
+    ("Patient", {"endpoint": "http://[64:ff9b::10.0.0.1]/"}, "not opened"),
+    ("Patient", {"endpoint": "http://[2002:a00:1::]/"}, "not opened"),
+    ("Patient", {"endpoint": "http://[::10.0.0.1]/"}, "not opened"),
+    ("Patient", {"endpoint": "http://example.org:99999/"}, "http or https"),
+    ("Patient", {"endpoint": "http://example.org:port/"}, "http or https"),
+    ("Patient", {"endpoint": "http://[example.org/"}, "http or https"),
+    ("Patient", {"endpoint": "http://:p@example.org/"}, "http or https"),
 )  # fmt: skip
 
 
@@ -228,3 +238,62 @@ def test_a_subscription_ends_and_sees_only_what_its_organisation_sees(press: Pre
     assert press.status(ident)[0] == "off" and hook.told == [] and not rows.follows(press.house.pool)
     press.house.delete(f"Subscription/{ident}")
     press.turn()
+
+
+def test_one_that_cannot_be_worked_on_leaves_the_others_their_turn(press: Press, hook: Hook) -> None:
+    mine = press.house.asker
+    press.house.act_as(press.house.member("west"))
+    press.subscribe("http://" + "a" * 70 + ".example/")                       # no name by its form
+    press.house.act_as(mine)
+    good = press.subscribe(hook.url)
+    scope_of = press.service.scope_of
+
+    def scope(key: int) -> Any:
+        if key == press.house.keys["west"]:
+            raise KeyError(key)          # an organisation that the settings no longer have
+        return scope_of(key)
+
+    press.service = replace(press.service, scope_of=scope)
+    press.turn()
+    press.put("a")
+    press.turn()
+    assert press.status(good)[0] == "active" and [path for _, path, _, _ in hook.told] == ["/hook/Patient/a"]
+
+
+def test_a_turn_ends_in_time_and_goes_on_with_the_next(press: Press, hook: Hook) -> None:
+    press.subscribe(hook.url)
+    press.turn()
+    for name in "abc":
+        press.put(name)
+    passed = iter(range(0, 1_000, 50))
+    press.service = replace(press.service, monotonic=lambda: float(next(passed)))
+    press.turn()
+    assert [path for _, path, _, _ in hook.told] == ["/hook/Patient/a"]
+    press.turn()
+    press.turn()
+    assert [path for _, path, _, _ in hook.told] == [f"/hook/Patient/{one}" for one in "abc"]
+
+
+def test_who_answers_a_byte_at_a_time_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channel, "DEADLINE_S", 0.3)
+    over = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        with listening.accept()[0] as caller:
+            caller.sendall(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            try:
+                while not over.wait(0.02):
+                    caller.sendall(b"x")
+            except OSError:
+                pass                     # the caller went away
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, channel.client() as client:
+        thread = threading.Thread(target=drip, args=(listening,), daemon=True)
+        thread.start()
+        begun = time.monotonic()
+        where = Channel(f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        with pytest.raises(PacsdError) as raised:
+            channel.tell(client, Door(("127.0.0.0/8",)), where, "Patient/a", b"")
+        assert raised.value.fault is Fault.UNAVAILABLE and time.monotonic() - begun < 5
+        over.set()
+        thread.join()

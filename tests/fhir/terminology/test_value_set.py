@@ -163,3 +163,19 @@ def test_a_code_system_is_its_own_value_set_where_it_says_so() -> None:
     one = system("urn:s", "a", "b", valueSet="urn:s/vs")
     told = composition(one).value_set("urn:s/vs")
     assert codes(dict(told), one) == ["a", "b"]
+
+
+@pytest.mark.timeout(60)
+def test_value_sets_that_lead_to_ever_more_of_them_are_not_followed_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fhir.terminology.value_set.MOST_OPENED", 20_000)
+    sets = [value_set(f"http://v/{at}", *[{"valueSet": [f"http://v/{at + 1}"]}] * 10) for at in range(15)]
+    composition = Composition(Library((Shelf(*sets, value_set("http://v/15")),)))
+    for ask in (lambda one: list(composition.members(one)), lambda one: composition.holds(one, "http://s", "a")):
+        with pytest.raises(PacsdError) as raised:
+            ask(composition.value_set("http://v/0"))
+        assert raised.value.fault is Fault.TOO_MUCH
+
+
+def test_versions_of_any_length_are_compared() -> None:
+    told = [system("http://s", "a", version=one) for one in ("9" * 5_000, "1.0")]
+    assert Library((Shelf(*told),)).code_system("http://s") is not None
