@@ -268,3 +268,25 @@ def test_only_counting_tells_the_number_and_nothing_else(searched: House) -> Non
     assert searched.get("Patient?_count=2").json().get("total") is None
     assert searched.get("Patient?_count=2&_total=accurate").json()["total"] == 5
     assert searched.get("Patient?_id=none&_total=accurate").json()["total"] == 0
+
+
+def test_a_reference_by_a_url_of_this_server_is_the_relative_one(searched: House) -> None:
+    put(searched, patient("a", identifier=[{"value": "1"}]))
+    far = {**observation("far", "a"), "subject": {"reference": "http://else.example/fhir/Patient/a"}}
+    put(searched, {**observation("o", "a"), "subject": {"reference": f"{BASE}/Patient/a/_history/1"}}, far)
+    for query in ("subject:Patient.identifier=1", "subject=Patient/a", f"subject={BASE}/Patient/a", "subject=a"):
+        assert ids(searched.get(f"Observation?{query}")) == ["o"], query
+    assert ids(searched.get("Patient/a/Observation")) == ["o"]
+    assert ids(searched.get("Patient?_has:Observation:subject:status=final")) == ["a"]
+    assert ids(searched.get("Observation?_id=o&_include=Observation:subject"), "include") == ["a"]
+    assert searched.get("Observation/o").json()["subject"] == {"reference": "Patient/a/_history/1"}
+    assert searched.get("Observation/far").json()["subject"] == far["subject"]
+
+
+def test_references_within_a_bundle_that_is_kept_stay(searched: House) -> None:
+    told = {"resourceType": "Bundle", "id": "b", "type": "collection", "entry": [
+        {"fullUrl": f"urn:uuid:{'0' * 8}-0000-4000-8000-{'0' * 12}",
+         "resource": {**observation("o", "a"), "subject": {"reference": f"{BASE}/Patient/a"}}}]}  # fmt: skip
+    put(searched, told)
+    kept = searched.get("Bundle/b").json()
+    assert kept["entry"][0]["resource"]["subject"] == {"reference": f"{BASE}/Patient/a"}
