@@ -72,13 +72,15 @@ def rewritten(resource: dict[str, Any], names: Mapping[str, str], *, full_url: s
 def relative(resource: dict[str, Any], base: str) -> dict[str, Any]:
     """The resource with references by URLs of this server as relative ones: they say the same
     (http://hl7.org/fhir/R4/references.html#literal), and are found, chained and included as one. Within a Bundle they
-    stay: there fullUrl decides what a relative one means."""
-    root = f"{base}/"
+    stay: there fullUrl decides what a relative one means. http and https lead to the same (http.html#root)."""
+    root = f"{base.partition('://')[2]}/"
     if resource["resourceType"] == "Bundle" or not _mentions(resource, root):
         return resource
 
     def say(link: str) -> str | None:
-        return link.removeprefix(root) if link.startswith(root) and target(link).base == root else None
+        scheme, _, rest = link.partition("://")
+        here = scheme in ("http", "https") and rest.startswith(root) and target(link).base == f"{scheme}://{root}"
+        return rest.removeprefix(root) if here else None
 
     told: dict[str, Any] = _resource(resource, say, alone=True)
     return told

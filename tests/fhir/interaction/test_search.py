@@ -226,7 +226,7 @@ def test_all_types_are_searched_by_what_they_have_in_common(searched: House) -> 
     assert ids(searched.get("?_tag=t")) == ["o", "a"]
     assert ids(searched.get("?_tag=t&_type=Patient")) == ["a"]
     assert ids(searched.get("?_type=Patient,Observation&_lastUpdated=gt2020")) == ["o", "a"]
-    answer = searched.get("?_type=Patient,Observation&birthdate=2020")
+    answer = searched.get("?_type=Patient,Observation&nonsense=2020")
     assert ids(answer) == ["o", "a"] and outcomes(answer) == ["not-supported"]
 
 
@@ -273,7 +273,8 @@ def test_only_counting_tells_the_number_and_nothing_else(searched: House) -> Non
 def test_a_reference_by_a_url_of_this_server_is_the_relative_one(searched: House) -> None:
     put(searched, patient("a", identifier=[{"value": "1"}]))
     far = {**observation("far", "a"), "subject": {"reference": "http://else.example/fhir/Patient/a"}}
-    put(searched, {**observation("o", "a"), "subject": {"reference": f"{BASE}/Patient/a/_history/1"}}, far)
+    here = f"{BASE.replace('http:', 'https:')}/Patient/a/_history/1"
+    put(searched, {**observation("o", "a"), "subject": {"reference": here}}, far)
     for query in ("subject:Patient.identifier=1", "subject=Patient/a", f"subject={BASE}/Patient/a", "subject=a"):
         assert ids(searched.get(f"Observation?{query}")) == ["o"], query
     assert ids(searched.get("Patient/a/Observation")) == ["o"]
@@ -290,3 +291,9 @@ def test_references_within_a_bundle_that_is_kept_stay(searched: House) -> None:
     put(searched, told)
     kept = searched.get("Bundle/b").json()
     assert kept["entry"][0]["resource"]["subject"] == {"reference": f"{BASE}/Patient/a"}
+
+
+def test_a_parameter_that_some_of_several_types_have_is_refused(searched: House) -> None:
+    assert issue(searched.get("?_type=Patient,Observation&birthdate=1980")) == (400, "invalid")
+    assert issue(searched.get("?_type=Patient,Observation&birthdate:missing=true")) == (400, "invalid")
+    assert ids(searched.get("?_type=Patient,Observation&identifier=1")) == []
