@@ -141,7 +141,7 @@ def _entry(base: str, hit: Hit, mode: str) -> Mapping[str, Any]:
 
 
 def _said(issues: Sequence[Issue]) -> Iterator[Mapping[str, Any]]:
-    """An entry that says what is to be said of the search itself (search.html#status)."""
+    """An entry that says what is to be said of the search itself (search.html#errors)."""
     if issues:
         yield {"resource": outcome(issues), "search": {"mode": "outcome"}}
 

@@ -85,6 +85,8 @@ def read(
             draft.ignored.append(name)
     if strict and draft.ignored:
         raise PacsdError(Fault.UNSUPPORTED, f"unknown here, or without a value: {', '.join(draft.ignored)[:200]}")
+    if draft.includes and draft.options.get("summary") == "text":
+        raise PacsdError(Fault.MISMATCH, "_summary=text goes with neither _include nor _revinclude")
     query = Query(draft.types, tuple(draft.conditions), includes=tuple(draft.includes),
                   **{"count": limits.count} | draft.options)
     return Parsed(query, tuple(draft.applied), tuple(draft.ignored), draft.cursor)

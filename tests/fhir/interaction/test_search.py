@@ -297,3 +297,15 @@ def test_a_parameter_that_some_of_several_types_have_is_refused(searched: House)
     assert issue(searched.get("?_type=Patient,Observation&birthdate=1980")) == (400, "invalid")
     assert issue(searched.get("?_type=Patient,Observation&birthdate:missing=true")) == (400, "invalid")
     assert ids(searched.get("?_type=Patient,Observation&identifier=1")) == []
+
+
+def test_elements_are_those_of_what_was_found_and_text_goes_without_includes(searched: House) -> None:
+    put(searched, patient("a", gender="male"), observation("o", "a"))
+    answer = searched.get("Observation?_include=Observation:subject&_elements=subject&nonsense=1")
+    found, included, told = (one["resource"] for one in answer.json()["entry"])
+    assert found["subject"] == {"reference": "Patient/a"} and found["meta"]["tag"][0]["code"] == "SUBSETTED"
+    assert included["gender"] == "male" and "tag" not in included["meta"] and "meta" not in told
+    summary = searched.get("Observation?_include=Observation:subject&_summary=true").json()["entry"]
+    assert all(one["resource"]["meta"]["tag"][0]["code"] == "SUBSETTED" for one in summary)
+    for name in ("_include=Observation:subject", "_revinclude=Provenance:target"):
+        assert issue(searched.get(f"Observation?{name}&_summary=text")) == (400, "invalid")
