@@ -16,6 +16,7 @@ CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 DAR = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 PROFILE = "http://hl7.org/fhir/StructureDefinition/Patient"
+MAIDEN_NAME = "http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 
 PATIENTS = ("peter", "petra", "zhang", "late")
@@ -80,6 +81,7 @@ def _peter(site: Site) -> Model:
             {"use": "usual", "type": _coded(V2_0203, "MR"), "system": site.system(), "value": "A1"},
             {"system": site.system("other"), "value": "Z9"},
         ],
+        "extension": [{"url": MAIDEN_NAME, "valueString": "Vanderzee"}],
         "active": True,
         "name": [{"use": "official", "family": "Chalmers", "given": ["Péter", "James"]}, {"text": "Jim Smith"}],
         "telecom": [{"system": "phone", "value": "+1 555 0100"}, {"system": "email", "value": "p.heuvel@example.org"}],

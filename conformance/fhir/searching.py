@@ -405,7 +405,7 @@ def in_list(site: Site) -> None:
     expect.same(sorted(site.ids(["peter", "zhang"])), sorted(expect.ids(matches(found))), "ids")
 
 
-@SEARCH.must("injection", "http#security", "Quotes, wildcards and SQL are characters like others")
+@SEARCH.must("injection", "security#http", "Quotes, wildcards and SQL are characters like others")
 def injection(site: Site) -> None:
     site.needs_parameters("Patient", "family", "identifier")
     for value in ("' OR '1'='1", "%", "_", "Chal%", "'); --", "\x01", ".*"):

@@ -8,6 +8,14 @@ from typing import Any, NamedTuple
 
 from fhir.definitions.structures import read, structures
 
+# of extensions, which the bundle of R4 leaves out: http://hl7.org/fhir/R4/extension-patient-mothersmaidenname.html
+_OF_EXTENSIONS: tuple[Mapping[str, Any], ...] = ({
+    "url": "http://hl7.org/fhir/SearchParameter/patient-extensions-Patient-mothersMaidenName",
+    "code": "mothersMaidenName", "base": ["Patient"], "type": "string",
+    "expression": "Patient.extension.where(url = 'http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName')"
+                  ".value.ofType(string)",
+},)  # fmt: skip
+
 
 class Component(NamedTuple):
     """A part of a composite parameter: another parameter's kind of value, found from the composite's element."""
@@ -58,7 +66,7 @@ def _resource_types(base: list[str]) -> Iterator[str]:
 @cache
 def parameters() -> Mapping[str, Mapping[str, Parameter]]:
     """Resource type, code, parameter; those of all resources (_id, _tag …) among them."""
-    told: list[dict[str, Any]] = read("search-parameters")
+    told: list[Mapping[str, Any]] = [*read("search-parameters"), *_OF_EXTENSIONS]
     by_url = {row["url"]: row for row in told}
     found: dict[str, dict[str, Parameter]] = {name: {} for name in structures().resource_types}
     for row in told:

@@ -30,19 +30,19 @@ def summary(resource: Mapping[str, Any], asked: Summary) -> dict[str, Any]:
     if asked is Summary.FALSE:
         return dict(resource)
     if asked is Summary.TRUE:
-        return _tagged(_nested(resource, str(resource["resourceType"]), lambda element: element.summary))
+        return tagged(_nested(resource, str(resource["resourceType"]), lambda element: element.summary))
     if asked is Summary.TEXT:
-        return _tagged(_top(resource, lambda element: element.name == "text"))
+        return tagged(_top(resource, lambda element: element.name == "text"))
     if asked is Summary.DATA:
-        return _tagged({key: value for key, value in resource.items() if key not in ("text", "_text")})
-    return _tagged({key: value for key, value in resource.items() if key not in ("entry", "text", "_text")})
+        return tagged({key: value for key, value in resource.items() if key not in ("text", "_text")})
+    return tagged({key: value for key, value in resource.items() if key not in ("entry", "text", "_text")})
 
 
 def elements(resource: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
     """The elements of these names (`name`, `Patient.name`, `value` for a choice), and those that must be there."""
     kind = str(resource["resourceType"])
     wanted = {name.removeprefix(f"{kind}.").removesuffix("[x]") for name in names}
-    return _tagged(_top(resource, lambda element: element.name in wanted))
+    return tagged(_top(resource, lambda element: element.name in wanted))
 
 
 def _needed(element: Element) -> bool:
@@ -78,7 +78,7 @@ def _part(value: Any, kind: str, wanted: Wanted) -> Any:
     return _nested(value, str(value.get("resourceType", kind)) if kind == "Resource" else kind, wanted)
 
 
-def _tagged(told: dict[str, Any]) -> dict[str, Any]:
+def tagged(told: dict[str, Any]) -> dict[str, Any]:
     """With the tag that says so (http://hl7.org/fhir/R4/resource.html#Meta.tag), meta made where there is none."""
     meta = dict(told.get("meta") or {})
     tags = [one for one in meta.get("tag", ()) if one != SUBSETTED]

@@ -98,12 +98,19 @@ def _parts(resource: Mapping[str, Any], wanted: Wanted) -> Mapping[str, Any]:
 
 
 def _of_entries(resource: Mapping[str, Any], wanted: Wanted) -> Mapping[str, Any]:
-    """A page, its entries in the parts that are asked for."""
+    """A page, its entries in the parts that are asked for: `_elements` of what was found, not of what is included with
+    it (search.html#elements), and of what is said of the search all."""
     if wanted.whole or resource.get("type") not in _BUNDLES or resource["resourceType"] != "Bundle":
         return resource
     page = _read(resource)
-    return {**page, "entry": [{**one, "resource": _parts(one["resource"], wanted)} if "resource" in one else one
-                              for one in page["entry"]]} if "entry" in page else page  # fmt: skip
+    return {**page, "entry": [_of_entry(one, wanted) for one in page["entry"]]} if "entry" in page else page
+
+
+def _of_entry(entry: Mapping[str, Any], wanted: Wanted) -> Mapping[str, Any]:
+    mode = entry.get("search", {}).get("mode")
+    if "resource" not in entry or mode == "outcome" or (mode == "include" and wanted.elements):
+        return entry
+    return {**entry, "resource": _parts(entry["resource"], wanted)}
 
 
 def _read(resource: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """capabilities (http://hl7.org/fhir/R4/http.html#capabilities): what this server does, by the tables it works by."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import pacsd
@@ -23,6 +24,7 @@ def capabilities(server: Server, request: Request) -> Answer:
         "kind": "instance",
         "software": {"name": "pacsd", "version": pacsd.__version__},
         "implementation": {"description": "pacsd", "url": request.base},
+        "instantiates": list(claims.instantiates),
         "fhirVersion": FHIR_VERSION,
         "format": list(claims.formats),
         "patchFormat": list(claims.patch_formats),
@@ -56,11 +58,23 @@ def _resource(server: Server, name: str, interactions: list[dict[str, str]]) -> 
         "conditionalDelete": "single" if server.limits.conditional_deletes == 1 else "multiple",
         "referencePolicy": ["literal", "logical"],
         "searchInclude": ["*", *(f"{name}:{one.code}" for one in searched if one.type == "reference")],
+        "searchRevInclude": ["*", *_leading_to().get(name, ())],
         "searchParam": [{"name": one.code, "definition": one.url, "type": one.type} for one in searched],
     }
     mine = (one for one in server.claims.operations
             if (one.type or one.instance) and (not one.types or name in one.types))  # fmt: skip
     return {**told, **_operations(mine)}
+
+
+@cache
+def _leading_to() -> Mapping[str, Sequence[str]]:
+    """For each type the references that say they lead to it: `Observation:subject`; what leads to any is in `*`."""
+    found: dict[str, list[str]] = {}
+    for name in kept_types():
+        for one in parameters()[name].values():
+            for target in one.targets if one.type == "reference" else ():
+                found.setdefault(target, []).append(f"{name}:{one.code}")
+    return found
 
 
 def _operations(operations: Iterable[Operation]) -> Mapping[str, Any]:

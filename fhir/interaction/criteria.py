@@ -1,7 +1,7 @@
 """Criteria of conditional interactions (http://hl7.org/fhir/R4/http.html#cond-update): which resource is meant."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -31,6 +31,12 @@ class Criteria:
         if not by_identifier:
             return locks.of_type(self.type, alone=True)
         return locks.joined(locks.of_type(self.type, alone=False), locks.of_identifiers(self.type, values))
+
+    def may_find_what_changes(self, types: Collection[str]) -> bool:
+        """Whether who is found may be another when resources of these types are written."""
+        return self.type in types or any(
+            "." in name or name.startswith("_has:") or name == "_list" for name, _ in self.parameters
+        )
 
     def _identifiers(self) -> Iterable[str]:
         """Values of identifiers; an empty one where a system alone is named."""
@@ -65,6 +71,22 @@ def of_parameters(type_name: str, parameters: Iterable[tuple[str, str]]) -> Crit
     if not told:
         raise FhirError(Fault.MALFORMED, "a conditional interaction needs criteria", code="required")
     return Criteria(type_name, told)
+
+
+def identified(resource: dict[str, Any], criteria: Criteria) -> dict[str, Any]:
+    """The resource with the one identifier that names it, where it has none of that domain (IHE ITI-104 3.104.4.1.3).
+
+    What a feed names a patient by, it finds him by when it comes again, whether the body repeats it or not.
+    """
+    told = dict(criteria.parameters)
+    values = _COMMA.split(told.get("identifier", ""))
+    parts = [_unescaped(one) for one in _BAR.split(values[0])]
+    given = resource.get("identifier", [])
+    if len(criteria.parameters) != 1 or len(values) != 1 or len(parts) != 2 or not all(parts):
+        return resource
+    if not isinstance(given, list) or any(isinstance(one, dict) and one.get("system") == parts[0] for one in given):
+        return resource
+    return {**resource, "identifier": [*given, {"system": parts[0], "value": parts[1]}]}
 
 
 def identifiers(resource: Mapping[str, Any]) -> list[str]:

@@ -1,8 +1,8 @@
 """References of a transaction's resources, as they read when it is done (http://hl7.org/fhir/R4/http.html#trules).
 
 What names an entry by its fullUrl (urn:uuid, urn:oid, or a URL) names the resource instead, wherever a reference, a
-value of type uri, url, canonical, oid or uuid, or a link of a narrative says so. Values of other types stay: the same
-text may be the value of an identifier.
+value of type uri, url, oid or uuid, or a link of a narrative says so. Values of other types stay, canonical among them:
+the same text may be the value of an identifier.
 """
 
 import re
@@ -10,7 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
+import orjson
+
 from fhir.definitions.structures import structures
+from fhir.path.references import target
 
 _RELATIVE = re.compile(r"[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
 _RESTFUL = re.compile(r"(https?://.+/)[A-Z][A-Za-z]{1,63}/[A-Za-z0-9\-.]{1,64}")
@@ -26,22 +29,27 @@ class _Plan(NamedTuple):
     links: frozenset[str]
     narratives: frozenset[str]
     inner: Mapping[str, str]             # to the name of another structure; empty: of any resource
+    alone: bool                          # only references are asked for, here and further in
 
 
 @cache
-def _plan(name: str) -> _Plan:
+def _plan(name: str, alone: bool = False) -> _Plan:
     links, narratives, inner = set(), set(), {}
     for key, (_, kind) in structures()[name].keys.items():
         told = structures().get(kind)
-        if structures().is_a(kind, "uri") or (name == "Reference" and key == "reference"):
+        if (name == "Reference" and key == "reference") or (not alone and _is_link(kind)):
             links.add(key)
-        elif kind == "xhtml":
+        elif kind == "xhtml" and not alone:
             narratives.add(key)
         elif told is not None and told.kind == "resource":
             inner[key] = ""
         elif told is not None and not told.primitive:
             inner[key] = kind
-    return _Plan(frozenset(links), frozenset(narratives), inner)
+    return _Plan(frozenset(links), frozenset(narratives), inner, alone)
+
+
+def _is_link(kind: str) -> bool:
+    return structures().is_a(kind, "uri") and not structures().is_a(kind, "canonical")
 
 
 def rewritten(resource: dict[str, Any], names: Mapping[str, str], *, full_url: str = "") -> dict[str, Any]:
@@ -61,6 +69,31 @@ def rewritten(resource: dict[str, Any], names: Mapping[str, str], *, full_url: s
     return told
 
 
+def relative(resource: dict[str, Any], base: str) -> dict[str, Any]:
+    """The resource with references by URLs of this server as relative ones: they say the same
+    (http://hl7.org/fhir/R4/references.html#literal), and are found, chained and included as one. Within a Bundle they
+    stay: there fullUrl decides what a relative one means. http and https lead to the same (http.html#root)."""
+    root = f"{base.partition('://')[2]}/"
+    if resource["resourceType"] == "Bundle" or not _mentions(resource, root):
+        return resource
+
+    def say(link: str) -> str | None:
+        scheme, _, rest = link.partition("://")
+        here = scheme in ("http", "https") and rest.startswith(root) and target(link).base == f"{scheme}://{root}"
+        return rest.removeprefix(root) if here else None
+
+    told: dict[str, Any] = _resource(resource, say, alone=True)
+    return told
+
+
+def _mentions(resource: dict[str, Any], text: str) -> bool:
+    """Whether a text may be somewhere in a resource."""
+    try:
+        return text.encode() in orjson.dumps(resource, default=str)
+    except orjson.JSONEncodeError:       # more depth or digits than it writes
+        return True
+
+
 def conditional(resource: dict[str, Any]) -> Iterator[str]:
     """The references of a resource that are searches: `Patient?identifier=…`."""
     found: list[str] = []
@@ -73,11 +106,11 @@ def conditional(resource: dict[str, Any]) -> Iterator[str]:
     return iter(found)
 
 
-def _resource(told: Any, say: Say) -> Any:
+def _resource(told: Any, say: Say, *, alone: bool = False) -> Any:
     kind = told.get("resourceType") if isinstance(told, dict) else None
     if not isinstance(kind, str) or kind not in structures().resource_types:
         return told
-    return _object(told, _plan(kind), say)
+    return _object(told, _plan(kind, alone), say)
 
 
 def _object(told: dict[str, Any], plan: _Plan, say: Say) -> dict[str, Any]:
@@ -95,13 +128,13 @@ def _value(key: str, value: Any, plan: _Plan, say: Say) -> Any:
         return _each(value, lambda one: _link(one, say))
     if (kind := plan.inner.get(key)) is not None:
         if kind:
-            inner = _plan(kind)
+            inner = _plan(kind, plan.alone)
             return _each(value, lambda one: _object(one, inner, say) if isinstance(one, dict) else one)
-        return _each(value, lambda one: _resource(one, say))
+        return _each(value, lambda one: _resource(one, say, alone=plan.alone))
     if key in plan.narratives and isinstance(value, str):
         return _narrative(value, say)
     if key[:1] == "_" and isinstance(value, (dict, list)):       # id and extensions of a primitive
-        extended = _plan("Element")
+        extended = _plan("Element", plan.alone)
         return _each(value, lambda one: _object(one, extended, say) if isinstance(one, dict) else one)
     return value
 

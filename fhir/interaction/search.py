@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 import orjson
 
+from fhir.interaction import demographics
 from fhir.interaction.bundle import Link, bundle
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
@@ -46,6 +47,10 @@ def search(server: Server, request: Request) -> Answer:
     ignored = tuple(Issue("warning", "not-supported", f"{name[:64]} is unknown here or has no value, and was ignored")
                     for name in parsed.ignored)  # fmt: skip
     query, scope = parsed.query, request.asker.scope
+    wanted: tuple[str, ...] = ()
+    if demographics.is_asked(request):
+        query = demographics.counted(query, told=any(name == "_total" for name, _ in parsed.applied))
+        wanted = demographics.domains(query)
     if query.summary == "count" or query.count == 0:
         told = bundle("searchset", _said(ignored), total=server.searches.count(server.pool, scope, query),
                       links=[Link("self", _url(request, parsed.applied))])  # fmt: skip
@@ -53,7 +58,11 @@ def search(server: Server, request: Request) -> Answer:
     after = _after(server, request, parsed)
     page = server.searches.page(server.pool, scope, query, after, most_bytes=MAX_PAGE_BYTES)
     included = _included(server, request, query, page.hits)
-    entries = [*(_entry(request.base, one, "match") for one in page.hits),
+    shown: Sequence[Hit] = page.hits
+    if wanted:
+        ignored += demographics.unknown(server, request, wanted, page.hits)
+        shown = [demographics.narrowed(one, wanted) for one in page.hits]
+    entries = [*(_entry(request.base, one, "match") for one in shown),
                *(_entry(request.base, one, "include") for one in included.hits), *_said(ignored + included.issues)]
     total = len(page.hits) if page.total is None and after is None and not page.more else page.total
     links = _links(server, request, parsed, page)
@@ -119,7 +128,7 @@ def _entry(base: str, hit: Hit, mode: str) -> Mapping[str, Any]:
 
 
 def _said(issues: Sequence[Issue]) -> Iterator[Mapping[str, Any]]:
-    """An entry that says what is to be said of the search itself (search.html#status)."""
+    """An entry that says what is to be said of the search itself (search.html#errors)."""
     if issues:
         yield {"resource": outcome(issues), "search": {"mode": "outcome"}}
 

@@ -84,13 +84,11 @@ def write_all(
     def act(unit: Unit) -> list[Answer]:
         unit.base = intents[0].request.base if intents else ""
         decided = _decide(server, unit, intents)
-        names = {link: _one_of(server, unit, intents[0].request, one) for link, one in references.items()}
-        names.update((one.intent.full_url, str((one.same or one).name)) for one in decided if one.intent.full_url)
+        names = {one.intent.full_url: str((one.same or one).name) for one in decided if one.intent.full_url}
         _load(unit, decided)
-        for one in decided:
-            with located(one.intent.where):
-                one.change = _change(server, unit, one, names)
-        unit.write([one.change for one in _all(decided) if one.change is not None])
+        if references:
+            names.update(_resolved(server, unit, decided, names, references))
+        unit.write(_changes(server, unit, decided, names))
         if then is not None:
             then(unit)
         return [_answer(one) for one in decided]
@@ -101,6 +99,28 @@ def write_all(
 def write(server: Server, asker: Asker, intent: Intent) -> Answer:
     """Do one thing."""
     return write_all(server, asker, [intent])[0]
+
+
+def _changes(server: Server, unit: Unit, decided: Sequence[_Decided], names: Mapping[str, str]) -> list[Change]:
+    """The versions that come of it. `names`: what links read from now on."""
+    for one in decided:
+        with located(one.intent.where):
+            one.change = _change(server, unit, one, names)
+    return [one.change for one in _all(decided) if one.change is not None]
+
+
+def _resolved(
+    server: Server, unit: Unit, decided: Sequence[_Decided], names: Mapping[str, str],
+    references: Mapping[str, Criteria],
+) -> dict[str, str]:
+    """What references that are searches stand for: they come last (http.html#trules), and find what the transaction
+    writes. Where it may be found, it is written for as long as they are looked for."""
+    request = decided[0].intent.request
+    types = {one.name.type for one in _all(decided)}
+    if any(one.may_find_what_changes(types) for one in references.values()):
+        with unit.tried(_changes(server, unit, decided, names)):
+            return {link: _one_of(server, unit, request, one) for link, one in references.items()}
+    return {link: _one_of(server, unit, request, one) for link, one in references.items()}
 
 
 def _decide(server: Server, unit: Unit, intents: Sequence[Intent]) -> list[_Decided]:
@@ -193,6 +213,7 @@ def _change(server: Server, unit: Unit, decided: _Decided, names: Mapping[str, s
         resource = _patched(server, unit, decided, intent.patch)
     if names:
         resource = rewriting.rewritten(resource, names, full_url=intent.full_url)
+    resource = rewriting.relative(resource, intent.request.base)
     if current is None:
         method = "POST" if intent.kind == CREATE else "PUT"
         return first(server, unit, decided.name, resource, method=method, pk=unit.keys(1)[0])
@@ -258,6 +279,8 @@ def update_intent(server: Server, request: Request, *, full_url: str = "") -> In
     given = resource.get("id")
     logical_id = server.new_id() if given is None else checked_id(str(given))
     criteria = conditions.of_parameters(request.type, request.parameters)
+    if request.type == "Patient":
+        resource = conditions.identified(resource, criteria)
     return Intent(UPDATE, request, Name(request.type, logical_id), resource, criteria, full_url=full_url, issues=issues,
                   new=given is None)  # fmt: skip
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from fhir.matching.traits import Resource, identifiers, phones, rows
-from fhir.search.query import AllOf, Condition, Links, Match, Query, Texts, TimeIs, Times, TokenIs, Tokens
+from fhir.search.query import AllOf, AnyOf, Condition, Links, Match, Query, Texts, TimeIs, Times, TokenIs, Tokens
 from fhir.search.values import Instants
 from fhir.store.search import Hit, Searches
 from pacsd.access.scope import Scope
@@ -33,9 +33,14 @@ def by_identifiers(searches: Searches, pool: Pool, scope: Scope, tokens: tuple[T
     return {hit.pk: hit for hit in searches.page(pool, scope, query).hits}
 
 
-def linked_to(searches: Searches, pool: Pool, scope: Scope, references: tuple[str, ...]) -> dict[int, Hit]:
-    """Patients that have a link to one of some others."""
-    query = Query(("Patient",), (Match(("Patient.link",), Links(references)),), count=MOST_SHARING)
+def linked_to(
+    searches: Searches, pool: Pool, scope: Scope, references: tuple[str, ...], tokens: tuple[TokenIs, ...] = ()
+) -> dict[int, Hit]:
+    """Patients that have a link to one of some others, by where they are or by an identifier."""
+    ways: list[Condition] = [Match(("Patient.link",), Links(references))]
+    if tokens:
+        ways.append(Match(("Patient.link:identifier",), Tokens(tokens[:MOST_IDENTIFIERS])))
+    query = Query(("Patient",), (AnyOf(tuple(ways)),), count=MOST_SHARING)
     return {hit.pk: hit for hit in searches.page(pool, scope, query).hits}
 
 

@@ -59,26 +59,35 @@ class Crossing:
         return bool(self._found(Query(("Patient",), (wanted,), count=1)))
 
     def person(self, system: str, value: str) -> dict[int, Resource]:
-        """All live records of who has an identifier, by key: those that link to each other, and certain matches."""
+        """All live records of who has an identifier, by key: those that link to each other, and certain matches.
+
+        A record that was merged is told no more, but what is linked to it is the survivor's (3.104.4.2.3).
+        """
         if system == self._request.base:
             ids = (value.removeprefix("Patient/"),)
             waiting = self._found(Query(("Patient",), (Ids(ids, ("Patient",)),), count=1))
         else:
             waiting = by_identifiers(*self._read, (TokenIs(system, value),))
         found: dict[int, Resource] = {}
-        while waiting and len(found) < _MOST_RECORDS:
+        seen: set[int] = set()
+        if not any(_is_live(json.read(hit.body)) for hit in waiting.values()):
+            return found
+        while waiting and len(seen) < _MOST_RECORDS:
             pk, hit = waiting.popitem()
             resource = json.read(hit.body)
-            if pk in found or resource.get("active") is False:
+            if pk in seen or not (_is_live(resource) or _is_merged(resource)):
                 continue
-            found[pk] = resource
+            seen.add(pk)
+            if _is_live(resource):
+                found[pk] = resource
             waiting.update(self._beside(hit, resource))
         return found
 
     def _beside(self, hit: Hit, resource: Resource) -> dict[int, Hit]:
         """Records that are the same person as one."""
         names = (f"Patient/{hit.id}", f"{self._request.base}/Patient/{hit.id}")
-        near = linked_to(*self._read, names)
+        own = tuple(TokenIs(system, value) for system, value, _ in identifiers(resource) if system)
+        near = linked_to(*self._read, names, own)
         ids = tuple(_linked_ids(resource, self._request.base))
         if ids:
             near.update(self._found(Query(("Patient",), (Ids(ids, ("Patient",)),), count=_MOST_RECORDS)))
@@ -92,6 +101,15 @@ class Crossing:
     def _found(self, query: Query) -> dict[int, Hit]:
         searches, pool, scope = self._read
         return {hit.pk: hit for hit in searches.page(pool, scope, query).hits}
+
+
+def _is_live(resource: Resource) -> bool:
+    return resource.get("active") is not False
+
+
+def _is_merged(resource: Resource) -> bool:
+    """Whether another record has taken this one's place (http://hl7.org/fhir/R4/patient.html#dup-records)."""
+    return any(one.get("type") == "replaced-by" for one in rows(resource, "link"))
 
 
 def _links(resource: Resource) -> Iterator[Mapping[str, Any]]:

@@ -1,4 +1,4 @@
-"""Where a page of results ended, in a form that clients hand back but cannot make (search.html#paging).
+"""Where a page of results ended, in a form that clients hand back but cannot make (http.html#paging).
 
 A cursor tells the last result, by what results are sorted by and its key: the next page has what comes after it in
 that order, however much is written in between. Nothing is kept for it on the server.

@@ -28,7 +28,7 @@ def is_searched(parameter: Parameter) -> bool:
 
 
 def of_all(types: Iterable[str], code: str) -> tuple[Parameter, ...]:
-    """The parameter of each type; nothing unless all of them have it (search.html#searching)."""
+    """The parameter of each type; nothing unless all of them have it (search.html#type)."""
     told = parameters()
     found = [told[name].get(code) for name in types]
     return tuple(one for one in found if one and is_searched(one)) if all(one and is_searched(one) for one in found) \

@@ -81,9 +81,12 @@ def read(
         if name == "_type" and not types:
             draft.applied.append((name, value))
         elif not (value.strip() and _apply(reader, draft, name, value, limits)):
+            _refuse_of_some(draft.types, name)
             draft.ignored.append(name)
     if strict and draft.ignored:
         raise PacsdError(Fault.UNSUPPORTED, f"unknown here, or without a value: {', '.join(draft.ignored)[:200]}")
+    if draft.includes and draft.options.get("summary") == "text":
+        raise PacsdError(Fault.MISMATCH, "_summary=text goes with neither _include nor _revinclude")
     query = Query(draft.types, tuple(draft.conditions), includes=tuple(draft.includes),
                   **{"count": limits.count} | draft.options)
     return Parsed(query, tuple(draft.applied), tuple(draft.ignored), draft.cursor)
@@ -128,6 +131,13 @@ def _types(types: Sequence[str], told: Sequence[tuple[str, str]]) -> tuple[str, 
     if unknown := sorted(set(asked) - set(named.all_types())):
         raise PacsdError(Fault.MISMATCH, f"no resource type: {', '.join(unknown)[:100]}")
     return tuple(dict.fromkeys(asked))
+
+
+def _refuse_of_some(types: Sequence[str], name: str) -> None:
+    """Raises PacsdError MISMATCH for a parameter that only some of several types have (http.html#vsearch)."""
+    code = name.partition(".")[0].partition(":")[0]
+    if len(types) > 1 and not named.of_all(types, code) and named.of_any(types, code):
+        raise PacsdError(Fault.MISMATCH, f"{code[:64]} is no parameter of all these resource types")
 
 
 def _inside(compartment: Compartment, types: Sequence[str]) -> Condition:

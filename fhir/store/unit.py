@@ -125,6 +125,14 @@ class Unit:
         """For who reads by a pool: what was written here, before anybody else sees it."""
         return cast(Pool, _Lent(self.connection))
 
+    @contextmanager
+    def tried(self, changes: Sequence[Change]) -> Iterator[None]:
+        """As if these were written, for who looks meanwhile; then nothing of it is there."""
+        with self.connection.transaction(force_rollback=True):
+            resources.write(self.connection, changes)
+            self._rows.replace(self.connection, changes)
+            yield
+
     def write(self, changes: Sequence[Change]) -> None:
         """Make these the newest versions, each of another resource whose lock is held, with what search finds."""
         done = self.effects.act(self, changes)

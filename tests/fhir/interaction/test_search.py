@@ -227,7 +227,7 @@ def test_all_types_are_searched_by_what_they_have_in_common(searched: House) -> 
     assert ids(searched.get("?_tag=t")) == ["o", "a"]
     assert ids(searched.get("?_tag=t&_type=Patient")) == ["a"]
     assert ids(searched.get("?_type=Patient,Observation&_lastUpdated=gt2020")) == ["o", "a"]
-    answer = searched.get("?_type=Patient,Observation&birthdate=2020")
+    answer = searched.get("?_type=Patient,Observation&nonsense=2020")
     assert ids(answer) == ["o", "a"] and outcomes(answer) == ["not-supported"]
 
 
@@ -290,3 +290,44 @@ def test_a_page_has_only_so_many_bytes_and_the_next_goes_on(searched: House, mon
     put(searched, patient("all", link=everyone))
     answer = searched.get("Patient?_id=all&_include=Patient:link")
     assert ids(answer, "include") == ["p0", "p1", "p2"] and outcomes(answer) == ["incomplete"]
+
+
+def test_a_reference_by_a_url_of_this_server_is_the_relative_one(searched: House) -> None:
+    put(searched, patient("a", identifier=[{"value": "1"}]))
+    far = {**observation("far", "a"), "subject": {"reference": "http://else.example/fhir/Patient/a"}}
+    here = f"{BASE.replace('http:', 'https:')}/Patient/a/_history/1"
+    put(searched, {**observation("o", "a"), "subject": {"reference": here}}, far)
+    for query in ("subject:Patient.identifier=1", "subject=Patient/a", f"subject={BASE}/Patient/a", "subject=a"):
+        assert ids(searched.get(f"Observation?{query}")) == ["o"], query
+    assert ids(searched.get("Patient/a/Observation")) == ["o"]
+    assert ids(searched.get("Patient?_has:Observation:subject:status=final")) == ["a"]
+    assert ids(searched.get("Observation?_id=o&_include=Observation:subject"), "include") == ["a"]
+    assert searched.get("Observation/o").json()["subject"] == {"reference": "Patient/a/_history/1"}
+    assert searched.get("Observation/far").json()["subject"] == far["subject"]
+
+
+def test_references_within_a_bundle_that_is_kept_stay(searched: House) -> None:
+    told = {"resourceType": "Bundle", "id": "b", "type": "collection", "entry": [
+        {"fullUrl": f"urn:uuid:{'0' * 8}-0000-4000-8000-{'0' * 12}",
+         "resource": {**observation("o", "a"), "subject": {"reference": f"{BASE}/Patient/a"}}}]}  # fmt: skip
+    put(searched, told)
+    kept = searched.get("Bundle/b").json()
+    assert kept["entry"][0]["resource"]["subject"] == {"reference": f"{BASE}/Patient/a"}
+
+
+def test_a_parameter_that_some_of_several_types_have_is_refused(searched: House) -> None:
+    assert issue(searched.get("?_type=Patient,Observation&birthdate=1980")) == (400, "invalid")
+    assert issue(searched.get("?_type=Patient,Observation&birthdate:missing=true")) == (400, "invalid")
+    assert ids(searched.get("?_type=Patient,Observation&identifier=1")) == []
+
+
+def test_elements_are_those_of_what_was_found_and_text_goes_without_includes(searched: House) -> None:
+    put(searched, patient("a", gender="male"), observation("o", "a"))
+    answer = searched.get("Observation?_include=Observation:subject&_elements=subject&nonsense=1")
+    found, included, told = (one["resource"] for one in answer.json()["entry"])
+    assert found["subject"] == {"reference": "Patient/a"} and found["meta"]["tag"][0]["code"] == "SUBSETTED"
+    assert included["gender"] == "male" and "tag" not in included["meta"] and "meta" not in told
+    summary = searched.get("Observation?_include=Observation:subject&_summary=true").json()["entry"]
+    assert all(one["resource"]["meta"]["tag"][0]["code"] == "SUBSETTED" for one in summary)
+    for name in ("_include=Observation:subject", "_revinclude=Provenance:target"):
+        assert issue(searched.get(f"Observation?{name}&_summary=text")) == (400, "invalid")

@@ -153,3 +153,50 @@ def test_the_answers_of_one_bundle_have_only_so_many_bytes(house: House) -> None
     house.app = FhirApp(replace(house.server, limits=Limits(bundle_s=-1.0)), house.app._edge)
     assert statuses(house.post("", bundle(*asked[-2:], kind="batch"))) == ["400", "400"]
     assert issue(house.post("", bundle(*asked[-2:]))) == (400, "too-costly")
+
+
+def test_canonicals_stay_as_they_are(house: House) -> None:
+    told = {"resourceType": "Basic", "code": {"text": "x"}, "extension": [
+        {"url": "http://x", "valueCanonical": URN}, {"url": "http://x", "valueUrl": URN}]}  # fmt: skip
+    answer = house.post("", bundle(entry("POST", "Basic", told), entry("POST", "Patient", patient(), URN)))
+    assert statuses(answer) == ["201", "201"]
+    canonical, url = house.get(answer.json()["entry"][0]["response"]["location"]).json()["extension"]
+    assert canonical["valueCanonical"] == URN and url["valueUrl"].startswith("Patient/")
+
+
+def test_conditional_references_are_resolved_last_and_find_what_the_transaction_makes(house: House) -> None:
+    mine = [{"system": "http://s", "value": "new"}]
+    answer = house.post("", bundle(
+        entry("POST", "Observation", observation("Patient?identifier=http://s|new", status="final")),
+        entry("POST", "Patient", patient(identifier=mine)),
+    ))  # fmt: skip
+    assert statuses(answer) == ["201", "201"]
+    told = [house.get(one["response"]["location"]).json() for one in answer.json()["entry"]]
+    assert told[0]["subject"]["reference"] == f"Patient/{told[1]['id']}"
+    assert [one["meta"]["versionId"] for one in told] == ["1", "1"]
+    assert house.get("Observation?subject:Patient.identifier=new&_total=accurate").json()["total"] == 1
+    again = house.post("", bundle(
+        entry("POST", "Observation", observation("Patient?identifier=http://s|new")),
+        entry("POST", "Patient", patient(identifier=mine)),
+    ))  # fmt: skip
+    assert issue(again) == (412, "multiple-matches")
+    assert house.get("Patient?identifier=new&_total=accurate").json()["total"] == 1
+
+
+def test_a_conditional_reference_does_not_find_what_the_transaction_deletes(house: House) -> None:
+    house.put("Patient/p", patient(id="p", identifier=[{"system": "http://s", "value": "1"}]))
+    answer = house.post("", bundle(
+        entry("DELETE", "Patient/p"), entry("POST", "Observation", observation("Patient?identifier=http://s|1")),
+    ))  # fmt: skip
+    assert issue(answer) == (412, "not-found") and house.get("Patient/p").status_code == 200
+
+
+def test_operations_that_change_nothing_are_entries_of_a_batch_by_post_too(house: House) -> None:
+    parameters = {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": patient()}]}
+    answer = house.post("", bundle(
+        entry("POST", "Patient/$validate", parameters), entry("GET", "metadata"),
+        entry("GET", "ValueSet/$expand?url=http://hl7.org/fhir/ValueSet/administrative-gender"), kind="batch",
+    ))  # fmt: skip
+    assert statuses(answer) == ["200", "200", "200"]
+    kinds = [one["resource"]["resourceType"] for one in answer.json()["entry"]]
+    assert kinds == ["OperationOutcome", "CapabilityStatement", "ValueSet"]

@@ -138,3 +138,45 @@ def test_who_was_merged_is_found_no_more_and_his_identifier_is_not_given_out(peo
     assert issue(pix(people, f"{RED}|m1")) == (404, "not-found")
     assert crossed(people, f"{RED}|1") == (["8"], [f"{BASE}/Patient/good"])
     assert [one for one, _ in found(people, person("李 明", **LI))] == ["good"]
+
+
+def test_records_that_name_the_other_by_identifier_are_crossed_both_ways(people: House) -> None:
+    put(people, "red", person("李 明", (RED, "1"), **LI))
+    other = {"identifier": {"system": RED, "value": "1"}}
+    put(people, "blue", person("王 芳", (BLUE, "2"), link=[{"other": other, "type": "seealso"}]))
+    assert crossed(people, f"{BLUE}|2", RED) == (["1"], [f"{BASE}/Patient/red"])
+    assert crossed(people, f"{RED}|1", BLUE) == (["2"], [f"{BASE}/Patient/blue"])
+
+
+def feed(house: House, value: str, resource: dict[str, Any]) -> int:
+    """ITI-104: a conditional update by identifier."""
+    return house.put(f"Patient?identifier={quote(f'{RED}|{value}')}", resource).status_code
+
+
+def test_a_feed_adds_revises_and_resolves_duplicates(people: House) -> None:
+    assert feed(people, "994", person("MOHR ALISSA", (RED, "994"), active=True)) == 201
+    assert feed(people, "994", person("MOHR ALICE", (RED, "994"), active=True)) == 200
+    assert feed(people, "m94", person("MOHR MAIDEN", (RED, "m94"), active=True)) == 201
+    maiden = people.get("Patient?identifier=m94").json()["entry"][0]["resource"]["id"]
+    put(people, "blue", person("KIM SU", (BLUE, "7"),
+                               link=[{"other": {"reference": f"Patient/{maiden}"}, "type": "seealso"}]))  # fmt: skip
+    assert crossed(people, f"{BLUE}|7", RED)[0] == ["m94"]
+    survivor = {"other": {"identifier": {"system": RED, "value": "994"}}, "type": "replaced-by"}
+    assert feed(people, "m94", person("MOHR MAIDEN", (RED, "m94"), active=False, link=[survivor])) == 200
+    assert crossed(people, f"{BLUE}|7", RED)[0] == ["994"]
+    assert crossed(people, f"{RED}|994", BLUE) == (["7"], [f"{BASE}/Patient/blue"])
+    assert issue(pix(people, f"{RED}|m94")) == (404, "not-found")
+    active = people.get(f"Patient?identifier={quote(f'{RED}|')}&active=true").json()["entry"]
+    assert [one["resource"]["identifier"][0]["value"] for one in active] == ["994"]
+
+
+def test_a_feed_is_known_by_the_identifier_it_is_sent_under(people: House) -> None:
+    source = "http://fhir.mydomain.com|Patient/123"
+    query = f"Patient?identifier={quote(source)}"
+    assert people.put(query, person("李 明", (RED, "1"), **LI)).status_code == 201
+    assert people.put(query, person("李 鸣", (RED, "1"), **LI)).status_code == 200
+    assert crossed(people, source, RED)[0] == ["1"]
+    told = people.get("Patient").json()["entry"]
+    assert [len(one["resource"]["identifier"]) for one in told] == [2]
+    renamed = people.put(f"Patient?identifier={quote(f'{RED}|1')}", person("李 鸣", (RED, "2"), **LI))
+    assert [one["value"] for one in renamed.json()["identifier"]] == ["2"]
