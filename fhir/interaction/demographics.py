@@ -1,7 +1,6 @@
 """What a search of Patients owes who asks for demographics (IHE PDQm ITI-78), beside what any search owes."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 
 from fhir.format import json
 from fhir.format.summary import tagged
@@ -17,13 +16,8 @@ _MOST_DOMAINS = 8                        # that are asked for one by one
 
 
 def is_asked(request: Request) -> bool:
-    """Whether a search is one of Patients alone."""
+    """Whether a search is one of Patients alone: with criteria it owes the number of all (3.78.4.1.3 case 1)."""
     return request.type == "Patient" and not request.compartment
-
-
-def counted(query: Query, *, told: bool) -> Query:
-    """With the number of all that match, unless the request says (`told`) how it wants it (3.78.4.1.3 case 1)."""
-    return query if told or not query.conditions else replace(query, total="accurate")
 
 
 def domains(query: Query) -> tuple[str, ...]:

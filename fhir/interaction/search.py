@@ -49,7 +49,6 @@ def search(server: Server, request: Request) -> Answer:
     query, scope = parsed.query, request.asker.scope
     wanted: tuple[str, ...] = ()
     if demographics.is_asked(request):
-        query = demographics.counted(query, told=any(name == "_total" for name, _ in parsed.applied))
         wanted = demographics.domains(query)
     if query.summary == "count" or query.count == 0:
         told = bundle("searchset", _said(ignored), total=server.searches.count(server.pool, scope, query),
@@ -64,8 +63,8 @@ def search(server: Server, request: Request) -> Answer:
         shown = [demographics.narrowed(one, wanted) for one in page.hits]
     entries = [*(_entry(request.base, one, "match") for one in shown),
                *(_entry(request.base, one, "include") for one in included.hits), *_said(ignored + included.issues)]
-    total = len(page.hits) if page.total is None and after is None and not page.more else page.total
     links = _links(server, request, parsed, page)
+    total = _total(server, request, parsed, page)
     return Answer(200, resource=bundle("searchset", entries, total=total, links=links))
 
 
@@ -89,6 +88,18 @@ def _reader(server: Server, base: str, scope: Scope | None = None) -> Reader:
     """With the codes that a reader sees; conditional interactions do without."""
     codes = None if scope is None else Codes(server.vocabulary.library(server.pool, scope))
     return Reader(base, server.zone, datetime.now(UTC), codes, full_text=server.full_text)
+
+
+def _total(server: Server, request: Request, parsed: Parsed, page: Page) -> int | None:
+    """How many results there are: as it was asked for, as the page itself tells, or as ITI-78 owes it."""
+    if page.total is not None:
+        return page.total
+    if not parsed.cursor and not page.more:
+        return len(page.hits)
+    said = any(name == "_total" for name, _ in parsed.applied)
+    if said or not (demographics.is_asked(request) and parsed.query.conditions):
+        return None
+    return server.searches.count(server.pool, request.asker.scope, parsed.query)
 
 
 def _after(server: Server, request: Request, parsed: Parsed) -> After | None:
