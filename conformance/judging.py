@@ -1,7 +1,7 @@
 """What may come of a check, and how a suite finds it out: one set of words for every suite."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -104,6 +104,40 @@ def judged(run: Callable[[], None]) -> Judgement:
     except Exception as error:
         outcome, message = Outcome.FAIL, f"an answer this check does not understand: {type(error).__name__}: {error}"
     return Judgement(outcome, message, time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class Result(Generic[Any_]):
+    """What came of one check. Without slots, so that `Result[Check]` makes one, too."""
+
+    check: Any_
+    outcome: Outcome
+    message: str = ""
+    seconds: float = 0.0
+
+
+def result_of(check: Any_, run: Callable[[], None]) -> Result[Any_]:
+    """One check, by what holds the system to it."""
+    one = judged(run)
+    return Result(check, one.outcome, one.message, one.seconds)
+
+
+def results_of(
+    checks: Iterable[Any_],
+    run: Callable[[Any_], Result[Any_]],
+    *,
+    reachable: Callable[[], bool] = lambda: True,
+    tell: Callable[[Result[Any_]], None] | None = None,
+) -> Iterator[Result[Any_]]:
+    """All of them, one after the other, each told as soon as it is known; none is tried once the system has gone."""
+    gone = ""
+    for check in checks:
+        result = Result(check, Outcome.NOT_TESTED, gone) if gone else run(check)
+        if not gone and result.outcome is Outcome.FAIL and not reachable():
+            gone = f"the server has not answered since {check.id}"
+        if tell is not None:
+            tell(result)
+        yield result
 
 
 def chosen(checks: Iterable[Any_], patterns: Sequence[str]) -> list[Any_]:

@@ -1,13 +1,14 @@
 """What clients wrote, brought back from the journal: the last of it after a crash, all of it in a rebuild."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from fhir.format import json
 from fhir.interaction.services import Extract
+from fhir.search.values import Found
 from fhir.store.stored import Change
 from fhir.store.unit import Units
 from pacsd.archive.journal import Fact, FactKind, Journal
@@ -60,7 +61,7 @@ class Restoration:
     def _restored(self, facts: Iterable[Fact]) -> int:
         changes, restored = self._changes(facts), 0
         while some := list(islice(changes, _AT_ONCE)):
-            restored += self._units.restore(some)
+            restored += self._units.restore(some, self._found)
         return restored
 
     def _changes(self, facts: Iterable[Fact]) -> Iterator[Change]:
@@ -73,9 +74,10 @@ class Restoration:
         organisation = self._organisations.get(told["organisation"])
         if organisation is None:
             raise PacsdError(Fault.INTERNAL, f"organisation {told['organisation']} is not configured")
-        body = told["body"].encode()
-        found = () if told["deleted"] else self._extract(json.read(body))
         return Change(
-            0, organisation, told["type"], told["id"], told["version"], fact.at, told["method"], body,
-            deleted=told["deleted"], owner=told["owner"], found=found,
+            0, organisation, told["type"], told["id"], told["version"], fact.at, told["method"], told["body"].encode(),
+            deleted=told["deleted"], owner=told["owner"],
         )  # fmt: skip
+
+    def _found(self, change: Change) -> Sequence[Found]:
+        return () if change.deleted else self._extract(json.read(change.body))

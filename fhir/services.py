@@ -1,6 +1,6 @@
 """FHIR put together over one index and one archive, as every process opens it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -48,7 +48,6 @@ class Fhir:
 
     server: Server
     restoration: Restoration
-    organisations: Mapping[str, int]
     _directory: Directory
     workbench: Workbench
     subscriptions: Subscriptions
@@ -103,7 +102,7 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     restoration = Restoration(units, journal, keys, server.extract)
     subscriptions = Subscriptions(server, lambda key: directory.scope(codes[key]),
                                   Door(settings.fhir.subscription_networks))  # fmt: skip
-    return Fhir(server, restoration, keys, directory, workbench(server, archive.blobs), subscriptions)
+    return Fhir(server, restoration, directory, workbench(server, archive.blobs), subscriptions)
 
 
 def workbench(server: Server, blobs: BlobStore) -> Workbench:

@@ -22,6 +22,14 @@ class Fault(Enum):
     INTERNAL = "internal"            # our own defect
 
 
+def place_of(error: BaseException) -> str:
+    """Where an error was raised, file and line, for the log: never its text, which may hold a peer's data."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
+
+
 class PacsdError(Exception):
     """A failure with its category.
 

@@ -1,25 +1,15 @@
 """How a check of this suite is declared, what came of it, and how it is run against a server."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 from conformance import judging
 from conformance.exams.modality import Modality
-from conformance.judging import Level, Outcome, judged
+from conformance.judging import Level
 
 Check = judging.Check[Modality]
 Run = Callable[[Modality], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of one check."""
-
-    check: Check
-    outcome: Outcome
-    message: str = ""
-    seconds: float = 0.0
+Result = judging.Result[Check]
 
 
 class Service(judging.Checks[Modality]):
@@ -36,6 +26,4 @@ class Service(judging.Checks[Modality]):
 
 def run_all(checks: Iterable[Check], modality: Modality) -> Iterator[Result]:
     """All of them, one after the other."""
-    for check in checks:
-        one = judged(partial(check.run, modality))
-        yield Result(check, one.outcome, one.message, one.seconds)
+    return judging.results_of(checks, lambda check: judging.result_of(check, partial(check.run, modality)))

@@ -4,42 +4,29 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 
+from conformance import judging
 from conformance.fhir.checks import PAGES
 from conformance.fhir.suite import Check, Site
-from conformance.judging import Level, Outcome, judged
+from conformance.judging import Level, Outcome
 
 WORDS = {Level.REQUIRED: "must", Level.OPTIONAL: "should"}
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of one check."""
-
-    check: Check
-    outcome: Outcome
-    message: str = ""
-    seconds: float = 0.0
+Result = judging.Result[Check]
 
 
 def run(check: Check, site: Site) -> Result:
     """One check."""
     alone = replace(site, turn=uuid.uuid4().hex[:8])
-    one = judged(lambda: check.run(alone))
-    return Result(check, one.outcome, one.message, one.seconds)
+    return judging.result_of(check, partial(check.run, alone))
 
 
 def run_all(checks: Iterable[Check], site: Site, *, tell: Callable[[Result], None] | None = None) -> Iterator[Result]:
     """All of them, each told as soon as it is known; none is tried once the server has gone."""
-    gone = ""
-    for check in checks:
-        result = Result(check, Outcome.NOT_TESTED, gone) if gone else run(check, site)
-        if not gone and result.outcome is Outcome.FAIL and not site.server.reachable():
-            gone = f"the server has not answered since {check.id}"
-        if tell is not None:
-            tell(result)
-        yield result
+    return judging.results_of(checks, lambda check: run(check, site), reachable=site.server.reachable, tell=tell)
 
 
 def line(result: Result) -> str:

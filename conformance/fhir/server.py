@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import ssl
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -12,14 +11,13 @@ from urllib.parse import urlencode
 
 import httpx
 
+from conformance.http_client import HttpClient, fields
 from conformance.judging import Failed
 
 JSON = "application/fhir+json"
 XML = "application/fhir+xml"
 JSON_PATCH = "application/json-patch+json"
 FORM = "application/x-www-form-urlencoded"
-
-MAX_ANSWER_BYTES = 64 << 20
 
 Model = dict[str, Any]
 Parameters = Sequence[tuple[str, str]]
@@ -52,47 +50,28 @@ class Answer:
         return found
 
 
-class Server:
+class Server(HttpClient):
     """Requests below a base URL, with a bearer token for that origin only."""
-
-    def __init__(
-        self,
-        url: str,
-        *,
-        token: str | None = None,
-        timeout_s: float = 30.0,
-        verify: ssl.SSLContext | bool = True,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self.base = httpx.URL(url.rstrip("/"))
-        self.token = token
-        self._client = httpx.Client(timeout=timeout_s, verify=verify, transport=transport, follow_redirects=False)
-        for name in ("accept", "accept-encoding"):  # what a check does not say is not sent
-            del self._client.headers[name]
-
-    def close(self) -> None:
-        """Close connections."""
-        self._client.close()
 
     def get(self, path: str, accept: str | None = JSON, **headers: str) -> Answer:
         """GET below the base URL, or of an absolute URL; `if_none_match` is If-None-Match."""
-        return self.send("GET", path, accept=accept, headers=_fields(headers))
+        return self.send("GET", path, accept=accept, headers=fields(headers))
 
     def post(self, path: str, body: Model | bytes, content_type: str = JSON, **headers: str) -> Answer:
         """POST of a resource, or of bytes as they are."""
-        return self.send("POST", path, body, content_type=content_type, headers=_fields(headers))
+        return self.send("POST", path, body, content_type=content_type, headers=fields(headers))
 
     def put(self, path: str, body: Model | bytes, content_type: str = JSON, **headers: str) -> Answer:
         """PUT of a resource, or of bytes as they are."""
-        return self.send("PUT", path, body, content_type=content_type, headers=_fields(headers))
+        return self.send("PUT", path, body, content_type=content_type, headers=fields(headers))
 
     def patch(self, path: str, body: object, content_type: str = JSON_PATCH, **headers: str) -> Answer:
         """PATCH with a patch document."""
-        return self.send("PATCH", path, body, content_type=content_type, headers=_fields(headers))
+        return self.send("PATCH", path, body, content_type=content_type, headers=fields(headers))
 
     def delete(self, path: str, **headers: str) -> Answer:
         """DELETE."""
-        return self.send("DELETE", path, headers=_fields(headers))
+        return self.send("DELETE", path, headers=fields(headers))
 
     def send(
         self,
@@ -105,18 +84,12 @@ class Server:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Any request; redirects are not followed. Raises Failed where no HTTP response comes."""
-        fields = {**({"Accept": accept} if accept is not None else {}), **(headers or {})}
-        url, content = self.url(path), body if body is None or isinstance(body, bytes) else written(body)
+        named, told = f"{method} {path[:160]}", dict(headers or {})
+        content = body if body is None or isinstance(body, bytes) else written(body)
         if content is not None and content_type is not None:
-            fields["Content-Type"] = content_type
-        if self.token and (url.scheme, url.host, url.port) == (self.base.scheme, self.base.host, self.base.port):
-            fields["Authorization"] = f"Bearer {self.token}"
-        named = f"{method} {path[:160]}"
-        try:
-            with self._client.stream(method, url, headers=fields, content=content) as response:
-                return Answer(named, response.status_code, response.headers, _bounded(named, response.iter_bytes()))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Failed(f"{named}: expected an HTTP response, got {type(error).__name__}: {error}") from error
+            told["Content-Type"] = content_type
+        url = self.url(path)
+        return Answer(named, *self.received(method, url, named=named, accept=accept, headers=told, content=content))
 
     def reachable(self) -> bool:
         """Whether anything still answers, whatever it says."""
@@ -125,12 +98,6 @@ class Server:
         except Failed:
             return False
         return True
-
-    def url(self, path: str) -> httpx.URL:
-        """The URL of a path below the base URL; absolute URLs stay as they are."""
-        if path.startswith(("http:", "https:")):
-            return httpx.URL(path)
-        return httpx.URL(f"{self.base}{path}")
 
 
 def query(path: str, parameters: Parameters) -> str:
@@ -151,17 +118,3 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         return "[" + ",".join(map(_text, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
-
-
-def _fields(headers: Mapping[str, str]) -> dict[str, str]:
-    """Header fields from keywords: if_none_match is If-None-Match."""
-    return {name.replace("_", "-"): value for name, value in headers.items()}
-
-
-def _bounded(named: str, pieces: Iterable[bytes]) -> bytes:
-    body = bytearray()
-    for piece in pieces:
-        body += piece
-        if len(body) > MAX_ANSWER_BYTES:
-            raise Failed(f"{named}: expected less than {MAX_ANSWER_BYTES} bytes, got more")
-    return bytes(body)

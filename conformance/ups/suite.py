@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
-from conformance.judging import Level, Outcome, judged
+from conformance import judging
+from conformance.judging import Level
 from conformance.ups.peer import Peer
 
 Run = Callable[[Peer], None]
@@ -52,26 +54,14 @@ class Transaction:
         return declare
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of one check."""
-
-    check: Check
-    outcome: Outcome
-    message: str = ""
-    seconds: float = 0.0
+Result = judging.Result[Check]
 
 
 def run(check: Check, peer: Peer) -> Result:
     """One check."""
-    one = judged(lambda: check.run(peer))
-    return Result(check, one.outcome, one.message, one.seconds)
+    return judging.result_of(check, partial(check.run, peer))
 
 
 def run_all(checks: Iterable[Check], peer: Peer, *, tell: Callable[[Result], None] | None = None) -> Iterator[Result]:
     """All of them, each told as soon as it is known."""
-    for check in checks:
-        result = run(check, peer)
-        if tell is not None:
-            tell(result)
-        yield result
+    return judging.results_of(checks, lambda check: run(check, peer), tell=tell)

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +21,7 @@ from fhir.interaction.request import Request as Asked
 from fhir.interaction.services import Server
 from fhir.operation.bulk_import import MEDIA_TYPES
 from fhir.outcome import FhirError, of_error
-from pacsd.faults import Fault, PacsdError
+from pacsd.faults import Fault, PacsdError, place_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODIES = ("POST", "PUT", "PATCH")
@@ -76,6 +77,8 @@ class FhirApp:
             return _refusal(error, wanted)
         except ClientDisconnect:
             return None
+        except CancelledError:               # the server stops, and the grace that it gives is over: nothing else does
+            return _refusal(PacsdError(Fault.UNAVAILABLE, "the server stops; ask again"), wanted)
         except Exception as error:
             return _refusal(_defect(error), wanted)
 
@@ -86,6 +89,8 @@ class FhirApp:
             return Response(status_code=204, headers={"Allow": ", ".join(METHODS)})
         base = self._edge.origin(request) + self._edge.base
         asked = await self._asked(request, path, parameters, base)
+        if request.method == "POST":         # what a form says counts as what the URL says (http.html#search)
+            wanted = _wanted(request, {**dict(parameters), **dict(asked.parameters)}, path)
         run = self._edge.read if asked.method == "GET" else self._edge.write
         answer, content = await run(self._perform, asked, path, wanted)
         return _response(answer, content, base)
@@ -173,9 +178,6 @@ def _refusal(error: PacsdError, wanted: Wanted) -> Response:
 
 def _defect(error: Exception) -> PacsdError:
     """Our own fault: where it happened goes to the log, without the error's text, which may hold a peer's data."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
-    _log.error("request failed", extra={"fault": "internal", "error": type(error).__name__, "where": where})
+    told = {"fault": "internal", "error": type(error).__name__, "where": place_of(error)}
+    _log.error("request failed", extra=told)
     return PacsdError(Fault.INTERNAL, "processing failure")

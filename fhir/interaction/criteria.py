@@ -1,6 +1,5 @@
 """Criteria of conditional interactions (http://hl7.org/fhir/R4/http.html#cond-update): which resource is meant."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +7,12 @@ from urllib.parse import parse_qsl
 
 from fhir.interaction.request import checked_type
 from fhir.outcome import FhirError
+from fhir.search.escapes import plain, split
 from fhir.store import locks
 from fhir.store.locks import Locks
 from pacsd.faults import Fault
 
 _MAX_PARAMETERS = 50
-_COMMA = re.compile(r"(?<!\\),")
-_BAR = re.compile(r"(?<!\\)\|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +40,8 @@ class Criteria:
         """Values of identifiers; an empty one where a system alone is named."""
         for name, value in self.parameters:
             if name == "identifier":
-                for one in _COMMA.split(value):
-                    yield _unescaped(_BAR.split(one)[-1])
+                for one in split(value, ","):
+                    yield plain(split(one, "|")[-1])
 
 
 def of_text(type_name: str, text: str) -> Criteria:
@@ -79,8 +77,8 @@ def identified(resource: dict[str, Any], criteria: Criteria) -> dict[str, Any]:
     What a feed names a patient by, it finds him by when it comes again, whether the body repeats it or not.
     """
     told = dict(criteria.parameters)
-    values = _COMMA.split(told.get("identifier", ""))
-    parts = [_unescaped(one) for one in _BAR.split(values[0])]
+    values = split(told.get("identifier", ""), ",")
+    parts = [plain(one) for one in split(values[0], "|")]
     given = resource.get("identifier", [])
     if len(criteria.parameters) != 1 or len(values) != 1 or len(parts) != 2 or not all(parts):
         return resource
@@ -94,7 +92,3 @@ def identifiers(resource: Mapping[str, Any]) -> list[str]:
     given = resource.get("identifier")
     found = given if isinstance(given, list) else [given]
     return [one["value"] for one in found if isinstance(one, dict) and isinstance(one.get("value"), str)]
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text)

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from fhir.format import json
 from fhir.interaction.bundle import raw
-from fhir.interaction.request import Answer, Conditions, Request, location
+from fhir.interaction.request import Answer, Conditions, Request, etag, location
 from fhir.interaction.services import Limits
 from fhir.interaction.versions import instant
 from fhir.outcome import FhirError, outcome
@@ -87,7 +87,7 @@ def answered(answer: Answer, request: Request) -> dict[str, Any]:
     if answer.about is not None:
         if answer.located:
             response["location"] = location(request.base, answer.about)
-        response["etag"] = f'W/"{answer.about.version}"'
+        response["etag"] = etag(answer.about)
         response["lastModified"] = instant(answer.about.updated)
     elif "ETag" in answer.headers:
         response["etag"] = answer.headers["ETag"]

@@ -64,6 +64,7 @@ class _Decided:
     there: bool = False                  # criteria found it
     current: Stored | None = None
     change: Change | None = None
+    issues: tuple[Issue, ...] = ()       # what is to be said of what a patch makes
     same: "_Decided | None" = None       # an entry before it makes what its criteria would find
     others: list["_Decided"] = field(default_factory=list)
 
@@ -243,7 +244,7 @@ def _patched(server: Server, unit: Unit, decided: _Decided, patch: Patched) -> d
     told = patch(json.read(current.body))
     if told.get("id") != current.id:
         raise FhirError(Fault.INVALID, "a patch cannot change the id", expression=("id",))
-    acceptable(server, told, current.type)
+    decided.issues = acceptable(server, told, current.type)
     return told
 
 
@@ -256,7 +257,8 @@ def _answer(decided: _Decided) -> Answer:
         return Answer(NO_CONTENT, headers={"ETag": etag(last)} if last is not None and last.deleted else {})
     stored = change.stored if change is not None else current
     new = change is not None and (current is None or current.deleted)
-    return Answer(201 if new else 200, stored=stored, about=stored, located=True, written=True, issues=intent.issues)
+    return Answer(201 if new else 200, stored=stored, about=stored, located=True, written=True,
+                  issues=decided.issues or intent.issues)  # fmt: skip
 
 
 def create_intent(server: Server, request: Request, *, full_url: str = "") -> Intent:

@@ -108,7 +108,7 @@ def _apply(reader: Reader, draft: _Draft, name: str, value: str, limits: Limits)
         draft.options[key] = option
         value = str(option) if key == "count" else value
     elif code in ("_include", "_revinclude"):
-        include = _include(draft.types, code, modifier, value)
+        include = _include(code, modifier, value)
         if include is None:
             return False
         if len(draft.includes) == MAX_INCLUDES:
@@ -194,7 +194,7 @@ def _elements(_draft: _Draft, value: str, _limits: Limits) -> tuple[str, ...]:
     return tuple(one.strip() for one in value.split(",") if one.strip())
 
 
-def _include(types: Sequence[str], code: str, modifier: str, value: str) -> Include | None:
+def _include(code: str, modifier: str, value: str) -> Include | None:
     """`_include=Type:parameter:Target`, `_include=*` (search.html#revinclude); None if it names what is unknown."""
     if modifier not in ("", "iterate", "recurse"):
         raise PacsdError(Fault.UNSUPPORTED, f"{code} takes no modifier :{modifier}")

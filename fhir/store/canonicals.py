@@ -39,13 +39,13 @@ class Canonicals:
         statement = f"""select r.pk, r.version from fhir_resource r where r.type = {params.add(type_name)}
             and not r.deleted and {within(scope, params, "r")} order by r.pk"""
         found = retried(pool, lambda lent: lent.execute(statement, params.values, prepare=True).fetchall())
-        missing = [pk for pk, version in found if (pk, version) not in self._kept]
+        with self._lock:                 # what is read now may push out of what is kept
+            kept = {key: self._kept[key][0] for key in found if key in self._kept}
+        missing = [key[0] for key in found if key not in kept]
         fresh = self._read(pool, scope, missing) if missing else {}
         for key in found:
-            with self._lock:
-                kept = self._kept.get(key)
-            one = fresh.get(key[0]) or (kept[0] if kept else None)
-            if one is not None:
+            one = kept.get(key) or fresh.get(key[0])
+            if one is not None:          # else deleted meanwhile
                 yield one
 
     def _read(self, pool: Pool, scope: Scope, pks: list[int]) -> dict[int, Kept]:

@@ -13,9 +13,8 @@ from pacsd.access.scope import Scope
 from pacsd.index.connect import Connection, Pool, lent
 from pacsd.index.predicate import Params, within
 
-LONGEST_S = 120                          # of a transaction that writes resources
+LONGEST_S = 900                          # of a transaction that writes resources: three times the time a bundle gets
 HELD_S = 60
-_MOST = 5_000                            # changes that are looked at in one turn
 
 # the row's transaction as xid8: of the newest epoch in which it is not in the future
 _DONE = """pg_visible_in_snapshot(((case when r.xmin::text::bigint > (n.now::text::bigint & 4294967295)
@@ -95,9 +94,9 @@ def changed(connection: Connection, scope: Scope, resource: int) -> list[Name]:
         found as (select r.type, r.id, r.updated, r.pk from s, n, fhir_resource r
             where r.type = s.type and r.updated > s.seen_at - make_interval(secs => {LONGEST_S}) and {mine}
             and {_DONE.format("n.snap")} and not {_DONE.format("s.snapshot")} and not r.deleted
-            order by r.updated, r.pk limit {_MOST}),
+            order by r.updated, r.pk),
         moved as (update fhir_subscription m set snapshot = n.snap, seen_at = now() from n
-            where m.resource = {own} and (select count(*) from found) < {_MOST})
+            where m.resource = {own})
         select type, id from found order by updated, pk"""
     return [Name(*row) for row in connection.execute(statement, params.values)]
 

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar, cast
 
+from fhir.search.values import Found
 from fhir.store import locks, resources, restoring
 from fhir.store.keys import Keys
 from fhir.store.locks import Locks
@@ -210,22 +211,27 @@ class Units:
         if changes:
             self._say([(self._fact(one), one.updated) for one in changes])
 
-    def restore(self, changes: Sequence[Change]) -> int:
+    def restore(self, changes: Sequence[Change], found: Callable[[Change], Sequence[Found]]) -> int:
         """Put versions back that the journal tells of, in any order and as often as one likes; how many were missing.
 
-        `pk` of these counts for nothing. They are not journalled again.
+        `pk` and `found` of these count for nothing: what search finds is asked of those that become the newest. They
+        are not journalled again.
         """
         names = [one.name for one in changes]
         with translated(), self.pool.connection() as connection, connection.transaction():
             locks.hold(connection, locks.of_resources(names))
-            missing = restoring.missing(connection, changes, resources.held(connection, names))
+            there = resources.held(connection, names)
+            missing = restoring.missing(connection, changes, there)
+            if not missing:
+                return 0
             keys = iter(self._keys.take(connection, len({one.name for one in missing})))
-            plan = restoring.planned(missing, resources.held(connection, names), keys)
+            plan = restoring.planned(missing, there, keys)
             resources.make(connection, plan.made)
             resources.correct(connection, plan.correcting)
             resources.supersede(connection, plan.superseding)
             resources.remember(connection, plan.earlier)
-            self._rows.replace(connection, [*plan.made, *plan.correcting, *plan.superseding])
+            newest = (*plan.made, *plan.correcting, *plan.superseding)
+            self._rows.replace(connection, [replace(one, found=found(one)) for one in newest])
             return len(missing)
 
     def newest(self) -> datetime | None:

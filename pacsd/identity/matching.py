@@ -16,8 +16,6 @@ from rapidfuzz.fuzz import ratio
 
 from pacsd.identity.traits import Traits
 
-PROOFS = ("health_card", "id_card", "social_security_card")
-
 # field -> how it compares -> bits; what only one of the two knows is no evidence
 WEIGHTS: dict[str, dict[str, float]] = {
     "name": {"same": 9.0, "same reading": 6.0, "turned": 6.0, "similar": 2.0, "other": -6.0},

@@ -150,27 +150,26 @@ def studies(connection: Connection, scope: Scope, subjects: Iterable[Subject]) -
 
 def studies_of(connection: Connection, scope: Scope, patients: Iterable[Patient]) -> list[Subject]:
     """All studies of patients, those that name one who was merged among them."""
-    params = Params()
-    statement = f"""
-        with found as (select p.pk from {_named(patients, params)} join patient p
-            on p.assigning_authority = a.authority and p.patient_id = a.id and p.unidentified = '')
-        select s.organisation, s.study_instance_uid from study s where {within(scope, params, "s")}
-            and s.patient in (select pk from found)
-        union select s.organisation, s.study_instance_uid from study s where {within(scope, params, "s")}
-            and s.named_patient in (select pk from found)"""
-    return [(row[0], row[1]) for row in connection.execute(statement, params.values)]
+    return _subjects_of(connection, scope, patients, "study", "study_instance_uid")
 
 
 def orders_of(connection: Connection, scope: Scope, patients: Iterable[Patient]) -> list[Subject]:
     """All orders of patients, those that name one who was merged among them."""
+    return _subjects_of(connection, scope, patients, "requested_procedure", "order_key")
+
+
+def _subjects_of(
+    connection: Connection, scope: Scope, patients: Iterable[Patient], table: str, name: str
+) -> list[Subject]:
+    """Rows of a table whose patient is one of these, or who name one."""
     params = Params()
     statement = f"""
         with found as (select p.pk from {_named(patients, params)} join patient p
             on p.assigning_authority = a.authority and p.patient_id = a.id and p.unidentified = '')
-        select r.organisation, r.order_key from requested_procedure r where {within(scope, params, "r")}
-            and r.patient in (select pk from found)
-        union select r.organisation, r.order_key from requested_procedure r where {within(scope, params, "r")}
-            and r.named_patient in (select pk from found)"""
+        select t.organisation, t.{name} from {table} t where {within(scope, params, "t")}
+            and t.patient in (select pk from found)
+        union select t.organisation, t.{name} from {table} t where {within(scope, params, "t")}
+            and t.named_patient in (select pk from found)"""
     return [(row[0], row[1]) for row in connection.execute(statement, params.values)]
 
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pacsd.faults import Fault, PacsdError
+from pacsd.faults import Fault, PacsdError, place_of
 from pacsd.web import (
     bulkdata,
     capabilities,
@@ -270,9 +270,6 @@ async def _refused_by_routing(request: Request, error: Exception) -> Response:
 
 def _defect(error: Exception) -> Response:
     """Our own fault: where it happened goes to the log, without the error's text, which may hold a peer's data."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else ""
-    _log.error("request failed", extra={"fault": "internal", "error": type(error).__name__, "where": where})
+    told = {"fault": "internal", "error": type(error).__name__, "where": place_of(error)}
+    _log.error("request failed", extra=told)
     return problem(500, "Internal Server Error", "processing failure")
