@@ -25,7 +25,7 @@ from pacsd.reports.contents import Contents
 from pacsd.reports.report import Code, Content, Document, Observation, Order, Statement, Status, same_orders
 from pacsd.reports.report import Patient as ReportPatient
 from pacsd.reports.reports import Reports
-from pacsd.reports.sections import DEFAULT
+from pacsd.reports.sections import BY_NAME, DEFAULT, FINDINGS
 
 STATUSES: Mapping[str, Status] = {
     "partial": Status.PRELIMINARY, "preliminary": Status.PRELIMINARY, "final": Status.FINAL,
@@ -33,8 +33,7 @@ STATUSES: Mapping[str, Status] = {
     "cancelled": Status.CANCELLED, "entered-in-error": Status.CANCELLED,
 }  # fmt: skip
 PDF, PLAIN = "application/pdf", "text/plain"
-_IMPRESSION = Code("19005-8", "Radiology Imaging study [Impression]", "LN")
-_FINDINGS = Code("59776-5", "Procedure findings", "LN")
+_IMPRESSION, _FINDINGS = BY_NAME["impression"].loinc, FINDINGS.loinc
 _CRITICAL = frozenset(("AA", "HH", "LL"))
 _OBSERVATION_STATUSES = {"preliminary": "P", "final": "F", "corrected": "C", "amended": "C", "registered": "I"}
 
@@ -100,6 +99,8 @@ class DiagnosticReportRule:
             if kind not in (PDF, PLAIN):
                 continue
             content = self._bytes(deed, one)
+            if not content:              # not kept here: it stays what FHIR alone tells
+                continue
             if kind == PDF:
                 key = self._contents.key(PDF)
                 size = self._contents.keep(key, (content,))

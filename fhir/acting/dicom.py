@@ -52,10 +52,7 @@ def item_of(code: Code) -> dict[str, Any] | None:
 
 def name_of(deed: Deed, reference: Mapping[str, Any] | None) -> dict[str, str]:
     """Somebody's name as a PN value: of the resource that is named, else what the reference shows."""
-    body = deed.resource(reference, "Practitioner", "PractitionerRole")
-    if body is not None and body.get("resourceType") == "PractitionerRole":
-        body = deed.resource(body.get("practitioner"), "Practitioner")
-    named = attributes({"name": (body or {}).get("name")}).get(_NAME)
+    named = attributes({"name": _practitioner(deed, reference).get("name")}).get(_NAME)
     if named:
         groups: dict[str, str] = named["Value"][0]
         return groups
@@ -66,9 +63,16 @@ def person_of(deed: Deed, reference: Mapping[str, Any] | None) -> Person | None:
     """Somebody as reports name people."""
     groups = name_of(deed, reference)
     name = groups.get("Ideographic") or groups.get("Alphabetic") or ""
-    body: Body = deed.resource(reference, "Practitioner") or {}
-    first = next(iter(listed(body, "identifier")), {})
+    first = next(iter(listed(_practitioner(deed, reference), "identifier")), {})
     return Person(name, str(first.get("value") or ""), "") if name else None
+
+
+def _practitioner(deed: Deed, reference: Mapping[str, Any] | None) -> Body:
+    """Whom a reference names, in whichever role; nothing where that is not here."""
+    body = deed.resource(reference, "Practitioner", "PractitionerRole") or {}
+    if body.get("resourceType") == "PractitionerRole":
+        body = deed.resource(body.get("practitioner"), "Practitioner") or {}
+    return body
 
 
 def _shown(display: str) -> dict[str, str]:

@@ -179,8 +179,8 @@ def _step(deed: Deed, body: Body) -> dict[str, Mapping[str, Any]]:
                               "ServiceRequest.orderDetail")  # fmt: skip
     period = body.get("occurrencePeriod") or {}
     start = day_and_time(body.get("occurrenceDateTime") or period.get("start"), deed)
-    day, clock = start or day_and_time(body.get("authoredOn"), deed) or (
-        f"{deed.change.updated:%Y%m%d}", f"{deed.change.updated:%H%M%S}")  # fmt: skip
+    now = deed.change.updated.astimezone(deed.house.zone)
+    day, clock = start or day_and_time(body.get("authoredOn"), deed) or (f"{now:%Y%m%d}", f"{now:%H%M%S}")
     made = {
         "00080060": attribute("CS", modality), "00400002": attribute("DA", day), "00400003": attribute("TM", clock),
         "00400007": attribute("LO", text(code.meaning, "LO")),

@@ -47,6 +47,9 @@ def _lines(chunks: Iterable[bytes], max_line_bytes: int) -> Iterator[bytes | Non
             yield b"".join([*kept, part]) if size <= max_line_bytes else None
             kept, size = [], 0
         size += len(rest)
-        kept = [*kept, rest] if rest and size <= max_line_bytes else kept if size <= max_line_bytes else []
+        if size > max_line_bytes:
+            kept = []
+        elif rest:
+            kept.append(rest)
     if size:
         yield b"".join(kept) if size <= max_line_bytes else None

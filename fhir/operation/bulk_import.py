@@ -29,7 +29,11 @@ def import_all(server: Server, request: Request) -> Answer:
     key = f"{bulk.PREFIX}{identifier}/lines.ndjson"
     server.blobs.put(key, request.content)
     wanted = {"file": key, "bytes": len(request.content), "url": f"{request.base}/$import"}
-    return IMPORTS.accepted(server, request, identifier, wanted)
+    try:
+        return IMPORTS.accepted(server, request, identifier, wanted)
+    except BaseException:                # without its job nobody would ever remove it
+        server.blobs.delete([key])
+        raise
 
 
 def _progress(job: Job) -> str:

@@ -13,8 +13,13 @@ _NAMED = {
     "ImagingStudy": "started", "ServiceRequest": "authored", "Condition": "onset-date",
     "MedicationRequest": "authoredon",
     "MedicationStatement": "effective", "MedicationAdministration": "effective-time", "Task": "authored-on",
-    "Specimen": "collected", "Communication": "sent", "EpisodeOfCare": "date",
-    "Media": "created", "DocumentManifest": "created",
+    "Specimen": "collected", "Communication": "sent", "Media": "created", "DocumentManifest": "created",
+    "MedicationDispense": "whenhandedover", "QuestionnaireResponse": "authored", "CommunicationRequest": "authored",
+    "DeviceRequest": "authored-on", "NutritionOrder": "datetime", "RequestGroup": "authored",
+    "VisionPrescription": "datewritten", "ChargeItem": "occurrence", "Claim": "created", "ClaimResponse": "created",
+    "CoverageEligibilityRequest": "created", "CoverageEligibilityResponse": "created",
+    "ExplanationOfBenefit": "created", "DetectedIssue": "identified", "Goal": "start-date", "Account": "period",
+    "Basic": "created", "Provenance": "recorded",
 }  # fmt: skip
 
 

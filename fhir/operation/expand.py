@@ -8,25 +8,23 @@ from typing import Any
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
 from fhir.operation.parameters import Given, In, given
-from fhir.operation.stated import resource
-from fhir.outcome import FhirError
+from fhir.operation.stated import resource, sound
 from fhir.terminology.expand import Asked, expand
 from fhir.terminology.value_set import Composition
-from pacsd.faults import Fault
 
 PARAMETERS = (
     In("url", "uri"), In("valueSet", "Resource"), In("valueSetVersion", "string"), In("filter", "string"),
     In("offset", "integer"), In("count", "integer"), In("includeDesignations", "boolean"),
     In("designation", "string", None), In("includeDefinition", "boolean"), In("activeOnly", "boolean"),
     In("excludeNested", "boolean"), In("excludeNotForUI", "boolean"), In("displayLanguage", "code"),
-    In("system-version", "canonical", None), In("force-system-version", "canonical", None),
+    In("system-version", "canonical", None),
 )  # fmt: skip
 
 
 def expand_value_set(server: Server, request: Request) -> Answer:
     """200 with the ValueSet and its expansion: flat, each code once, in the order of code system or value set.
 
-    Raises FhirError `too-costly` for more codes than go into one answer where none are counted.
+    Raises PacsdError TOO_MUCH for more codes than go into one answer where none are counted.
     """
     told = given(request, PARAMETERS, alone="valueSet")
     library = server.vocabulary.library(server.pool, request.asker.scope)
@@ -47,9 +45,7 @@ def meant(server: Server, request: Request, told: Given, composition: Compositio
         return resource(server, request)
     given_one = told.object("valueSet")
     if given_one is not None:
-        if given_one.get("resourceType") != "ValueSet":
-            raise FhirError(Fault.MALFORMED, "the parameter valueSet is a ValueSet", code="value")
-        return given_one
+        return sound(server, given_one, "ValueSet")
     url = str(told.required("url"))
     version = told.text("valueSetVersion")
     return composition.value_set(f"{url}|{version}" if version and "|" not in url else url)
@@ -57,5 +53,4 @@ def meant(server: Server, request: Request, told: Given, composition: Compositio
 
 def versions(told: Given) -> dict[str, str]:
     """Which version of a code system counts (`system|version`), where the value set names none."""
-    named = [*told.all("system-version"), *told.all("force-system-version")]
-    return {system: version for system, _, version in (one.partition("|") for one in named)}
+    return {system: version for system, _, version in (one.partition("|") for one in told.all("system-version"))}

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fhir.format import json
-from fhir.interaction.read import shown
-from fhir.interaction.request import Answer, Conditions, Request
+from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
 from fhir.interaction.writing import PATCH, Intent, write
 from fhir.operation.declared import Operation
+from fhir.operation.parameters import In, given
+from fhir.operation.stated import resource
 from fhir.outcome import FhirError
-from fhir.store import resources
 from pacsd.faults import Fault
 
 _LISTS = ("profile", "security", "tag")
@@ -23,8 +23,8 @@ Meta = Mapping[str, Any]
 
 def meta(server: Server, request: Request) -> Answer:
     """200 with the meta of a resource. Raises FhirError NOT_FOUND, GONE."""
-    found = shown(resources.read(server.pool, request.asker.scope, request.name), Conditions()).stored
-    return _parameters(json.read(found.body)["meta"] if found is not None else {})
+    given(request, ())                   # it has no parameters
+    return _parameters(resource(server, request)["meta"])
 
 
 def meta_add(server: Server, request: Request) -> Answer:
@@ -38,10 +38,10 @@ def meta_delete(server: Server, request: Request) -> Answer:
 
 
 def _changed(server: Server, request: Request, change: Callable[[Meta, Meta], Meta]) -> Answer:
-    given = _given(request)
+    wanted = _given(request)
 
-    def patch(resource: Mapping[str, Any]) -> dict[str, Any]:
-        return {**resource, "meta": change(resource["meta"], given)}
+    def patch(current: Mapping[str, Any]) -> dict[str, Any]:
+        return {**current, "meta": change(current["meta"], wanted)}
 
     answer = write(server, request.asker, Intent(PATCH, request, request.name, patch=patch))
     return _parameters(json.read(answer.stored.body)["meta"] if answer.stored is not None else {})
@@ -49,13 +49,9 @@ def _changed(server: Server, request: Request, change: Callable[[Meta, Meta], Me
 
 def _given(request: Request) -> Meta:
     """The parameter `meta`. Raises FhirError MALFORMED."""
-    told = request.body()
-    parameters = told.get("parameter") if told.get("resourceType") == "Parameters" else None
-    for one in parameters if isinstance(parameters, list) else ():
-        if isinstance(one, dict) and one.get("name") == "meta" and isinstance(one.get("valueMeta"), dict):
-            given: Meta = one["valueMeta"]
-            if all(isinstance(given.get(name, []), list) for name in _LISTS):
-                return given
+    told: Meta | None = given(request, (In("meta", "Meta"),)).object("meta")
+    if told is not None and all(isinstance(told.get(name, []), list) for name in _LISTS):
+        return told
     raise FhirError(Fault.MALFORMED, "Parameters with a parameter meta are expected here", code="required")
 
 

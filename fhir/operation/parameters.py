@@ -15,7 +15,7 @@ _MOST_TEXT = 10_000                      # characters of one value
 
 
 class In(NamedTuple):
-    """A parameter that an operation may be given. `kinds`: data types, the first one also by URL if primitive."""
+    """A parameter that an operation may be given. `kind`: its data type; also by URL if primitive."""
 
     name: str
     kind: str
@@ -158,9 +158,17 @@ def _integer(one: In, text: str) -> int:
 
 
 def _object(one: In, value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or (one.kind == "Coding" and not _is_coding(value)):
         raise _not_of(one)
+    if one.kind == "CodeableConcept":
+        coding = value.get("coding", [])
+        if not isinstance(coding, list) or not all(isinstance(row, dict) and _is_coding(row) for row in coding):
+            raise _not_of(one)
     return value
+
+
+def _is_coding(told: Mapping[str, Any]) -> bool:
+    return all(isinstance(told.get(name, ""), str) for name in ("system", "version", "code", "display"))
 
 
 def _not_of(one: In) -> FhirError:

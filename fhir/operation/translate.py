@@ -6,7 +6,7 @@ from typing import Any
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
 from fhir.operation.parameters import Given, In, given, parameters
-from fhir.operation.stated import resource
+from fhir.operation.stated import resource, sound
 from fhir.outcome import FhirError
 from fhir.terminology.translate import Wanted, translate
 from pacsd.faults import Fault
@@ -27,9 +27,11 @@ def translate_code(server: Server, request: Request) -> Answer:
 
 
 def _maps(server: Server, request: Request, told: Given) -> list[Mapping[str, Any]]:
-    own = resource(server, request) if request.id else told.object("conceptMap")
+    if request.id:
+        return [resource(server, request)]
+    own = told.object("conceptMap")
     if own is not None:
-        return [own]
+        return [sound(server, own, "ConceptMap")]
     url, version = told.text("url"), told.text("conceptMapVersion")
     library = server.vocabulary.library(server.pool, request.asker.scope)
     found = list(library.concept_maps(f"{url}|{version}" if url and version else url))

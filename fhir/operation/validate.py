@@ -1,6 +1,6 @@
 """$validate (http://hl7.org/fhir/R4/resource-operation-validate.html): what would be said of a resource."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,12 +44,14 @@ def validate(server: Server, request: Request) -> Answer:
 def decoded(request: Request) -> Asked:
     """The parameters: of the URL, of Parameters in the body, or a resource that came alone."""
     told = dict(request.parameters)
+    _refuse_unknown(told, ("mode", "profile"))
     profiles = [value for name, value in request.parameters if name == "profile"]
     resource = request.resource
     if resource is not None and resource.get("resourceType") == "Parameters":
         rows = resource.get("parameter")
         rows = [one for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
         if request.type != "Parameters" or any(one.get("name") in _OWN for one in rows):
+            _refuse_unknown([str(one.get("name")) for one in rows], _OWN)
             resource = next((one.get("resource") for one in rows if one.get("name") == "resource"), None)
             told |= {str(one["name"]): _text(one) for one in rows if one.get("name") == "mode"}
             profiles += [_text(one) for one in rows if one.get("name") == "profile"]
@@ -59,6 +61,12 @@ def decoded(request: Request) -> Asked:
     if resource is not None and not isinstance(resource, dict):
         raise FhirError(Fault.MALFORMED, "the parameter resource is a resource", code="structure")
     return Asked(resource, mode, tuple(profiles))
+
+
+def _refuse_unknown(names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise FhirError(Fault.UNSUPPORTED, f"{name[:64]!r} is no parameter that is known here")
 
 
 def _text(parameter: Mapping[str, Any]) -> str:

@@ -1,12 +1,13 @@
 """ValueSet/$validate-code and CodeSystem/$validate-code (http://hl7.org/fhir/R4/valueset-operation-validate-code.html)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
 from fhir.operation.expand import meant
 from fhir.operation.parameters import Given, In, given, parameters
-from fhir.operation.stated import resource
+from fhir.operation.stated import resource, sound
 from fhir.outcome import FhirError
 from fhir.terminology.listed import ListedCodeSystem
 from fhir.terminology.validate_code import Verdict, in_code_system, in_value_set
@@ -15,11 +16,11 @@ from pacsd.faults import Fault
 
 _CODE = (
     In("code", "code"), In("display", "string"), In("coding", "Coding"), In("codeableConcept", "CodeableConcept"),
-    In("date", "dateTime"), In("abstract", "boolean"), In("displayLanguage", "code"), In("url", "uri"),
+    In("displayLanguage", "code"), In("url", "uri"),
 )  # fmt: skip
 OF_VALUE_SET = (
-    *_CODE, In("context", "uri"), In("valueSet", "Resource"), In("valueSetVersion", "string"), In("system", "uri"),
-    In("systemVersion", "string"),
+    *_CODE, In("abstract", "boolean"), In("context", "uri"), In("valueSet", "Resource"),
+    In("valueSetVersion", "string"), In("system", "uri"), In("systemVersion", "string"),
 )  # fmt: skip
 OF_CODE_SYSTEM = (*_CODE, In("codeSystem", "Resource"), In("version", "string"))
 
@@ -50,7 +51,9 @@ def _in_value_set(server: Server, request: Request) -> Verdict:
 def _in_code_system(server: Server, request: Request) -> Verdict:
     told = given(request, OF_CODE_SYSTEM, alone="codeSystem")
     library = server.vocabulary.library(server.pool, request.asker.scope)
-    own = resource(server, request) if request.id else told.object("codeSystem")
+    own: Mapping[str, Any] | None = resource(server, request) if request.id else told.object("codeSystem")
+    if own is not None and not request.id:
+        own = sound(server, own, "CodeSystem")
     system = None if own is None else ListedCodeSystem(own)
     url = system.header.url if system is not None else told.text("url")
     verdict = Verdict(False, "there is no code to look at")

@@ -84,7 +84,10 @@ def _add(place: Place, operation: Any, namespaces: Mapping[str | None, str]) -> 
         name = qualified(kind[1:], namespaces, attribute=True)
         if name in place.attrib:
             raise PacsdError(Fault.MISMATCH, f"there is already an attribute {kind[1:]}")
-        place.set(name, operation.text or "")
+        try:
+            place.set(name, operation.text or "")
+        except ValueError as error:
+            raise PacsdError(Fault.MALFORMED, f"there is no attribute {kind[1:]!r}: {error}") from error
     elif kind:
         raise PacsdError(Fault.UNSUPPORTED, f"add does not take the type {kind!r}")
     elif position in _POSITIONS:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import prod
 from typing import NoReturn
 
 from pacsd.faults import Fault, PacsdError
@@ -16,6 +17,7 @@ MAX_PATTERN = 2_000                      # characters
 MAX_STATES = 5_000
 MAX_WORK = 5_000_000                     # states looked at in one search
 MAX_REPLACED = 10_000                    # characters of a text in which matches are replaced
+MAX_WAYS = 200_000_000                   # to match, of a replacement: a second or so
 _MAX_NESTING = 50
 _CACHED_STEPS = 20_000
 
@@ -26,6 +28,7 @@ _GROUP = re.compile(r"\?(?::|P?<[A-Za-z]\w*>)")
 _ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|.)", re.DOTALL)
 _LETTERS = "dDsSwWnrtfv"                 # escapes of letters that mean something here
 _UNBOUNDED = -1
+_HOPELESS = 1 << 64                      # ways: more than anyone waits for
 
 
 @dataclass(slots=True)
@@ -40,7 +43,7 @@ class _Part:
     """A part of a pattern as a function that builds it before a following state, and how often it repeats within."""
 
     build: Callable[[int], int]
-    repeats: int                         # 0: nothing repeats; 1: something does; 2: within something that does
+    ways: int                            # in which it may match at one place, those of unbounded quantifiers apart
     unbounded: int                       # quantifiers without an upper bound
 
 
@@ -80,7 +83,7 @@ class _Automaton:
         if len(parts) == 1:
             return parts[0]
         return _Part(lambda following: self._state(_SPLIT, following=[one.build(following) for one in parts]),
-                     max(one.repeats for one in parts), sum(one.unbounded for one in parts))
+                     sum(one.ways for one in parts), max(one.unbounded for one in parts))
 
     def _sequence(self) -> _Part:
         parts: list[_Part] = []
@@ -88,10 +91,12 @@ class _Automaton:
             parts.append(self._quantified(self._atom()))
 
         def build(following: int) -> int:
+            if not parts:                # a state of its own, so that repeating nothing counts
+                return self._state(_SPLIT, following=[following])
             for one in reversed(parts):
                 following = one.build(following)
             return following
-        return _Part(build, max((one.repeats for one in parts), default=0), sum(one.unbounded for one in parts))
+        return _Part(build, min(_HOPELESS, prod(one.ways for one in parts)), sum(one.unbounded for one in parts))
 
     def _atom(self) -> _Part:
         mark = self._peek()
@@ -102,9 +107,9 @@ class _Automaton:
         if mark in "^$":
             self._at += 1
             kind = _START if mark == "^" else _END
-            return _Part(lambda following: self._state(kind, following=[following]), 0, 0)
+            return _Part(lambda following: self._state(kind, following=[following]), 1, 0)
         test = self._test(mark)
-        return _Part(lambda following: self._state(_CHARACTER, test, [following]), 0, 0)
+        return _Part(lambda following: self._state(_CHARACTER, test, [following]), 1, 0)
 
     def _group(self) -> _Part:
         self._at += 1
@@ -148,9 +153,7 @@ class _Automaton:
         least, most = _bounds(found)
         if most != _UNBOUNDED and most < least:
             self._refuse()
-        variable = most != least
-        return _Part(lambda following: self._repeated(part, least, most, following),
-                     min(2, part.repeats + variable), part.unbounded + (most == _UNBOUNDED))
+        return _Part(lambda following: self._repeated(part, least, most, following), *_repeated_ways(part, least, most))
 
     # -- the builder
 
@@ -162,6 +165,8 @@ class _Automaton:
         return len(self._states) - 1
 
     def _repeated(self, part: _Part, least: int, most: int, following: int) -> int:
+        if not most:
+            return self._state(_SPLIT, following=[following])
         if most == _UNBOUNDED:
             loop = self._state(_SPLIT, following=[following])
             self._states[loop].following.append(part.build(loop))
@@ -230,6 +235,14 @@ def _bounds(found: re.Match[str]) -> tuple[int, int]:
     return least, int(found[4]) if found[4] else _UNBOUNDED
 
 
+def _repeated_ways(part: _Part, least: int, most: int) -> tuple[int, int]:
+    """Ways and unbounded quantifiers of a part that repeats: what may go several ways each time multiplies them."""
+    if most == _UNBOUNDED:
+        return (1, 1) if (part.ways, part.unbounded) == (1, 0) else (_HOPELESS, 1)
+    each = 1 if part.ways == 1 else min(_HOPELESS, part.ways ** min(most, 64))
+    return min(_HOPELESS, each * (most - least + 1)), part.unbounded * most
+
+
 @lru_cache(512)
 def _automaton(pattern: str) -> _Automaton:
     return _Automaton(pattern)
@@ -246,11 +259,12 @@ def found(pattern: str, text: str) -> bool:
 def replaced(pattern: str, substitution: str, text: str) -> str:
     """A text with each match replaced; `$1` and `${name}` in the substitution stand for groups.
 
-    Only for patterns that cannot try one part of a text in many ways: no quantifier within another, two without
-    bound at most, and texts up to MAX_REPLACED characters. Raises PacsdError as `found` does.
+    Only where the ways to match, at all places of the text together, are no more than MAX_WAYS, and texts up to
+    MAX_REPLACED characters: `re`, which tells groups, tries them one by one. Raises PacsdError as `found` does.
     """
     whole = _automaton(pattern).whole
-    if whole.repeats > 1 or whole.unbounded > 2 or len(text) > MAX_REPLACED:
+    size = len(text) + 1
+    if size > MAX_REPLACED + 1 or whole.unbounded > 4 or whole.ways * size ** (whole.unbounded + 1) > MAX_WAYS:
         raise PacsdError(Fault.TOO_MUCH, "a regular expression too costly to replace what it matches")
     try:
         compiled = re.compile(pattern.replace("(?<", "(?P<"), re.DOTALL)

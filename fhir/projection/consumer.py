@@ -123,7 +123,9 @@ class Projections:
     def _try(self, event: Event, attempts: int) -> bool:
         try:
             self._projector.project(subjects([event]))
-        except Exception as error:       # whatever it is concerns this subject alone
+        except Exception as error:
+            if _holds_all_up(error):
+                raise
             pause = min(_FIRST_PAUSE_S * 2**attempts, _MAX_PAUSE_S)
             log.warning("an event was not projected", extra={
                 "event": event.event, "topic": event.topic, "error": type(error).__name__, "attempts": attempts + 1,

@@ -11,7 +11,7 @@ from fhir.projection.projected import BY_FHIR, House, Known, Projected, Resource
 from fhir.projection.report_source import ReportSource, report_id, subject
 from fhir.projection.systems import LOINC
 from pacsd.reports.report import Content, Status
-from pacsd.reports.sections import BY_NAME, SECTIONS
+from pacsd.reports.sections import SECTIONS
 from pacsd.reports.wording import worded
 
 SERVICE_SECTIONS = "http://terminology.hl7.org/CodeSystem/v2-0074"
@@ -74,7 +74,7 @@ def whole_text(content: Content) -> str:
     for section in SECTIONS:
         lines = [worded(one) for one in content.observations if one.section == section.name]
         if any(lines):
-            parts += [f"{BY_NAME[section.name].heading.meaning}:", *lines]
+            parts += [f"{section.heading.meaning}:", *lines]
     return plain("\n".join(parts))
 
 

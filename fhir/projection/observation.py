@@ -5,7 +5,7 @@ What is only text stays in the report: its conclusion and the text it presents.
 
 import re
 from collections.abc import Iterator
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from fhir.projection.datatypes import coding, hl7_moment, instant, plain
@@ -77,10 +77,7 @@ def _value(house: House, one: Observation) -> dict[str, Any]:
     found = _STRUCTURED.fullmatch(one.text.strip()) if one.kind in _NUMERIC else None
     if found is None:
         return {"valueString": plain(one.text)}
-    try:
-        return {"valueQuantity": _quantity(Decimal(found[2]), found[1] or "", one)}
-    except InvalidOperation:
-        return {"valueString": plain(one.text)}
+    return {"valueQuantity": _quantity(Decimal(found[2]), found[1] or "", one)}
 
 
 def _quantity(value: Decimal, comparator: str, one: Observation) -> Resource:

@@ -35,7 +35,7 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import translated
 
 REQUESTED, ACTIVE, ERROR, OFF = "requested", "active", "error", "off"
-MOST_FAILURES = 12                       # in a row: with these pauses about an hour
+MOST_FAILURES = 12                       # in a row: with these pauses about half an hour
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 600.0
 _AT_ONCE = 4                             # subscribers that are told at the same time
 _MOST_TOLD = 1_000                       # notifications of one subscription in one turn

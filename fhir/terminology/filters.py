@@ -20,7 +20,7 @@ def tests(system: CodeSystem, filters: Sequence[Mapping[str, Any]]) -> list[Test
 def selected(system: CodeSystem, filters: Sequence[Mapping[str, Any]], words: Sequence[str]) -> Iterator[Concept]:
     """Concepts that pass all filters and have all words, in the order of the code system."""
     from_above = next((one for one in filters if one.get("op") in _ABOVE and one.get("property") in _THE_CODE), None)
-    held = tests(system, filters)
+    held = tests(system, [one for one in filters if one is not from_above])
     below = None if from_above is None else str(from_above.get("value", ""))
     if from_above is not None and from_above.get("op") == "is-a":
         top = system.get(str(below))

@@ -48,6 +48,7 @@ class Composition:
         self._library = library
         self._versions = versions or {}
         self._found: dict[str, Resource] = {}
+        self._systems: dict[tuple[str, str], CodeSystem | None] = {}
         self._opened = 0
 
     def value_set(self, canonical: str) -> Resource:
@@ -135,7 +136,6 @@ class Composition:
             return
         if system is None:
             raise NotTold("code system", _canonical(include))
-        _refuse_incomplete(system, include)
         for one in filters.selected(system, include.get("filter", ()), words):
             yield Member(url, version, one)
 
@@ -174,7 +174,10 @@ class Composition:
         url, version = include["system"], str(include.get("version", ""))
         if version == "*":
             version = ""
-        return self._library.code_system(url, version or self._versions.get(url, ""))
+        key = url, version or self._versions.get(url, "")
+        if key not in self._systems:
+            self._systems[key] = self._library.code_system(*key)
+        return self._systems[key]
 
 
 def _listed(row: Resource, system: CodeSystem | None) -> Concept | None:
@@ -198,13 +201,6 @@ def _expanded(value_set: Resource) -> Iterator[Member]:
                               ({"code": "inactive", "valueBoolean": True},) if row.get("inactive") else ())  # fmt: skip
             yield Member(row.get("system", ""), row.get("version", ""), concept)
         waiting.extend(reversed(row.get("contains", ())))
-
-
-def _refuse_incomplete(system: CodeSystem, include: Resource) -> None:
-    if system.header.content == "fragment" and not include.get("filter"):
-        return                           # told as a fragment: an expansion names the code system's version
-    if system.header.content == "not-present":
-        raise NotTold("content of the code system", system.header.canonical)
 
 
 def _has(one: Concept, words: Sequence[str]) -> bool:

@@ -69,11 +69,6 @@ union select p.survivor from patient p join identity_decision d on d.other = p.p
 union select patient from person_member where patient = any(%(all)s)
 """
 _PAIRS = """
-insert into identity_pair (one, other, automatic, score, reasons)
-select least(%(patient)s, o), greatest(%(patient)s, o), a, s, w
-from unnest(%(others)s::bigint[], %(automatic)s::boolean[], %(scores)s::real[], %(reasons)s::text[]) as u(o, a, s, w)
-"""
-_PAIRS = """
 select one, other, score from identity_pair where automatic and one = any(%(all)s)
 union select one, other, score from identity_pair where automatic and other = any(%(all)s)
 """

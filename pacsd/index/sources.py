@@ -30,6 +30,8 @@ _SWEPT = {
     "workitem": "select pk, organisation, sop_instance_uid, '' from workitem t where {mine} and pk > {after}",
 }  # fmt: skip
 SWEPT = tuple(_SWEPT)
+# by what a procedure is known for good
+_PROCEDURE = "case when r.formerly <> '' then r.formerly else r.requested_procedure_id end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +224,7 @@ def orders(connection: Connection, scope: Scope, subjects: Iterable[Subject]) ->
     """The requested procedures of orders with their steps."""
     params = Params()
     statement = f"""
-        select r.pk, r.organisation, r.order_key, case when r.formerly <> '' then r.formerly
-                else r.requested_procedure_id end, p.assigning_authority, p.patient_id,
+        select r.pk, r.organisation, r.order_key, {_PROCEDURE}, p.assigning_authority, p.patient_id,
             r.placer_number, r.filler_number, r.accession_number, r.study_instance_uid, r.said_by, r.stated_at
         from {_asked(subjects, params)} join requested_procedure r
             on r.order_key = a.name and r.organisation = a.organisation
@@ -300,12 +301,11 @@ def _series(connection: Connection, scope: Scope, study_keys: Sequence[int]) -> 
 def _ordered(connection: Connection, scope: Scope, study_keys: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
     params = Params()
     keys = params.add(list(study_keys))
-    name = "case when r.formerly <> '' then r.formerly else r.requested_procedure_id end"
     statement = f"""
-        select s.pk, r.order_key, {name} from study s join requested_procedure r
+        select s.pk, r.order_key, {_PROCEDURE} from study s join requested_procedure r
             on r.study_instance_uid = s.study_instance_uid and r.organisation = s.organisation
             where s.pk = any({keys}::bigint[]) and {within(scope, params, "r")}
-        union select s.pk, r.order_key, {name} from study s join requested_procedure r
+        union select s.pk, r.order_key, {_PROCEDURE} from study s join requested_procedure r
             on r.accession_number = s.accession_number and r.organisation = s.organisation and r.patient = s.patient
             where s.pk = any({keys}::bigint[]) and {within(scope, params, "r")} order by 1, 2, 3"""
     found: dict[int, list[tuple[str, str]]] = {}
@@ -398,8 +398,7 @@ def _numbered(
 ) -> dict[Subject, tuple[str, str]]:
     params = Params()
     statement = f"""
-        select r.organisation, {column}, r.order_key,
-            case when r.formerly <> '' then r.formerly else r.requested_procedure_id end
+        select r.organisation, {column}, r.order_key, {_PROCEDURE}
         from {_asked(numbers, params)} join requested_procedure r on r.organisation = a.organisation and {condition}
         where a.name <> '' and {within(scope, params, "r")} order by r.pk"""
     return {(row[0], row[1]): (row[2], row[3]) for row in connection.execute(statement, params.values)}

@@ -268,8 +268,11 @@ def wrong(asked: Asked, answer: Answer, seconds: float) -> str:
         return f"answered after {seconds:.1f} s"
     if any(mark in answer.body for mark in MARKS):
         return "a trace of where it broke"
-    if asked.method == "HEAD" or "xml" in answer.media_type:
+    if asked.method == "HEAD":
         return ""
+    if "xml" in answer.media_type:
+        refused = answer.status >= 400 and b"<OperationOutcome" not in answer.body
+        return f"{answer.status} without an OperationOutcome" if refused else ""
     if "json" not in answer.media_type:
         return "refused in no format of FHIR" if answer.status >= 400 else ""
     try:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from fhir.path import regular
-from fhir.path.evaluation import NONE, Frame, Items, bounded, integer_of, text_of, told
+from fhir.path.evaluation import MAX_TEXT, NONE, Frame, Items, bounded, integer_of, text_of, told
 from fhir.path.functions.table import Function
 from fhir.path.nodes import of
 from pacsd.faults import Fault, PacsdError
@@ -46,11 +46,12 @@ def replace(frame: Frame, items: Items, pattern: Items, substitution: Items) -> 
     if text is None or old is None or new is None:
         return NONE
     _bounded_product(text, old, new)
-    return (of(bounded(text.replace(old, new))),)
+    return (of(text.replace(old, new)),)
 
 
 def _bounded_product(text: str, old: str, new: str) -> None:
-    bounded(" " * min(len(text) + len(new) * (text.count(old) if old else len(text) + 1), 10_000_000))
+    if len(text) + len(new) * (text.count(old) if old else len(text) + 1) > MAX_TEXT:
+        raise PacsdError(Fault.TOO_MUCH, f"FHIRPath: a string longer than {MAX_TEXT} characters")
 
 
 def matches(frame: Frame, items: Items, pattern: Items) -> Items:

@@ -29,10 +29,12 @@ class Conformance:
     _made: dict[str, Profile | None] = field(default_factory=dict)
 
     def named(self, url: str) -> Profile | None:
-        """A profile by its canonical URL, read once."""
+        """A profile by its canonical URL, read once where it is known."""
         if url not in self._made:
             definition = self.find(url)
-            self._made[url] = None if definition is None else _read(definition)
+            if definition is None:       # not kept: clients name whatever they like
+                return None
+            self._made[url] = _read(definition)
         return self._made[url]
 
     def check(self, node: Node, asked: Profile, report: Report, depth: int = 0) -> None:

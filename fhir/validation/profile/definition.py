@@ -121,7 +121,8 @@ def _constraints(row: Mapping[str, Any], notes: dict[str, None]) -> Iterator[tup
 def _of_r4(path: str) -> set[str]:
     """Keys of rules that are checked without a profile."""
     name = path.split(".")[0]
-    known = {"ele-1", "ext-1", *(one.key for one in structures()[name].constraints if name in structures())}
+    rules = structures()[name].constraints if name in structures() else ()
+    known = {"ele-1", "ext-1", *(one.key for one in rules)}
     structure = structures().get(path)
     return known | ({one.key for one in structure.constraints} if structure is not None else set())
 
