@@ -82,12 +82,14 @@ def _add(place: Place, operation: Any, namespaces: Mapping[str | None, str]) -> 
         raise PacsdError(Fault.MISMATCH, "add works at an element")
     if kind.startswith("@") and not position:
         name = qualified(kind[1:], namespaces, attribute=True)
-        if name in place.attrib:
-            raise PacsdError(Fault.MISMATCH, f"there is already an attribute {kind[1:]}")
         try:
-            place.set(name, operation.text or "")
+            there = name in place.attrib
+            if not there:
+                place.set(name, operation.text or "")
         except ValueError as error:
             raise PacsdError(Fault.MALFORMED, f"there is no attribute {kind[1:]!r}: {error}") from error
+        if there:
+            raise PacsdError(Fault.MISMATCH, f"there is already an attribute {kind[1:]}")
     elif kind:
         raise PacsdError(Fault.UNSUPPORTED, f"add does not take the type {kind!r}")
     elif position in _POSITIONS:

@@ -194,3 +194,12 @@ def test_a_date_that_no_calendar_has_is_as_if_it_were_not_there(house: House) ->
     house.put("Patient/p", {"resourceType": "Patient", "id": "p"})
     shown = house.get("Patient/p", if_modified_since="Mon, 01 Jan 99999999999999999999 00:00:00 GMT")
     assert shown.status_code == 200
+
+
+def test_what_a_form_says_counts_as_what_a_url_says(house: House) -> None:
+    house.put("Patient/p", {"resourceType": "Patient", "id": "p", "gender": "male", "name": [{"family": "A"}]})
+    form = house.request("POST", "Patient/_search", b"_elements=gender&_id=p",
+                         content_type="application/x-www-form-urlencoded")  # fmt: skip
+    [entry] = form.json()["entry"]
+    assert entry["resource"]["gender"] == "male" and "name" not in entry["resource"]
+    assert form.json()["entry"] == house.get("Patient?_elements=gender&_id=p").json()["entry"]

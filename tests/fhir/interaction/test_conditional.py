@@ -120,3 +120,11 @@ def test_what_a_transaction_deletes_no_condition_finds(house: House) -> None:
         entry("POST", "Patient", known("1"), ifNoneExist=f"identifier={MRN}|1"), entry("DELETE", "Patient/p"),
     ))  # fmt: skip
     assert statuses(answer) == ["201", "204"] and count(house, f"identifier={MRN}|1") == 1
+
+
+def test_a_backslash_in_an_identifier_is_itself_in_criteria_as_in_searches(house: House) -> None:
+    for _ in range(2):
+        answer = house.put("Patient?identifier=urn:x|a%5Cb", {"resourceType": "Patient"})
+    assert answer.status_code == 200
+    assert answer.json()["identifier"] == [{"system": "urn:x", "value": "a\\b"}]
+    assert house.get("Patient?_total=accurate").json()["total"] == 1

@@ -33,8 +33,14 @@ def test_tags_come_and_go_and_are_searched_by(house: House) -> None:
 def test_what_is_no_meta_is_refused(house: House) -> None:
     house.put("Patient/p", patient(id="p"))
     empty = {"resourceType": "Parameters"}
-    for body in (patient(), asked(tag="x"), empty, {**empty, "parameter": 1}):
-        assert issue(house.post("Patient/p/$meta-add", body)) == (400, "required")
+    for body, code in ((patient(), "structure"), (asked(tag="x"), "required"), (empty, "required"),
+                       ({**empty, "parameter": 1}, "structure")):  # fmt: skip
+        assert issue(house.post("Patient/p/$meta-add", body)) == (400, code)
+    unknown = asked(tag=TAGS)
+    unknown["parameter"].append({"name": "foo", "valueString": "x"})
+    assert issue(house.post("Patient/p/$meta-add", unknown)) == (400, "not-supported")
+    assert issue(house.post("Patient/p/$meta-add?foo=1", asked(tag=TAGS))) == (400, "not-supported")
+    assert issue(house.get("Patient/p/$meta?foo=1")) == (400, "not-supported")
     assert house.get("Patient/p/$meta-add").status_code == 405
     assert issue(house.post("Patient/nobody/$meta-add", asked(tag=TAGS))) == (404, "not-found")
     assert issue(house.get("Patient/nobody/$meta")) == (404, "not-found")

@@ -126,3 +126,26 @@ def test_the_capability_statement_lists_the_operations(house: House) -> None:
     rest = house.get("metadata").json()["rest"][0]
     found = next(one for one in rest["resource"] if one["type"] == "ValueSet")["operation"]
     assert {"expand", "validate-code"} <= {one["name"] for one in found}
+
+
+def test_a_code_system_value_set_or_map_of_a_wrong_shape_is_refused(house: House) -> None:
+    def asked(name: str, told: Any, **more: Any) -> dict[str, Any]:
+        rows = [{"name": name, "resource": told}, *({"name": key, "valueCode": one} for key, one in more.items())]
+        return {"resourceType": "Parameters", "parameter": rows}
+
+    includes: list[Any] = ["x", None, [5], [{"system": 5}], [{"system": "urn:s", "concept": ["a"]}],
+                           [{"system": "urn:s", "filter": ["a"]}], [{"valueSet": "urn:a"}]]  # fmt: skip
+    for include in includes:
+        told = {"resourceType": "ValueSet", "status": "active", "compose": {"include": include}}
+        assert issue(house.post("ValueSet/$expand", told))[0] == 400, include
+        assert issue(house.post("ValueSet/$validate-code", asked("valueSet", told, code="a")))[0] == 400, include
+    concepts = {"resourceType": "CodeSystem", "url": "urn:s", "status": "active", "content": "complete",
+                "concept": ["x"]}
+    assert issue(house.post("CodeSystem/$validate-code", asked("codeSystem", concepts, code="a")))[0] == 400
+    groups = {"resourceType": "ConceptMap", "status": "active", "group": ["x"]}
+    assert issue(house.post("ConceptMap/$translate", asked("conceptMap", groups, code="a", system="urn:s")))[0] == 400
+    assert issue(house.post("ValueSet/$expand", {"resourceType": "Patient"}))[0] == 400
+    coding = {"name": "coding", "valueCoding": {"system": "urn:s", "code": "a", "display": 5}}
+    named = {"name": "url", "valueUri": "http://hl7.org/fhir/ValueSet/administrative-gender"}
+    body = {"resourceType": "Parameters", "parameter": [named, coding]}
+    assert issue(house.post("ValueSet/$validate-code", body))[0] == 400

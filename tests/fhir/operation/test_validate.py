@@ -80,3 +80,22 @@ def test_what_breaks_rules_is_refused_on_writing(house: House) -> None:
     assert answer.json()["issue"][0]["expression"] == ["Patient.gender"]
     assert house.post("Patient", patient(gender="male")).status_code == 201
     assert issue(house.post("Patient", patient(name="A"))) == (422, "structure")
+
+
+def test_a_parameter_that_is_not_known_is_refused(house: House) -> None:
+    assert issue(house.post("Patient/$validate?foo=1", patient())) == (400, "not-supported")
+    body = parameters(resource=patient())
+    body["parameter"].append({"name": "foo", "valueString": "x"})
+    assert issue(house.post("Patient/$validate", body)) == (400, "not-supported")
+
+
+def test_a_profile_of_what_is_no_type_is_told_and_breaks_nothing(lax: House) -> None:
+    rule = {"key": "foo-1", "severity": "error", "human": "x", "expression": "true"}
+    profile = {"resourceType": "StructureDefinition", "url": "http://x/foo", "name": "Foo", "status": "draft",
+               "kind": "resource", "abstract": False, "type": "Patient", "derivation": "constraint",
+               "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient", "differential": {"element": [
+                   {"id": "Patient", "path": "Patient"},
+                   {"id": "Foo.x", "path": "Foo.x", "constraint": [rule]}]}}  # fmt: skip
+    kept = lax.post("StructureDefinition", profile)
+    assert kept.status_code == 201, kept.text
+    assert lax.post("Patient/$validate?profile=http://x/foo", patient()).status_code == 200

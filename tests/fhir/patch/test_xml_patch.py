@@ -94,6 +94,7 @@ def test_the_root_may_have_any_namespace() -> None:
     ('<remove sel=""/>', Fault.MALFORMED), ("<remove/>", Fault.MALFORMED),
     ('<remove sel="Patient/birthDate">x</remove>', Fault.MALFORMED),
     ('<add sel="Patient" pos="inside"><gender value="male"/></add>', Fault.MALFORMED),
+    *((f'<add sel="Patient" type="{name}">x</add>', Fault.MALFORMED) for name in ("@a b", "@", "@1", "@{a")),
     ('<move sel="Patient/birthDate"/>', Fault.MALFORMED),
     ("<remove", Fault.MALFORMED),
     ('<remove sel="Patient/photo"/>' * 1_001, Fault.TOO_MUCH),

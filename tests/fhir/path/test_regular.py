@@ -62,3 +62,20 @@ def test_matches_are_replaced() -> None:
         regular.replaced("a", "$7", "a")
     with pytest.raises(PacsdError):
         regular.replaced("a+", "", "a" * 10_001)
+
+
+@pytest.mark.parametrize("pattern", ["(((){9999}){9999}){9999}", "(((x{0}){9999}){9999}){9999}"])
+def test_repeating_what_makes_nothing_is_bounded_too(pattern: str) -> None:
+    with pytest.raises(PacsdError) as refused:
+        regular.found(pattern, "")
+    assert refused.value.fault is Fault.TOO_MUCH
+
+
+@pytest.mark.parametrize(("pattern", "text"), [
+    ("a*a*b", "a" * 3_000), ("(ab|a[b])*c", "ab" * 30), ("a{0,99}" * 6 + "b", "a" * 99),
+    ("(?:ab)?" * 26 + "(?:ab)" * 26 + "c", "ab" * 27),
+])  # fmt: skip
+def test_a_replacement_that_could_be_tried_in_many_ways_is_refused(pattern: str, text: str) -> None:
+    with pytest.raises(PacsdError) as refused:
+        regular.replaced(pattern, "x", text)
+    assert refused.value.fault is Fault.TOO_MUCH

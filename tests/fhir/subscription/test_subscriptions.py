@@ -297,3 +297,19 @@ def test_who_answers_a_byte_at_a_time_is_cut_off(monkeypatch: pytest.MonkeyPatch
         assert raised.value.fault is Fault.UNAVAILABLE and time.monotonic() - begun < 5
         over.set()
         thread.join()
+
+
+def test_thousands_of_changes_at_once_are_found_once(press: Press, hook: Hook) -> None:
+    ident = press.subscribe(hook.url)
+    press.turn()
+    with press.house.pool.connection() as connection:
+        connection.execute("""insert into fhir_resource (pk, organisation, type, id, version, updated, deleted, method,
+            owner, body) select -n, (select organisation from fhir_resource where id = %s), 'Patient', 'n' || n, 1,
+            now(), false, 'PUT', '', '{}' from generate_series(1, 5001) n""", (ident,))  # fmt: skip
+        scope = press.house.asker.scope
+        [pk] = connection.execute("select pk from fhir_resource where id = %s", (ident,)).fetchone() or [0]
+    found = []
+    for _ in range(2):
+        with press.house.pool.connection() as connection, connection.transaction():
+            found.append(len(rows.changed(connection, scope, pk)))
+    assert found == [5001, 0]

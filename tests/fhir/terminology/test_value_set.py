@@ -179,3 +179,12 @@ def test_value_sets_that_lead_to_ever_more_of_them_are_not_followed_for_ever(mon
 def test_versions_of_any_length_are_compared() -> None:
     told = [system("http://s", "a", version=one) for one in ("9" * 5_000, "1.0")]
     assert Library((Shelf(*told),)).code_system("http://s") is not None
+
+
+@pytest.mark.parametrize(("text", "code"), [
+    ("a?" * 32 + "a" * 32, "a" * 31 + "b"), ("(aa|a)" * 36 + "b", "a" * 50),
+    ("[ab]?" * 28 + "[ab]" * 28 + "c", "a" * 28 + "d"),
+])  # fmt: skip
+def test_a_regular_expression_with_many_choices_is_decided_at_once(text: str, code: str) -> None:
+    row = {"property": "code", "op": "regex", "value": text}
+    assert codes(value_set("urn:vs", {"system": "urn:s", "filter": [row]}), system("urn:s", code)) == []
