@@ -7,7 +7,7 @@ from pacsd.access.scope import Scope
 from pacsd.archive.frames import BulkValue, Frames
 from pacsd.archive.image_headers import ImageHeaders
 from pacsd.archive.metadata import Metadata
-from pacsd.archive.retrieve import InstanceRef, Retrieve
+from pacsd.archive.retrieve import InstanceRef, Retrieve, read
 from pacsd.codec.decoders import DECODERS
 from pacsd.codec.documents.json_model import Attributes, parse
 from pacsd.codec.render.image_header import ImageHeader
@@ -69,7 +69,7 @@ class Instance:
 
     def part10(self) -> Iterator[bytes]:
         """The whole instance as a Part 10 file, overlays applied. Exhaust or close it."""
-        return self._retrieve.part10(self.ref).chunks
+        return read(self._retrieve.part10(self.ref).pieces)
 
     def other(self, study: str, series: str, sop: str) -> "Instance":
         """Another instance, as the same reader sees it. Raises PacsdError NOT_FOUND."""

@@ -1,5 +1,6 @@
 """Giving objects back: which instances a reader sees, and their bytes with overlays applied."""
 
+import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +12,7 @@ from pacsd.archive.received import CharacterSetOf, as_declared, true_character_s
 from pacsd.archive.sidecar import SidecarIndex
 from pacsd.blobs.port import BlobReader, BlobStore
 from pacsd.codec.part10 import build_meta
-from pacsd.codec.splice import spliced
+from pacsd.codec.splice import splice
 from pacsd.codec.transcode import check, is_transcodable, result_uid, transcoded
 from pacsd.codec.transfer_syntaxes import satisfies
 from pacsd.faults import Fault, PacsdError
@@ -50,26 +51,63 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Part10:
-    """A Part 10 file on its way out; the size is unknown (None) while an overlay rewrites it."""
-
-    size_bytes: int | None
-    chunks: Iterator[bytes]
-
-
-class Contents(Protocol):
-    """Where the index says the instances are."""
-
-    def __call__(self, scope: Scope, selection: Selection) -> list[SeriesContent]: ...
-
-
-@dataclass(frozen=True, slots=True)
 class FileRange:
     """Bytes of an open file, which the kernel can send by itself."""
 
     descriptor: int
     offset_bytes: int
     size_bytes: int
+
+    def chunks(self, chunk_bytes: int) -> Iterator[bytes]:
+        """Its bytes. Raises PacsdError UNAVAILABLE if the file ends too early."""
+        at, end = self.offset_bytes, self.offset_bytes + self.size_bytes
+        while at < end:
+            chunk = os.pread(self.descriptor, min(chunk_bytes, end - at), at)
+            if not chunk:
+                raise PacsdError(Fault.UNAVAILABLE, "a stored object is shorter than the index says")
+            at += len(chunk)
+            yield chunk
+
+    def __len__(self) -> int:
+        return self.size_bytes
+
+    def __getitem__(self, part: slice) -> "FileRange":
+        """A slice of it, as of bytes."""
+        start, stop, _ = part.indices(self.size_bytes)
+        return FileRange(self.descriptor, self.offset_bytes + start, max(0, stop - start))
+
+
+Piece = bytes | FileRange                # of what goes out
+
+
+def read(pieces: Iterator[Piece], chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+    """The pieces, those in files read. Closing it closes the pieces. Raises PacsdError UNAVAILABLE."""
+    try:
+        for piece in pieces:
+            if isinstance(piece, FileRange):
+                yield from piece.chunks(chunk_bytes)
+            else:
+                yield piece
+    finally:
+        if isinstance(pieces, Generator):
+            pieces.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Part10:
+    """A Part 10 file on its way out; the size is unknown (None) while an overlay rewrites it.
+
+    What goes out as it stands in a local file comes as its place, good until the next piece is asked for.
+    """
+
+    size_bytes: int | None
+    pieces: Iterator[Piece]
+
+
+class Contents(Protocol):
+    """Where the index says the instances are."""
+
+    def __call__(self, scope: Scope, selection: Selection) -> list[SeriesContent]: ...
 
 
 class DatasetReader:
@@ -98,24 +136,20 @@ class DatasetReader:
     @property
     def file_range(self) -> FileRange | None:
         """Where the data set stands as it is given out, if that is in a local file, and all of it."""
-        descriptor = None if self._ref.overlay else self._blob.fileno()
-        if descriptor is None or self.offset_bytes + self._stored_bytes > self._blob.size_bytes:
-            return None
-        return FileRange(descriptor, self._blob.base_bytes + self.offset_bytes, self._stored_bytes)
+        return None if self._ref.overlay else self._range(self.offset_bytes, self._stored_bytes)
 
     def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
         """The bytes in order. Raises PacsdError UNAVAILABLE if the blob ends too early."""
-        if self._ref.overlay:
-            return spliced(
-                self._blob,
-                offset_bytes=self.offset_bytes,
-                length_bytes=self._stored_bytes,
-                transfer_syntax_uid=self._ref.transfer_syntax_uid,
-                overlay=self._ref.overlay,
-                override=true_character_set(PieceReader(self._blob, self._ref.extent), self._character_set_of),
-                modified_at=self._ref.overlaid_at,
-            )
-        return self._stored(chunk_bytes)
+        if not self._ref.overlay:
+            return self._stored(self.offset_bytes, self._stored_bytes, chunk_bytes)
+        return read(self._corrected(), chunk_bytes)
+
+    def pieces(self) -> Iterator[Piece]:
+        """The same bytes; those that stand so in a local file as their place."""
+        where = self.file_range
+        if where is not None:
+            return iter((where,))
+        return self._corrected() if self._ref.overlay else self.chunks()
 
     def close(self) -> None:
         """Release the blob."""
@@ -127,8 +161,31 @@ class DatasetReader:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _stored(self, chunk_bytes: int) -> Iterator[bytes]:
-        at, end = self.offset_bytes, self.offset_bytes + self._stored_bytes
+    def _range(self, offset_bytes: int, size_bytes: int) -> FileRange | None:
+        descriptor = self._blob.fileno()
+        if descriptor is None or offset_bytes + size_bytes > self._blob.size_bytes:
+            return None
+        return FileRange(descriptor, self._blob.base_bytes + offset_bytes, size_bytes)
+
+    def _corrected(self) -> Iterator[Piece]:
+        made = splice(
+            self._blob,
+            offset_bytes=self.offset_bytes,
+            length_bytes=self._stored_bytes,
+            transfer_syntax_uid=self._ref.transfer_syntax_uid,
+            overlay=self._ref.overlay,
+            override=true_character_set(PieceReader(self._blob, self._ref.extent), self._character_set_of),
+            modified_at=self._ref.overlaid_at,
+        )
+        yield from made.head
+        where = self._range(made.rest_at, made.rest_bytes)
+        if where is None:
+            yield from self._stored(made.rest_at, made.rest_bytes, CHUNK_BYTES)
+        else:
+            yield where
+
+    def _stored(self, at: int, size_bytes: int, chunk_bytes: int) -> Iterator[bytes]:
+        end = at + size_bytes
         while at < end:
             chunk = self._blob.pread(min(chunk_bytes, end - at), at)
             if not chunk:
@@ -256,6 +313,13 @@ class Retrieve:
             return False
         return True
 
+    def size_bytes(self, ref: InstanceRef) -> int | None:
+        """Of the Part 10 file of an instance as it is stored; None while an overlay rewrites it. Opens nothing."""
+        if ref.overlay:
+            return None
+        stored_bytes = ref.extent.length_bytes - ref.dataset_offset_bytes
+        return len(_meta(ref, ref.transfer_syntax_uid)) + stored_bytes
+
     def part10(self, ref: InstanceRef, transfer_syntax_uid: str | None = None) -> Part10:
         """The instance as a Part 10 file: group 2 written afresh, without what only this archive needs to know.
 
@@ -265,14 +329,7 @@ class Retrieve:
         wanted = transfer_syntax_uid or ref.transfer_syntax_uid
         ref = self.best(ref, wanted)
         reader = self.open(ref)
-        meta = build_meta(
-            sop_class_uid=ref.sop_class_uid,
-            sop_instance_uid=result_uid(ref.sop_instance_uid, ref.transfer_syntax_uid, wanted),
-            transfer_syntax_uid=wanted,
-            source_ae="",
-            receiving_ae="",
-            receipt=None,
-        ).data
+        meta = _meta(ref, wanted)
         if not satisfies(ref.transfer_syntax_uid, wanted):
             return Part10(None, _begun(_transcoded(meta, reader, ref.transfer_syntax_uid, wanted)))
         size = reader.size_bytes
@@ -310,11 +367,19 @@ class Entry(Protocol):
     def digest(self) -> bytes: ...
 
 
-def _with_meta(meta: bytes, reader: DatasetReader) -> Iterator[bytes]:
+def _meta(ref: InstanceRef, transfer_syntax_uid: str) -> bytes:
+    """Group 2 of a Part 10 file of the instance."""
+    return build_meta(
+        sop_class_uid=ref.sop_class_uid,
+        sop_instance_uid=result_uid(ref.sop_instance_uid, ref.transfer_syntax_uid, transfer_syntax_uid),
+        transfer_syntax_uid=transfer_syntax_uid,
+    ).data
+
+
+def _with_meta(meta: bytes, reader: DatasetReader) -> Iterator[Piece]:
     with reader:
-        chunks = reader.chunks()
-        yield meta + next(chunks, b"")
-        yield from chunks
+        yield meta
+        yield from reader.pieces()
 
 
 def _transcoded(meta: bytes, reader: DatasetReader, source: str, target: str) -> Iterator[bytes]:

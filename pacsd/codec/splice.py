@@ -36,6 +36,15 @@ class _Edit:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Spliced:
+    """A corrected data set: what was written anew, and where the stored bytes follow that end it."""
+
+    head: Iterator[bytes]
+    rest_at: int                         # of the reader; what ends there has nothing of its own to add
+    rest_bytes: int
+
+
 def spliced(
     reader: Reader,
     *,
@@ -47,17 +56,36 @@ def spliced(
     modified_at: datetime | None = None,
     reason: str = "CORRECT",
 ) -> Iterator[bytes]:
+    """All bytes of what `splice` makes; raises what it raises, before the first byte is yielded."""
+    made = splice(
+        reader, offset_bytes=offset_bytes, length_bytes=length_bytes, transfer_syntax_uid=transfer_syntax_uid,
+        overlay=overlay, override=override, modified_at=modified_at, reason=reason,
+    )  # fmt: skip
+    yield from made.head
+    yield from _copied(reader, made.rest_at, made.rest_at + made.rest_bytes)
+
+
+def splice(
+    reader: Reader,
+    *,
+    offset_bytes: int,
+    length_bytes: int,
+    transfer_syntax_uid: str,
+    overlay: Overlay,
+    override: str | None = None,
+    modified_at: datetime | None = None,
+    reason: str = "CORRECT",
+) -> Spliced:
     """The data set with the overlay's top-level attributes replaced, inserted in tag order, or removed.
 
     It is written in the object's own transfer syntax and character sets; text that those cannot hold turns
     all text of the data set into UTF-8 (ISO_IR 192). `override` is the sender's real character set, when
     known; `reason` is CORRECT or COERCE. An overlay of (0400,0561) gives the items to append itself, else one
     is made, of `modified_at` (default: now). Raises PacsdError MALFORMED, UNSUPPORTED, UNAVAILABLE or
-    TOO_MUCH, all but UNAVAILABLE before the first byte is yielded.
+    TOO_MUCH; reading the head raises UNAVAILABLE alone.
     """
     if not overlay:
-        yield from _copied(reader, offset_bytes, offset_bytes + length_bytes)
-        return
+        return Spliced(iter(()), offset_bytes, length_bytes)
     place = Dataset(
         reader, offset_bytes=offset_bytes, length_bytes=length_bytes, transfer_syntax_uid=transfer_syntax_uid
     )
@@ -65,10 +93,15 @@ def spliced(
     attributes.pop(SPECIFIC_CHARACTER_SET, None)
     when = modified_at or datetime.now(UTC)
     try:
-        chunks = _edited(place, attributes, when, reason)
+        edits = _edited(place, attributes, when, reason)
     except NotRepresentableError:
-        chunks = _edited_in_utf8(place, override, attributes, when, reason)
-    yield from deflated(chunks) if transfer_syntax(transfer_syntax_uid).deflated else chunks
+        place, edits = _edited_in_utf8(place, override, attributes, when, reason)
+    if transfer_syntax(transfer_syntax_uid).deflated:
+        return Spliced(deflated(_with_edits(place, edits, place.end)), offset_bytes, 0)
+    joined = place.reader if isinstance(place.reader, _Joined) else None
+    rest_at = edits[-1].end if joined is None else max(edits[-1].end, joined.seam)
+    head = _with_edits(place, edits, rest_at)
+    return Spliced(head, rest_at if joined is None else joined.in_rest(rest_at), place.end - rest_at)
 
 
 def _tag(name: str) -> int:
@@ -83,8 +116,8 @@ def _tag(name: str) -> int:
 
 def _edited(
     place: Dataset, overlay: Mapping[int, Mapping[str, Any] | None], when: datetime, reason: str
-) -> Iterator[bytes]:
-    """Raises NotRepresentableError before it returns."""
+) -> list[_Edit]:
+    """At least one. Raises NotRepresentableError."""
     elements, tail = _header_elements(place)
     sets = _character_sets(place, elements)
     if not is_supported(sets):
@@ -99,14 +132,15 @@ def _edited(
     new[ORIGINAL_ATTRIBUTES] = _original_attributes(
         place, elements, new, overlay.get(ORIGINAL_ATTRIBUTES), sets, when, reason
     )
-    return _with_edits(place, _edits(elements, new, tail))
+    return _edits(elements, new, tail)
 
 
 def _edited_in_utf8(
     place: Dataset, override: str | None, overlay: Mapping[int, Mapping[str, Any] | None], when: datetime, reason: str
-) -> Iterator[bytes]:
+) -> tuple[Dataset, list[_Edit]]:
     try:
-        return _edited(_in_utf8(place, override), overlay, when, reason)
+        in_utf8 = _in_utf8(place, override)
+        return in_utf8, _edited(in_utf8, overlay, when, reason)
     except NotRepresentableError as error:           # broken before it says what its text is in
         raise MalformedDataset("the data set cannot be put into another character set") from error
 
@@ -150,14 +184,14 @@ def _edits(elements: list[Located], new: Mapping[int, bytes], tail: int) -> list
     return sorted(edits, key=lambda edit: (edit.start, edit.end > edit.start))
 
 
-def _with_edits(place: Dataset, edits: list[_Edit]) -> Iterator[bytes]:
+def _with_edits(place: Dataset, edits: list[_Edit], end: int) -> Iterator[bytes]:
     at = place.start
     for edit in edits:
         yield from _copied(place.reader, at, edit.start)
         if edit.data:
             yield edit.data
         at = edit.end
-    yield from _copied(place.reader, at, place.end)
+    yield from _copied(place.reader, at, end)
 
 
 def _copied(reader: Reader, at: int, end: int) -> Iterator[bytes]:
@@ -238,12 +272,17 @@ class _Joined:
 
     def __init__(self, head: bytes, rest: Reader, rest_at: int) -> None:
         self._head, self._rest, self._rest_at = head, rest, rest_at
+        self.seam = len(head)
+
+    def in_rest(self, offset_bytes: int) -> int:
+        """Where a place behind the seam is in the rest."""
+        return self._rest_at + offset_bytes - self.seam
 
     def pread(self, length_bytes: int, offset_bytes: int) -> bytes:
         """A range; it ends at the seam."""
         if offset_bytes < len(self._head):
             return self._head[offset_bytes : offset_bytes + length_bytes]
-        return self._rest.pread(length_bytes, self._rest_at + offset_bytes - len(self._head))
+        return self._rest.pread(length_bytes, self.in_rest(offset_bytes))
 
 
 def _in_utf8(place: Dataset, override: str | None) -> Dataset:
@@ -272,4 +311,4 @@ _UNDEFLATED = {
 }
 
 
-__all__ = ["Overlay", "spliced"]
+__all__ = ["Overlay", "Spliced", "splice", "spliced"]

@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from pacsd.web.direct_body import EXTENSION
 from pacsd.web.joined_writes import JoinedWrites
 from pacsd.web.large_body import LARGE_BYTES, LargeBody
 from pacsd.web.neighbours import Desk
@@ -107,6 +109,8 @@ class LimitedHttp(HttpToolsProtocol):
         self._works(True)
         before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before and self.transport.get_extra_info("sslcontext") is None:
+            _offer_direct_body(self.cycle)
         length_bytes = _declared_length(self.headers)
         if length_bytes >= LARGE_BYTES and self.cycle is not before and (before is None or before.response_complete):
             self._large = LargeBody(self, length_bytes, self._body_came)
@@ -208,6 +212,21 @@ class LimitedHttp(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _offer_direct_body(cycle: Any) -> None:
+    """The application of a request may hand over its whole body."""
+    cycle.scope.setdefault("extensions", {})[EXTENSION] = {}
+    cycle.send = partial(_send, cycle, cycle.send)
+
+
+async def _send(cycle: Any, usual: Callable[[Any], Awaitable[None]], message: Any) -> None:
+    if message["type"] != EXTENSION:
+        await usual(message)
+    elif not cycle.disconnected:
+        await message["body"].send(cycle)
+        if not cycle.chunked_encoding:
+            cycle.expected_content_length -= message["body"].sent_bytes
 
 
 def _declared_length(headers: Iterable[tuple[bytes, bytes]]) -> int:

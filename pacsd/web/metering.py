@@ -6,6 +6,8 @@ from typing import Protocol
 
 from starlette.types import Message, Send
 
+from pacsd.web.direct_body import EXTENSION
+
 
 class Number(Protocol):
     """A counter."""
@@ -42,6 +44,8 @@ class Counted:
         elif message["type"] == "http.response.start":
             self.status = message["status"]
         await self._send(message)
+        if message["type"] == EXTENSION:
+            self.size_bytes += message["body"].sent_bytes
 
     @property
     def seconds(self) -> float:

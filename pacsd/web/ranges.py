@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pacsd.archive.retrieve import Piece
 from pacsd.web import conditional
 from pacsd.web.conditional import still
 from pacsd.web.problem import HttpError
@@ -65,13 +66,14 @@ def parse_range(value: str | None, size_bytes: int) -> ByteRange | None:
 def single_part(
     services: Services,
     request: Request,
-    chunks: Iterator[bytes],
+    chunks: Iterator[Piece],
     media_type: str,
     size_bytes: int | None,
     tag: str,
     *,
     headers: Mapping[str, str] | None = None,
     threads: Threads | None = None,
+    direct: bool = False,
 ) -> Response:
     """The answer that is one part: whole, or the range asked for where the size is known. Raises HttpError 416."""
     try:
@@ -88,11 +90,12 @@ def single_part(
         status_code=200 if part is None else 206,
         headers={**conditional.headers(tag), **accepted, **(headers or {}), **({} if part is None else part.headers)},
         stall_s=services.limits.download_stall_s,
+        direct=direct,
     )
 
 
-def cut(chunks: Iterator[bytes], part: ByteRange) -> Iterator[bytes]:
-    """The bytes of a range out of all; what lies before it is read and passed over, what lies behind is not read."""
+def cut(chunks: Iterator[Piece], part: ByteRange) -> Iterator[Piece]:
+    """The bytes of a range out of all; what lies before it is passed over, what lies behind is not read."""
     at, end = 0, part.offset_bytes + part.length_bytes
     try:
         for chunk in chunks:

@@ -7,6 +7,7 @@ from itertools import chain
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pacsd.archive.retrieve import Piece
 from pacsd.faults import PacsdError
 from pacsd.web import conditional, zipped
 from pacsd.web.addresses import uid
@@ -67,19 +68,26 @@ async def given(
     if unchanged is not None:
         return unchanged
     # The first file is opened before the answer begins, so that its failure still has a status of its own.
-    threads = services.codec_threads if any(one.form.transcoded for one in chosen) else services.threads
+    stored = not any(one.form.transcoded for one in chosen)
+    threads = services.threads if stored else services.codec_threads
     first = await threads.run(_first, services.archive.retrieve, chosen[0])
     if not chosen[0].form.multipart:
-        part10 = first.part10
-        return single_part(services, request, part10.chunks, first.part_type, part10.size_bytes, tag, threads=threads)
+        file = first.part10
+        size_bytes, pieces = file.size_bytes, file.pieces
+        return single_part(
+            services, request, pieces, first.part_type, size_bytes, tag, threads=threads, direct=stored
+        )  # fmt: skip
     writer = MultipartWriter(DICOM)
+    size_bytes = await services.threads.run(_size_bytes, services.archive.retrieve, chosen, url_of)
     return StreamedResponse(
         _multipart(services.archive.retrieve, chosen, first, writer, url_of),
         threads=threads,
         media_type=writer.content_type,
+        size_bytes=size_bytes,
         status_code=200 if len(chosen) == len(refs) else 206,   # PS3.18 10.4.3: some, but not all, can be given so
         headers=conditional.headers(tag),
         stall_s=services.limits.download_stall_s,
+        direct=stored,
     )
 
 
@@ -93,17 +101,32 @@ def _first(retrieve: Retrieve, one: ChosenForm) -> Opened:
         raise not_acceptable([one.as_stored]) from error
 
 
+def _size_bytes(
+    retrieve: Retrieve, chosen: Sequence[ChosenForm], url_of: Callable[[InstanceRef], str]
+) -> int | None:
+    """Of the whole body, where every file goes as it is stored: then its end can be told from a connection that broke,
+    and nothing is copied once more to be cut into chunks (RFC 9112 7.1)."""
+    like = MultipartWriter(DICOM)            # its boundary is as long as that of any other
+    total = 0
+    for one in chosen:
+        size = None if one.form.transcoded else retrieve.size_bytes(one.ref)
+        if size is None:
+            return None
+        total += len(like.head(one.form.part_type, location=url_of(one.ref), size_bytes=size)) + size
+    return total + len(like.close())
+
+
 def _multipart(
     retrieve: Retrieve, chosen: Sequence[ChosenForm], first: Opened, writer: MultipartWriter,
     url_of: Callable[[InstanceRef], str],
-) -> Iterator[bytes]:
+) -> Iterator[Piece]:
     """The whole body. One file is open at a time; closing the generator closes it."""
     files = chain((first,), (opened(retrieve, one) for one in chosen[1:]))
     for one, file in zip(chosen, files, strict=True):
         part10 = file.part10
         try:
             yield writer.head(file.part_type, location=url_of(one.ref), size_bytes=part10.size_bytes)
-            yield from part10.chunks
+            yield from part10.pieces
         finally:
-            abandon(part10.chunks)
+            abandon(part10.pieces)
     yield writer.close()

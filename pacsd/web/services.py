@@ -11,6 +11,7 @@ from pacsd.access.scope import Scope
 from pacsd.archive.commitment import Commitments
 from pacsd.archive.non_patient.models import InformationModel
 from pacsd.archive.non_patient.search import Search as NonPatientSearch
+from pacsd.archive.retrieve import Piece
 from pacsd.archive.search import Query
 from pacsd.codec.render.parameters import Parameters
 from pacsd.faults import Fault, PacsdError
@@ -55,12 +56,15 @@ class InstanceRef(Protocol):
 
 
 class Part10(Protocol):
-    """A Part 10 file on its way out; the size may be unknown."""
+    """A Part 10 file on its way out; the size may be unknown.
+
+    What stands so in a local file comes as its place, good until the next piece is asked for.
+    """
 
     @property
     def size_bytes(self) -> int | None: ...
     @property
-    def chunks(self) -> Iterator[bytes]: ...
+    def pieces(self) -> Iterator[Piece]: ...
 
 
 class Retrieve(Protocol):
@@ -75,6 +79,7 @@ class Retrieve(Protocol):
     ) -> Sequence[Any]: ...
 
     def fits(self, ref: Any, transfer_syntax_uid: str) -> bool: ...
+    def size_bytes(self, ref: Any) -> int | None: ...
     def part10(self, ref: Any, transfer_syntax_uid: str | None = None) -> Part10: ...
 
 

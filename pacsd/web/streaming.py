@@ -1,4 +1,4 @@
-"""Answers whose bytes come from a synchronous iterator: read ahead in a thread, sent as the client takes them."""
+"""Answers whose bytes come from a synchronous iterator: read in a thread, sent as the client takes them."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,9 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from pacsd.archive.retrieve import Piece, read
 from pacsd.faults import PacsdError
+from pacsd.web.direct_body import EXTENSION, DirectBody
 from pacsd.web.threads import Threads
 
 READ_BYTES = 1 << 20             # read per turn in the thread
@@ -48,13 +50,14 @@ class PiecesResponse(Response):
 class StreamedResponse(Response):
     """Sends `chunks`; memory is bounded by two turns of READ_BYTES and the largest single chunk.
 
-    When the source fails half-way the connection is closed, so that the client sees an incomplete answer and no
-    false end. A client that takes nothing for `stall_s` is let go.
+    With `direct`, for what is read and not computed, a thread writes them to the connection where that allows it, and
+    the kernel what stands in files. When the source fails half-way the connection is closed, so that the client sees an
+    incomplete answer and no false end. A client that takes nothing for `stall_s` is let go.
     """
 
     def __init__(
         self,
-        chunks: Iterator[bytes],
+        chunks: Iterator[Piece],
         *,
         threads: Threads,
         media_type: str,
@@ -62,12 +65,15 @@ class StreamedResponse(Response):
         size_bytes: int | None = None,
         headers: Mapping[str, str] | None = None,
         stall_s: float = 120.0,
+        direct: bool = False,
     ) -> None:
         self.status_code = status_code
         self.background = None
         self._chunks = chunks
+        self._read = read(chunks, READ_BYTES)
         self._threads = threads
         self._stall_s = stall_s
+        self._direct = direct
         length = {} if size_bytes is None else {"Content-Length": str(size_bytes)}
         self.init_headers({"Content-Type": media_type, **length, **(headers or {})})
 
@@ -80,7 +86,11 @@ class StreamedResponse(Response):
             return
         gone = asyncio.ensure_future(_gone(receive))
         try:
-            await self._send_all(send, gone)
+            if self._direct and EXTENSION in scope.get("extensions", {}):
+                await send(DirectBody(self._chunks, self._threads, self._stall_s).message)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            else:
+                await self._send_all(send, gone)
         except TimeoutError:
             _log.info("answer abandoned: the client takes nothing", extra={"stall_s": self._stall_s})
         except PacsdError as error:
@@ -115,7 +125,7 @@ class StreamedResponse(Response):
         """One turn of reading: pieces, and whether there may be more."""
         chunks: list[bytes] = []
         taken = 0
-        for chunk in self._chunks:
+        for chunk in self._read:
             chunks.append(chunk)
             taken += len(chunk)
             if taken >= READ_BYTES:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pacsd.archive.retrieve import read
 from pacsd.archive.zip64 import StoredZip
 from pacsd.web import conditional
 from pacsd.web.media_types import ZIP, Representation, accepted_ranges
@@ -63,7 +64,7 @@ def zipped(retrieve: Retrieve, chosen: Sequence[ChosenForm]) -> Iterator[bytes]:
     for name, one in zip(_names(one.ref for one in chosen), chosen, strict=True):
         member = _looked_at(opened(retrieve, one).part10)
         zip64.begin(name, size_bytes=member.size_bytes, crc32=member.crc32, modified_at=_WRITTEN_AT)
-        chunks = iter(member.held) if member.held is not None else opened(retrieve, one).part10.chunks
+        chunks = iter(member.held) if member.held is not None else read(opened(retrieve, one).part10.pieces)
         try:
             for chunk in chunks:
                 zip64.write(chunk)
@@ -87,13 +88,14 @@ class _Member:
 def _looked_at(part10: Part10) -> _Member:
     size = crc32 = 0
     held: list[bytes] | None = []
+    chunks = read(part10.pieces)
     try:
-        for chunk in part10.chunks:
+        for chunk in chunks:
             size += len(chunk)
             crc32 = zlib.crc32(chunk, crc32)
             held = [*held, chunk] if held is not None and size <= _HELD_BYTES else None
     finally:
-        abandon(part10.chunks)
+        abandon(chunks)
     return _Member(size, crc32, held)
 
 

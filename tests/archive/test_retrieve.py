@@ -2,11 +2,13 @@
 
 import os
 import struct
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from pacsd.archive.image_headers import ImageHeaders
-from pacsd.archive.retrieve import DatasetReader, FileRange, InstanceRef
+from pacsd.archive.received import as_declared
+from pacsd.archive.retrieve import DatasetReader, FileRange, InstanceRef, read
 from pacsd.blobs.local import LocalBlobs
 from pacsd.codec.part10 import Receipt, build_meta
 from pacsd.index.records import Extent
@@ -44,6 +46,7 @@ def cyrillic(folder: Path) -> tuple[LocalBlobs, InstanceRef]:
             (0x00100010, b"PN", b"A^B "), (0x00280010, b"US", b"\1\0"),
         )
     )  # fmt: skip
+    dataset += struct.pack("<HH2s2xI", 0x7FE0, 0x0010, b"OW", 2) + b"\x01\x02"
     receipt = Receipt("east", "east", datetime(2026, 1, 1, tzinfo=UTC), len(dataset), bytes(16))
     meta = build_meta(
         sop_class_uid="1.2", sop_instance_uid="1.3", transfer_syntax_uid=EXPLICIT, source_ae="OLD", receipt=receipt
@@ -65,3 +68,16 @@ def test_what_a_sender_really_writes_counts_when_its_text_is_corrected_and_drawn
         corrected = b"".join(opened.chunks())
     assert "Больница".encode() in corrected and "張三".encode() in corrected
     assert ImageHeaders(blobs, known)(ref).text("InstitutionName") == "Больница"
+
+
+def test_behind_a_correction_the_stored_bytes_are_given_as_their_place(tmp_path: Path) -> None:
+    for character_set_of in (as_declared, known):
+        blobs, ref = cyrillic(tmp_path / character_set_of.__name__)
+        overlay = {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "C^D"}]}}
+        ref = replace(ref, overlay=overlay, overlaid_at=datetime(2026, 1, 2, tzinfo=UTC))
+        with DatasetReader(blobs, ref, character_set_of) as opened:
+            whole, pieces = b"".join(opened.chunks()), list(opened.pieces())
+            places = [one for one in pieces if isinstance(one, FileRange)]
+            assert len(places) == 1 and pieces[-1] is places[0] and places[0].size_bytes == 14
+            assert b"".join(read(iter(pieces), 3)) == whole
+        assert b"C^D" in whole and b"A^B" in whole

@@ -56,7 +56,7 @@ class FakeRef:
 @dataclass
 class FakePart10:
     size_bytes: int | None
-    chunks: Iterator[bytes]
+    pieces: Iterator[bytes]
 
 
 @dataclass(frozen=True)
@@ -266,6 +266,9 @@ class FakeArchive:
 
     def fits(self, ref: FakeRef, transfer_syntax_uid: str) -> bool:
         return transfer_syntax_uid not in self.impossible
+
+    def size_bytes(self, ref: FakeRef) -> int | None:
+        return None if ref.overlay else len(ref.content)
 
     def part10(self, ref: FakeRef, transfer_syntax_uid: str | None = None) -> FakePart10:
         if transfer_syntax_uid is not None and transfer_syntax_uid != ref.transfer_syntax_uid:
