@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PUT_CHECKOUT_FIRST = printf 'import sys; sys.path.insert(0, "%s")\n' "$(CURDIR)" \
 	> "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/pacsd-checkout.pth"
 
-.PHONY: serve viewer test lint bench soak conformance readme
+.PHONY: serve viewer test lint audit bench soak conformance readme
 
 serve: $(VENV)/.runs
 	$(BIN)/pacsd serve --data ./pacsd-data $(ARGS)
@@ -29,6 +29,12 @@ test: $(VENV)/.tests
 lint: $(VENV)/.tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Published weaknesses of what is installed, where a list of them can be reached
+audit: $(VENV)/.tests
+	$(PYTHON) -m venv $(VENV)/audit
+	-$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit >=2.9'
+	$(BIN)/python -m tests.audit_dependencies $(VENV)/audit/bin/python
 
 bench: $(VENV)/.tests
 	$(BIN)/python -m tests.bench $(ARGS)

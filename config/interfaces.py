@@ -214,8 +214,8 @@ class WebSettings(Checked):
     )
     trusted_proxies: tuple[str, ...] = setting(
         (),
-        en="Addresses and networks of proxies whose X-Forwarded-Proto and X-Forwarded-Host are believed.",
-        zh="可信代理的地址或网段，采信其 X-Forwarded-Proto 与 X-Forwarded-Host。",
+        en="Addresses and networks of proxies whose X-Forwarded-Proto, -Host and -For are believed.",
+        zh="可信代理的地址或网段，采信其 X-Forwarded-Proto、X-Forwarded-Host 与 X-Forwarded-For。",
         check=checks.each(checks.network),
     )
     max_upload_bytes: int = setting(

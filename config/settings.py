@@ -22,6 +22,7 @@ from config.keeping import (
     StorageSettings,
     WorklistSettings,
 )
+from config.limits import LimitSettings
 from config.messages import (
     Hl7DestinationSettings,
     Hl7SenderSettings,
@@ -41,6 +42,7 @@ __all__ = [
     "Htj2kSettings",
     "IdentityDomainSettings",
     "IdentitySettings",
+    "LimitSettings",
     "LogSettings",
     "NotificationSettings",
     "OrganisationSettings",
@@ -173,6 +175,7 @@ class Settings(Checked):
     reports: ReportsSettings = setting(ReportsSettings, en="Reports.", zh="报告。")
     worklist: WorklistSettings = setting(WorklistSettings, en="Workitems.", zh="工作项。")
     notifications: NotificationSettings = setting(NotificationSettings, en="What AEs are told.", zh="通知。")
+    limits: LimitSettings = setting(LimitSettings, en="What one client may ask for.", zh="单个客户端的限额。")
     supervise: SuperviseSettings = setting(SuperviseSettings, en="Processes.", zh="进程。")
     postgres: PostgresSettings = setting(PostgresSettings, en="Embedded PostgreSQL.", zh="内嵌 PostgreSQL。")
     log: LogSettings = setting(LogSettings, en="Log records.", zh="日志。")

@@ -61,6 +61,7 @@ from pacsd.web.server import ServerLimits, listening_socket
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
 from pacsd.web.threads import picture_threads
+from pacsd.web.throttle import throttled
 from pacsd.workflow.availability import AVAILABILITY
 from pacsd.workflow.claims import claims as worklist_claims
 from pacsd.workflow.modality_worklist import ModalityWorklist
@@ -73,6 +74,7 @@ HANDOVER_SOCKET = "queries.sock"         # through it receivers pass association
 PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.listener",
              "fhir.http.app", "ihe_profiles.exchange.services")  # fmt: skip
 HL7_CONNECTIONS = 12                     # to the database, for each HL7 process: so many messages at once
+GUARDED = ("/oauth/", "/link/")          # where passwords, codes and PINs are tried
 NOTIFIERS = 3                            # threads of a worker: so many AEs are notified at once
 
 
@@ -274,7 +276,8 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         context.ready()
         limits = ServerLimits(grace_s=settings.supervise.grace_s)
         beside = {"/fhir": _fhir(settings, archive, services)}
-        run_web(create_app(services, beside), listening, stop=context.stopping, limits=limits, desk=desk)
+        app = throttled(create_app(services, beside), services.addresses, settings.limits, guarded=GUARDED)
+        run_web(app, listening, stop=context.stopping, limits=limits, desk=desk)
 
 
 def _fhir(settings: Settings, archive: Archive, services: Services) -> FhirApp:

@@ -17,6 +17,7 @@ from pacsd.commands.import_files import import_files
 from pacsd.commands.move import move
 from pacsd.commands.purge import purge
 from pacsd.commands.retention import retention
+from pacsd.commands.sbom import sbom
 from pacsd.commands.send import send
 from pacsd.commands.wiring import Wiring
 from pacsd.faults import PacsdError
@@ -117,6 +118,8 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_claims(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     claims = commands.add_parser("claims", help="print what this build supports, as JSON")
     claims.set_defaults(handler=_claims, config=None)
+    bill = commands.add_parser("sbom", help="print what this installation is made of (CycloneDX)")
+    bill.set_defaults(handler=sbom, config=None)
 
 
 def _add_archive_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from pacsd.faults import Fault, PacsdError
 from pacsd.web.problem import bad_request
@@ -42,6 +42,17 @@ class Addresses:
         if not _AUTHORITY.fullmatch(authority):
             raise PacsdError(Fault.MALFORMED, "the Host header is missing or not an authority")
         return f"{scheme}://{authority}"
+
+    def client(self, request: HTTPConnection) -> str:
+        """The address a request comes from: of the connection or, as trusted proxies say one after the other
+        (X-Forwarded-For), the last that is none of them."""
+        address = request.client.host if request.client else ""
+        said = ",".join(request.headers.getlist("x-forwarded-for")) if self._proxies else ""
+        for before in reversed([one.strip() for one in said.split(",")] if said else []):
+            if not _is_within(address, self._proxies) or not _is_address(before):
+                break
+            address = before
+        return address
 
     def _from_request(self, request: Request) -> tuple[str, str]:
         headers = request.headers
@@ -82,6 +93,14 @@ def _own_authority(request: Request) -> str:
     if port in _DEFAULT_PORTS:
         return f"[{host}]" if ":" in host else str(host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=256)
