@@ -101,7 +101,7 @@ class BurnedIn(Checked):
         False, en="blacken all that is outside the Sequence of Ultrasound Regions", zh="涂黑超声区域以外的部分"
     )
     features: bool = setting(
-        False, en="the regions also take away recognisable features, a face for one", zh="区域同时去除可识别特征（如面部）"
+        False, en="the regions take away recognisable features, too: a face", zh="区域同时去除可识别特征（如面部）"
     )
 
     def __post_init__(self) -> None:
@@ -116,7 +116,9 @@ class Policy(Checked):
     """How objects are de-identified for a purpose: the Basic Profile with these options."""
 
     purpose: str = setting("", en="what it is for, in your own words", zh="用途")
-    options: tuple[str, ...] = setting((), en="options of PS3.15 E.3", zh="PS3.15 E.3 的选项", check=_problem_of_options)
+    options: tuple[str, ...] = setting(
+        (), en="options of PS3.15 E.3", zh="PS3.15 E.3 的选项", check=_problem_of_options
+    )
     clean_modalities: tuple[str, ...] = setting(
         ("CT", "MR", "PT", "NM"),
         en="modalities whose original images have nothing burned in, unless they say so themselves",
@@ -130,7 +132,7 @@ class Policy(Checked):
         (), en="regular expressions of further text to take out", zh="另需去除的文字（正则表达式）", check=_patterns
     )
     private: tuple[PrivateElement, ...] = setting((), en="further safe private elements", zh="其他安全的私有元素")
-    override: tuple[Override, ...] = setting((), en="attributes of which this policy decides", zh="本策略另行规定的属性")
+    override: tuple[Override, ...] = setting((), en="what this policy decides otherwise", zh="本策略另行规定的属性")
     burned_in: tuple[BurnedIn, ...] = setting((), en="what devices burn in", zh="设备烧录规则")
 
 

@@ -89,8 +89,9 @@ def transcoded(
     """The data set in the target syntax, from the chunks of one in the source syntax.
 
     Pixels are bit for bit the same unless `loss` is given or the target always loses; a lossy source stays what it
-    decodes to. `edit` makes other cells of those of each frame, of the same description. Raises PacsdError UNSUPPORTED, MALFORMED or TOO_MUCH: what is wrong with the header or the first frame
-    before the first bytes are yielded.
+    decodes to. `edit` makes other cells of those of each frame, of the same description.
+    Raises PacsdError UNSUPPORTED, MALFORMED or TOO_MUCH: what is wrong with the header or the first frame before the
+    first bytes are yielded.
     """
     if is_convertible(source, target) and loss is None and edit is None:
         return converted(chunks, source=source, target=target, length_bytes=length_bytes)

@@ -82,6 +82,7 @@ class Deidentified:
             meta = read_meta(bytes(data.peek(_META_BYTES)))
         except NeedMoreData as error:
             raise MalformedDataset("the File Meta Information is cut short") from error
+        refuse_unclean(meta.sop_class_uid, ())
         data.skip(meta.dataset_offset)
         return self(
             map(bytes, data.rest()), transfer_syntax_uid=meta.transfer_syntax_uid, default_issuer=default_issuer
@@ -104,9 +105,10 @@ class Deidentified:
         report = self._report(facts)
         decision = self._decision(facts, pixels, report)
         written = self._rewritten(header, facts, decision, report, default_issuer)
-        body = [written] if pixels is None else chain(
-            (written,), pixel_element(data, pixels, implicit=implicit, big_endian=stored.big_endian)
-        )
+        body: Iterator[bytes] = iter((written,))
+        if pixels is not None:
+            element = pixel_element(data, pixels, implicit=implicit, big_endian=stored.big_endian)
+            body = chain(body, element)
         report.transfer_syntax_uid = transfer_syntax_uid if stored.deflated else written_as
         if pixels is not None and decision is not None and decision.blackening is not None:
             report.transfer_syntax_uid = _target(written_as, facts, pixels, big_endian=stored.big_endian)
@@ -115,7 +117,7 @@ class Deidentified:
             )
         elif stored.deflated:
             body = deflated(body)
-        return Outcome(report, _begun(iter(body)))
+        return Outcome(report, _begun(body))
 
     def _report(self, facts: Facts) -> Report:
         instance = facts.text(_SOP_INSTANCE)

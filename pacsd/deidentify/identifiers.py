@@ -14,17 +14,21 @@ REMOVED = "***"
 MAX_IDENTIFIERS = 5_000                  # of one object; reports of a ward name more people, hostile files anything
 _MIN_WORD, _MIN_IDENTIFIER, _MIN_EXACT, _MAX_TOKENS = 3, 4, 6, 5
 _TITLES = "先生|女士|小姐|太太|某|患者|病人|同志|医生|醫生|主任|教授|护士"
-_COMPOUND = ("欧阳", "歐陽", "司马", "司馬", "上官", "诸葛", "諸葛", "尉迟", "尉遲", "令狐", "皇甫", "慕容", "司徒", "夏侯")
+_COMPOUND = (
+    "欧阳", "歐陽", "司马", "司馬", "上官", "诸葛", "諸葛", "尉迟", "尉遲", "令狐", "皇甫", "慕容", "司徒", "夏侯",
+)  # fmt: skip
 _SEPARATOR = r"[\s^,.'’_=\-]*"
 _LETTER = r"[^\W\d_]"
 _WORD = re.compile(r"[^\W_]+", re.UNICODE)
 _UID = re.compile(r"(?<![\d.])[0-2](?:\.\d+){5,}(?![\d.])")
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+_DAY, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:19|20)"
 _DATES = (
     r"(?<!\d)(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{6}(?:\.\d+)?)?(?!\d)",
     r"(?<!\d)(?:19|20)\d{2}\s?[-/.年]\s?(?:0?[1-9]|1[0-2])\s?[-/.月]\s?(?:0?[1-9]|[12]\d|3[01])(?!\d)日?",
     r"(?<!\d)(?:0?[1-9]|[12]\d|3[01])[-/.](?:0?[1-9]|[12]\d|3[01])[-/.](?:19|20)?\d{2}(?!\d)",
-    r"(?i)(?<!\w)(?:0?[1-9]|[12]\d|3[01])[- ](?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[-, ]+(?:19|20)?\d{2}(?!\d)",
-    r"(?i)(?<!\w)(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? (?:0?[1-9]|[12]\d|3[01]),? (?:19|20)\d{2}(?!\d)",
+    rf"(?i)(?<!\w){_DAY}[- ]{_MONTH}[-, ]+{_YEAR}?\d{{2}}(?!\d)",
+    rf"(?i)(?<!\w){_MONTH}\.? {_DAY},? {_YEAR}\d{{2}}(?!\d)",
 )  # fmt: skip
 _LOOKS = (
     r"(?<!\d)\d{17}[\dXx](?!\d)",                                       # GB 11643, the citizen identification number
@@ -35,8 +39,8 @@ _LOOKS = (
     r"(?<!\d)\+?\d{0,2}[ .-]?\(?\d{3}\)?[ .-]\d{3}[ .-]\d{4}(?!\d)",    # North American telephones
     r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
     r"(?i)\bhttps?://\S+",
-    r"(?i)(?:\b(?:MRN|PID|patient\s*id|acc(?:ession)?(?:\s*(?:no|number|#))?)|住院号|门诊号|病历号|病案号|影像号|检查号|登记号|床号|身份证号?|电话|手机)"
-    r"\s*[:：#]\s*[\w-]+",
+    r"(?i)(?:\b(?:MRN|PID|patient\s*id|acc(?:ession)?(?:\s*(?:no|number|#))?)|住院号|门诊号|病历号|病案号|影像号|检查号|登记号|"
+    r"床号|身份证号?|电话|手机)\s*[:：#]\s*[\w-]+",
     r"(?i)\b(?:patient(?:'s)?\s*name|name|dr\.?|prof\.?)\s*:\s*[^\s\d,;:]+(?:[ ,^][A-Z][^\s\d,;:]*)*",
     r"(?:姓名|患者姓名|病人姓名|报告医生|审核医生|申请医生|医师)\s*[:：]\s*[^\s,，;；。:：]{1,12}",
 )
@@ -112,7 +116,7 @@ def _of_names(names: Iterable[str]) -> Iterator[str]:
 
 def _of_words(words: list[str]) -> Iterator[str]:
     """A name in letters: each longer word of it, and short ones next to each other."""
-    yield from (_whole(re.escape(word)) for word in words if len(word) >= _MIN_WORD)
+    yield from (_bounded(word) for word in words if len(word) >= _MIN_WORD)
     some = words[:_MAX_TOKENS] if len(words) < 5 else words[:3]
     if len(some) > 1:
         for order in permutations(some):

@@ -92,7 +92,7 @@ def decide(image: Image, policy: Policy, options: frozenset[Option]) -> Decision
 
 
 def _untouched(image: Image, policy: Policy, rule: BurnedIn | None) -> Decision:
-    """Without the Clean Pixel Data Option an image is given only where there is nothing to clean (PS3.15 E.1.1 note 5)."""
+    """Without the Clean Pixel Data Option an image is given only where nothing is to be cleaned (PS3.15 E.1.1)."""
     if image.burned_in == "NO" or _is_clean(image, policy) or (rule is not None and rule.clean):
         return Decision(_of_bits(image))
     if policy.without_rule == "keep" and image.burned_in != "YES":
@@ -171,5 +171,6 @@ def _stored_bits(cells: Pixels, description: PixelDescription) -> Pixels:
         return cells
     low = description.high_bit + 1 - description.bits_stored
     mask = ((1 << description.bits_stored) - 1) << low
-    kept = cells.view(np.dtype(f"u{cells.dtype.itemsize}")) & np.array(mask, f"u{cells.dtype.itemsize}")
-    return kept.view(cells.dtype)
+    unsigned = np.dtype(f"u{cells.dtype.itemsize}")
+    kept: Pixels = (cells.view(unsigned) & np.array(mask, unsigned)).view(cells.dtype)
+    return kept

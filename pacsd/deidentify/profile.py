@@ -1,4 +1,4 @@
-"""What becomes of each attribute: Table E.1-1 and Table E.3.10-1 of PS3.15, read once, and decided for one set of options.
+"""What becomes of each attribute: Tables E.1-1 and E.3.10-1 of PS3.15, decided for one set of options.
 
 The tables are data files, cut from the standard (edition 2024e, and the rows that 2026c adds). What no row names is
 decided by its VR, as PS3.15 E.1.1 note 4 suggests.
@@ -111,7 +111,7 @@ class Profile:
         return self._of_vr(0, vr)
 
     def weakened(self) -> list[int]:
-        """The attributes that overrides let through although the table does not: such a result claims no conformance."""
+        """The attributes that overrides let through although the table does not; then no conformance is claimed."""
         kept = (Action.KEEP, Action.CLEAN)
         return [
             tag for tag, action in (self.overrides or {}).items()

@@ -50,7 +50,7 @@ class Report:
             "warnings": self.warnings,
             "attributes": [
                 {"tag": f"{tag:08X}", "keyword": _keyword(tag), "action": action.value, "count": count}
-                for (tag, action), count in sorted(self.attributes.items(), key=lambda one: (one[0][0], one[0][1].value))
+                for (tag, action), count in sorted(self.attributes.items(), key=lambda one: one[0][0])
             ],
         }
 

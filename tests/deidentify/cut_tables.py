@@ -38,7 +38,7 @@ def attributes(source: Path, later: Path) -> Iterator[str]:
         tag = "private" if row["id"] == _PRIVATE else row["id"]
         seen.add(tag)
         options = ",".join(f"{name}={row[column]}" for column, name in OPTIONS.items() if row.get(column))
-        yield f"{tag}\t{row['basicProfile']}\t{options}\t{row['name']}"
+        yield f"{tag}\t{row['basicProfile']}\t{options}\t{' '.join(row['name'].split())}"
     groups = runpy.run_path(str(later))
     for group, code in LATER_CODES.items():
         for pair in groups[group]:
@@ -74,7 +74,8 @@ def safe_private(chapter: Path) -> Iterator[str]:
         lines = [line.strip()[1:-1].split("|") for line in entry.split("\n") if line.strip().startswith("|")]
         if not lines or len(lines[0]) != 5:
             break
-        element, creator, vr, *_ = (" ".join(part.strip() for part in column if part.strip()) for column in zip(*lines))
+        columns = zip(*lines, strict=True)
+        element, creator, vr, *_ = (" ".join(part.strip() for part in column if part.strip()) for column in columns)
         found = re.fullmatch(r"\(([0-9A-Fa-f]{4}),xx([0-9A-Fa-f]{2})\)", element)
         if found:
             yield f"{found[1].lower()}\t{found[2].lower()}\t{vr}\t{creator}"

@@ -12,14 +12,13 @@ MIN_CHARACTERS = 6
 IDENTIFIERS = frozenset((
     "PatientID", "OtherPatientIDs", "IssuerOfPatientID", "AccessionNumber", "StudyID", "InstitutionName",
     "InstitutionAddress", "InstitutionalDepartmentName", "PatientAddress", "PatientTelephoneNumbers",
-    "MedicalRecordLocator", "AdmissionID", "StationName", "DeviceSerialNumber", "PlacerOrderNumberImagingServiceRequest",
-    "FillerOrderNumberImagingServiceRequest", "RequestedProcedureID", "ScheduledProcedureStepID",
-    "PerformedProcedureStepID", "PerformedStationName", "PerformedStationAETitle", "PerformedLocation",
-    "PhysiciansReadingStudyIdentificationSequence", "CurrentPatientLocation", "PatientInstitutionResidence",
-    "MilitaryRank", "EthnicGroup", "Occupation", "PatientComments", "AdditionalPatientHistory", "ImageComments",
-    "PlateID", "CassetteID", "DetectorID", "GantryID", "PatientBirthName", "ClinicalTrialSubjectID",
-    "ClinicalTrialProtocolID", "ClinicalTrialSponsorName", "ServiceEpisodeID", "SpecimenIdentifier",
-    "ContainerIdentifier", "RetrieveAETitle", "VerifyingOrganization", "CustodialOrganizationName",
+    "MedicalRecordLocator", "AdmissionID", "StationName", "DeviceSerialNumber", "PatientInstitutionResidence",
+    "PlacerOrderNumberImagingServiceRequest", "FillerOrderNumberImagingServiceRequest", "RequestedProcedureID",
+    "ScheduledProcedureStepID", "PerformedProcedureStepID", "PerformedStationName", "PerformedStationAETitle",
+    "PerformedLocation", "CurrentPatientLocation", "MilitaryRank", "PlateID", "CassetteID", "DetectorID", "GantryID",
+    "ClinicalTrialSubjectID", "ClinicalTrialProtocolID", "ClinicalTrialSponsorName", "ServiceEpisodeID",
+    "SpecimenIdentifier", "ContainerIdentifier", "RetrieveAETitle", "VerifyingOrganization",
+    "CustodialOrganizationName",
 ))  # fmt: skip
 # of definitions, not of instances
 DEFINITIONS = frozenset((
