@@ -14,6 +14,7 @@ OPTIONS = (
 )  # fmt: skip
 ACTIONS = ("X", "Z", "D", "U", "K", "C")
 WITHOUT_RULE = ("refuse", "keep")
+PROSE = ("remove", "clean")
 SHIPPED = Path(__file__).with_name("deidentify")
 _PRIVATE = re.compile(r"([0-9A-F]{3}[13579BDF]),xx([0-9A-F]{2})", re.IGNORECASE)
 _VR = re.compile(r"[A-Z]{2}")
@@ -127,6 +128,10 @@ class Policy(Checked):
     without_rule: str = setting(
         "refuse", en="other images without a rule: refuse, or keep as they are", zh="没有规则的其他图像：拒绝或保留",
         check=_one_of(WITHOUT_RULE),
+    )  # fmt: skip
+    prose: str = setting(
+        "remove", en="free text of many lines (LT, ST, UT), where an option would keep it cleaned: remove, or clean",
+        zh="选项允许保留的多行文字（LT、ST、UT）：删除或清理", check=_one_of(PROSE),
     )  # fmt: skip
     also_remove: tuple[str, ...] = setting(
         (), en="regular expressions of further text to take out", zh="另需去除的文字（正则表达式）", check=_patterns

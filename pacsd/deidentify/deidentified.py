@@ -73,6 +73,7 @@ class Deidentified:
             self.options,
             {int(one.tag, 16): Action(one.action) for one in policy.override},
             {one.key: one.vr for one in policy.private},
+            prose=policy.prose == "clean",
         )
 
     def of_part10(self, chunks: Iterable[bytes], *, default_issuer: str = "") -> Outcome:

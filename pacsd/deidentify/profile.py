@@ -40,12 +40,17 @@ _CODES = {
     "X/D": Action.DUMMY, "Z/D": Action.DUMMY, "X/Z/D": Action.DUMMY, "X/Z/U*": Action.UID,
 }  # fmt: skip
 TEMPORAL_VRS = frozenset(("DA", "DT", "TM"))
+PROSE_VRS = frozenset(("LT", "ST", "UT"))
 TEXT_VRS = frozenset(("LO", "LT", "SH", "ST", "UC", "UT"))
 _BY_VR = {"PN": Action.DUMMY, "AE": Action.DUMMY, "UR": Action.DUMMY, "UI": Action.UID} | dict.fromkeys(
     TEXT_VRS, Action.CLEAN
 )
-# UIDs of definitions, which say nothing of a patient (PS3.3 8, 10.22; PS3.6 A)
-DEFINITIONS = frozenset((0x0008010C, 0x00080117, 0x00080118, 0x0040DB06, 0x0040DB07))
+# UIDs of definitions, which say nothing of a patient: SOP classes, also private ones, transfer syntaxes, coding schemes,
+# context groups (PS3.3 8, C.12.1; PS3.6 A)
+DEFINITIONS = frozenset((
+    0x00080016, 0x0008001A, 0x0008001B, 0x00080062, 0x0008010C, 0x00080117, 0x00080118, 0x00081150, 0x0008115A,
+    0x00083002, 0x00041510, 0x00041512, 0x0004151A, 0x04000010,
+))  # fmt: skip
 _GROUP_LENGTH, _OVERLAYS, _CURVES = 0x0000, 0x60, 0x50
 
 
@@ -79,12 +84,14 @@ def _lines(name: str) -> list[str]:
 class Profile:
     """The Basic Profile with options, and with what a policy decides otherwise.
 
-    `overrides` come before the table. `private` names elements as `safe_private` does: they are safe, too.
+    `overrides` come before the table. `private` names elements as `safe_private` does: they are safe, too. Without
+    `prose`, free text of many lines is not cleaned but goes: nobody finds every neighbour's name in a story.
     """
 
     options: frozenset[Option] = frozenset()
     overrides: Mapping[int, Action] | None = None
     private: Mapping[tuple[str, int, int], str] | None = None
+    prose: bool = False
 
     def action(self, tag: int, vr: str) -> Action:
         """What becomes of a standard attribute of any level."""
@@ -126,13 +133,15 @@ class Profile:
         }
         if Action.KEEP in said:
             return Action.KEEP
-        return Action.CLEAN if said else _CODES[row.code]
+        return Action.CLEAN if said and (self.prose or vr not in PROSE_VRS) else _CODES[row.code]
 
     def _of_vr(self, tag: int, vr: str) -> Action:
         if vr in TEMPORAL_VRS:
             return self.of_dates()
         if vr == "UI" and (Option.UIDS in self.options or tag in DEFINITIONS):
             return Action.KEEP
+        if vr in PROSE_VRS and not self.prose:
+            return Action.DUMMY
         return _BY_VR.get(vr, Action.KEEP)
 
     def of_dates(self) -> Action:

@@ -68,7 +68,7 @@ class Patient:
     @property
     def name(self) -> str:
         """What stands for the Patient's Name."""
-        return f"{self.patient_id}^"
+        return self.patient_id
 
     def shifted(self, value: str) -> str:
         """A DA or DT value so much earlier, as precise as it was where it names a day; "" where it names none.
