@@ -112,7 +112,8 @@ class Deidentified:
             body = chain(body, element)
         report.transfer_syntax_uid = transfer_syntax_uid if stored.deflated else written_as
         if pixels is not None and decision is not None and decision.blackening is not None:
-            report.transfer_syntax_uid = _target(written_as, facts, pixels, big_endian=stored.big_endian)
+            if not stored.deflated:
+                report.transfer_syntax_uid = _target(written_as, facts, pixels, big_endian=stored.big_endian)
             body = transcoded(
                 body, source=written_as, target=report.transfer_syntax_uid, edit=decision.blackening
             )

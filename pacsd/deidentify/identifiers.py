@@ -6,12 +6,13 @@ Sanfeng Zhang, zhangsanfeng, 张先生. What is found is replaced by `REMOVED`, 
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from itertools import permutations
+from itertools import chain, permutations
 
 from pacsd.codec.text import has_han, is_han, normalise, pinyin
+from pacsd.faults import Fault, PacsdError
 
 REMOVED = "***"
-MAX_IDENTIFIERS = 5_000                  # of one object; reports of a ward name more people, hostile files anything
+MAX_PATTERNS = 2_000                     # of one object, some ten for each person; hostile files name anybody
 _MIN_WORD, _MIN_IDENTIFIER, _MIN_EXACT, _MAX_TOKENS = 3, 4, 6, 5
 _TITLES = "先生|女士|小姐|太太|某|患者|病人|同志|医生|醫生|主任|教授|护士"
 _COMPOUND = (
@@ -56,11 +57,12 @@ class Identifiers:
         self, names: Iterable[str], values: Iterable[str], *, uid: Callable[[str], str] | None, dates: bool = False,
         also: Iterable[str] = (),
     ) -> None:  # fmt: skip
-        values = list(values)
-        patterns = sorted({*_of_names(names), *_of_values(values)}, key=lambda one: (-len(one), one))[:MAX_IDENTIFIERS]
+        """Raises PacsdError TOO_MUCH for more than can be looked for in reasonable time."""
+        values = list(dict.fromkeys(values))
+        patterns = sorted(_bounded_set(chain(_of_names(names), _of_values(values))), key=lambda one: (-len(one), one))
         self._known = re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
-        exact = [re.escape(_aligned(one.strip())) for one in dict.fromkeys(values) if len(one.strip()) >= _MIN_EXACT]
-        self._exact = re.compile("|".join(exact[:MAX_IDENTIFIERS]), re.IGNORECASE) if exact else None
+        exact = [re.escape(_aligned(one.strip())) for one in values if len(one.strip()) >= _MIN_EXACT]
+        self._exact = re.compile("|".join(exact), re.IGNORECASE) if exact else None
         self._looks = [re.compile(one) for one in (*also, *_LOOKS, *(() if dates else _DATES))]
         self._uid = uid
 
@@ -100,6 +102,15 @@ def _aligned(text: str) -> str:
     if text.isascii():
         return text
     return "".join(plain if len(plain := normalise(char)) == 1 else char for char in text)
+
+
+def _bounded_set(patterns: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for pattern in patterns:
+        found.add(pattern)
+        if len(found) > MAX_PATTERNS:
+            raise PacsdError(Fault.TOO_MUCH, "the object names more people and identifiers than can be looked for")
+    return found
 
 
 def _of_names(names: Iterable[str]) -> Iterator[str]:
