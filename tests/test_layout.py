@@ -44,7 +44,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pacsd.index": ("pacsd.codec", "pacsd.access", "pacsd.faults", "config"),
     "pacsd.events": ("pacsd.index", "pacsd.codec", "pacsd.access", "pacsd.faults", "config"),
     "pacsd.archive": (
-        "pacsd.index", "pacsd.blobs", "pacsd.codec", "pacsd.access", "pacsd.events", "pacsd.faults", "config",
+        "pacsd.index", "pacsd.blobs", "pacsd.codec", "pacsd.access", "pacsd.deidentify", "pacsd.events", "pacsd.faults",
+        "config",
     ),
     "pacsd.workflow": (
         "pacsd.index", "pacsd.blobs", "pacsd.codec", "pacsd.access", "pacsd.events", "pacsd.faults", "config",

@@ -31,10 +31,10 @@ class Export:
     def instances(self, scope: Scope, study: str, series: str | None = None) -> Iterator[Exported]:
         """Every visible instance, opened when its turn comes. Raises PacsdError NOT_FOUND."""
         for ref in self._retrieve.instances(scope, study, series):
-            yield Exported(ref, self._assigning_authority(ref), self._retrieve.part10(ref))
+            yield Exported(ref, self.assigning_authority(ref), self._retrieve.part10(ref))
 
-    def _assigning_authority(self, ref: InstanceRef) -> str:
-        """What the receipt in the stored file says; "" where there is none."""
+    def assigning_authority(self, ref: InstanceRef) -> str:
+        """Who issued the Patient ID, where the object does not say: what the receipt in the stored file says; "" where there is none."""
         blob = self._blobs.open(ref.extent.key)
         try:
             receipt = read_meta(PieceReader(blob, ref.extent).pread(_META_BYTES, 0)).receipt

@@ -116,7 +116,7 @@ class Files:
     def _refuse(self, making: Deidentified, sop_instance_uid: str, error: PacsdError) -> None:
         """To whoever runs the command by its own UID, in the report by that of the project."""
         print(f"{sop_instance_uid}: {error.message}", file=sys.stderr)
-        uid = making.project.uid(sop_instance_uid)
+        uid = making.new_uid(sop_instance_uid)
         self._say(
             json.dumps({"sop_instance_uid": uid, "refused": error.message}),
             f"instance {uid}\n  refused: {error.message}\n",

@@ -127,15 +127,15 @@ class Deidentified:
             raise MalformedDataset("the object has no SOP Instance UID or no SOP Class UID")
         return Report(
             sop_class_uid=facts.text(_SOP_CLASS),
-            study_instance_uid=self._uid(_STUDY, facts),
-            series_instance_uid=self._uid(_SERIES, facts),
-            sop_instance_uid=self._uid(_SOP_INSTANCE, facts),
+            study_instance_uid=self.new_uid(facts.text(_STUDY)),
+            series_instance_uid=self.new_uid(facts.text(_SERIES)),
+            sop_instance_uid=self.new_uid(instance),
             options=tuple(one.value for one in Option if one in self.options),
         )
 
-    def _uid(self, tag: int, facts: Facts) -> str:
-        kept = self.profile.action(tag, "UI") is Action.KEEP
-        return facts.text(tag) if kept else self.project.uid(facts.text(tag))
+    def new_uid(self, uid: str) -> str:
+        """What an instance, series or study is called afterwards."""
+        return uid if self.profile.action(_SOP_INSTANCE, "UI") is Action.KEEP else self.project.uid(uid)
 
     def _decision(self, facts: Facts, pixels: PixelHead | None, report: Report) -> Decision | None:
         if pixels is None:
