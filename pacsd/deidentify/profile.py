@@ -45,8 +45,8 @@ TEXT_VRS = frozenset(("LO", "LT", "SH", "ST", "UC", "UT"))
 _BY_VR = {"PN": Action.DUMMY, "AE": Action.DUMMY, "UR": Action.DUMMY, "UI": Action.UID} | dict.fromkeys(
     TEXT_VRS, Action.CLEAN
 )
-# UIDs of definitions, which say nothing of a patient: SOP classes, also private ones, transfer syntaxes, coding schemes,
-# context groups (PS3.3 8, C.12.1; PS3.6 A)
+# UIDs of definitions, which say nothing of a patient: SOP classes, also private ones, transfer syntaxes, coding
+# schemes, context groups (PS3.3 8, C.12.1; PS3.6 A)
 DEFINITIONS = frozenset((
     0x00080016, 0x0008001A, 0x0008001B, 0x00080062, 0x0008010C, 0x00080117, 0x00080118, 0x00081150, 0x0008115A,
     0x00083002, 0x00041510, 0x00041512, 0x0004151A, 0x04000010,

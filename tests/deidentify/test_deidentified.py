@@ -281,6 +281,7 @@ def test_any_damage_is_an_error_or_leaves_a_readable_file_without_the_uids(
     try:
         made = whole(damaged, *ALL_TEXT)
     except PacsdError as error:
-        assert error.fault in (Fault.MALFORMED, Fault.UNSUPPORTED, Fault.TOO_MUCH)
+        if error.fault not in (Fault.MALFORMED, Fault.UNSUPPORTED, Fault.TOO_MUCH):
+            raise
         return
     assert pydicom.dcmread(BytesIO(made)).PatientIdentityRemoved == "YES"

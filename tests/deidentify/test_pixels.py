@@ -32,8 +32,9 @@ NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, D
 def ultrasound(syntax: str = ExplicitVRLittleEndian, *, frames: int = 2, **attributes: object) -> bytes:
     """Frames of 64 × 64, white throughout."""
     made = image(
-        Modality="US", Rows=64, Columns=64, NumberOfFrames=frames, BitsAllocated=8, BitsStored=8, HighBit=7, **attributes
-    )
+        Modality="US", Rows=64, Columns=64, NumberOfFrames=frames, BitsAllocated=8, BitsStored=8, HighBit=7,
+        **attributes,
+    )  # fmt: skip
     white = numpy.full((64, 64), 200, numpy.uint8)
     if syntax in NATIVE:
         made.PixelData = white.tobytes() * frames
