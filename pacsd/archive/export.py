@@ -34,7 +34,7 @@ class Export:
             yield Exported(ref, self.assigning_authority(ref), self._retrieve.part10(ref))
 
     def assigning_authority(self, ref: InstanceRef) -> str:
-        """Who issued the Patient ID, where the object does not say: as the receipt in its file has it, "" without one."""
+        """Who issued the Patient ID, where the object does not say: by the receipt in its file, "" without one."""
         blob = self._blobs.open(ref.extent.key)
         try:
             receipt = read_meta(PieceReader(blob, ref.extent).pread(_META_BYTES, 0)).receipt
