@@ -22,9 +22,11 @@ MAIN = "pacsd.main"
 EDGES = ("pacsd.dimse", "pacsd.web", "pacsd.commands")
 CORE = (
     "pacsd.codec", "pacsd.access", "pacsd.blobs", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
-    "pacsd.identity", "pacsd.messages", "pacsd.reports",
+    "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.deidentify",
 )  # fmt: skip
-CORE_BELOW_EDGES = ("pacsd.archive", "pacsd.workflow", "pacsd.access", "pacsd.codec", "pacsd.faults", "config")
+CORE_BELOW_EDGES = (
+    "pacsd.archive", "pacsd.workflow", "pacsd.access", "pacsd.deidentify", "pacsd.codec", "pacsd.faults", "config",
+)  # fmt: skip
 PACSD_CORE = (*CORE, "pacsd.faults")
 
 # room -> what of ours its modules may import, beside themselves; main.py may import everything
@@ -37,11 +39,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pacsd.faults": (),
     "pacsd.codec": ("pacsd.faults", "config"),
     "pacsd.access": ("pacsd.codec", "pacsd.faults", "config"),
+    "pacsd.deidentify": ("pacsd.codec", "pacsd.faults", "config"),
     "pacsd.blobs": ("pacsd.codec", "pacsd.faults", "config"),
     "pacsd.index": ("pacsd.codec", "pacsd.access", "pacsd.faults", "config"),
     "pacsd.events": ("pacsd.index", "pacsd.codec", "pacsd.access", "pacsd.faults", "config"),
     "pacsd.archive": (
-        "pacsd.index", "pacsd.blobs", "pacsd.codec", "pacsd.access", "pacsd.events", "pacsd.faults", "config",
+        "pacsd.index", "pacsd.blobs", "pacsd.codec", "pacsd.access", "pacsd.deidentify", "pacsd.events", "pacsd.faults",
+        "config",
     ),
     "pacsd.workflow": (
         "pacsd.index", "pacsd.blobs", "pacsd.codec", "pacsd.access", "pacsd.events", "pacsd.faults", "config",
@@ -80,7 +84,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 
 NO_FILES = ("pacsd.codec", "pacsd.access", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
-            "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.dimse", "pacsd.web", "hl7",
+            "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.deidentify", "pacsd.dimse", "pacsd.web", "hl7",
             "ihe_profiles")  # fmt: skip
 # mapping a descriptor is not among them: the port to the blobs hands descriptors out
 FILE_CALLS = {"os.open", "os.rename", "os.replace", "os.unlink", "os.remove", "os.mkdir", "os.makedirs", "os.rmdir",

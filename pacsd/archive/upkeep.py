@@ -15,6 +15,7 @@ from pacsd.archive.alternate import Recoder, forget_lost
 from pacsd.archive.catch_up import CatchUp
 from pacsd.archive.check import Check
 from pacsd.archive.collect import Collector
+from pacsd.archive.export import Export
 from pacsd.archive.journal import Fact, FactKind
 from pacsd.archive.merge import Merger
 from pacsd.archive.non_patient import upkeep as non_patient
@@ -223,6 +224,11 @@ class Upkeep:
     def directory(self) -> Directory:
         """On whose behalf."""
         return self._archive.directory
+
+    @property
+    def export(self) -> Export:
+        """What goes out of the house."""
+        return Export(self._archive.retrieve, self._archive.blobs)
 
     def check(self, progress: Progress) -> Iterator[Finding]:
         """Compare every blob with the index, checksums included."""

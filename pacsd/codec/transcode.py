@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from pacsd.codec.encapsulated import (
 )
 from pacsd.codec.forward import Forward
 from pacsd.codec.header import MAX_HEADER_BYTES
-from pacsd.codec.image_pixel import DESCRIBING, VALUE_TYPES, PixelDescription
+from pacsd.codec.image_pixel import DESCRIBING, VALUE_TYPES, PixelDescription, Pixels
 from pacsd.codec.pixels import Loss, decode_cells, decoded_description, encode_frame
 from pacsd.codec.structure import (
     MAX_ELEMENTS,
@@ -42,11 +42,13 @@ from pacsd.codec.transfer_syntaxes import (
 )
 from pacsd.faults import Fault, PacsdError
 
-__all__ = ["TARGETS", "Identity", "Loss", "check", "identity", "is_transcodable", "result_uid", "transcoded"]
+__all__ = ["TARGETS", "Edit", "Identity", "Loss", "check", "identity", "is_transcodable", "result_uid", "transcoded"]
 
 TARGETS = tuple(dict.fromkeys((          # what an object may be transcoded into for the web (PS3.18 8.7.3.5)
     EXPLICIT_VR_LITTLE_ENDIAN, DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN, *encoders.ENCODERS,
 )))  # fmt: skip
+
+Edit = Callable[[Pixels, PixelDescription], Pixels]
 
 _PIXEL_GROUP = 0x7FE0
 _EXTENDED_OFFSETS = 0x7FE00001
@@ -82,17 +84,19 @@ def transcoded(
     target: str,
     length_bytes: int | None = None,
     loss: Loss | None = None,
+    edit: Edit | None = None,
 ) -> Iterator[bytes]:
     """The data set in the target syntax, from the chunks of one in the source syntax.
 
     Pixels are bit for bit the same unless `loss` is given or the target always loses; a lossy source stays what it
-    decodes to. Raises PacsdError UNSUPPORTED, MALFORMED or TOO_MUCH: what is wrong with the header or the first frame
-    before the first bytes are yielded.
+    decodes to. `edit` makes other cells of those of each frame, of the same description.
+    Raises PacsdError UNSUPPORTED, MALFORMED or TOO_MUCH: what is wrong with the header or the first frame before the
+    first bytes are yielded.
     """
-    if is_convertible(source, target) and loss is None:
+    if is_convertible(source, target) and loss is None and edit is None:
         return converted(chunks, source=source, target=target, length_bytes=length_bytes)
     through = EXPLICIT_VR_LITTLE_ENDIAN if target in CONVERTIBLE else target
-    pieces = _begun(chunks, source, through, length_bytes, loss).run()
+    pieces = _begun(chunks, source, through, length_bytes, loss, edit).run()
     if through == target:
         return pieces
     return converted(pieces, source=through, target=target)
@@ -126,7 +130,8 @@ def identity(chunks: Iterable[bytes], *, source: str, length_bytes: int | None =
 
 
 def _begun(
-    chunks: Iterable[bytes], source: str, target: str, length_bytes: int | None, loss: Loss | None
+    chunks: Iterable[bytes], source: str, target: str, length_bytes: int | None, loss: Loss | None,
+    edit: Edit | None = None,
 ) -> _Transcoding:
     if not is_transcodable(source, target):
         wanted, stored = transfer_syntax(target).name, transfer_syntax(source).name
@@ -134,7 +139,7 @@ def _begun(
     if is_convertible(source, EXPLICIT_VR_LITTLE_ENDIAN):
         chunks = converted(chunks, source=source, target=EXPLICIT_VR_LITTLE_ENDIAN, length_bytes=length_bytes)
         source, length_bytes = EXPLICIT_VR_LITTLE_ENDIAN, None
-    return _Transcoding(Forward(chunks, length_bytes), source, target, loss)
+    return _Transcoding(Forward(chunks, length_bytes), source, target, loss, edit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +154,14 @@ class _Element:
 class _Transcoding:
     """One pass over an explicit VR little endian data set."""
 
-    def __init__(self, data: Forward, source: str, target: str, loss: Loss | None) -> None:
+    def __init__(
+        self, data: Forward, source: str, target: str, loss: Loss | None, edit: Edit | None = None
+    ) -> None:
         self._data = data
         self._source = source
         self._target = target
         self._loss = Loss() if loss is None and encoders.is_always_lossy(target) else loss
+        self._edit = edit
         self._header = b""
         self._elements: list[_Element] = []
         self._values: dict[int, bytes] = {}
@@ -288,6 +296,8 @@ class _Transcoding:
 
     def _coded(self, frame: bytes, stored: PixelDescription, decoded: PixelDescription) -> bytes:
         cells = decode_cells(frame, self._source, stored)
+        if self._edit is not None:
+            cells = self._edit(cells, decoded)
         return encode_frame(cells, self._target, decoded, loss=self._loss)
 
     def _all_coded(

@@ -12,6 +12,7 @@ import pacsd
 from config.settings import ROLES, Settings, SettingsError, load_settings
 from pacsd.commands import hl7, identity, rejections, report, terminology, upkeep, viewer
 from pacsd.commands.echo import echo
+from pacsd.commands.export import export
 from pacsd.commands.find import find
 from pacsd.commands.import_files import import_files
 from pacsd.commands.move import move
@@ -128,6 +129,14 @@ def _add_archive_commands(commands: "argparse._SubParsersAction[argparse.Argumen
     importing.add_argument("--organisation", metavar="CODE", help="whose they are (the first one)")
     importing.add_argument("--again", action="store_true", help="look at files that an earlier run brought in, too")
     importing.set_defaults(handler=import_files)
+    exporting = commands.add_parser("export", help="write studies as files, de-identified or as they are")
+    exporting.add_argument("studies", nargs="+", metavar="STUDY", help="Study Instance UID")
+    exporting.add_argument("folder", type=Path, metavar="DIR", help="where to")
+    exporting.add_argument("--deidentify", metavar="POLICY", help="basic, research, teaching, or a file of yours")
+    exporting.add_argument("--project", metavar="NAME", help="whose pseudonyms; its key is made at first use")
+    exporting.add_argument("--series", metavar="UID", help="this series of the study only")
+    exporting.add_argument("--organisation", metavar="CODE", help="whose copy (the first one)")
+    exporting.set_defaults(handler=export)
     check = commands.add_parser("check", help="compare every stored byte with its checksum and the index")
     check.set_defaults(handler=upkeep.check)
     rebuild = commands.add_parser("rebuild", help="make the index anew from objects and journal (server stopped)")
@@ -149,7 +158,7 @@ def _add_archive_commands(commands: "argparse._SubParsersAction[argparse.Argumen
     restore = commands.add_parser("restore", help="bring a backup back into an empty data directory")
     restore.add_argument("folder", type=Path, metavar="DIR")
     restore.set_defaults(handler=upkeep.restore)
-    for command in (importing, check, rebuild, purging, keeping, backup, restore):
+    for command in (importing, exporting, check, rebuild, purging, keeping, backup, restore):
         _add_common(command)
 
 

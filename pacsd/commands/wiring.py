@@ -67,6 +67,13 @@ class Retention(Protocol):
         """Delete one; how many instances. Raises PacsdError, and it stays."""
 
 
+class Export(Protocol):
+    """archive.export. Raises PacsdError NOT_FOUND."""
+
+    def instances(self, scope: Any, study: str, series: str | None = None, /) -> Iterator[Any]:
+        """Every visible instance, as archive.export.Exported."""
+
+
 class Archive(Protocol):
     """The archive, opened for one command."""
 
@@ -74,6 +81,8 @@ class Archive(Protocol):
     def ingest(self) -> Ingest: ...
     @property
     def directory(self) -> Members: ...
+    @property
+    def export(self) -> Export: ...
 
     def check(self, progress: Progress) -> Iterator[Finding]:
         """Compare every blob with the index, checksums included."""
