@@ -25,7 +25,6 @@ from hl7.serving import serve as serve_hl7
 from ihe_profiles.exchange.claims import claims as hl7_claims
 from ihe_profiles.exchange.queues import DeliveryQueue
 from ihe_profiles.exchange.services import Exchange
-from pacsd.access.openings import NothingOpened
 from pacsd.access.resolution import Resolution
 from pacsd.archive.commitment import COMMITMENT
 from pacsd.archive.journal import FactKind
@@ -48,6 +47,8 @@ from pacsd.dimse.sop_classes import INSTANCE_AVAILABILITY_NOTIFICATION, STORAGE_
 from pacsd.dimse.ups_event import Reporter, connecting, targets
 from pacsd.identity.services import Identity
 from pacsd.identity.services import appliers as identity_appliers
+from pacsd.index.access_grants import appliers as grant_appliers
+from pacsd.index.access_openings import IndexOpenings
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
@@ -197,6 +198,7 @@ def _appliers(settings: Settings, archive: Archive) -> Appliers:
         **identity_appliers(archive.pool),
         FactKind.ORDER: orders_applier(archive.pool, keys),
         FactKind.STEP_PERFORMED: steps_applier(archive.pool, keys, progress),
+        **{FactKind(word): apply for word, apply in grant_appliers(archive.pool, keys).items()},
     }
 
 
@@ -290,7 +292,7 @@ def _admission(settings: Settings, archive: Archive) -> Admission:
     directory = archive.directory
     required = settings.security.authentication == "required"
     otherwise = NOBODY if required else web_reader(settings.web.organisation)
-    return Admission(Bearer(None, otherwise=otherwise), Resolution(directory, NothingOpened()))
+    return Admission(Bearer(None, otherwise=otherwise), Resolution(directory, IndexOpenings(archive.pool)))
 
 
 def _fhir(settings: Settings, archive: Archive, services: Services, admission: Admission) -> FhirApp:
@@ -299,7 +301,8 @@ def _fhir(settings: Settings, archive: Archive, services: Services, admission: A
     async def asker(request: Request) -> Asker:
         return asker_of(await admission.access(request.scope))
 
-    return FhirApp(fhir.server, Edge(asker, services.addresses.origin, read=threads.run, write=threads.commit))
+    return FhirApp(fhir.server, Edge(asker, services.addresses.origin, read=threads.run, write=threads.commit,
+                                      opening=fhir.opening))  # fmt: skip
 
 
 def _hl7(context: RoleContext) -> None:

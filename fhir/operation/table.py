@@ -1,6 +1,6 @@
 """The operations of this server."""
 
-from fhir.operation import meta
+from fhir.operation import meta, sharing
 from fhir.operation.bulk_import import import_all
 from fhir.operation.declared import Operation
 from fhir.operation.document import document
@@ -67,9 +67,18 @@ MEASURES: tuple[Operation, ...] = (
               instance=True, types=("MeasureReport",)),
 )  # fmt: skip
 
+SHARING: tuple[Operation, ...] = (
+    Operation("share", sharing.share, _OURS + "share", Needs.SHARE, system=True, affects_state=True),
+    Operation("unshare", sharing.unshare, _OURS + "unshare", Needs.SHARE, system=True, affects_state=True),
+    Operation("shares", sharing.shares, _OURS + "shares", Needs.SHARE, system=True),
+    Operation("masked-studies", sharing.masked_studies, _OURS + "masked-studies", Needs.BREAK_GLASS, system=True),
+    Operation("break-glass", sharing.break_glass, _OURS + "break-glass", Needs.BREAK_GLASS, system=True,
+              affects_state=True),
+)  # fmt: skip
+
 RESOURCES: tuple[Operation, ...] = (
     *meta.OPERATIONS,
     Operation("validate", validate, _HL7 + "Resource-validate", _READ, type=True, instance=True),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*RESOURCES, *TERMINOLOGY, *PERSONS, *DOCUMENTS, *BULK, *MEASURES)
+OPERATIONS: tuple[Operation, ...] = (*RESOURCES, *TERMINOLOGY, *PERSONS, *DOCUMENTS, *BULK, *MEASURES, *SHARING)

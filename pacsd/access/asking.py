@@ -32,9 +32,9 @@ class Access:
         far = reach(operation, self.principal.roles)
         if far is Reach.NEVER:
             raise refusal(self.principal, operation)
-        if far is Reach.SHARED or not self.scope.opened:
+        if far is not Reach.OWN or self.scope.opened is None:
             return self
-        return self if far is Reach.SELF else replace(self, peer=replace(self.peer, scope=self.scope.closed()))
+        return replace(self, peer=replace(self.peer, scope=self.scope.closed()))
 
 
 def refusal(principal: Principal, operation: Operation) -> PacsdError:
