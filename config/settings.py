@@ -30,7 +30,9 @@ from config.messages import (
     IdentitySettings,
     ReportsSettings,
 )
+from config.oauth import IssuerSettings, OAuthSettings, pairs
 from config.reading import Checked, SettingsError, read, setting
+from config.security import SecuritySettings
 
 __all__ = [
     "DimseSettings",
@@ -41,14 +43,17 @@ __all__ = [
     "Htj2kSettings",
     "IdentityDomainSettings",
     "IdentitySettings",
+    "IssuerSettings",
     "LogSettings",
     "NotificationSettings",
+    "OAuthSettings",
     "OrganisationSettings",
     "OwnAESettings",
     "PostgresSettings",
     "RetentionSettings",
     "RemoteAESettings",
     "ReportsSettings",
+    "SecuritySettings",
     "Settings",
     "SettingsError",
     "StorageSettings",
@@ -173,6 +178,7 @@ class Settings(Checked):
     reports: ReportsSettings = setting(ReportsSettings, en="Reports.", zh="报告。")
     worklist: WorklistSettings = setting(WorklistSettings, en="Workitems.", zh="工作项。")
     notifications: NotificationSettings = setting(NotificationSettings, en="What AEs are told.", zh="通知。")
+    security: SecuritySettings = setting(SecuritySettings, en="Who gets in.", zh="访问控制。")
     supervise: SuperviseSettings = setting(SuperviseSettings, en="Processes.", zh="进程。")
     postgres: PostgresSettings = setting(PostgresSettings, en="Embedded PostgreSQL.", zh="内嵌 PostgreSQL。")
     log: LogSettings = setting(LogSettings, en="Log records.", zh="日志。")
@@ -266,6 +272,10 @@ def _check_references(settings: Settings) -> None:
     named += [(f"hl7_destinations[{n}].organisation", one.organisation or first)
               for n, one in enumerate(settings.hl7_destinations)]  # fmt: skip
     named += [(f"retention[{n}].organisation", one.organisation or first) for n, one in enumerate(settings.retention)]
+    named += [(f"security.oauth.issuers[{n}].organisation", one.organisation or first)
+              for n, one in enumerate(settings.security.oauth.issuers)]  # fmt: skip
+    named += [(f"security.oauth.issuers[{n}].organisations", code)
+              for n, one in enumerate(settings.security.oauth.issuers) for code in pairs(one.organisations).values()]
     named += [("web.organisation", settings.web.organisation), ("hl7.organisation", settings.hl7.organisation)]
     for key, code in named:
         if code not in codes:

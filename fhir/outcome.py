@@ -12,6 +12,8 @@ ANSWERS: Mapping[Fault, tuple[int, str]] = {     # HTTP status (http.html#Status
     Fault.MISMATCH: (400, "invalid"),
     Fault.INVALID: (422, "invalid"),
     Fault.UNSUPPORTED: (400, "not-supported"),
+    Fault.UNAUTHENTICATED: (401, "login"),
+    Fault.FORBIDDEN: (403, "forbidden"),
     Fault.REFUSED: (403, "forbidden"),
     Fault.NOT_FOUND: (404, "not-found"),
     Fault.GONE: (410, "deleted"),

@@ -9,6 +9,8 @@ class Fault(Enum):
     MALFORMED = "malformed"          # the peer's bytes or text cannot be understood
     MISMATCH = "mismatch"            # the content contradicts the request or its envelope
     UNSUPPORTED = "unsupported"      # understood, but not something this server does
+    UNAUTHENTICATED = "unauthenticated"    # it is not known who asks
+    FORBIDDEN = "forbidden"          # it is known who asks, and they may not do this
     REFUSED = "refused"              # the peer may not do this
     NOT_FOUND = "not-found"          # absent, or not visible to the asker
     CONFLICT = "conflict"            # contradicts what is already kept

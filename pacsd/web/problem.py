@@ -11,6 +11,8 @@ STATUS: Mapping[Fault, tuple[int, str]] = {      # PS3.18 8.5
     Fault.MALFORMED: (400, "Bad Request"),
     Fault.MISMATCH: (409, "Conflict"),
     Fault.UNSUPPORTED: (501, "Not Implemented"),
+    Fault.UNAUTHENTICATED: (401, "Unauthorized"),
+    Fault.FORBIDDEN: (403, "Forbidden"),
     Fault.REFUSED: (403, "Forbidden"),
     Fault.NOT_FOUND: (404, "Not Found"),
     Fault.CONFLICT: (409, "Conflict"),
