@@ -102,25 +102,25 @@ class Verifier:
             for one in issuers
         }
         self._lock = Lock()
-        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._held: OrderedDict[bytes, _Known] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
 
-    def cached(self, token: str, *, certificate: bytes | None = None, address: str = "") -> Principal | None:
-        """Who asks, if that is remembered: it waits for nothing. Raises as `principal` does."""
+    def known(self, token: str, *, certificate: bytes | None = None, address: str = "") -> Principal | None:
+        """Who asks, if that is remembered: it waits for nothing. Raises as `verify` does."""
         with self._lock:
-            known = self._known.get(_digest(token))
+            known = self._held.get(_digest(token))
         if known is None or known.until <= self._clock():
             return None
         return _bound(known, certificate, address)
 
-    def principal(self, token: str, *, certificate: bytes | None = None, address: str = "") -> Principal:
+    def verify(self, token: str, *, certificate: bytes | None = None, address: str = "") -> Principal:
         """Who asks. `certificate`: that of the TLS client, in DER. May wait for the index or another server.
 
         Raises PacsdError UNAUTHENTICATED for a token that does not count, UNAVAILABLE where that cannot be found out.
         """
         if not token or len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
             refuse("this is no token")
-        remembered = self.cached(token, certificate=certificate, address=address)
+        remembered = self.known(token, certificate=certificate, address=address)
         if remembered is not None:
             return remembered
         known = self._signed(token) if is_signed(token) else self._opaque(token)
@@ -179,7 +179,7 @@ class Verifier:
 
     def _remember(self, digest: bytes, known: _Known) -> None:
         with self._lock:
-            _put(self._known, digest, known)
+            _put(self._held, digest, known)
 
 
 def thumbprint(certificate: bytes) -> str:

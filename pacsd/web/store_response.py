@@ -20,9 +20,9 @@ FAILURE_REASON: Mapping[Fault, int] = {      # PS3.18 Table I.2-2, PS3.7 Annex C
     Fault.MALFORMED: 0xC000,                 # cannot understand
     Fault.MISMATCH: 0xA900,                  # data set does not match
     Fault.UNSUPPORTED: 0xC122,               # referenced transfer syntax not supported
+    Fault.REFUSED: 0x0124,                   # not authorized
     Fault.UNAUTHENTICATED: 0x0124,
     Fault.FORBIDDEN: 0x0124,
-    Fault.REFUSED: 0x0124,                   # not authorized
     Fault.NOT_FOUND: 0x0110,
     Fault.CONFLICT: 0x0111,                  # duplicate SOP instance
     Fault.INVALID: 0xA900,

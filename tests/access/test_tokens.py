@@ -32,7 +32,7 @@ def verifier(mint: Mint) -> Verifier:
 def refused(verifier: Verifier, token: str, **options: Any) -> str:
     """Why a token does not count."""
     with pytest.raises(PacsdError) as caught:
-        verifier.principal(token, **options)
+        verifier.verify(token, **options)
     assert caught.value.fault is Fault.UNAUTHENTICATED
     return caught.value.message
 
@@ -40,7 +40,7 @@ def refused(verifier: Verifier, token: str, **options: Any) -> str:
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "PS256", "EdDSA", "Ed25519"])
 def test_signed_token_becomes_a_principal(mint: Mint, verifier: Verifier, algorithm: str) -> None:
     claims = mint.claims(extensions=iua("east", "radiologist", "administrator", name="王医生", purpose="ETREAT"))
-    found = verifier.principal(mint.signed(claims, algorithm), address="10.0.0.7")
+    found = verifier.verify(mint.signed(claims, algorithm), address="10.0.0.7")
     assert found == Principal(
         "wang", "east", frozenset((Role.RADIOLOGIST, Role.ADMINISTRATOR)), Proof.TOKEN, name="王医生", client="viewer",
         permissions=("openid", "user/*.cruds"), purpose="ETREAT", address="10.0.0.7",
@@ -49,10 +49,10 @@ def test_signed_token_becomes_a_principal(mint: Mint, verifier: Verifier, algori
 
 def test_token_is_checked_once_and_its_keys_are_fetched_once(mint: Mint, verifier: Verifier) -> None:
     token = mint.token()
-    assert verifier.cached(token) is None
-    first = verifier.principal(token)
-    assert verifier.cached(token) == first
-    verifier.principal(mint.token(sub="li"))
+    assert verifier.known(token) is None
+    first = verifier.verify(token)
+    assert verifier.known(token) == first
+    verifier.verify(mint.token(sub="li"))
     assert mint.asked == {JWKS_URL: 1}
 
 
@@ -60,9 +60,9 @@ def test_token_is_remembered_until_it_expires_and_no_longer(mint: Mint) -> None:
     now = [time.time()]
     verifier = mint.verifier(clock=lambda: now[0])
     token = mint.token()
-    verifier.principal(token)
+    verifier.verify(token)
     now[0] += 700
-    assert verifier.cached(token) is None
+    assert verifier.known(token) is None
     assert "expired" in refused(verifier, token)
 
 
@@ -151,7 +151,7 @@ def test_what_is_no_token_is_refused(verifier: Verifier, token: str) -> None:
 
 
 def test_keys_rotate_and_strangers_do_not_make_us_fetch(mint: Mint, verifier: Verifier) -> None:
-    verifier.principal(mint.token())
+    verifier.verify(mint.token())
     for number in range(20):
         refused(verifier, mint.signed(mint.claims(), kid=f"new {number}"))
     assert mint.asked == {JWKS_URL: 1}
@@ -178,11 +178,11 @@ def test_new_key_is_found_after_a_pause() -> None:
 
 def test_bound_token_counts_only_with_its_certificate(mint: Mint, verifier: Verifier) -> None:
     token = mint.token(cnf={"x5t#S256": thumbprint(b"mine")})
-    assert verifier.principal(token, certificate=b"mine").subject == "wang"
+    assert verifier.verify(token, certificate=b"mine").subject == "wang"
     refused(verifier, token, certificate=b"another's")
     refused(verifier, token)
     with pytest.raises(PacsdError):
-        verifier.cached(token)
+        verifier.known(token)
 
 
 def test_opaque_token_is_asked_about_and_a_revocation_felt(mint: Mint) -> None:
@@ -190,8 +190,8 @@ def test_opaque_token_is_asked_about_and_a_revocation_felt(mint: Mint) -> None:
     verifier = mint.verifier(jwks_url="", introspection_url=INTROSPECTION_URL, clock=lambda: now[0])
     mint.asked.clear()
     mint.opaque["abc"] = {"active": True, **mint.claims("west", "clinician")}
-    assert verifier.principal("abc").organisation == "west"
-    assert verifier.principal("abc") and mint.asked == {INTROSPECTION_URL: 1}
+    assert verifier.verify("abc").organisation == "west"
+    assert verifier.verify("abc") and mint.asked == {INTROSPECTION_URL: 1}
     mint.opaque["abc"] = {"active": False}
     now[0] += 5.1
     refused(verifier, "abc")
@@ -210,7 +210,7 @@ def test_issuer_that_is_away_is_no_refusal(mint: Mint) -> None:
     mint.away = True
     for token in ("abc", mint.token()):
         with pytest.raises(PacsdError) as caught:
-            verifier.principal(token)
+            verifier.verify(token)
         assert caught.value.fault is Fault.UNAVAILABLE
     mint.away = False
 
@@ -221,12 +221,12 @@ def test_settings_say_what_roles_and_organisations_mean(mint: Mint) -> None:
         roles_claim="https://example/roles", organisation_claim="org",
     )  # fmt: skip
     told = {"https://example/roles": ["309343006", {"system": "urn:x", "code": "MTA"}], "org": "urn:oid:1.2.3"}
-    found = verifier.principal(mint.token(**told))
+    found = verifier.verify(mint.token(**told))
     assert (found.organisation, found.roles) == ("west", {Role.CLINICIAN, Role.TECHNOLOGIST})
 
 
 def test_patient_is_the_one_the_claim_names(mint: Mint, verifier: Verifier) -> None:
-    found = verifier.principal(mint.token("east", "patient", patient_id="000123"))
+    found = verifier.verify(mint.token("east", "patient", patient_id="000123"))
     assert found.patient == found.context == PatientKey("EAST-HIS", "000123")
     assert found.purpose == "TREAT" and found.is_a(Role.PATIENT)
     assert "does not say who" in refused(verifier, mint.token("east", "patient"))
@@ -236,12 +236,12 @@ def test_patient_scopes_need_a_patient_that_is_known(mint: Mint) -> None:
     known = {("east", "p1"): PatientKey("EAST-HIS", "7")}
     verifier = mint.verifier(find_patient=lambda organisation, patient: known.get((organisation, patient)))
     scope = "patient/Observation.rs?category=laboratory"
-    found = verifier.principal(mint.token("east", scope=scope, patient="p1"))
+    found = verifier.verify(mint.token("east", scope=scope, patient="p1"))
     assert (found.context, found.patient, found.permissions) == (PatientKey("EAST-HIS", "7"), None, (scope,))
     refused(verifier, mint.token("east", scope=scope, patient="p2"))
     refused(verifier, mint.token("east", scope=scope))
 
 
 def test_client_of_its_own_is_a_system(mint: Mint, verifier: Verifier) -> None:
-    found = verifier.principal(mint.token(sub="viewer", extensions=iua("east")))
+    found = verifier.verify(mint.token(sub="viewer", extensions=iua("east")))
     assert found.roles == {Role.SYSTEM}
