@@ -30,6 +30,7 @@ from config.messages import (
     IdentitySettings,
     ReportsSettings,
 )
+from config.oauth import IssuerSettings, OAuthSettings, pairs
 from config.reading import Checked, SettingsError, read, setting
 from config.security import SecuritySettings
 
@@ -42,8 +43,10 @@ __all__ = [
     "Htj2kSettings",
     "IdentityDomainSettings",
     "IdentitySettings",
+    "IssuerSettings",
     "LogSettings",
     "NotificationSettings",
+    "OAuthSettings",
     "OrganisationSettings",
     "OwnAESettings",
     "PostgresSettings",
@@ -269,6 +272,10 @@ def _check_references(settings: Settings) -> None:
     named += [(f"hl7_destinations[{n}].organisation", one.organisation or first)
               for n, one in enumerate(settings.hl7_destinations)]  # fmt: skip
     named += [(f"retention[{n}].organisation", one.organisation or first) for n, one in enumerate(settings.retention)]
+    named += [(f"security.oauth.issuers[{n}].organisation", one.organisation or first)
+              for n, one in enumerate(settings.security.oauth.issuers)]  # fmt: skip
+    named += [(f"security.oauth.issuers[{n}].organisations", code)
+              for n, one in enumerate(settings.security.oauth.issuers) for code in pairs(one.organisations).values()]
     named += [("web.organisation", settings.web.organisation), ("hl7.organisation", settings.hl7.organisation)]
     for key, code in named:
         if code not in codes:
