@@ -25,6 +25,7 @@ from hl7.serving import serve as serve_hl7
 from ihe_profiles.exchange.claims import claims as hl7_claims
 from ihe_profiles.exchange.queues import DeliveryQueue
 from ihe_profiles.exchange.services import Exchange
+from pacsd.access.callers import Callers
 from pacsd.access.resolution import Resolution
 from pacsd.archive.commitment import COMMITMENT
 from pacsd.archive.journal import FactKind
@@ -228,7 +229,7 @@ def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
         archive.spool.prepare()
         workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_receiver(
-            context, archive, archive.directory, settings,
+            context, archive, _callers(settings, archive), settings,
             handover=handover, query=dimse_query, place=place, metrics=metrics,
             department=_department(archive, workflow),
             events=None if handover else _reporter(context, archive, workflow, metrics),
@@ -243,7 +244,7 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
     with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive:
         workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_queries(
-            context, archive, archive.directory, settings,
+            context, archive, _callers(settings, archive), settings,
             handover=handover, query=dimse_query, place=place, metrics=metrics, short=Processors().short,
             department=_department(archive, workflow), events=_reporter(context, archive, workflow, metrics),
         )  # fmt: skip
@@ -287,12 +288,22 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         run_web(create_app(services, beside), listening, stop=context.stopping, limits=limits, desk=desk)
 
 
+def _resolution(archive: Archive) -> Resolution:
+    """What principals see, as the index has it now."""
+    return Resolution(archive.directory, IndexOpenings(archive.pool))
+
+
+def _callers(settings: Settings, archive: Archive) -> Callers:
+    """Who opens DICOM associations."""
+    required = settings.security.authentication == "required"
+    return Callers(archive.directory, _resolution(archive), required=required)
+
+
 def _admission(settings: Settings, archive: Archive) -> Admission:
     """Who a web request comes from, and what they see."""
-    directory = archive.directory
     required = settings.security.authentication == "required"
     otherwise = NOBODY if required else web_reader(settings.web.organisation)
-    return Admission(Bearer(None, otherwise=otherwise), Resolution(directory, IndexOpenings(archive.pool)))
+    return Admission(Bearer(None, otherwise=otherwise), _resolution(archive))
 
 
 def _fhir(settings: Settings, archive: Archive, services: Services, admission: Admission) -> FhirApp:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from fhir.interaction.declared import Interaction
-from fhir.interaction.permission import needed
+from fhir.interaction.permission import admitted
 from fhir.interaction.request import Answer, Request, checked_id, checked_type
 from fhir.interaction.services import Server
 from fhir.operation.declared import Operation
@@ -80,8 +80,8 @@ class Dispatch:
         asked = replace(request, type=found.type, id=found.id, version=found.version, operation=found.operation,
                         compartment=found.compartment)  # fmt: skip
         meant = self._meant(asked, found)
-        wanted = needed(meant.needs, found.compartment or found.type)
-        return meant.handler(server, replace(asked, asker=asked.asker.permitted(wanted)))
+        asker = admitted(asked, meant.needs, found.compartment or found.type)
+        return meant.handler(server, replace(asked, asker=asker))
 
     def _meant(self, request: Request, found: Place) -> Interaction | Operation:
         if found.operation:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from pacsd.access.directory import Peer
 from pacsd.access.operations import OPEN, Operation, Reach, reach
+from pacsd.access.permissions import allows, allows_operation
 from pacsd.access.principal import Principal, Proof, Role
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
@@ -32,9 +33,16 @@ class Access:
         far = reach(operation, self.principal.roles)
         if far is Reach.NEVER:
             raise refusal(self.principal, operation)
+        if not allows_operation(self.principal, operation):
+            raise PacsdError(Fault.FORBIDDEN, f"the token's scopes do not allow this: {operation.value}")
         if far is not Reach.OWN or self.scope.opened is None:
             return self
         return replace(self, peer=replace(self.peer, scope=self.scope.closed()))
+
+    def require(self, type_name: str, interactions: str) -> None:
+        """Raise PacsdError FORBIDDEN where the scopes of the asker's token do not allow interactions with a type."""
+        if not allows(self.principal, type_name, interactions):
+            raise PacsdError(Fault.FORBIDDEN, "the token's scopes do not allow this with resources of this type")
 
 
 def refusal(principal: Principal, operation: Operation) -> PacsdError:

@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 
 from config.interfaces import SERVICES
 from config.settings import RemoteAESettings, Settings
+from pacsd.access.principal import Principal
 from pacsd.access.scope import Rejected, Scope
 
 
@@ -15,6 +16,8 @@ class Refusal(Enum):
 
     CALLING_TITLE = "calling AE title not recognized"
     CALLED_TITLE = "called AE title not recognized"
+    IDENTITY = "user or AE is not who it says"
+    UNAVAILABLE = "cannot be found out now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Peer:
     scope: Scope
     services: frozenset[str] = frozenset(SERVICES)
     character_set: str | None = None     # overrides what the peer's objects and identifiers declare
+    principal: Principal | None = None   # who that is, where it was found out
 
 
 class Directory:
@@ -76,6 +80,11 @@ class Directory:
         known = self._remotes.get(title, [])
         own = [one for one in known if asker is not None and one.organisation == asker.organisation_code]
         return next(iter(own or known), None)
+
+    def is_bound(self, title: str, code: str) -> bool:
+        """Whether an AE of an organisation may call from listed addresses only."""
+        known = [one for one in self._remotes.get(title, []) if one.organisation == code]
+        return bool(known) and all(one.addresses for one in known)
 
     def of_organisation(self, title: str, organisation: int) -> RemoteAESettings | None:
         """Where to reach an organisation's own AE of this title: another's is somebody else."""

@@ -10,6 +10,7 @@ from pacsd.access.asking import Access
 from pacsd.access.directory import Directory
 from pacsd.access.openings import Openings
 from pacsd.access.principal import Principal, Role
+from pacsd.access.scope import Opened
 from pacsd.faults import Fault, PacsdError
 
 FRESH_S = 5.0                            # so late, at most, what was revoked is closed
@@ -43,10 +44,10 @@ class Resolution:
         if not self._directory.knows(principal.organisation):
             raise PacsdError(Fault.UNAUTHENTICATED, "the asker's organisation is none of this server's")
         peer = self._directory.acting(principal.organisation)
-        if principal.is_a(Role.PATIENT):
-            peer = replace(peer, scope=replace(peer.scope, organisations=()))
-        opened = self._openings.of(principal, peer.scope)
-        found = Access(principal, replace(peer, scope=replace(peer.scope, opened=opened)))
+        scope = replace(peer.scope, opened=self._openings.of(principal, peer.scope))
+        if principal.is_a(Role.PATIENT) or principal.context is not None:
+            scope = replace(scope, organisations=(), opened=scope.opened or Opened())     # one person, and nobody else
+        found = Access(principal, replace(peer, scope=scope, principal=principal))
         with self._lock:
             self._known[principal] = (asked_at, found)
             self._known.move_to_end(principal)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pacsd.access.grants import MOST_GRANTS
-from pacsd.access.principal import PatientKey, Principal
+from pacsd.access.principal import PatientKey, Principal, Role
 from pacsd.access.scope import Names, Opened, Owned, Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Pool, retried
@@ -63,13 +63,27 @@ class IndexOpenings:
             "own": scope.own, "subject": principal.subject, "roles": [one.value for one in principal.roles],
             "purpose": principal.purpose, "limit": MOST_GRANTS * 2 + 1,
         }  # fmt: skip
-        if principal.patient is not None:
+        if principal.is_a(Role.PATIENT):
             return self._of_person(principal.patient, values)
         rows = self._rows(_GRANTED, values)
+        if principal.context is not None:
+            return self._in_context(principal.context, scope, rows, values)
         return _opened(rows) if rows else None
 
-    def _of_person(self, patient: PatientKey, values: dict[str, Any]) -> Opened:
+    def _in_context(
+        self, patient: PatientKey, scope: Scope, granted: Sequence[Sequence[Any]], values: dict[str, Any]
+    ) -> Opened:
+        """One person's records, as far as the asker sees them without."""
+        open_now = {(row[1], row[4]) for row in granted if row[0] and row[4] is not None}
+        named = {**values, "id": patient.patient_id, "authority": patient.assigning_authority}
+        rows = [(True, *row) for row in self._rows(_PERSON, named) if row[3] is not None
+                and (row[0] in scope.organisations or (row[0], row[3]) in open_now)]  # fmt: skip
+        return _opened([*rows, *(row for row in granted if not row[0])])
+
+    def _of_person(self, patient: PatientKey | None, values: dict[str, Any]) -> Opened:
         """All that is about one person, and released; nothing that organisations open to each other."""
+        if patient is None:
+            return Opened(released_only=True)
         named = {**values, "id": patient.patient_id, "authority": patient.assigning_authority}
         rows = [(True, *row) for row in self._rows(_PERSON, named)]
         found = _opened(rows)

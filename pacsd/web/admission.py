@@ -4,6 +4,7 @@ What the access is stands in the ASGI scope under ACCESS, for every handler and 
 are a few seconds old serve without a thread or a statement.
 """
 
+import ssl
 from collections.abc import MutableMapping
 from typing import Any, Protocol
 
@@ -45,12 +46,12 @@ class Resolver(Protocol):
 
 
 class Tokens(Protocol):
-    """access.tokens.Verifier, as far as this edge asks it. Raises PacsdError UNAUTHENTICATED."""
+    """access.tokens.Verifier, as far as this edge asks it. Raises PacsdError UNAUTHENTICATED, UNAVAILABLE."""
 
-    def known(self, token: str) -> Principal | None:
+    def known(self, token: str, *, certificate: bytes | None = None, address: str = "") -> Principal | None:
         """Who a token is of, if it was verified a moment ago and still holds."""
 
-    def verify(self, token: str) -> Principal:
+    def verify(self, token: str, *, certificate: bytes | None = None, address: str = "") -> Principal:
         """Who a token is of; may wait for its issuer."""
 
 
@@ -71,12 +72,14 @@ class Bearer:
         token = bearer(scope)
         if token is None:
             return self._otherwise
-        return self._required().known(token)
+        return self._required().known(token, certificate=certificate(scope), address=address(scope))
 
     def principal(self, scope: Asgi) -> Principal:
         """As Authenticator has it."""
         token = bearer(scope)
-        return self._otherwise if token is None else self._required().verify(token)
+        if token is None:
+            return self._otherwise
+        return self._required().verify(token, certificate=certificate(scope), address=address(scope))
 
     def _required(self) -> Tokens:
         if self._tokens is None:
@@ -97,6 +100,17 @@ def bearer(scope: Asgi) -> str | None:
     if len(found) > 1 or scheme.lower() != "bearer" or not token.strip():
         raise PacsdError(Fault.UNAUTHENTICATED, "the Authorization header holds no single Bearer token")
     return token.strip()
+
+
+def certificate(scope: Asgi) -> bytes | None:
+    """The TLS client's own certificate in DER, where the server that speaks TLS tells it (ASGI TLS extension)."""
+    told = scope.get("extensions", {}).get("tls", {}).get("client_cert_chain") or ()
+    return ssl.PEM_cert_to_DER_cert(told[0]) if told else None
+
+
+def address(scope: Asgi) -> str:
+    """Where the connection came from."""
+    return str((scope.get("client") or ("",))[0])
 
 
 class Admission:

@@ -132,7 +132,10 @@ class FakeDirectory:
     peers: dict[str, Peer] = field(default_factory=dict)
     refuse: frozenset[str] = frozenset()
 
-    def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal:
+    def renewed(self, peer: Peer) -> Peer:
+        return peer
+
+    def peer(self, *, calling: str, called: str, address: str, identity: Any = None) -> Peer | Refusal:
         if called not in ("PACSD", "OLDPACS"):
             return Refusal.CALLED_TITLE
         if calling in self.refuse:
