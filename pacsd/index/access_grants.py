@@ -14,7 +14,7 @@ from pacsd.access.scope import Scope
 from pacsd.index import organisations
 from pacsd.index.connect import Connection, Pool, lent, retried
 from pacsd.index.predicate import Params, open_study, within
-from pacsd.index.work import Saying
+from pacsd.index.work import Saying, Work
 
 GRANTED, REVOKED = "access.granted", "access.revoked"    # words of the journal's FactKind
 _FIELDS = """name, organisation, kind, grantee, grantee_subject, study_instance_uid, assigning_authority, patient_id,
@@ -133,6 +133,23 @@ def _not_denied(scope: Scope, params: Params) -> str:
     barred += [f"(s.organisation = {params.add(whose)} and s.patient = any({params.add(list(those))}::bigint[]))"
                for whose, those in denials.denied_patients]  # fmt: skip
     return f"not ({' or '.join(barred)})"
+
+
+def revoke_all(work: Work, former: str) -> None:
+    """Close all grants of an organisation whose names begin so, within a unit of work that says so first."""
+    statement = """select name from access_grant
+        where organisation = %s and revoked_at is null and starts_with(name, %s) order by pk for update"""
+    found = work.connection.execute(statement, (work.organisation, former)).fetchall()
+    code = organisations.code(work.connection, work.organisation) if found else ""
+    for (name,) in found:
+        at = work.say({"fact": REVOKED, "organisation": code, "name": name, "by": former.strip(), "reason": "replaced"})
+        work.connection.execute(_REVOKE, (at, work.organisation, name))
+
+
+def say_and_add(work: Work, grant: Grant) -> None:
+    """Keep a grant within a unit of work that says so first."""
+    work.say(_fact(work.connection, grant))
+    add(work.connection, grant)
 
 
 def add(connection: Connection, grant: Grant) -> None:
