@@ -1,11 +1,11 @@
 """Who opens a DICOM association: the AE of a known address, and the user it names (PS3.7 D.3.3.7)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol
 
 from config.settings import RemoteAESettings
-from pacsd.access.directory import Directory, Peer, Refusal
+from pacsd.access.directory import Directory, Identity, Peer, Refusal
 from pacsd.access.operations import Operation, Reach, reach
 from pacsd.access.permissions import allows_operation
 from pacsd.access.principal import Principal, Proof, Role
@@ -21,15 +21,6 @@ SERVICES: Mapping[str, tuple[Operation, ...]] = {
     "worklist": (Operation.READ_WORKLIST,), "mpps": (Operation.PERFORM_STEPS,),
     "commitment": (Operation.COMMIT_STORAGE,), "ups": (Operation.READ_WORKITEMS, Operation.WRITE_WORKITEMS),
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What an association says of its user. The fields are secrets: they show in no log."""
-
-    kind: int
-    primary: bytes = field(default=b"", repr=False)
-    secondary: bytes = field(default=b"", repr=False)
 
 
 class Proofs(Protocol):

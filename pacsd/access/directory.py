@@ -1,7 +1,7 @@
 """Organisations and application entities: who a peer is, and what it may see and do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import ip_address, ip_network
 
@@ -34,6 +34,15 @@ class Peer:
     principal: Principal | None = None   # who that is, where it was found out
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an association says of its user. The fields are secrets: they show in no log."""
+
+    kind: int
+    primary: bytes = field(default=b"", repr=False)
+    secondary: bytes = field(default=b"", repr=False)
+
+
 class Directory:
     """The organisations and AEs of the settings, joined with the keys the index gave the organisations."""
 
@@ -60,8 +69,11 @@ class Directory:
         keys = tuple(self._keys[code] for code in self._organisations)
         return Scope(organisations=keys, own=keys[0])
 
-    def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal:
-        """Who opens an association (PS3.8 7.1.1): titles without padding, address as text."""
+    def peer(self, *, calling: str, called: str, address: str, identity: Identity | None = None) -> Peer | Refusal:
+        """Who opens an association (PS3.8 7.1.1): titles without padding, address as text.
+
+        What it says of its user is not looked at here: pacsd.access.callers does.
+        """
         own = self._own.get(called)
         if own is None:
             return Refusal.CALLED_TITLE
@@ -74,6 +86,10 @@ class Directory:
             if _address_allowed(remote, address):
                 return self._remote_peer(remote, Rejected(remote.rejected or own.rejected))
         return Refusal.CALLING_TITLE
+
+    def renewed(self, peer: Peer) -> Peer:
+        """The same: what whole organisations see does not change."""
+        return peer
 
     def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None:
         """Where to reach an AE by title: the asker's own organisation's first, else the first configured."""

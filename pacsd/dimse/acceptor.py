@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from pacsd.access.callers import Identity
-from pacsd.access.directory import Peer, Refusal
+from pacsd.access.directory import Identity, Peer, Refusal
 from pacsd.dimse import echo, find, get, move, normalized, store, ups_find
 from pacsd.dimse.associate import AssociateReject, AssociateRequest, decode_request, encode_accept, encode_reject
 from pacsd.dimse.association import Association, Message, Timeouts, say_last

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from config.settings import RemoteAESettings
-from pacsd.access.callers import Identity
-from pacsd.access.directory import Peer, Refusal
+from pacsd.access.directory import Identity, Peer, Refusal
 from pacsd.access.scope import Scope
 from pacsd.archive.commitment import Commitments
 from pacsd.archive.non_patient.models import InformationModel

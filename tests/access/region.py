@@ -155,12 +155,21 @@ def link(archive: Archive, one: tuple[str, str], other: tuple[str, str]) -> None
     Linker(archive.pool, archive.journal.append_all, Thresholds()).catch_up()
 
 
+def admission(application: str, patient: str) -> str:
+    """ADT^A08: what a hospital states of its own patient."""
+    lines = (f"MSH|^~\\&|{application}|F|PACSD|F|20260101120000||ADT^A08^ADT_A01|a{patient}|P|2.5.1", "EVN||20260101",
+             f"PID|||{patient}||WANG^{patient}||1980010{len(patient)}|F", "PV1|1|O")  # fmt: skip
+    return "".join(f"{line}\r" for line in lines)
+
+
 def fill(region: Region) -> None:
     """What the three have, and what they know of each other."""
     archive, west = region.archive, STUDIES["west"]
     for code, of in STUDIES.items():
         store(archive, code, of)
     store(archive, "west", UNRELEASED)
+    for application, patient in (("HIS", "E1"), ("WRIS", "W1"), ("SRIS", "S1")):
+        assert ask(region.exchange, admission(application, patient))[0] == "AA"
     order = orm("NW", placer="P9", patient="E1", accession="Anew", name="WANG^WU")
     assert ask(region.exchange, order)[0] == "AA"
     for number, (of, status) in enumerate(((west, "F"), (UNRELEASED, "P"))):

@@ -1,6 +1,7 @@
 """Opening a study or patient, closing it, masked stubs and the broken glass: over HTTP, on a region of its own."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,16 +219,12 @@ def test_many_grants_are_refused_when_they_are_made(region: Region, monkeypatch:
 
 
 def test_a_patient_without_a_patient_sees_nothing(region: Region) -> None:
-    from dataclasses import replace
-
     lost = replace(somebody(Role.PATIENT, "west"), patient=None)
     scope = region.resolution.access(lost).scope
     assert scope.organisations == () and scope.opened is not None and scope.opened.studies == ()
 
 
 def test_a_launch_for_one_patient_shows_that_patient(region: Region) -> None:
-    from dataclasses import replace
-
     launched = replace(somebody(Role.CLINICIAN, "west"), context=PatientKey("WEST", "W1"),
                        permissions=("patient/*.rs",))  # fmt: skip
     scope = region.resolution.access(launched).scope
