@@ -3,8 +3,9 @@
 Every route, interaction, DIMSE service and message names its `Operation`. What stands in no row is allowed to nobody.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from enum import Enum, IntEnum
+from functools import lru_cache
 
 from pacsd.access.principal import Role
 
@@ -88,7 +89,8 @@ REACH: Mapping[Operation, Mapping[Role, Reach]] = {
 }
 
 
-def reach(operation: Operation, roles: Collection[Role]) -> Reach:
+@lru_cache(maxsize=4096)
+def reach(operation: Operation, roles: frozenset[Role]) -> Reach:
     """How far somebody of these roles goes."""
     row = REACH[operation]
     return max((row.get(role, Reach.NEVER) for role in roles), default=Reach.NEVER)

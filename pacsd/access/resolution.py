@@ -27,11 +27,14 @@ class Resolution:
         self._openings = openings
         self._now = now
         self._known: OrderedDict[Principal, tuple[float, Access]] = OrderedDict()
+        self._last: dict[int, tuple[float, Access]] = {}     # the same by the principal's object: nothing is hashed
         self._lock = Lock()
 
     def known(self, principal: Principal) -> Access | None:
         """The access as it was resolved a moment ago; None where it has to be resolved."""
-        found = self._known.get(principal)
+        found = self._last.get(id(principal))
+        if found is None or found[1].principal is not principal:
+            found = self._known.get(principal)
         return found[1] if found is not None and self._now() - found[0] < FRESH_S else None
 
     def access(self, principal: Principal) -> Access:
@@ -51,6 +54,9 @@ class Resolution:
         with self._lock:
             self._known[principal] = (asked_at, found)
             self._known.move_to_end(principal)
+            if len(self._last) >= _KEPT:
+                self._last.clear()
+            self._last[id(principal)] = (asked_at, found)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         return found

@@ -22,6 +22,8 @@ from pacsd.web.multipart import Limits
 from pacsd.web.threads import Threads, codec_threads, picture_threads
 from pacsd.workflow.services import Workflow
 
+_MOST_BOUND = 512
+
 
 class Match(Protocol):
     """One search result."""
@@ -329,6 +331,7 @@ class Services:
     viewer_dir: Path | None = None            # where the prebuilt viewer is, if it is installed
     admission: Admits | None = None           # without one everybody is the directory's web reader
     access: Access | None = None              # of the request that is being answered
+    bound: dict[int, "Services"] = field(default_factory=dict, repr=False, compare=False)     # by whose access
 
     def worklist(self) -> Workflow:
         """The workflow. Raises PacsdError UNSUPPORTED where there is none."""
@@ -337,8 +340,13 @@ class Services:
         return self.workflow
 
     def on_behalf_of(self, access: Access) -> "Services":
-        """The same for one request, whose asker is known."""
-        return replace(self, access=access)
+        """The same for one request, whose asker is known; that of an access is made once, not for each request."""
+        found = self.bound.get(id(access))
+        if found is None or found.access is not access:
+            if len(self.bound) >= _MOST_BOUND:
+                self.bound.clear()
+            found = self.bound[id(access)] = replace(self, access=access)
+        return found
 
     def peer(self) -> Peer:
         """On whose behalf the request writes. Raises PacsdError UNAUTHENTICATED outside a request that was admitted."""
