@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from pacsd.access.directory import Peer
-from pacsd.access.operations import OPEN, Operation, Reach, reach
+from pacsd.access.operations import NAMED, OPEN, Operation, Reach, reach
 from pacsd.access.permissions import allows, allows_operation
 from pacsd.access.principal import Principal, Proof, Role
 from pacsd.access.scope import Scope
@@ -31,7 +31,7 @@ class Access:
         if operation in OPEN:
             return self
         far = reach(operation, self.principal.roles)
-        if far is Reach.NEVER:
+        if far is Reach.NEVER or (operation in NAMED and self.principal.proof is Proof.NOTHING):
             raise refusal(self.principal, operation)
         if not allows_operation(self.principal, operation):
             raise PacsdError(Fault.FORBIDDEN, f"the token's scopes do not allow this: {operation.value}")
@@ -47,7 +47,7 @@ class Access:
 
 def refusal(principal: Principal, operation: Operation) -> PacsdError:
     """Why somebody may not do something."""
-    if principal.proof is Proof.NOTHING and not principal.roles:
+    if principal.proof is Proof.NOTHING and (not principal.roles or operation in NAMED):
         return PacsdError(Fault.UNAUTHENTICATED, "say who asks: an access token is needed")
     if principal.roles == {Role.RESEARCHER}:
         return PacsdError(Fault.FORBIDDEN, "researchers read what is de-identified, and it is not given out here yet")

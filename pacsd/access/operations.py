@@ -51,6 +51,7 @@ class Reach(IntEnum):
 
 
 OPEN = frozenset({Operation.DESCRIBE})   # to everybody, known or not
+NAMED = frozenset({Operation.SHARE, Operation.BREAK_GLASS})      # of somebody who is known, whatever a listener trusts
 
 _SELF, _OWN, _SHARED = Reach.SELF, Reach.OWN, Reach.SHARED
 _READERS = {Role.RADIOLOGIST: _SHARED, Role.CLINICIAN: _SHARED, Role.TECHNOLOGIST: _OWN, Role.SYSTEM: _SHARED,

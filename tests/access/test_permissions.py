@@ -13,6 +13,7 @@ from pacsd.access.permissions import NEEDED
 from pacsd.access.principal import PatientKey, Role
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
+from pacsd.web.admission import web_reader
 from tests.access.region import somebody
 
 READ, WRITE = Operation.READ_RESOURCES, Operation.WRITE_RESOURCES
@@ -83,6 +84,15 @@ def test_scopes_widen_no_role_and_without_them_nothing_is_allowed(operation: Ope
     if operation not in (Operation.FEED_AUDIT, Operation.READ_AUDIT, Operation.SHARE):
         with pytest.raises(PacsdError):
             access("user/*.cruds", role=Role.AUDITOR).permitted(operation)
+
+
+@pytest.mark.parametrize("operation", [Operation.SHARE, Operation.BREAK_GLASS])
+def test_nobody_shares_or_breaks_the_glass_unnamed(operation: Operation) -> None:
+    anyone = Access(web_reader("west"), Peer("", 1, "west", "WEST", Scope((1,), 1)))
+    assert anyone.permitted(Operation.SEARCH_STUDIES) is anyone
+    with pytest.raises(PacsdError) as refused:
+        anyone.permitted(operation)
+    assert refused.value.fault is Fault.UNAUTHENTICATED
 
 
 def test_what_names_no_resources_is_not_narrowed() -> None:
