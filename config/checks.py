@@ -83,6 +83,11 @@ def http_url(value: object) -> str | None:
     return None if re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", str(value)) else "not an http:// or https:// URL"
 
 
+def optional_url(value: object) -> str | None:
+    """An http:// or https:// URL, or nothing."""
+    return http_url(value) if value else None
+
+
 def origin(value: object) -> str | None:
     """Where a page comes from, as browsers write it (RFC 6454 6.2), or any with `*`."""
     fits = value == "*" or re.fullmatch(r"https?://[^\s/?#]+", str(value))

@@ -31,7 +31,9 @@ from config.messages import (
     IdentitySettings,
     ReportsSettings,
 )
+from config.oauth import IssuerSettings, OAuthSettings, pairs
 from config.reading import Checked, SettingsError, read, setting
+from config.security import SecuritySettings
 
 __all__ = [
     "DimseSettings",
@@ -42,15 +44,18 @@ __all__ = [
     "Htj2kSettings",
     "IdentityDomainSettings",
     "IdentitySettings",
+    "IssuerSettings",
     "LimitSettings",
     "LogSettings",
     "NotificationSettings",
+    "OAuthSettings",
     "OrganisationSettings",
     "OwnAESettings",
     "PostgresSettings",
     "RetentionSettings",
     "RemoteAESettings",
     "ReportsSettings",
+    "SecuritySettings",
     "Settings",
     "SettingsError",
     "StorageSettings",
@@ -160,6 +165,7 @@ class Settings(Checked):
     identity_domains: tuple[IdentityDomainSettings, ...] = setting(
         (), en="Assigning authorities with OIDs.", zh="签发机构及其 OID。"
     )
+    security: SecuritySettings = setting(SecuritySettings, en="Authentication.", zh="身份验证。")
     dimse: DimseSettings = setting(DimseSettings, en="DICOM associations.", zh="DICOM 关联。")
     web: WebSettings = setting(WebSettings, en="DICOMweb.", zh="DICOMweb。")
     fhir: FhirSettings = setting(FhirSettings, en="FHIR R4.", zh="FHIR R4。")
@@ -269,6 +275,10 @@ def _check_references(settings: Settings) -> None:
     named += [(f"hl7_destinations[{n}].organisation", one.organisation or first)
               for n, one in enumerate(settings.hl7_destinations)]  # fmt: skip
     named += [(f"retention[{n}].organisation", one.organisation or first) for n, one in enumerate(settings.retention)]
+    named += [(f"security.oauth.issuers[{n}].organisation", one.organisation or first)
+              for n, one in enumerate(settings.security.oauth.issuers)]  # fmt: skip
+    named += [(f"security.oauth.issuers[{n}].organisations", code)
+              for n, one in enumerate(settings.security.oauth.issuers) for code in pairs(one.organisations).values()]
     named += [("web.organisation", settings.web.organisation), ("hl7.organisation", settings.hl7.organisation)]
     for key, code in named:
         if code not in codes:

@@ -90,6 +90,16 @@ EXAMPLES = {  # for the commented tables of the default file
     "profiles": "/srv/pacsd/profiles",
     "viewer_dir": "/srv/pacsd/viewer",
     "options": ("effective_cache_size=8GB",),
+    "issuer": "https://login.example",
+    "audience": ("https://pacs.example",),
+    "jwks_url": "https://login.example/jwks",
+    "introspection_url": "https://login.example/introspect",
+    "client_id": "pacsd",
+    "client_secret_file": "/run/secrets/introspection",
+    "secret_file": "/run/secrets/oauth",
+    "organisations": ("1.2.826.0.1.3680043.10.1=east",),
+    "roles": ("309343006=clinician",),
+    "patient_authority": "EAST-HIS",
 }
 
 

@@ -12,11 +12,11 @@ from fhir.bulk.export import Exports
 from fhir.bulk.importing import Imports
 from fhir.bulk.worker import Workbench
 from fhir.interaction.dispatch import Dispatch
-from fhir.interaction.request import Asker
 from fhir.interaction.services import Claims, Limits, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
 from fhir.projection.houses import houses
+from fhir.projection.opening import Opening
 from fhir.restoration import Restoration
 from fhir.search.extract import extract
 from fhir.store.rows import Rows, texts
@@ -29,12 +29,13 @@ from fhir.terminology.shelves import LoadedShelf
 from fhir.validation.check import Validator
 from fhir.validation.policy import Mode, policy
 from fhir.validation.profile.packages import Packages
-from pacsd.access.directory import Directory
+from pacsd.access.grants import Grants
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.services import Archive
 from pacsd.blobs.port import BlobStore
 from pacsd.identity.matching import Thresholds
+from pacsd.index.access_grants import GrantRows
 from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
 
@@ -48,7 +49,7 @@ class Fhir:
 
     server: Server
     restoration: Restoration
-    _directory: Directory
+    opening: Opening
     workbench: Workbench
     subscriptions: Subscriptions
 
@@ -57,11 +58,6 @@ class Fhir:
         """What a worker does again and again: names, seconds between, and whether there is more at once."""
         restoring = ("catch up with what FHIR clients wrote", _CATCH_UP_S, self.restoration.catch_up)
         return (restoring, *self.workbench.chores())
-
-    def asker(self) -> Asker:
-        """On whose behalf a web client acts (no authentication yet: one reader for all)."""
-        peer = self._directory.web_reader()
-        return Asker(peer.scope, peer.organisation)
 
 
 def limits(settings: FhirSettings) -> Limits:
@@ -83,8 +79,9 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     codes = {key: code for code, key in keys.items()}
     journal = Journal(archive.blobs, prefix=FHIR_PREFIX)
     contents = Contents(archive.blobs)
+    known_houses = houses(settings, directory)
     actions = Actions(
-        houses(settings, directory), authorities(settings, keys), contents, Reports(archive.pool, contents, codes)
+        known_houses, authorities(settings, keys), contents, Reports(archive.pool, contents, codes)
     )
     rows = Rows(texts if settings.fhir.full_text else None)
     units = Units(
@@ -97,12 +94,14 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
         archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS, formats=FORMATS),
         thresholds=_thresholds(settings.identity), blobs=archive.blobs,
         extract=extract, check=policy(validator, Mode(settings.fhir.validation)), validator=validator,
-        limits=limits(settings.fhir), full_text=settings.fhir.full_text,
+        limits=limits(settings.fhir), full_text=settings.fhir.full_text, houses=known_houses,
+        grants=Grants(GrantRows(archive.pool, archive.journal.append_all)),
     )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)
     subscriptions = Subscriptions(server, lambda key: directory.scope(codes[key]),
                                   Door(settings.fhir.subscription_networks))  # fmt: skip
-    return Fhir(server, restoration, directory, workbench(server, archive.blobs), subscriptions)
+    opening = Opening(archive.pool, known_houses)
+    return Fhir(server, restoration, opening, workbench(server, archive.blobs), subscriptions)
 
 
 def workbench(server: Server, blobs: BlobStore) -> Workbench:

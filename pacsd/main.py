@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from functools import partial
 from threading import Event, Thread
 
+from starlette.requests import Request
+
 import pacsd
 from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
+from fhir.interaction.request import Asker, asker_of
 from fhir.projection.consumer import Projections
 from fhir.projection.services import open_projections
 from fhir.services import Fhir, open_fhir
@@ -22,6 +25,8 @@ from hl7.serving import serve as serve_hl7
 from ihe_profiles.exchange.claims import claims as hl7_claims
 from ihe_profiles.exchange.queues import DeliveryQueue
 from ihe_profiles.exchange.services import Exchange
+from pacsd.access.callers import Callers
+from pacsd.access.resolution import Resolution
 from pacsd.archive.commitment import COMMITMENT
 from pacsd.archive.journal import FactKind
 from pacsd.archive.services import Archive, open_archive
@@ -43,6 +48,8 @@ from pacsd.dimse.sop_classes import INSTANCE_AVAILABILITY_NOTIFICATION, STORAGE_
 from pacsd.dimse.ups_event import Reporter, connecting, targets
 from pacsd.identity.services import Identity
 from pacsd.identity.services import appliers as identity_appliers
+from pacsd.index.access_grants import appliers as grant_appliers
+from pacsd.index.access_openings import IndexOpenings
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
@@ -53,6 +60,7 @@ from pacsd.supervise.processors import Processors
 from pacsd.supervise.roles import Role, RoleContext
 from pacsd.supervise.supervisor import Supervisor
 from pacsd.web.addresses import Addresses
+from pacsd.web.admission import NOBODY, Admission, Bearer, web_reader
 from pacsd.web.app import create_app
 from pacsd.web.claims import claims as web_claims
 from pacsd.web.metering import Meter
@@ -193,6 +201,7 @@ def _appliers(settings: Settings, archive: Archive) -> Appliers:
         **identity_appliers(archive.pool),
         FactKind.ORDER: orders_applier(archive.pool, keys),
         FactKind.STEP_PERFORMED: steps_applier(archive.pool, keys, progress),
+        **{FactKind(word): apply for word, apply in grant_appliers(archive.pool, keys).items()},
     }
 
 
@@ -222,7 +231,7 @@ def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
         archive.spool.prepare()
         workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_receiver(
-            context, archive, archive.directory, settings,
+            context, archive, _callers(settings, archive), settings,
             handover=handover, query=dimse_query, place=place, metrics=metrics,
             department=_department(archive, workflow),
             events=None if handover else _reporter(context, archive, workflow, metrics),
@@ -237,7 +246,7 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
     with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive:
         workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_queries(
-            context, archive, archive.directory, settings,
+            context, archive, _callers(settings, archive), settings,
             handover=handover, query=dimse_query, place=place, metrics=metrics, short=Processors().short,
             department=_department(archive, workflow), events=_reporter(context, archive, workflow, metrics),
         )  # fmt: skip
@@ -255,6 +264,7 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
     desk = neighbours.desk(context.index) if settings.web.processes > 1 else None
     readers = 9                                          # one of them listens for open event channels
     with _opened(context, readers=readers, timeout_s=settings.web.query_timeout_s) as archive:
+        admission = _admission(settings, archive)
         services = Services(
             archive=archive,
             workflow=_workflow(settings, archive),
@@ -271,18 +281,42 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
             limits=WebLimits(
                 max_upload_bytes=settings.web.max_upload_bytes, max_results=settings.web.max_results
             ),
+            admission=admission,
         )
         listening = listening_socket(settings.host, settings.http_port)
         context.ready()
         limits = ServerLimits(grace_s=settings.supervise.grace_s)
-        beside = {"/fhir": _fhir(settings, archive, services)}
+        beside = {"/fhir": _fhir(settings, archive, services, admission)}
         app = throttled(create_app(services, beside), services.addresses, settings.limits, guarded=GUARDED)
         run_web(app, listening, stop=context.stopping, limits=limits, desk=desk)
 
 
-def _fhir(settings: Settings, archive: Archive, services: Services) -> FhirApp:
+def _resolution(archive: Archive) -> Resolution:
+    """What principals see, as the index has it now."""
+    return Resolution(archive.directory, IndexOpenings(archive.pool))
+
+
+def _callers(settings: Settings, archive: Archive) -> Callers:
+    """Who opens DICOM associations."""
+    required = settings.security.authentication == "required"
+    return Callers(archive.directory, _resolution(archive), required=required)
+
+
+def _admission(settings: Settings, archive: Archive) -> Admission:
+    """Who a web request comes from, and what they see."""
+    required = settings.security.authentication == "required"
+    otherwise = NOBODY if required else web_reader(settings.web.organisation)
+    return Admission(Bearer(None, otherwise=otherwise), _resolution(archive))
+
+
+def _fhir(settings: Settings, archive: Archive, services: Services, admission: Admission) -> FhirApp:
     fhir, threads = open_fhir(settings, archive), services.threads
-    return FhirApp(fhir.server, Edge(fhir.asker, services.addresses.origin, read=threads.run, write=threads.commit))
+
+    async def asker(request: Request) -> Asker:
+        return asker_of(await admission.access(request.scope))
+
+    return FhirApp(fhir.server, Edge(asker, services.addresses.origin, read=threads.run, write=threads.commit,
+                                      opening=fhir.opening))  # fmt: skip
 
 
 def _hl7(context: RoleContext) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from config.settings import Settings
+from fhir.acting.consent import ConsentRule
 from fhir.acting.deed import Deed
 from fhir.acting.diagnostic_report import DiagnosticReportRule
 from fhir.acting.patient import PatientRule, may_state
@@ -38,6 +39,7 @@ class Actions:
         self._rules: Mapping[str, tuple[Rule, tuple[bytes, ...]]] = {
             "Patient": (PatientRule(Patients()), ()),
             "ServiceRequest": (ServiceRequestRule(orders), (b'"363679005"', b'"RAD"')),
+            "Consent": (ConsentRule(houses), (b'"patient-privacy"',)),
             "DiagnosticReport": (DiagnosticReportRule(reports, contents), (b'"imagingStudy"', b'"basedOn"')),
         }
         self._systems = {key: tuple(house.systems.of(one).encode() for one in spoken.get(key, ()))

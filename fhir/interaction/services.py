@@ -11,11 +11,13 @@ from fhir.interaction.patches import PATCHES
 from fhir.interaction.request import Answer, Request
 from fhir.operation.declared import Operation
 from fhir.outcome import Issue
+from fhir.projection.projected import House
 from fhir.search.values import Found
 from fhir.store.search import Searches
 from fhir.store.unit import Units
 from fhir.terminology.shelves import Terminology
 from fhir.validation.check import Validator
+from pacsd.access.grants import Grants
 from pacsd.blobs.port import BlobStore
 from pacsd.identity.matching import Thresholds
 from pacsd.index.connect import Pool
@@ -89,3 +91,5 @@ class Server:
     searches: Searches = field(default_factory=Searches)
     full_text: bool = True               # whether words are kept, for _text and _content
     zone: tzinfo = UTC                   # of dates in searches that name none
+    grants: Grants | None = None         # opens one study or patient to others
+    houses: Mapping[int, House] = field(default_factory=dict)    # organisations, by key

@@ -1,18 +1,20 @@
 """Versions of resources: one by its number, or a page of them, the newest first.
 
 Whose they are is asked of the resource as it is now (http://hl7.org/fhir/R4/http.html#history): what was opened to a
-reader is open with its past, what was closed is closed with it.
+reader is open with its past, what was closed is closed with it. A person sees of themselves what is released, and that
+is the newest version at most: what it was before it was released is nothing to them.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from fhir.store.opened import open_resource
 from fhir.store.resources import FIELDS
 from fhir.store.stored import Name, Stored
 from pacsd.access.scope import Scope
 from pacsd.index.connect import Pool, retried
-from pacsd.index.predicate import Params, within
+from pacsd.index.predicate import Params
 
 _OF_VERSIONS = FIELDS.replace("pk", "resource", 1)
 
@@ -47,7 +49,7 @@ def version(pool: Pool, scope: Scope, name: Name, number: int) -> Stored | None:
         select {FIELDS} from fhir_resource r where {mine} and r.version = {wanted}
         union all
         select {_listed("v", _OF_VERSIONS)} from fhir_resource r join fhir_version v on v.resource = r.pk
-        where {mine} and v.version = {wanted}"""
+        where {mine} and v.version = {wanted} and {_past(scope)}"""
     found = retried(pool, lambda connection: connection.execute(statement, params.values, prepare=True).fetchone())
     return None if found is None else Stored(*found)
 
@@ -81,6 +83,8 @@ def _wanted(scope: Scope, params: Params, span: Span, before: Before | None, ali
     """Versions of `alias`: of r, the newest of each resource, or of v, those before it."""
     pk = "r.pk" if alias == "r" else "v.resource"
     parts = [_mine(scope, params, span)]
+    if alias == "v":
+        parts.append(_past(scope))
     if span.type and alias == "v":
         parts.append(f"v.type = {params.add(span.type)}")
     if span.since is not None:
@@ -95,8 +99,13 @@ def _wanted(scope: Scope, params: Params, span: Span, before: Before | None, ali
     return " and ".join(parts)
 
 
+def _past(scope: Scope) -> str:
+    """Whether earlier versions are open."""
+    return "false" if scope.opened is not None and scope.opened.released_only else "true"
+
+
 def _mine(scope: Scope, params: Params, span: Span) -> str:
-    parts = [within(scope, params, "r")]
+    parts = [open_resource(scope, params, "r", "r.pk")]
     if span.type:
         parts.append(f"r.type = {params.add(span.type)}")
     if span.id:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from fhir.store.opened import open_resource
 from fhir.store.stored import Change, Name, Stored
 from pacsd.access.scope import Scope
 from pacsd.index.connect import Connection, Pool, retried
-from pacsd.index.predicate import Params, within
+from pacsd.index.predicate import Params
 
 FIELDS = "pk, organisation, type, id, version, updated, deleted, method, owner, body"
 
@@ -54,7 +55,8 @@ def read(pool: Pool, scope: Scope, name: Name) -> Stored | None:
     """The newest version of a resource the asker may see; it may say that the resource was deleted."""
     params = Params()
     statement = f"""select {FIELDS} from fhir_resource r
-        where r.type = {params.add(name.type)} and r.id = {params.add(name.id)} and {within(scope, params, "r")}"""
+        where r.type = {params.add(name.type)} and r.id = {params.add(name.id)}
+        and {open_resource(scope, params, "r", "r.pk")}"""
     found = retried(pool, lambda connection: connection.execute(statement, params.values, prepare=True).fetchone())
     return None if found is None else Stored(*found)
 

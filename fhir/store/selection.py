@@ -34,9 +34,10 @@ from fhir.search.query import (
     Words,
 )  # fmt: skip
 from fhir.store.comparing import any_of, compared, is_one_of
+from fhir.store.opened import open_resource
 from fhir.store.rows import TABLES
 from pacsd.access.scope import Scope
-from pacsd.index.predicate import Params, within
+from pacsd.index.predicate import Params
 
 KIND: Mapping[type, str] = {
     Tokens: "token", Texts: "text", Uris: "uri", Times: "time", Numbers: "number", Links: "link",
@@ -101,7 +102,7 @@ class Compiler:
     def resources(self, types: Sequence[str] = (), conditions: Iterable[Condition] = ()) -> Selection:
         """Resources of these types (none: of any) that fulfil conditions."""
         r = self.alias("r")
-        tests = [within(self.scope, self.params, r), f"not {r}.deleted"]
+        tests = [open_resource(self.scope, self.params, r, f"{r}.pk"), f"not {r}.deleted"]
         if types:
             tests.append(self.is_one_of(f"{r}.type", types))
         tests += [self.where(one, f"{r}.pk") for one in conditions]
@@ -115,7 +116,8 @@ class Compiler:
         """A table of rows under its alias, with what is to be true of all of them."""
         t = self.alias(kind[0])
         numbers = [number(one) for one in names]
-        return t, [self.is_one_of(f"{t}.param", numbers), within(self.scope, self.params, t)]
+        mine = open_resource(self.scope, self.params, t, f"{t}.resource")
+        return t, [self.is_one_of(f"{t}.param", numbers), mine]
 
     def compared(self, t: str, name: str, comparison: Comparison) -> str:
         """A comparison on the values of a row."""
@@ -231,7 +233,8 @@ def _words(compiler: Compiler, condition: Words) -> Selection:
     found = compiler.resources(condition.types if len(condition.types) < len(all_types()) else ())
     column = "narrative" if condition.narrative else "content"
     query = " & ".join(condition.words)      # letters and digits only
-    tests = (f"{found.resource} = {t}.resource", within(compiler.scope, compiler.params, t),
+    mine = open_resource(compiler.scope, compiler.params, t, f"{t}.resource")
+    tests = (f"{found.resource} = {t}.resource", mine,
              f"{t}.{column} @@ {compiler.add(query)}::tsquery")  # fmt: skip
     return Selection(f"fhir_text {t}, {found.source}", (*found.conditions, *tests), found.resource)
 

@@ -1,12 +1,13 @@
 """Organisations and application entities: who a peer is, and what it may see and do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import ip_address, ip_network
 
 from config.interfaces import SERVICES
 from config.settings import RemoteAESettings, Settings
+from pacsd.access.principal import Principal
 from pacsd.access.scope import Rejected, Scope
 
 
@@ -15,6 +16,8 @@ class Refusal(Enum):
 
     CALLING_TITLE = "calling AE title not recognized"
     CALLED_TITLE = "called AE title not recognized"
+    IDENTITY = "user or AE is not who it says"
+    UNAVAILABLE = "cannot be found out now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,16 @@ class Peer:
     scope: Scope
     services: frozenset[str] = frozenset(SERVICES)
     character_set: str | None = None     # overrides what the peer's objects and identifiers declare
+    principal: Principal | None = None   # who that is, where it was found out
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an association says of its user. The fields are secrets: they show in no log."""
+
+    kind: int
+    primary: bytes = field(default=b"", repr=False)
+    secondary: bytes = field(default=b"", repr=False)
 
 
 class Directory:
@@ -56,8 +69,11 @@ class Directory:
         keys = tuple(self._keys[code] for code in self._organisations)
         return Scope(organisations=keys, own=keys[0])
 
-    def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal:
-        """Who opens an association (PS3.8 7.1.1): titles without padding, address as text."""
+    def peer(self, *, calling: str, called: str, address: str, identity: Identity | None = None) -> Peer | Refusal:
+        """Who opens an association (PS3.8 7.1.1): titles without padding, address as text.
+
+        What it says of its user is not looked at here: pacsd.access.callers does.
+        """
         own = self._own.get(called)
         if own is None:
             return Refusal.CALLED_TITLE
@@ -71,11 +87,20 @@ class Directory:
                 return self._remote_peer(remote, Rejected(remote.rejected or own.rejected))
         return Refusal.CALLING_TITLE
 
+    def renewed(self, peer: Peer) -> Peer:
+        """The same: what whole organisations see does not change."""
+        return peer
+
     def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None:
         """Where to reach an AE by title: the asker's own organisation's first, else the first configured."""
         known = self._remotes.get(title, [])
         own = [one for one in known if asker is not None and one.organisation == asker.organisation_code]
         return next(iter(own or known), None)
+
+    def is_bound(self, title: str, code: str) -> bool:
+        """Whether an AE of an organisation may call from listed addresses only."""
+        known = [one for one in self._remotes.get(title, []) if one.organisation == code]
+        return bool(known) and all(one.addresses for one in known)
 
     def of_organisation(self, title: str, organisation: int) -> RemoteAESettings | None:
         """Where to reach an organisation's own AE of this title: another's is somebody else."""
@@ -88,7 +113,15 @@ class Directory:
 
     def web_reader(self) -> Peer:
         """On whose behalf an unauthenticated web client acts (the organisation named in the web settings)."""
-        return self._peer("", self._settings.web.organisation, Rejected(self._settings.web.rejected))
+        return self.acting(self._settings.web.organisation)
+
+    def knows(self, code: str) -> bool:
+        """Whether an organisation is one of the settings."""
+        return code in self._organisations
+
+    def acting(self, code: str) -> Peer:
+        """A web client that acts for an organisation."""
+        return self._peer("", code, Rejected(self._settings.web.rejected))
 
     def member(self, code: str) -> Peer:
         """A peer that acts for a whole organisation, as the command line does."""

@@ -53,6 +53,7 @@ class Principal:
     client: str = ""                     # the OAuth client that acts for the subject
     permissions: tuple[str, ...] | None = None
     patient: PatientKey | None = None
+    context: PatientKey | None = None    # the one patient whom `patient/` permissions are about (SMART launch context)
     purpose: str = "TREAT"               # HL7 v3 PurposeOfUse
     reason: str = ""                     # why the glass was broken, in the words of who broke it
     address: str = ""                    # where the request came from

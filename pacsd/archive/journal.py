@@ -48,6 +48,8 @@ class FactKind(Enum):
     PERSON_SEPARATE = "person.separate"      # authority, patient_id, other_authority, other_id
     PERSON_MATCHED = "person.matched"        # steps [[step, authority, patient_id, other_authority, other_id], ...]
     FHIR = "fhir"                            # organisation, type, id, version, method, deleted, owner, body
+    ACCESS_GRANTED = "access.granted"        # organisation, name, grantee, study or patient_id, …
+    ACCESS_REVOKED = "access.revoked"        # organisation, name, by, reason
     REPORT = "report"                        # organisation, uid, names, patients, status, content or content_key, …
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from pacsd.access.directory import Peer, Refusal
+from pacsd.access.directory import Identity, Peer, Refusal
 from pacsd.dimse import echo, find, get, move, normalized, store, ups_find
 from pacsd.dimse.associate import AssociateReject, AssociateRequest, decode_request, encode_accept, encode_reject
 from pacsd.dimse.association import Association, Message, Timeouts, say_last
@@ -146,7 +146,7 @@ class Acceptor:
         request = self._request(session, body, crowded)
         if request is None:
             return
-        decision = negotiate(request, identify=self._identify(session.address), policy=self._policy)
+        decision = negotiate(request, identify=self._identify(session.address, request), policy=self._policy)
         if isinstance(decision, AssociateReject):
             self._reject(session, decision, request)
             return
@@ -198,9 +198,12 @@ class Acceptor:
             return False
         return pass_on(self._handover, session.connection, session.address, raw)
 
-    def _identify(self, address: str) -> Callable[[str, str], Peer | Refusal]:
-        directory = self._services.directory
-        return lambda calling, called: directory.peer(calling=calling, called=called, address=address)
+    def _identify(self, address: str, request: AssociateRequest) -> Callable[[str, str], Peer | Refusal]:
+        directory, said = self._services.directory, request.user.identity
+        identity = None if said is None else Identity(said.kind, said.primary, said.secondary)
+        return lambda calling, called: directory.peer(
+            calling=calling, called=called, address=address, identity=identity
+        )
 
     def _establish(self, session: Session, request: AssociateRequest, decision: Acceptance) -> Association:
         association = Association(
@@ -209,7 +212,7 @@ class Acceptor:
         association.establish(
             decision.contexts, peer_max_pdu_bytes=decision.peer_max_pdu_bytes, options=decision.options
         )
-        association.peer = decision.peer
+        association.peer, association.renewed = decision.peer, self._services.directory.renewed
         association.calling, association.called = request.calling, request.called
         association.meter = Meter(self._services.meters)
         with self._changed:

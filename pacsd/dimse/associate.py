@@ -6,7 +6,7 @@ hostile peer sends has to come out as one error, not as whichever assertion it t
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pacsd.dimse.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
 from pacsd.dimse.violations import AbortReason, Violation
@@ -64,6 +64,8 @@ class UserIdentity:
 
     kind: int
     response_requested: bool
+    primary: bytes = field(default=b"", repr=False)
+    secondary: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,9 +260,25 @@ def _decode_user(value: bytes) -> UserInformation:
         async_window=struct.unpack(">HH", window) if len(window) == 4 else None,
         roles=tuple(roles),
         extended=tuple(extended),
-        identity=UserIdentity(identity[0], identity[1] == 1) if len(identity) >= 2 else None,
+        identity=_decode_identity(identity) if identity else None,
         identity_response=found.get(_IDENTITY_AC),
     )
+
+
+def _decode_identity(content: bytes) -> UserIdentity:
+    """PS3.7 Table D.3-14: the type, whether an answer is wanted, and two fields, each behind its length."""
+    if len(content) < 2:
+        raise _malformed("user identity")
+    fields: list[bytes] = []
+    rest = content[2:]
+    while rest and len(fields) < 2:
+        length = int.from_bytes(rest[:2], "big")
+        if len(rest) < 2 + length:
+            raise _malformed("user identity")
+        fields.append(rest[2 : 2 + length])
+        rest = rest[2 + length :]
+    primary, secondary = (*fields, b"", b"")[:2]
+    return UserIdentity(content[0], content[1] == 1, primary, secondary)
 
 
 def _decode_role(content: bytes) -> Role:

@@ -104,6 +104,7 @@ class Association:
         self.contexts: dict[int, Context] = {}
         self.options: dict[str, QueryOptions] = {}
         self.peer: Peer | None = None
+        self.renewed: Callable[[Peer], Peer] = _same
         self.meter = Meter(UNMEASURED)
         self.answered: int | None = None         # the last status sent
         self.calling = self.called = ""
@@ -118,9 +119,13 @@ class Association:
         self._send_pdu_bytes = min(peer_max_pdu_bytes or _SEND_PDU_BYTES, _SEND_PDU_BYTES)
 
     def require_peer(self) -> Peer:
-        """Who the acceptor found the peer to be. Raises PacsdError INTERNAL on an association of ours."""
+        """Who the acceptor found the peer to be, with what it sees now.
+
+        Raises PacsdError INTERNAL on an association of ours.
+        """
         if self.peer is None:
             raise PacsdError(Fault.INTERNAL, "association without a peer")
+        self.peer = self.renewed(self.peer)
         return self.peer
 
     # Receiving
@@ -311,6 +316,10 @@ class Association:
                 continue
             except Violation:
                 return
+
+
+def _same(peer: Peer) -> Peer:
+    return peer
 
 
 def tune(connection: socket.socket, timeout_s: float) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from config.settings import Settings
+from pacsd.access.callers import Callers
 from pacsd.dimse.acceptor import Acceptor
 from pacsd.dimse.association import Timeouts
 from pacsd.dimse.buffers import GATHER_BYTES
@@ -19,7 +20,7 @@ from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.negotiation import Policy
 from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.pace import Pace, plenty
-from pacsd.dimse.services import Archive, Department, Directory, Services, unchanged
+from pacsd.dimse.services import Archive, Department, Services, unchanged
 
 log = logging.getLogger("pacsd.dimse")
 
@@ -107,7 +108,7 @@ def start(acceptor: Acceptor, connection: socket.socket, address: str, body: byt
 def serve_receiver(
     context: RoleContext,
     archive: Archive,
-    directory: Directory,
+    directory: Callers,
     settings: Settings,
     *,
     handover: Path | None = None,
@@ -139,7 +140,7 @@ def serve_receiver(
 def serve_queries(
     context: RoleContext,
     archive: Archive,
-    directory: Directory,
+    directory: Callers,
     settings: Settings,
     *,
     handover: Path,
@@ -174,7 +175,7 @@ def _until_stopped(
 
 def _services(
     archive: Archive,
-    directory: Directory,
+    directory: Callers,
     settings: Settings,
     query: Callable[[Criteria], Any],
     metrics: Metrics | None,

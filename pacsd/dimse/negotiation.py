@@ -36,6 +36,8 @@ LOCAL_LIMIT_EXCEEDED = AssociateReject(2, 3, 2)
 REFUSALS = {
     Refusal.CALLED_TITLE: CALLED_TITLE_NOT_RECOGNIZED,
     Refusal.CALLING_TITLE: CALLING_TITLE_NOT_RECOGNIZED,
+    Refusal.IDENTITY: NO_REASON_GIVEN,   # PS3.7 D.3.3.7.2 knows no reason of its own
+    Refusal.UNAVAILABLE: TEMPORARY_CONGESTION,
 }
 
 # Results of a presentation context (PS3.8 Table 9-18)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from config.settings import RemoteAESettings
-from pacsd.access.directory import Peer, Refusal
+from pacsd.access.directory import Identity, Peer, Refusal
 from pacsd.access.scope import Scope
 from pacsd.archive.commitment import Commitments
 from pacsd.archive.non_patient.models import InformationModel
@@ -125,7 +125,10 @@ class Department:
 class Directory(Protocol):
     """Who may talk to us, and whom we may send to."""
 
-    def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal: ...
+    def peer(
+        self, *, calling: str, called: str, address: str, identity: Identity | None = None
+    ) -> Peer | Refusal: ...
+    def renewed(self, peer: Peer) -> Peer: ...
     def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None: ...
     def of_organisation(self, title: str, organisation: int) -> RemoteAESettings | None: ...
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pacsd.access.scope import LEVELS, Rejected, Scope
+from pacsd.access.scope import LEVELS, Owned, Rejected, Scope
 
 # What statements read of a study or series for a reader who sees more of rejections than most.
 _STUDY = """pk, organisation, patient, received_at, overlaid_at, overlay, study_instance_uid, assigning_authority,
@@ -67,18 +67,46 @@ def _listed(alias: str, columns: str) -> str:
     return ", ".join(f"{alias}.{column}" for column in columns.replace("\n", " ").replace(" ", "").split(","))
 
 
+def open_study(scope: Scope, params: Params, alias: str) -> str:
+    """Studies of the scope's organisations, and those opened to it one by one; never those that are denied.
+
+    For a scope of which nothing is said but its organisations this is `within`, word for word.
+    """
+    text, opened = within(scope, params, alias), scope.opened
+    if opened is None:
+        return text
+    if opened.opens:
+        ways = [text, *_patients(opened.patients, params, alias)]
+        if opened.studies:
+            ways.append(f"{alias}.pk = any({params.add(list(opened.studies))}::bigint[])")
+        text = f"({' or '.join(ways)})"
+    barred = _patients(opened.denied_patients, params, alias)
+    if opened.denied_studies:
+        barred.append(f"{alias}.pk = any({params.add(list(opened.denied_studies))}::bigint[])")
+    return " and ".join([text, *(f"not {one}" for one in barred)])
+
+
+def _patients(owned: Owned, params: Params, alias: str) -> list[str]:
+    """Rows of patients, of each as one organisation has them."""
+    return [
+        f"({alias}.organisation = {params.add(organisation)}"
+        f" and {alias}.patient = any({params.add(list(patients))}::bigint[]))"
+        for organisation, patients in owned
+    ]
+
+
 def visible(scope: Scope, params: Params, alias: str = "s") -> str:
-    """Studies the asker sees: of the scope's organisations, with something left to see, one copy per Study UID.
+    """Studies the asker sees: open to the scope, with something left to see, one copy per Study UID.
 
     Of several copies that of `scope.own` counts, else the earliest received. `alias` is of a `study_table`.
     """
-    text = f"{within(scope, params, alias)} and {alias}.instances > 0"
-    if len(scope.organisations) <= 1:
+    text = f"{open_study(scope, params, alias)} and {alias}.instances > 0"
+    if len(scope.organisations) <= 1 and not (scope.opened and scope.opened.opens):
         return text
     own = params.add(scope.own)
     return f"""{text} and not exists (
         select from {study_table(scope, "copy")} where copy.study_instance_uid = {alias}.study_instance_uid
-        and copy.pk <> {alias}.pk and copy.instances > 0 and {within(scope, params, "copy")}
+        and copy.pk <> {alias}.pk and copy.instances > 0 and {open_study(scope, params, "copy")}
         and (copy.organisation <> {own}, copy.received_at, copy.pk)
             < ({alias}.organisation <> {own}, {alias}.received_at, {alias}.pk))"""
 

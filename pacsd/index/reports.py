@@ -61,7 +61,7 @@ _REPORT = (
 _FIELDS = ", ".join(f"r.{name}" for name in _REPORT)
 # A study is a report's where it is named, and is of the patient the report is of, or of nobody that is known. Where
 # no accession number was said, the filler's order number may be one (IHE RAD TF-2 Table B-1 has both of one system).
-_OF_ONE = """
+ABOUT = """
 s.organisation = r.organisation and (s.study_instance_uid = any(r.studies)
     or s.accession_number = any(case when r.accessions = '{}' then r.fillers else r.accessions end))
 and (p.unidentified <> '' or s.patient in (select coalesce(n.survivor, n.pk)
@@ -219,7 +219,7 @@ def reports_of(scope: Scope, study_instance_uid: str, *, theirs: bool = True) ->
         join diagnostic_report r on r.organisation = s.organisation and (r.studies @> array[s.study_instance_uid]
             or r.accessions @> array[s.accession_number]
             or (r.accessions = '{{}}' and r.fillers @> array[s.accession_number]))
-        where {visible(scope, params)} and {within(scope, params, "r")} and {"" if theirs else "not"} ({_OF_ONE})
+        where {visible(scope, params)} and {within(scope, params, "r")} and {"" if theirs else "not"} ({ABOUT})
             and s.study_instance_uid = {params.add(study_instance_uid)} order by r.pk"""
     return statement, params.values
 
@@ -248,7 +248,7 @@ def named_by(scope: Scope, report: int) -> tuple[str, dict[str, Any]]:
     statement = f"""
         select s.study_instance_uid, p.patient_id, p.assigning_authority, s.attributes, s.more
         from diagnostic_report r join study s on s.organisation = r.organisation join patient p on p.pk = s.patient
-        where r.pk = {params.add(report)} and {within(scope, params, "r")} and {visible(scope, params)} and {_OF_ONE}
+        where r.pk = {params.add(report)} and {within(scope, params, "r")} and {visible(scope, params)} and {ABOUT}
         order by s.study_instance_uid <> all(r.studies), s.received_at, s.pk"""
     return statement, params.values
 

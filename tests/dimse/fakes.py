@@ -17,7 +17,7 @@ from pacsd.dimse.association import Timeouts
 from pacsd.dimse.listener import Listener
 from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.negotiation import Policy
-from pacsd.dimse.services import Department, Services
+from pacsd.dimse.services import Department, Services, unchanged
 from pacsd.faults import Fault, PacsdError
 
 SCOPE = Scope(organisations=(1,), own=1)
@@ -132,7 +132,10 @@ class FakeDirectory:
     peers: dict[str, Peer] = field(default_factory=dict)
     refuse: frozenset[str] = frozenset()
 
-    def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal:
+    def renewed(self, peer: Peer) -> Peer:
+        return peer
+
+    def peer(self, *, calling: str, called: str, address: str, identity: Any = None) -> Peer | Refusal:
         if called not in ("PACSD", "OLDPACS"):
             return Refusal.CALLED_TITLE
         if calling in self.refuse:
@@ -177,6 +180,7 @@ def running(
     worklist: Any = None,
     workflow: Any = None,
     department: Department | None = None,
+    query: Any = unchanged,
     **acceptor_options: Any,
 ) -> Iterator[Server]:
     """Serve until the block ends."""
@@ -184,7 +188,7 @@ def running(
     directory = directory or FakeDirectory()
     services = Services(
         archive, directory, move_associations=move_associations, artim_timeout_s=artim_s, idle_timeout_s=idle_s,
-        meters=Meters(metrics), department=department or _department(worklist, workflow),
+        meters=Meters(metrics), department=department or _department(worklist, workflow), query=query,
     )  # fmt: skip
     acceptor = Acceptor(
         services,

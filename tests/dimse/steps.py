@@ -26,7 +26,10 @@ class Switch:
     office: Office
     remotes: dict[str, RemoteAESettings] = field(default_factory=dict)
 
-    def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal:
+    def renewed(self, peer: Peer) -> Peer:
+        return peer
+
+    def peer(self, *, calling: str, called: str, address: str, identity: Any = None) -> Peer | Refusal:
         if called != "PACSD":
             return Refusal.CALLED_TITLE
         return replace(self.office.reader if calling == "READER" else self.office.peer, title=calling)

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from pacsd.access.scope import Rejected, Scope
+from pacsd.access.scope import Opened, Rejected, Scope
 from pacsd.index.connect import Pool, pool
 from pacsd.index.matching import Criterion
 from pacsd.index.query import _STATEMENTS, Query, compile_query, search
@@ -21,6 +21,8 @@ STUDIES = 1_000_000 if SOAK else 20_000
 ONE = Scope((7,), 7)
 KEEPER = Scope((7,), 7, Rejected.KEEP)
 ALL = Scope(tuple(range(1, 22)), 7)
+OPENED = Scope((7,), 7, opened=Opened(studies=tuple(range(100, 200)), patients=((8, (5, 6)), (9, (7,))),
+                                      denied_patients=((7, (11, 12)),)))  # fmt: skip
 
 QUERIES: dict[str, Query] = {
     "patient id": Query("study", (Criterion("00100020", "000123"),), limit=50),
@@ -56,7 +58,9 @@ def large(postgres: Postgres, migrated_template: str) -> Iterator[Pool]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scope", [ONE, ALL, KEEPER], ids=["one-organisation", "all", "keeps-rejected"])
+@pytest.mark.parametrize(
+    "scope", [ONE, ALL, KEEPER, OPENED], ids=["one-organisation", "all", "keeps-rejected", "opened"]
+)
 @pytest.mark.parametrize("name", QUERIES)
 def test_no_search_reads_all_studies(large: Pool, name: str, scope: Scope) -> None:
     query = QUERIES[name]

@@ -1,0 +1,42 @@
+"""What the asker of an interaction must be allowed, where types of resources have a say in it, too."""
+
+from collections.abc import Mapping
+
+from fhir.interaction.request import Asker, Request
+from pacsd.access.operations import Operation
+from pacsd.access.permissions import ALL
+
+OF_TYPE: Mapping[tuple[str, Operation], Operation] = {
+    ("AuditEvent", Operation.READ_RESOURCES): Operation.READ_AUDIT,
+    ("AuditEvent", Operation.WRITE_RESOURCES): Operation.FEED_AUDIT,
+}
+_LETTERS = {"POST": "c", "PUT": "cu", "PATCH": "u", "DELETE": "d"}       # a PUT may create
+_LEAD_ON = ("_include", "_revinclude", "_has")
+
+
+def admitted(request: Request, operation: Operation, type_name: str) -> Asker:
+    """The asker of an interaction as far as it reaches. `type_name` empty or *: of resources of all types.
+
+    Raises PacsdError UNAUTHENTICATED, FORBIDDEN.
+    """
+    asker = request.asker.permitted(OF_TYPE.get((type_name, operation), operation))
+    if asker.access is not None and operation in (Operation.READ_RESOURCES, Operation.WRITE_RESOURCES):
+        asker.access.require(_types(request, type_name), _letters(request, operation))
+    return asker
+
+
+def _types(request: Request, type_name: str) -> str:
+    """The type that scopes must allow: all of them, where an answer may hold or tell of others."""
+    leads_on = request.operation or any(
+        name.partition(":")[0] in _LEAD_ON or "." in name for name, _ in request.parameters
+    )
+    return ALL if leads_on or not type_name or type_name == "*" else type_name
+
+
+def _letters(request: Request, operation: Operation) -> str:
+    """The interactions that scopes must allow, as SMART App Launch 2.2 counts them."""
+    if operation is Operation.WRITE_RESOURCES:
+        return "u" if request.operation else _LETTERS.get(request.method, "cud")
+    if request.operation:
+        return "rs"
+    return "r" if request.id and not request.compartment else "s"

@@ -1,0 +1,125 @@
+"""What a patient permits and denies (IHE PCF ITI-108) decides on every interface from when it is written."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.access.region import STUDIES, Region, fill, opened
+from tests.access.test_grants import EAST_READER, break_glass, sees
+from tests.conftest import Postgres
+
+WRITER = "clinician@west"
+READERS = (EAST_READER, "radiologist@south", "clinician@south", "radiologist@west")
+
+
+@pytest.fixture(scope="module")
+def region(postgres: Postgres, migrated_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
+    name, dsn = postgres.create(template=migrated_template)
+    folder: Path = tmp_path_factory.mktemp("consents")
+    with opened(dsn, folder) as made:
+        fill(made)
+        made.rows("update access_grant set revoked_at = now() returning pk")
+        yield made
+    postgres.drop(name)
+
+
+def organisation(code: str) -> dict[str, Any]:
+    return {"role": {"text": "recipient"},
+            "reference": {"identifier": {"system": "urn:pacsd:organisation", "value": code}}}  # fmt: skip
+
+
+def role(name: str) -> dict[str, Any]:
+    return {"role": {"text": "recipient"}, "reference": {"identifier": {"system": "urn:pacsd:role", "value": name}}}
+
+
+def consent(provision: dict[str, Any] | None, *, ident: str = "c1", **changes: Any) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "resourceType": "Consent", "id": ident, "status": "active",
+        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope",
+                              "code": "patient-privacy"}]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"identifier": {"system": "urn:oid:1.2.3.2", "value": "W1"}},
+        "policyRule": {"text": "as the patient says"}, **changes,
+    }  # fmt: skip
+    return made if provision is None else {**made, "provision": provision}
+
+
+def written(region: Region, body: dict[str, Any], token: str = WRITER) -> int:
+    return region.fhir("PUT", f"Consent/{body['id']}", token, body).status_code
+
+
+def seeing(region: Region) -> list[str]:
+    return [token for token in READERS if sees(region, token)]
+
+
+OWN = ["radiologist@west"]
+CASES: dict[str, tuple[dict[str, Any] | None, list[str]]] = {
+    "nothing said": (None, OWN),
+    "one is permitted": ({"type": "permit", "actor": [organisation("east")]}, [EAST_READER, *OWN]),
+    "all are permitted": ({"type": "permit"}, list(READERS)),
+    "all but one": ({"type": "permit", "provision": [{"type": "deny", "actor": [organisation("south")]}]},
+                    [EAST_READER, *OWN]),
+    "a role is denied": ({"type": "permit", "provision": [{"type": "deny", "actor": [role("clinician")]}]},
+                         [EAST_READER, "radiologist@south", *OWN]),
+    "none but one": ({"type": "deny", "provision": [{"type": "permit", "actor": [organisation("south")]}]},
+                     ["radiologist@south", "clinician@south", *OWN]),
+    "for another purpose": ({"type": "permit", "purpose": [{"code": "HRESCH"}]}, OWN),
+    "for treatment": ({"type": "permit", "purpose": [{"code": "TREAT"}]}, list(READERS)),
+    "once": ({"type": "permit", "period": {"start": "2001-01-01", "end": "2001-12-31"}}, OWN),
+    "until later": ({"type": "permit", "period": {"end": "2099"}}, list(READERS)),
+    "the own hospital's readers": ({"type": "deny", "actor": [organisation("west"), role("radiologist")]}, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_consent_decides(region: Region, case: str) -> None:
+    provision, expected = CASES[case]
+    assert written(region, consent(provision)) in (200, 201)
+    assert seeing(region) == expected
+    assert written(region, consent(provision, status="inactive")) == 200
+    assert seeing(region) == OWN
+
+
+def test_a_deleted_consent_is_in_force_no_more(region: Region) -> None:
+    assert written(region, consent({"type": "permit"}, ident="gone")) == 201
+    assert seeing(region) == list(READERS)
+    assert region.fhir("DELETE", "Consent/gone", WRITER).status_code in (200, 204)
+    assert seeing(region) == OWN
+
+
+def test_a_denial_closes_the_glass_too(region: Region) -> None:
+    assert written(region, consent({"type": "deny"}, ident="no")) == 201
+    region.later()
+    assert break_glass(region, EAST_READER).status_code == 404
+    assert written(region, consent({"type": "deny"}, ident="no", status="inactive")) == 200
+    region.later()
+    assert break_glass(region, EAST_READER).status_code == 200
+    region.rows("update access_grant set revoked_at = now() where kind = 'break-glass' returning pk")
+
+
+@pytest.mark.parametrize(
+    "provision",
+    [
+        {"type": "permit", "securityLabel": [{"code": "R"}]}, {"type": "deny", "dataPeriod": {"start": "2001"}},
+        {"type": "permit", "class": [{"code": "ImagingStudy"}]}, {"actor": [organisation("east")]},
+        {"type": "permit", "actor": [organisation("nowhere")]}, {"type": "permit", "actor": [role("king")]},
+        {"type": "permit", "action": [{"coding": [{"code": "access"}]}]},
+        {"type": "permit", "provision": [{"type": "permit"}]},
+        {"type": "deny", "provision": [{"type": "permit", "actor": [role("clinician")]}]},
+        {"type": "permit", "provision": [{"type": "deny", "provision": [{"type": "permit"}]}]},
+    ],
+)  # fmt: skip
+def test_what_is_not_enforced_is_refused(region: Region, provision: dict[str, Any]) -> None:
+    assert written(region, consent(provision, ident="odd")) == 422
+    assert region.rows("select from access_grant where revoked_at is null and name like 'consent west odd%%'") == []
+
+
+def test_one_hospital_says_nothing_of_anothers_patients(region: Region) -> None:
+    assert written(region, consent({"type": "permit"}, ident="theft"), "clinician@south") == 201
+    assert not sees(region, "clinician@south")
+    theirs = {"reference": f"Patient/{region.id_of('Patient', 'west')}"}
+    named = consent({"type": "permit"}, ident="theft2", patient=theirs)
+    assert written(region, named, "clinician@south") in (201, 409, 422)
+    assert not sees(region, "clinician@south", STUDIES["west"].study_instance_uid)

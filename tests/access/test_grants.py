@@ -1,0 +1,234 @@
+"""Opening a study or patient, closing it, masked stubs and the broken glass: over HTTP, on a region of its own."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pacsd.access.principal import PatientKey, Role
+from pacsd.archive.journal import FactKind
+from pacsd.index.access_grants import appliers
+from tests.access.region import STUDIES, Region, fill, opened, somebody
+from tests.conftest import Postgres
+
+WEST, EAST_READER = STUDIES["west"].study_instance_uid, "radiologist@east"
+ADMINISTRATOR = "administrator@west"
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: Postgres, migrated_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
+    name, dsn = postgres.create(template=migrated_template)
+    folder: Path = tmp_path_factory.mktemp("grants")
+    with opened(dsn, folder) as made:
+        fill(made)
+        yield made
+    postgres.drop(name)
+
+
+@pytest.fixture
+def region(filled: Region) -> Region:
+    """With nothing granted."""
+    filled.rows("update access_grant set revoked_at = now() where revoked_at is null returning pk")
+    filled.later()
+    return filled
+
+
+def parameters(**values: Any) -> dict[str, Any]:
+    """`reason="x"`: a string; a pair: the type and the value."""
+    rows = []
+    for name, value in values.items():
+        kind, one = value if isinstance(value, tuple) else ("String", value)
+        rows.append({"name": name, f"value{kind}": one})
+    return {"resourceType": "Parameters", "parameter": rows}
+
+
+def study(code: str = "west") -> tuple[str, str]:
+    return "Uri", f"urn:oid:{STUDIES[code].study_instance_uid}"
+
+
+def name_of(answer: Any) -> str:
+    assert answer.status_code == 200, answer.content
+    return next(str(one["valueString"]) for one in answer.json()["parameter"] if one["name"] == "name")
+
+
+def sees(region: Region, token: str, uid: str = WEST) -> bool:
+    """DICOMweb and FHIR say the same."""
+    region.later()
+    status = {region.request("GET", f"/dicom-web/studies/{uid}{rest}", token).status_code for rest in ("/metadata", "")}
+    found = region.fhir("GET", f"ImagingStudy?identifier=urn:oid:{uid}&_summary=count", token).json()["total"]
+    assert status in ({200}, {404}) and (found == 1) == (status == {200})
+    return status == {200}
+
+
+def share(region: Region, **values: Any) -> Any:
+    given = {"study": study(), "organisation": "east", "reason": "a second opinion", **values}
+    return region.fhir("POST", "$share", ADMINISTRATOR, parameters(**{k: v for k, v in given.items() if v is not None}))
+
+
+def test_a_study_is_shared_with_an_organisation_and_closed_again(region: Region) -> None:
+    assert not sees(region, EAST_READER)
+    name = name_of(share(region))
+    assert sees(region, EAST_READER) and sees(region, "system@east") and not sees(region, "radiologist@south")
+    assert not sees(region, "technologist@east")                 # whose own organisation's images are all they need
+    listed = region.fhir("GET", "$shares", ADMINISTRATOR).json()["parameter"]
+    assert [part["valueString"] for part in listed[0]["part"] if part["name"] == "name"] == [name]
+    closed = region.fhir("POST", "$unshare", ADMINISTRATOR, parameters(name=name, reason="over"))
+    assert closed.status_code == 200 and not sees(region, EAST_READER)
+    again = region.fhir("POST", "$unshare", ADMINISTRATOR, parameters(name=name, reason="over"))
+    assert again.status_code == 404
+
+
+def test_a_study_is_shared_with_one_user(region: Region) -> None:
+    name_of(share(region, subject="radiologist@east"))
+    assert sees(region, EAST_READER) and not sees(region, "clinician@east")
+
+
+def test_a_grant_has_its_time(region: Region) -> None:
+    name_of(share(region, start=("DateTime", "2099-01-01T00:00:00Z")))
+    name_of(share(region, start=("DateTime", "2001-01-01T00:00:00Z"), end=("DateTime", "2002-01-01T00:00:00Z")))
+    assert not sees(region, EAST_READER)
+
+
+def test_a_patient_is_shared_with_all_that_is_about_them(region: Region) -> None:
+    system = "urn:oid:1.2.3.2"                                   # of WEST, as the settings have it
+    name_of(share(region, study=None, patient=("Identifier", {"system": system, "value": "W1"})))
+    assert sees(region, EAST_READER)
+    found = region.fhir("GET", "DiagnosticReport?_total=accurate", EAST_READER).json()
+    assert found["total"] == 2                                   # both reports of the patient
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"study": study("east")}, 404), ({"study": ("Uri", "urn:oid:1.2.3")}, 404), ({"study": None}, 422),
+        ({"organisation": "nowhere"}, 422), ({"organisation": "west"}, 422), ({"reason": "  "}, 422),
+        ({"reason": "a\nb"}, 422), ({"end": ("DateTime", "2001-01-01T00:00:00Z")}, 422), ({"organisation": None}, 400),
+        ({"patient": ("Identifier", {"system": "urn:oid:1.2.3.2", "value": "W1"})}, 422),
+        ({"study": None, "patient": ("Identifier", {"system": "urn:oid:1.2.3.1", "value": "E1"})}, 404),
+        ({"study": None, "patient": ("Identifier", {"system": "http://other", "value": "E1"})}, 422),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_shared_is_refused(region: Region, changes: dict[str, Any], status: int) -> None:
+    assert share(region, **changes).status_code == status
+    assert region.rows("select from access_grant where revoked_at is null") == []
+
+
+def test_only_an_administrator_of_the_owner_shares(region: Region) -> None:
+    for token in ("radiologist@west", "system@west", "patient@west"):
+        answer = region.fhir("POST", "$share", token, parameters(study=study(), organisation="east", reason="x"))
+        assert answer.status_code == 403
+    other = region.fhir("POST", "$share", "administrator@east",
+                        parameters(study=study(), organisation="south", reason="x"))  # fmt: skip
+    assert other.status_code == 404
+    name = name_of(share(region))
+    stolen = region.fhir("POST", "$unshare", "administrator@east", parameters(name=name, reason="x"))
+    assert stolen.status_code == 404
+
+
+def test_a_care_relation_shows_a_masked_stub_and_nothing_else(region: Region) -> None:
+    answer = region.fhir("GET", "$masked-studies?patient=urn:oid:1.2.3.1|E1", EAST_READER).json()
+    assert answer["total"] == 2
+    one = next(entry["resource"] for entry in answer["entry"]
+               if entry["resource"]["identifier"][0]["value"] == f"urn:oid:{WEST}")  # fmt: skip
+    assert set(one) <= {"resourceType", "meta", "identifier", "status", "subject", "modality", "started", "location"}
+    assert one["subject"] == {"display": "masked"} and one["location"] == {"display": "Hospital west"}
+    assert "W1" not in answer.__repr__() and STUDIES["west"].accession_number not in answer.__repr__()
+    for token, patient in (("radiologist@south", "urn:oid:1.2.3.3|S1"), ("radiologist@south", "urn:oid:1.2.3.2|W1")):
+        assert region.fhir("GET", f"$masked-studies?patient={patient}", token).json()["total"] == 0
+
+
+def break_glass(region: Region, token: str, code: str = "west", reason: str = "unconscious") -> Any:
+    return region.fhir("POST", "$break-glass", token, parameters(study=study(code), reason=reason))
+
+
+def test_the_glass_is_broken_by_one_user_for_one_study_for_some_hours(region: Region) -> None:
+    answer = break_glass(region, EAST_READER)
+    assert answer.status_code == 200
+    assert sees(region, EAST_READER) and not sees(region, "clinician@east") and not sees(region, "system@east")
+    ((kind, subject, reason, hours),) = region.rows(
+        """select kind, grantee_subject, reason, extract(epoch from valid_until - valid_from) / 3600 from access_grant
+        where revoked_at is null"""
+    )
+    assert (kind, subject, reason, int(hours)) == ("break-glass", EAST_READER, "unconscious", 12)
+    region.rows("update access_grant set valid_until = now() where revoked_at is null returning pk")
+    assert not sees(region, EAST_READER)
+
+
+def test_without_a_care_relation_there_is_no_glass(region: Region) -> None:
+    hidden, absent = break_glass(region, "radiologist@south"), region.fhir(
+        "POST", "$break-glass", "radiologist@south",
+        parameters(study=("Uri", "urn:oid:1.2.3.4.5"), reason="unconscious"))  # fmt: skip
+    assert hidden.status_code == absent.status_code == 404 and hidden.json() == absent.json()
+
+
+@pytest.mark.parametrize("role", ["system", "researcher", "technologist", "administrator", "auditor", "patient"])
+def test_a_device_breaks_no_glass(region: Region, role: str) -> None:
+    assert break_glass(region, f"{role}@east").status_code == 403
+
+
+def test_a_reason_is_needed(region: Region) -> None:
+    assert break_glass(region, EAST_READER, reason=" ").status_code == 422
+
+
+def test_what_was_granted_and_revoked_takes_effect_again_from_the_journal(region: Region) -> None:
+    kept, gone = name_of(share(region)), name_of(share(region, organisation="south"))
+    region.fhir("POST", "$unshare", ADMINISTRATOR, parameters(name=gone, reason="over"))
+    before = region.rows("select * from access_grant where name = any(%s)", [kept, gone])
+    columns = "name, organisation, grantee, kind, study_instance_uid, valid_from, valid_until, said_by, reason"
+    asked = f"select {columns}, revoked_at is null from access_grant where name = any(%s) order by name"
+    found = region.rows(asked, [kept, gone])
+    region.rows("delete from access_grant returning pk")
+    keys = {code: region.key(code) for code in ("east", "west", "south")}
+    apply = {FactKind(word): one for word, one in appliers(region.archive.pool, keys).items()}
+    for _ in range(2):
+        for fact in region.archive.journal.replay():
+            if fact.kind in apply:
+                apply[fact.kind](fact)
+    assert region.rows(asked, [kept, gone]) == found and len(before) == 2
+
+
+def test_what_is_revoked_is_closed_within_seconds(region: Region) -> None:
+    name = name_of(share(region))
+    assert sees(region, EAST_READER)
+    region.fhir("POST", "$unshare", ADMINISTRATOR, parameters(name=name, reason="over"))
+    path = f"/dicom-web/studies/{WEST}/metadata"
+    region.clock[0] += 4.0
+    assert region.request("GET", path, EAST_READER).status_code == 200      # what was resolved serves a little longer
+    region.clock[0] += 1.5
+    assert region.request("GET", path, EAST_READER).status_code == 404
+
+
+def test_denied_wins_over_granted(region: Region) -> None:
+    name_of(share(region))
+    region.rows(
+        """insert into access_grant (organisation, grantee, permits, valid_from, name, kind, grantee_subject, roles,
+            purposes, study_instance_uid, assigning_authority, patient_id, said_by, reason)
+        values (%s, %s, false, now(), 'no', 'consent', '', '{radiologist}', '{}', '', 'WEST', 'W1', 'x', 'x')
+        returning pk""", region.key("west"), region.key("east"))  # fmt: skip
+    assert not sees(region, EAST_READER) and sees(region, "clinician@east")
+    assert region.fhir("GET", "$masked-studies?patient=urn:oid:1.2.3.1|E1", EAST_READER).json()["total"] == 0
+    assert break_glass(region, EAST_READER).status_code == 404
+
+
+def test_many_grants_are_refused_when_they_are_made(region: Region, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pacsd.access.grants.MOST_GRANTS", 1)
+    name_of(share(region))
+    assert share(region).status_code == 413
+
+
+def test_a_patient_without_a_patient_sees_nothing(region: Region) -> None:
+    lost = replace(somebody(Role.PATIENT, "west"), patient=None)
+    scope = region.resolution.access(lost).scope
+    assert scope.organisations == () and scope.opened is not None and scope.opened.studies == ()
+
+
+def test_a_launch_for_one_patient_shows_that_patient(region: Region) -> None:
+    launched = replace(somebody(Role.CLINICIAN, "west"), context=PatientKey("WEST", "W1"),
+                       permissions=("patient/*.rs",))  # fmt: skip
+    scope = region.resolution.access(launched).scope
+    assert scope.organisations == () and scope.opened is not None
+    assert scope.opened.patients == ((region.key("west"), scope.opened.patients[0][1]),)
+    other = region.resolution.access(replace(launched, context=PatientKey("EAST", "nobody"))).scope
+    assert other.opened is not None and other.opened.patients == ()
