@@ -31,6 +31,7 @@ from config.messages import (
     ReportsSettings,
 )
 from config.reading import Checked, SettingsError, read, setting
+from config.security import SecuritySettings, TlsNameSettings, TlsSettings
 
 __all__ = [
     "DimseSettings",
@@ -49,10 +50,13 @@ __all__ = [
     "RetentionSettings",
     "RemoteAESettings",
     "ReportsSettings",
+    "SecuritySettings",
     "Settings",
     "SettingsError",
     "StorageSettings",
     "SuperviseSettings",
+    "TlsNameSettings",
+    "TlsSettings",
     "WebSettings",
     "WorklistSettings",
     "load_settings",
@@ -173,6 +177,7 @@ class Settings(Checked):
     reports: ReportsSettings = setting(ReportsSettings, en="Reports.", zh="报告。")
     worklist: WorklistSettings = setting(WorklistSettings, en="Workitems.", zh="工作项。")
     notifications: NotificationSettings = setting(NotificationSettings, en="What AEs are told.", zh="通知。")
+    security: SecuritySettings = setting(SecuritySettings, en="Who is let in.", zh="访问安全。")
     supervise: SuperviseSettings = setting(SuperviseSettings, en="Processes.", zh="进程。")
     postgres: PostgresSettings = setting(PostgresSettings, en="Embedded PostgreSQL.", zh="内嵌 PostgreSQL。")
     log: LogSettings = setting(LogSettings, en="Log records.", zh="日志。")
@@ -214,6 +219,7 @@ def load_settings(file: Path | None, overrides: Mapping[str, object]) -> Setting
         fhir = tables.get("fhir")
         if isinstance(fhir, dict) and isinstance(fhir.get("profiles"), str):
             fhir["profiles"] = file.parent / Path(fhir["profiles"]).expanduser()
+        _place_tls_files(tables.get("security"), file.parent)
         for sender in _tables(tables.get("hl7_senders")):
             if isinstance(sender.get("mapping"), str):
                 sender["mapping"] = file.parent / Path(sender["mapping"]).expanduser()
@@ -229,6 +235,15 @@ def _parse(file: Path) -> dict[str, object]:
         raise SettingsError(str(file), f"cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(str(file), f"is not TOML: {error}") from error
+
+
+def _place_tls_files(security: object, folder: Path) -> None:
+    """Certificates, keys and lists are relative to the folder of the file that names them."""
+    tls = security.get("tls") if isinstance(security, dict) else None
+    for table in [*_tables([tls]), *_tables(tls.get("names") if isinstance(tls, dict) else None)]:
+        for name in ("certificate", "key", "authorities", "revocations"):
+            if isinstance(table.get(name), str):
+                table[name] = folder / Path(table[name]).expanduser()
 
 
 def _tables(value: object) -> list[dict[str, Any]]:

@@ -89,6 +89,11 @@ EXAMPLES = {  # for the commented tables of the default file
     "database": "postgresql://pacsd@db.example/pacsd",
     "profiles": "/srv/pacsd/profiles",
     "viewer_dir": "/srv/pacsd/viewer",
+    "certificate": "tls/pacs.pem",
+    "key": "tls/pacs.key.pem",
+    "key_passphrase": "file:/etc/pacsd/key.pass",
+    "authorities": "tls/ca.pem",
+    "revocations": "tls/crl.pem",
     "options": ("effective_cache_size=8GB",),
 }
 
