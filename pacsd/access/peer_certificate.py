@@ -4,15 +4,9 @@ import hashlib
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from config.security import thumbprint
-
-
-class Session(Protocol):
-    """What has a peer certificate: ssl.SSLObject, ssl.SSLSocket. Unverified certificates are never among them."""
-
-    def getpeercert(self, binary_form: bool = False) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +38,11 @@ class PeerCertificate:
         return cls(data["subject"], names, data["thumbprint"], data["issuer"], data["serial_number"])
 
 
-def of_session(session: Session) -> PeerCertificate | None:
-    """The peer's certificate; None where it showed none."""
-    der = session.getpeercert(binary_form=True)
-    told = session.getpeercert()
-    if not der or not told:
+def of_session(session: ssl.SSLObject | ssl.SSLSocket) -> PeerCertificate | None:
+    """The peer's certificate; None where it showed none, or one that was not verified."""
+    der = session.getpeercert(True)
+    told: Mapping[str, Any] | None = session.getpeercert()
+    if not isinstance(der, bytes) or not told:
         return None
     return PeerCertificate(
         subject=_distinguished(told.get("subject", ())),
