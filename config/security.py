@@ -124,8 +124,9 @@ class SecuritySettings(Checked):
 
     authentication: str = setting(
         "off",
-        en="off: whoever reaches the web acts for web.organisation, on this machine only; required: all say who.",
-        zh="off：能连到 Web 者均代表 web.organisation，仅限本机；required：所有人须表明身份。",
+        en="off: web clients without a token act as web.organisation; required: nothing without a token but health, "
+        "pages and descriptions.",
+        zh="off：无令牌的 Web 客户端以 web.organisation 身份访问；required：除健康检查、页面与能力说明外均须令牌。",
         check=checks.one_of(*AUTHENTICATION),
     )
     tls: TlsSettings = setting(TlsSettings, en="TLS.", zh="TLS。")

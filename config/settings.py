@@ -162,6 +162,7 @@ class Settings(Checked):
     identity_domains: tuple[IdentityDomainSettings, ...] = setting(
         (), en="Assigning authorities with OIDs.", zh="签发机构及其 OID。"
     )
+    security: SecuritySettings = setting(SecuritySettings, en="Who is let in.", zh="访问安全。")
     dimse: DimseSettings = setting(DimseSettings, en="DICOM associations.", zh="DICOM 关联。")
     web: WebSettings = setting(WebSettings, en="DICOMweb.", zh="DICOMweb。")
     fhir: FhirSettings = setting(FhirSettings, en="FHIR R4.", zh="FHIR R4。")
@@ -177,7 +178,6 @@ class Settings(Checked):
     reports: ReportsSettings = setting(ReportsSettings, en="Reports.", zh="报告。")
     worklist: WorklistSettings = setting(WorklistSettings, en="Workitems.", zh="工作项。")
     notifications: NotificationSettings = setting(NotificationSettings, en="What AEs are told.", zh="通知。")
-    security: SecuritySettings = setting(SecuritySettings, en="Who is let in.", zh="访问安全。")
     supervise: SuperviseSettings = setting(SuperviseSettings, en="Processes.", zh="进程。")
     postgres: PostgresSettings = setting(PostgresSettings, en="Embedded PostgreSQL.", zh="内嵌 PostgreSQL。")
     log: LogSettings = setting(LogSettings, en="Log records.", zh="日志。")

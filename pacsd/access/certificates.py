@@ -20,7 +20,7 @@ _BEFORE = timedelta(minutes=5)           # clocks of other machines may be behin
 _USES = {
     "server": (ExtendedKeyUsageOID.SERVER_AUTH,),
     "client": (ExtendedKeyUsageOID.CLIENT_AUTH,),
-    "ae": (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),     # it opens associations, and takes them
+    "ae": (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),     # opens associations, and takes them
 }
 USES = tuple(_USES)
 
