@@ -72,6 +72,10 @@ class TlsSettings(Checked):
     minimum_version: str = setting(
         "1.2", en="Oldest version of TLS that is spoken.", zh="最低 TLS 版本。", check=checks.one_of("1.2", "1.3")
     )
+    host: str | None = setting(
+        None, en="Address of the ports below; `host` when absent.", zh="下列端口的监听地址；缺省同 `host`。",
+        check=checks.not_empty,
+    )  # fmt: skip
     https_port: int = setting(8443, en="Port of HTTPS.", zh="HTTPS 端口。", check=checks.within(0, 65535))
     dicom_port: int = setting(2762, en="Port of DICOM over TLS.", zh="DICOM TLS 端口。", check=checks.within(0, 65535))
     mllp_port: int = setting(2576, en="Port of MLLP over TLS.", zh="MLLP TLS 端口。", check=checks.within(0, 65535))

@@ -89,6 +89,7 @@ EXAMPLES = {  # for the commented tables of the default file
     "database": "postgresql://pacsd@db.example/pacsd",
     "profiles": "/srv/pacsd/profiles",
     "viewer_dir": "/srv/pacsd/viewer",
+    "plain_networks": ("10.9.0.0/24",),
     "certificate": "tls/pacs.pem",
     "key": "tls/pacs.key.pem",
     "key_passphrase": "file:/etc/pacsd/key.pass",

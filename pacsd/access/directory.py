@@ -1,12 +1,12 @@
 """Organisations and application entities: who a peer is, and what it may see and do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from ipaddress import ip_address, ip_network
 
 from config.interfaces import SERVICES
 from config.settings import RemoteAESettings, Settings
+from pacsd.access.origin import Origin, is_within
 from pacsd.access.scope import Rejected, Scope
 
 
@@ -28,6 +28,7 @@ class Peer:
     scope: Scope
     services: frozenset[str] = frozenset(SERVICES)
     character_set: str | None = None     # overrides what the peer's objects and identifiers declare
+    origin: Origin | None = field(default=None, compare=False)       # of its association
 
 
 class Directory:
@@ -56,19 +57,19 @@ class Directory:
         keys = tuple(self._keys[code] for code in self._organisations)
         return Scope(organisations=keys, own=keys[0])
 
-    def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal:
-        """Who opens an association (PS3.8 7.1.1): titles without padding, address as text."""
+    def peer(self, *, calling: str, called: str, origin: Origin) -> Peer | Refusal:
+        """Who opens an association (PS3.8 7.1.1): titles without padding."""
         own = self._own.get(called)
         if own is None:
             return Refusal.CALLED_TITLE
         known = self._remotes.get(calling)
         if known is None:
-            if not self._settings.dimse.accept_unknown_callers:
+            if not self._settings.dimse.accept_unknown_callers or origin.is_listed:
                 return Refusal.CALLING_TITLE
-            return self._peer(calling, own.organisation, Rejected(own.rejected))
+            return replace(self._peer(calling, own.organisation, Rejected(own.rejected)), origin=origin)
         for remote in known:
-            if _address_allowed(remote, address):
-                return self._remote_peer(remote, Rejected(remote.rejected or own.rejected))
+            if _is_meant(remote, origin):
+                return replace(self._remote_peer(remote, Rejected(remote.rejected or own.rejected)), origin=origin)
         return Refusal.CALLING_TITLE
 
     def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None:
@@ -124,8 +125,10 @@ class Directory:
         )
 
 
-def _address_allowed(remote: RemoteAESettings, address: str) -> bool:
+def _is_meant(remote: RemoteAESettings, origin: Origin) -> bool:
+    """Whether who calls from there may have the AE's title: by its certificate, by its address."""
+    if remote.certificate and not (origin.certificate and origin.certificate.answers_to(remote.certificate)):
+        return False
     if not remote.addresses:
-        return True
-    source = ip_address(address)
-    return any(source in ip_network(one, strict=False) for one in remote.addresses)
+        return not origin.is_listed
+    return is_within(origin.address, remote.addresses)

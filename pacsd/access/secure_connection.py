@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from pacsd.access.peer_certificate import PeerCertificate, of_session
+from pacsd.access.tls import TlsContexts
+from pacsd.faults import Fault, PacsdError
 
 _READ_BYTES = 1 << 18
 _FLUSH_BYTES = 1 << 18                   # so much is encrypted before it is sent
@@ -214,3 +216,27 @@ class SecureConnection(socket.socket):
     def _flush(self) -> None:
         if self._outgoing.pending:
             super().sendall(self._outgoing.read())
+
+
+def secured(
+    raw: socket.socket, contexts: TlsContexts, host: str, certificate: str, timeout_s: float
+) -> SecureConnection:
+    """A connection of ours inside TLS: the server has a certificate for `host`, or the one that `certificate` means.
+
+    Raises OSError, PacsdError INVALID where our files cannot be used, REFUSED for another's certificate.
+    """
+    try:
+        context = contexts.client(check_name=not certificate)
+        connection = SecureConnection(raw, context, server_side=False, name=host)
+    except BaseException:
+        raw.close()
+        raise
+    try:
+        connection.shake_hands(timeout_s)
+        shown = connection.certificate
+        if certificate and (shown is None or not shown.answers_to(certificate)):
+            raise PacsdError(Fault.REFUSED, f"{host} shows another certificate than the one it is known by")
+    except BaseException:
+        connection.close()
+        raise
+    return connection

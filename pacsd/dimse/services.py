@@ -6,11 +6,13 @@ from typing import Any, Protocol
 
 from config.settings import RemoteAESettings
 from pacsd.access.directory import Peer, Refusal
+from pacsd.access.origin import Origin
 from pacsd.access.scope import Scope
 from pacsd.archive.commitment import Commitments
 from pacsd.archive.non_patient.models import InformationModel
 from pacsd.archive.non_patient.search import NonPatientQuery
 from pacsd.archive.retrieve import DatasetReader, InstanceRef, Selection
+from pacsd.dimse.dialling import Dial, plain
 from pacsd.dimse.metering import Meters
 from pacsd.dimse.occupancy import Alone
 from pacsd.dimse.pace import Pace
@@ -125,7 +127,7 @@ class Department:
 class Directory(Protocol):
     """Who may talk to us, and whom we may send to."""
 
-    def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal: ...
+    def peer(self, *, calling: str, called: str, origin: Origin) -> Peer | Refusal: ...
     def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None: ...
     def of_organisation(self, title: str, organisation: int) -> RemoteAESettings | None: ...
 
@@ -152,6 +154,7 @@ class Services:
     meters: Meters = field(default_factory=Meters)
     pace: Pace = field(default_factory=lambda: Pace(Alone()))
     department: Department | None = None
+    dial: Dial = plain                   # to destinations of C-MOVE
 
     def of_department(self) -> Department:
         """The department. Raises PacsdError UNSUPPORTED where there is none."""

@@ -11,6 +11,7 @@ from pynetdicom import AE, evt
 
 from config.settings import RemoteAESettings
 from pacsd.access.directory import Peer, Refusal
+from pacsd.access.origin import Origin
 from tests.dimse.fakes import Server, running
 from tests.workflow.conftest import Office
 from tests.workflow.steps import step
@@ -26,7 +27,7 @@ class Switch:
     office: Office
     remotes: dict[str, RemoteAESettings] = field(default_factory=dict)
 
-    def peer(self, *, calling: str, called: str, address: str) -> Peer | Refusal:
+    def peer(self, *, calling: str, called: str, origin: Origin) -> Peer | Refusal:
         if called != "PACSD":
             return Refusal.CALLED_TITLE
         return replace(self.office.reader if calling == "READER" else self.office.peer, title=calling)
