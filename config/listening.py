@@ -6,8 +6,8 @@ is answered to nobody who need not say who they are.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
 
+from config.networks import is_loopback
 from config.reading import SettingsError
 from config.settings import Settings
 
@@ -58,14 +58,6 @@ def openings(settings: Settings) -> tuple[Opening, ...]:
 def openings_of(settings: Settings, role: str) -> tuple[Opening, ...]:
     """Those of one role, the plain ones first."""
     return tuple(one for one in openings(settings) if one.role == role)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _openings(settings: Settings) -> Iterator[Opening]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from config.interfaces import SERVICES
+from config.networks import is_within
 from config.settings import RemoteAESettings, Settings
-from pacsd.access.origin import Origin, is_within
+from pacsd.access.origin import Origin
 from pacsd.access.scope import Rejected, Scope
 
 

@@ -1,8 +1,7 @@
 """Where a connection comes from: an address, a certificate where one was shown, and how far the network is trusted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from pacsd.access.peer_certificate import PeerCertificate
@@ -31,9 +30,3 @@ class Origin:
         shown = data.get("certificate")
         certificate = PeerCertificate.from_data(shown) if shown is not None else None
         return cls(str(data["address"]), certificate, bool(data.get("is_listed")))
-
-
-def is_within(address: str, networks: Sequence[str]) -> bool:
-    """Whether an address is one of these, or in one of these networks."""
-    source = ip_address(address)
-    return any(source in ip_network(one, strict=False) for one in networks)

@@ -218,13 +218,14 @@ class SecureConnection(socket.socket):
             super().sendall(self._outgoing.read())
 
 
-def secured(
-    raw: socket.socket, contexts: TlsContexts, host: str, certificate: str, timeout_s: float
+def dialled(
+    contexts: TlsContexts, host: str, port: int, *, certificate: str = "", timeout_s: float
 ) -> SecureConnection:
     """A connection of ours inside TLS: the server has a certificate for `host`, or the one that `certificate` means.
 
     Raises OSError, PacsdError INVALID where our files cannot be used, REFUSED for another's certificate.
     """
+    raw = socket.create_connection((host, port), timeout=timeout_s)
     try:
         context = contexts.client(check_name=not certificate)
         connection = SecureConnection(raw, context, server_side=False, name=host)

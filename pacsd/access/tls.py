@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from config.listening import openings
 from config.secrets import secret_of
-from config.security import TlsSettings
+from config.settings import Settings, TlsSettings
 from pacsd.faults import Fault, PacsdError
 
 log = logging.getLogger("pacsd.tls")
@@ -85,6 +86,16 @@ class TlsContexts:
             log.warning("changed TLS files cannot be used, the former ones stay", extra={"cause": error.message})
             return
         log.info("TLS files were read again")
+
+
+def check_files(settings: Settings) -> None:
+    """Look at the files of listeners and callers before anything begins. Raises SettingsError, PacsdError INVALID."""
+    tls = settings.security.tls
+    for one in openings(settings):
+        if one.is_secure:
+            server_context(tls, one.clients)
+    if any(one.tls for one in settings.remote_aes) or any(one.tls for one in settings.hl7_destinations):
+        client_context(tls)
 
 
 def server_context(settings: TlsSettings, clients: str = "none", protocols: Sequence[str] = ()) -> ssl.SSLContext:

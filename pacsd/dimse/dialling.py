@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from config.settings import RemoteAESettings, TlsSettings
-from pacsd.access.secure_connection import secured
+from pacsd.access.secure_connection import dialled
 from pacsd.access.tls import TlsContexts
 from pacsd.faults import Fault, PacsdError
 
@@ -42,5 +42,6 @@ class Dialling:
         """The connection, its handshake over. Raises OSError, PacsdError INVALID where TLS is not set up rightly."""
         if not isinstance(remote, RemoteAESettings) or not remote.tls:
             return plain(remote, timeout_s)
-        raw = socket.create_connection((remote.host, remote.port), timeout=timeout_s)
-        return secured(raw, self._contexts, remote.host, remote.certificate, timeout_s)
+        return dialled(
+            self._contexts, remote.host, remote.port, certificate=remote.certificate, timeout_s=timeout_s
+        )

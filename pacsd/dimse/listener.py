@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from config.listening import is_loopback, openings_of
+from config.listening import openings_of
+from config.networks import is_loopback, is_within
 from config.settings import Settings
 from pacsd.access.handshakes import Handshakes
-from pacsd.access.origin import Origin, is_within
+from pacsd.access.origin import Origin
 from pacsd.access.tls import TlsContexts
 from pacsd.dimse.acceptor import Acceptor
 from pacsd.dimse.association import Timeouts
