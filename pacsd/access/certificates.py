@@ -5,6 +5,7 @@ as the authority itself: nobody at a small site would renew it every week, and a
 """
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,10 @@ _USES = {
     "ae": (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH),     # opens associations, and takes them
 }
 USES = tuple(_USES)
+_MOST_DAYS = 36_500
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL}){{0,30}}")
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[!-~]{1,500}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,8 @@ def describe(certificate: bytes) -> Described:
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int, now: datetime | None
 ) -> x509.CertificateBuilder:
+    if not 1 <= days <= _MOST_DAYS:
+        raise PacsdError(Fault.INVALID, f"a certificate is good for 1 to {_MOST_DAYS} days")
     begins = (now or datetime.now(UTC)) - _BEFORE
     builder = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key)
     builder = builder.serial_number(x509.random_serial_number())
@@ -143,10 +150,11 @@ def _general_name(text: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(text))
     except ValueError:
         pass
-    try:
-        return x509.UniformResourceIdentifier(text) if ":" in text else x509.DNSName(text)
-    except ValueError as error:
-        raise PacsdError(Fault.MALFORMED, f"{text!r} is neither a host name, an address nor a URI") from error
+    if _URI.fullmatch(text):
+        return x509.UniformResourceIdentifier(text)
+    if _HOST_NAME.fullmatch(text):
+        return x509.DNSName(text)
+    raise PacsdError(Fault.MALFORMED, f"{text!r} is neither a host name, an address nor a URI")
 
 
 def _names_of(certificate: x509.Certificate) -> tuple[str, ...]:
