@@ -32,6 +32,13 @@ port = {archive}
 organisation = "default"
 tls = true
 certificate = "archive.example"
+[[remote_aes]]
+title = "STRANGER"
+host = "127.0.0.1"
+port = {archive}
+organisation = "default"
+tls = true
+certificate = "another.example"
 [security.tls]
 certificate = "certs/pacs.pem"
 key = "certs/pacs.key.pem"
@@ -106,6 +113,9 @@ def test_a_day_inside_tls(site: Site, tmp_path: Path) -> None:
         asking = ["movescu", "-aec", "PACSD", *keys, "127.0.0.1", str(site.server.dicom_port)]
         assert subprocess.run(asking, capture_output=True, timeout=60, check=False).returncode == 0
     assert len(list((tmp_path / "got").iterdir())) == 3
+    with storescp(site, tmp_path / "again"):             # what it takes to echo is on the command line too
+        assert site.server.command("echo", "ARCHIVE").returncode == 0
+        assert site.server.command("echo", "STRANGER").returncode == 1
     answer = site.curl("/dicom-web/studies")
     head, _, body = answer.stdout.replace("\r", "").partition("\n\n")
     assert "strict-transport-security: max-age=31536000" in head.lower()
