@@ -31,6 +31,7 @@ from config.messages import (
     ReportsSettings,
 )
 from config.reading import Checked, SettingsError, read, setting
+from config.secrets import secret_of
 from config.security import SecuritySettings, TlsNameSettings, TlsSettings
 
 __all__ = [
@@ -136,8 +137,9 @@ class Settings(Checked):
     data_dir: Path = setting(Path("pacsd-data"), en="Folder of objects, journal and index.", zh="数据目录。")
     database: str | None = setting(
         None,
-        en="DSN of a PostgreSQL of yours; embedded in the data directory when absent.",
-        zh="外部 PostgreSQL 连接串；缺省时使用数据目录内嵌的实例。",
+        en="DSN of a PostgreSQL of yours, or env:NAME, file:PATH where it stands; embedded in the data directory when "
+        "absent.",
+        zh="外部 PostgreSQL 连接串，或其所在的 env:变量名、file:路径；缺省时使用数据目录内嵌的实例。",
         check=checks.not_empty,
     )
     host: str = setting("127.0.0.1", en="Address to listen on.", zh="监听地址。", check=checks.not_empty)
@@ -225,6 +227,9 @@ def load_settings(file: Path | None, overrides: Mapping[str, object]) -> Setting
                 sender["mapping"] = file.parent / Path(sender["mapping"]).expanduser()
     for key, value in overrides.items():
         _put(tables, key, value)
+    database = tables.get("database")
+    if isinstance(database, str) and database.startswith(("env:", "file:")):
+        tables["database"] = secret_of(database)
     return read(Settings, tables, folder=Path())
 
 

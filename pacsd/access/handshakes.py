@@ -35,8 +35,12 @@ class Handshakes:
         return len(self._running)
 
     def shake(self, raw: socket.socket) -> SecureConnection:
-        """The connection once the handshake is over. Raises OSError, and has closed it then."""
-        connection = SecureConnection(raw, self._contexts.server(self._clients), server_side=True)
+        """The connection once the handshake is over. Raises OSError, PacsdError INVALID, and has closed it then."""
+        try:
+            connection = SecureConnection(raw, self._contexts.server(self._clients), server_side=True)
+        except BaseException:
+            raw.close()
+            raise
         self._begin(connection)
         try:
             connection.shake_hands(self._timeout_s)
