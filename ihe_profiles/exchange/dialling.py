@@ -1,10 +1,8 @@
 """Connections to HL7 destinations inside TLS (IHE ITI-19)."""
 
-import socket
-
 from config.settings import Hl7DestinationSettings, TlsSettings
 from hl7.client import Dial
-from pacsd.access.secure_connection import dialled
+from pacsd.access.secure_connection import SecureConnection, dialled
 from pacsd.access.tls import TlsContexts
 from pacsd.faults import PacsdError
 
@@ -15,7 +13,7 @@ def dial_of(destination: Hl7DestinationSettings, settings: TlsSettings) -> Dial 
         return None
     contexts = TlsContexts(settings)
 
-    def dial(host: str, port: int, timeout_s: float) -> socket.socket:
+    def dial(host: str, port: int, timeout_s: float) -> SecureConnection:
         try:
             return dialled(contexts, host, port, certificate=destination.certificate, timeout_s=timeout_s)
         except PacsdError as error:

@@ -10,7 +10,7 @@ from websockets.exceptions import InvalidState
 from websockets.frames import Frame
 from websockets.http11 import Request
 
-from pacsd.web.secured import EXTENSION, described
+from pacsd.web.secured import extensions_of
 from pacsd.web.server_limits import ServerLimits
 from pacsd.web.worklist.event_channel import CONFIRM
 
@@ -48,9 +48,7 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
         if not self.handshake_complete:          # it was not refused: the application is about to run
             extensions: Any = self.scope["extensions"]
             extensions[CONFIRM] = self._confirm
-            tls = described(self.transport)
-            if tls is not None:
-                extensions[EXTENSION] = tls
+            extensions.update(extensions_of(self.transport))
 
     async def send(self, message: Any) -> None:
         """A message of the application. What it refuses is answered: uvicorn would take that for our defect."""

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
+from websockets.sync.client import connect
 
 from config.settings import TlsNameSettings
 from pacsd.access.tls import TlsContexts
@@ -32,7 +33,12 @@ LARGE = 3 << 20
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers what it knows of the connection, and how long the body was."""
-    if scope["type"] != "http":
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        told = scope["extensions"][EXTENSION]["certificate"].subject
+        await send({"type": "websocket.send", "text": f"{scope['scheme']} {told}"})
+        await send({"type": "websocket.close"})
         return
     size = 0
     while True:
@@ -42,6 +48,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             break
     tls = scope.get("extensions", {}).get(EXTENSION)
     shown = tls and {**tls, "certificate": tls["certificate"] and tls["certificate"].as_data()}
+    if shown:
+        shown["chain"] = scope["extensions"]["tls"]["client_cert_chain"]
     answer = json.dumps({"scheme": scope["scheme"], "tls": shown, "size": size}).encode()
     answer += b" " * (LARGE if scope["path"] == "/large" else 0)
     head = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
@@ -123,7 +131,10 @@ def test_requests_come_with_what_their_connection_is(tmp_path: Path) -> None:
         assert told["tls"]["certificate"]["names"] == ["viewer.example"]
         assert told["tls"]["certificate"]["subject"] == "CN=viewer"
         assert told["tls"]["certificate"]["thumbprint"] == viewer.thumbprint
-        assert house.get()["tls"]["certificate"] is None
+        pem = viewer.certificate.read_text()
+        assert ssl.PEM_cert_to_DER_cert(told["tls"]["chain"][0]) == ssl.PEM_cert_to_DER_cert(pem)
+        without = house.get()["tls"]
+        assert without["certificate"] is None and without["chain"] == []
 
 
 def test_large_bodies_go_both_ways_on_one_connection(tmp_path: Path) -> None:
@@ -131,6 +142,13 @@ def test_large_bodies_go_both_ways_on_one_connection(tmp_path: Path) -> None:
         for size in (0, 10, LARGE, 70_000, 4 * LARGE + 1):
             answer = client.post(f"{house.base}/large", content=bytes(size))
             assert answer.json()["size"] == size and len(answer.content) > LARGE
+
+
+def test_a_web_socket_inside_tls_knows_its_certificate(tmp_path: Path) -> None:
+    with serving(tmp_path, "required") as house:
+        viewer = house.context(house.authority.make("viewer", use="client"))
+        with connect(f"wss://127.0.0.1:{house.port}/", ssl=viewer, proxy=None) as channel:
+            assert channel.recv(timeout=10) == "wss CN=viewer"
 
 
 def test_curl_is_let_in_with_a_client_certificate_alone(tmp_path: Path) -> None:
