@@ -130,7 +130,7 @@ def _server_of(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _harden(context, settings)
     context.verify_mode = _CLIENTS[clients]
-    if clients != "none":                # a resumed session would not look at the revocation lists again
+    if clients != "none":                # one resumed by a ticket would not be looked up in the lists again
         context.options |= ssl.OP_NO_TICKET
         context.num_tickets = 0
         _trust(context, settings)

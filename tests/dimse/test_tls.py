@@ -156,6 +156,31 @@ def test_certificates_and_lists_are_read_again_and_running_associations_stay(pla
         assert one.recv(1) == b"\x02"
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_no_session_outlives_the_revocation_of_its_certificate(place: Place, version: ssl.TLSVersion) -> None:
+    now = [0.0]
+    contexts = TlsContexts(place.authority.settings(place.server), clock=lambda: now[0])
+    context = ssl.create_default_context(cafile=str(place.authority.certificate))
+    context.maximum_version = version
+    context.load_cert_chain(place.modality.certificate, place.modality.key)
+
+    def asked(session: ssl.SSLSession | None) -> tuple[bytes, ssl.SSLSession | None]:
+        raw = socket.create_connection(("127.0.0.1", port), timeout=10)
+        with context.wrap_socket(raw, server_hostname="127.0.0.1", session=session) as connection:
+            connection.sendall(request(called="PACSD", calling=TITLE))
+            return connection.recv(1), connection.session
+
+    with running(handshakes=Handshakes(contexts, "required")) as server:
+        port = server.port
+        answer, session = asked(None)
+        assert answer == b"\x02" and asked(session)[0] == b"\x02"
+        place.authority.revoke(place.modality)
+        now[0] += 2
+        with pytest.raises(OSError):
+            if asked(session)[0] == b"":
+                raise ConnectionResetError
+
+
 def test_files_that_cannot_be_used_leave_the_former_ones_in_place(place: Place) -> None:
     now = [0.0]
     contexts = TlsContexts(place.authority.settings(place.server), clock=lambda: now[0])
