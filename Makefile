@@ -1,5 +1,5 @@
 # Everything works from a clean clone: the virtual environment is made, and made again when setup.cfg changes.
-#   make serve PYTHON=python3.12 ARGS="--host 0.0.0.0"    make test TESTS=tests/codec
+#   make serve PYTHON=python3.12 ARGS="--http-port 9090"    make test TESTS=tests/codec
 
 PYTHON ?= python3
 VENV := .venv

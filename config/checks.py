@@ -94,6 +94,12 @@ def origin(value: object) -> str | None:
     return None if fits else "not an origin such as https://viewer.example"
 
 
+def secret(value: object) -> str | None:
+    """Where a secret is, never the secret itself; empty for none."""
+    fits = re.fullmatch(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)?", str(value))
+    return None if fits else "a secret is not written here but env:NAME or file:PATH"
+
+
 def within(least: float, most: float) -> Check:
     """A number from `least` to `most`, both included."""
 

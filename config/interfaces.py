@@ -5,6 +5,7 @@ from pathlib import Path
 
 from config import checks
 from config.reading import Checked, setting
+from config.security import certificate_name
 
 SERVICES = ("echo", "store", "find", "move", "get", "worklist", "mpps", "commitment", "ups")
 REJECTED = ("hide", "notes", "keep")
@@ -100,6 +101,17 @@ class RemoteAESettings(Checked):
         en="Whether it takes a result of storage commitment on the association of its request, if that is still open.",
         zh="请求存储确认的关联仍打开时，是否在同一关联上返回结果。",
     )
+    tls: bool = setting(
+        False, en="Reach it by TLS; `port` is then its TLS port.", zh="以 TLS 连接；`port` 为其 TLS 端口。"
+    )
+    certificate: str = setting(
+        "",
+        en="SHA-256 thumbprint or subject alternative name of its certificate: without that one nobody has its title, "
+        "and it is how we know it where we call; any trusted one, and its host's where we call, when empty.",
+        zh="其证书的 SHA-256 指纹或主体备用名称：无此证书者不得使用该 AE 标题，外呼时亦据此识别；"
+        "为空时接受任何可信证书，外呼时核对主机名。",
+        check=certificate_name,
+    )
     rejected: str | None = setting(
         None,
         en="What it sees of rejections, as above; as the title it calls has it when absent.",
@@ -176,6 +188,13 @@ class DimseSettings(Checked):
         zh="向同一 C-MOVE 目标并行的关联数。",
         check=checks.within(1, 16),
     )
+    plain_networks: tuple[str, ...] = setting(
+        (),
+        en="Networks of old devices that may call without TLS where `host` is beyond this machine: known AEs only, "
+        "each from its `addresses`.",
+        zh="`host` 非本机时可不经 TLS 呼叫的旧设备网段：仅限已登记且来源符合其 `addresses` 的 AE。",
+        check=checks.each(checks.network),
+    )
     private_sop_classes: tuple[str, ...] = setting(
         (),
         en="Further storage SOP classes to accept.",
@@ -216,6 +235,12 @@ class WebSettings(Checked):
         (),
         en="Addresses and networks of proxies whose X-Forwarded-Proto, -Host and -For are believed.",
         zh="可信代理的地址或网段，采信其 X-Forwarded-Proto、X-Forwarded-Host 与 X-Forwarded-For。",
+        check=checks.each(checks.network),
+    )
+    plain_networks: tuple[str, ...] = setting(
+        (),
+        en="Networks of proxies that may call without TLS where `host` is beyond this machine.",
+        zh="`host` 非本机时可不经 TLS 连接的代理所在网段。",
         check=checks.each(checks.network),
     )
     max_upload_bytes: int = setting(

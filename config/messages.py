@@ -6,6 +6,7 @@ from pathlib import Path
 from config import checks
 from config.hl7_mapping import message_type
 from config.reading import Checked, setting
+from config.security import certificate_name
 
 REPORT_EVENTS = ("report.preliminary", "report.final", "report.amended", "report.cancelled", "report.critical")
 CHARACTER_SETS = ("UNICODE UTF-8", "GB 18030-2000", "BIG-5", "8859/1", "ASCII")          # that we write
@@ -38,6 +39,12 @@ class Hl7SenderSettings(Checked):
         zh="允许的来源地址或网段；为空表示不限。",
         check=checks.each(checks.network),
     )
+    certificate: str = setting(
+        "",
+        en="SHA-256 thumbprint or subject alternative name of its certificate: without that nobody speaks as it.",
+        zh="其证书的 SHA-256 指纹或主体备用名称：无此证书者不得以该发送方身份发送。",
+        check=certificate_name,
+    )
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,13 @@ class Hl7DestinationSettings(Checked):
     name: str = setting(en="Name, for commands and the log.", zh="名称，用于命令和日志。", check=checks.not_empty)
     host: str = setting(en="Name or address.", zh="主机名或地址。", check=checks.not_empty)
     port: int = setting(en="Port.", zh="端口。", check=checks.within(1, 65535))
+    tls: bool = setting(False, en="Reach it by TLS.", zh="以 TLS 连接。")
+    certificate: str = setting(
+        "",
+        en="SHA-256 thumbprint or subject alternative name that its certificate has; its host's name when empty.",
+        zh="其证书应有的 SHA-256 指纹或主体备用名称；为空时核对主机名。",
+        check=certificate_name,
+    )
     answer_timeout_s: float = setting(
         30.0, unit="s", en="Wait for an acknowledgement.", zh="等待确认的时间。", check=checks.within(1, 60)
     )
@@ -104,6 +118,13 @@ class Hl7Settings(Checked):
     )
     accept_unknown_senders: bool = setting(
         True, en="Take messages of applications that are not listed.", zh="接收未登记应用的消息。"
+    )
+    plain_networks: tuple[str, ...] = setting(
+        (),
+        en="Networks of old systems that may send without TLS where `host` is beyond this machine: known senders only, "
+        "each from its `addresses`.",
+        zh="`host` 非本机时可不经 TLS 发送的旧系统网段：仅限已登记且来源符合其 `addresses` 的发送方。",
+        check=checks.each(checks.network),
     )
     processing_ids: tuple[str, ...] = setting(
         ("P",),

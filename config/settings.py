@@ -33,7 +33,8 @@ from config.messages import (
 )
 from config.oauth import IssuerSettings, OAuthSettings, pairs
 from config.reading import Checked, SettingsError, read, setting
-from config.security import SecuritySettings
+from config.secrets import secret_of
+from config.security import SecuritySettings, TlsNameSettings, TlsSettings
 
 __all__ = [
     "DimseSettings",
@@ -60,6 +61,8 @@ __all__ = [
     "SettingsError",
     "StorageSettings",
     "SuperviseSettings",
+    "TlsNameSettings",
+    "TlsSettings",
     "WebSettings",
     "WorklistSettings",
     "load_settings",
@@ -139,8 +142,9 @@ class Settings(Checked):
     data_dir: Path = setting(Path("pacsd-data"), en="Folder of objects, journal and index.", zh="数据目录。")
     database: str | None = setting(
         None,
-        en="DSN of a PostgreSQL of yours; embedded in the data directory when absent.",
-        zh="外部 PostgreSQL 连接串；缺省时使用数据目录内嵌的实例。",
+        en="DSN of a PostgreSQL of yours, or env:NAME, file:PATH where it stands; embedded in the data directory when "
+        "absent.",
+        zh="外部 PostgreSQL 连接串，或其所在的 env:变量名、file:路径；缺省时使用数据目录内嵌的实例。",
         check=checks.not_empty,
     )
     host: str = setting("127.0.0.1", en="Address to listen on.", zh="监听地址。", check=checks.not_empty)
@@ -165,7 +169,7 @@ class Settings(Checked):
     identity_domains: tuple[IdentityDomainSettings, ...] = setting(
         (), en="Assigning authorities with OIDs.", zh="签发机构及其 OID。"
     )
-    security: SecuritySettings = setting(SecuritySettings, en="Authentication.", zh="身份验证。")
+    security: SecuritySettings = setting(SecuritySettings, en="Who is let in.", zh="访问安全。")
     dimse: DimseSettings = setting(DimseSettings, en="DICOM associations.", zh="DICOM 关联。")
     web: WebSettings = setting(WebSettings, en="DICOMweb.", zh="DICOMweb。")
     fhir: FhirSettings = setting(FhirSettings, en="FHIR R4.", zh="FHIR R4。")
@@ -223,11 +227,15 @@ def load_settings(file: Path | None, overrides: Mapping[str, object]) -> Setting
         fhir = tables.get("fhir")
         if isinstance(fhir, dict) and isinstance(fhir.get("profiles"), str):
             fhir["profiles"] = file.parent / Path(fhir["profiles"]).expanduser()
+        _place_tls_files(tables.get("security"), file.parent)
         for sender in _tables(tables.get("hl7_senders")):
             if isinstance(sender.get("mapping"), str):
                 sender["mapping"] = file.parent / Path(sender["mapping"]).expanduser()
     for key, value in overrides.items():
         _put(tables, key, value)
+    database = tables.get("database")
+    if isinstance(database, str) and database.startswith(("env:", "file:")):
+        tables["database"] = secret_of(database)
     return read(Settings, tables, folder=Path())
 
 
@@ -238,6 +246,15 @@ def _parse(file: Path) -> dict[str, object]:
         raise SettingsError(str(file), f"cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(str(file), f"is not TOML: {error}") from error
+
+
+def _place_tls_files(security: object, folder: Path) -> None:
+    """Certificates, keys and lists are relative to the folder of the file that names them."""
+    tls = security.get("tls") if isinstance(security, dict) else None
+    for table in [*_tables([tls]), *_tables(tls.get("names") if isinstance(tls, dict) else None)]:
+        for name in ("certificate", "key", "authorities", "revocations"):
+            if isinstance(table.get(name), str):
+                table[name] = folder / Path(table[name]).expanduser()
 
 
 def _tables(value: object) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from hl7.acknowledgement import wanted
@@ -16,6 +17,10 @@ _MOST_ANSWER_BYTES = 1 << 20
 _FOR_GOOD = frozenset(
     one.code for one in (Condition.MESSAGE_TYPE, Condition.EVENT_CODE, Condition.PROCESSING_ID, Condition.VERSION_ID)
 )
+
+
+Dial = Callable[[str, int, float], socket.socket]
+"""Opens a connection to host and port within so many seconds. Raises OSError, and nothing else."""
 
 
 class NotDelivered(Exception):
@@ -49,8 +54,11 @@ class Client:
     """A connection to one destination, opened when it is needed and kept. For one thread."""
 
     def __init__(
-        self, host: str, port: int, *, connect_timeout_s: float = 10.0, answer_timeout_s: float = 30.0
-    ) -> None:
+        self, host: str, port: int, *, connect_timeout_s: float = 10.0, answer_timeout_s: float = 30.0,
+        dial: Dial | None = None,
+    ) -> None:  # fmt: skip
+        """`dial` opens the connection, where that is not just TCP."""
+        self._dial = dial
         self._address = (host, port)
         self._connect_timeout_s = connect_timeout_s
         self._answer_timeout_s = answer_timeout_s
@@ -87,11 +95,16 @@ class Client:
 
     def _connected(self) -> socket.socket:
         if self._socket is None:
-            made = socket.create_connection(self._address, timeout=self._connect_timeout_s)
+            made = self._dialled()
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             self._socket, self._frames = made, FrameReader(max_message_bytes=_MOST_ANSWER_BYTES)
         return self._socket
+
+    def _dialled(self) -> socket.socket:
+        if self._dial is None:
+            return socket.create_connection(self._address, timeout=self._connect_timeout_s)
+        return self._dial(*self._address, self._connect_timeout_s)
 
     def _answer(self, connection: socket.socket, control_id: str) -> Answer:
         deadline = time.monotonic() + self._answer_timeout_s

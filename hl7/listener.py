@@ -10,11 +10,13 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from config.networks import is_loopback, is_within
 from hl7.mllp import Frame, FrameReader, NotMllp, Oversized, Room, framed
+from hl7.ports import Caller
 
 log = logging.getLogger("pacsd.hl7")
 
@@ -29,8 +31,18 @@ _KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TC
 class Receiver(Protocol):
     """Answers messages: hl7.reception.Reception."""
 
-    def receive(self, raw: bytes, address: str) -> Sequence[bytes]: ...
+    def receive(self, raw: bytes, caller: Caller) -> Sequence[bytes]: ...
     def too_long(self, beginning: bytes, limit_bytes: int) -> Sequence[bytes]: ...
+
+
+class Handshakes(Protocol):
+    """Makes TLS connections, as server: pacsd.access.handshakes.Handshakes."""
+
+    def shake(self, raw: socket.socket) -> Any:
+        """A socket whose `certificate` is a ports.Certificate or None. Raises, and has closed it then."""
+
+    def close(self) -> None:
+        """Give up those under way."""
 
 
 class Counting(Protocol):
@@ -63,8 +75,12 @@ class Listener:
 
     def __init__(
         self, receiver: Receiver, *, host: str, port: int, limits: Limits, counting: Counting | None = None,
-        share: bool = False,
+        share: bool = False, handshakes: Handshakes | None = None, networks: Sequence[str] | None = None,
     ) -> None:  # fmt: skip
+        """With `handshakes` inside TLS; `networks` are the only ones that may connect, None: any."""
+        self._handshakes = handshakes
+        self._networks = networks
+        self._is_exposed = not is_loopback(host)
         self._receiver = receiver
         self._limits = limits
         self._counting = counting or Uncounted()
@@ -89,11 +105,35 @@ class Listener:
                 if not self._stopping.wait(_ACCEPT_PAUSE_S):
                     log.warning("cannot accept", extra={"cause": type(error).__name__})
                 continue
-            self._start(_Connection(accepted, _plain(address[0]), self._receiver, self._limits, self._room))
+            self._admit(accepted, _plain(address[0]))
+
+    def _admit(self, accepted: socket.socket, address: str) -> None:
+        if self._networks is not None and not is_within(address, self._networks):
+            log.warning("a connection from a network that is not listed", extra={"address": address})
+            accepted.close()
+        elif self._handshakes is None:
+            self._start(self._connection(accepted, Caller(address, is_listed=self._networks is not None)))
+        else:
+            _in_thread(self._secure, accepted, address, self._handshakes)
+
+    def _secure(self, accepted: socket.socket, address: str, handshakes: Handshakes) -> None:
+        """The handshake, which is no connection yet, on a thread of its own."""
+        try:
+            secure = handshakes.shake(accepted)
+        except Exception as error:
+            log.info("no TLS connection", extra={"address": address, "cause": f"{type(error).__name__}: {error}"})
+            return
+        certificate = secure.certificate
+        self._start(self._connection(secure, Caller(address, certificate, certificate is None and self._is_exposed)))
+
+    def _connection(self, accepted: socket.socket, caller: Caller) -> "_Connection":
+        return _Connection(accepted, caller, self._receiver, self._limits, self._room)
 
     def close(self) -> None:
         """Accept nothing more."""
         self._stopping.set()
+        if self._handshakes is not None:
+            self._handshakes.close()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -117,10 +157,7 @@ class Listener:
             log.warning("too many connections, one more was closed", extra={"address": one.address})
             one.cut()
             return
-        try:
-            threading.Thread(target=self._run, args=(one,), daemon=True).start()
-        except RuntimeError:
-            log.exception("no thread for a connection")
+        if not _in_thread(self._run, one):
             self._ended(one)
 
     def _run(self, one: "_Connection") -> None:
@@ -145,8 +182,9 @@ class Listener:
 class _Connection:
     """One peer."""
 
-    def __init__(self, sock: socket.socket, address: str, receiver: Receiver, limits: Limits, room: Room) -> None:
-        self.address = address
+    def __init__(self, sock: socket.socket, caller: Caller, receiver: Receiver, limits: Limits, room: Room) -> None:
+        self.address = caller.address
+        self._caller = caller
         self._socket = sock
         self._receiver = receiver
         self._limits = limits
@@ -202,7 +240,7 @@ class _Connection:
                 return False
             if frame.restarted:
                 log.warning("a message was begun again before its end", extra={"address": self.address})
-            answers = self._receiver.receive(frame.message, self.address)
+            answers = self._receiver.receive(frame.message, self._caller)
             self._write(answers)
             counting.answered(answers, time.monotonic() - began)
         return not self._stopped
@@ -221,6 +259,18 @@ class _Connection:
                 self._socket.settimeout(left)
                 if not self._socket.recv(_READ_BYTES):
                     return
+
+
+def _in_thread(serve: Callable[..., None], *arguments: object) -> bool:
+    """Whether there is a thread for it; else what can be closed is."""
+    try:
+        threading.Thread(target=serve, args=arguments, daemon=True).start()
+    except RuntimeError:
+        log.exception("no thread for a connection")
+        if isinstance(arguments[0], socket.socket):
+            arguments[0].close()
+        return False
+    return True
 
 
 def _plain(address: str) -> str:

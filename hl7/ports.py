@@ -10,6 +10,27 @@ from hl7.conditions import Hl7Error
 from hl7.reading import Reading
 
 
+class Certificate(Protocol):
+    """What a sender showed inside TLS, verified."""
+
+    def answers_to(self, name: str) -> bool:
+        """Whether it is the one that a thumbprint or a subject alternative name means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Where a message comes from.
+
+    `is_listed`: in plain text from a network that may send so, or without a certificate: only a sender that is known
+    by its address is believed. `is_vouched`: an operator has it received anew, and stands for who sent it.
+    """
+
+    address: str
+    certificate: Certificate | None = None
+    is_listed: bool = False
+    is_vouched: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """A sending application as the platform knows it."""
@@ -29,8 +50,8 @@ class Sender:
 class Senders(Protocol):
     """Who is known."""
 
-    def sender(self, *, application: str, facility: str, address: str) -> Sender | None:
-        """The sender of MSH-3 and MSH-4 at an address; None for one that is not served."""
+    def sender(self, *, application: str, facility: str, caller: Caller) -> Sender | None:
+        """The sender of MSH-3 and MSH-4 that calls from there; None for one that is not served."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from hl7.conditions import Condition, Hl7Error, Location
 from hl7.control_ids import ControlIds
 from hl7.header import Header, header_in, header_of
 from hl7.message import Message, parse
-from hl7.ports import Answered, Arrival, Handled, Inbox, Prepared, Response, Sender, Senders
+from hl7.ports import Answered, Arrival, Caller, Handled, Inbox, Prepared, Response, Sender, Senders
 from hl7.reading import Reading
 from hl7.response import responses
 
@@ -59,14 +59,14 @@ class Reception:
         self._clock = clock
         self._control_ids = control_ids or ControlIds()
 
-    def receive(self, raw: bytes, address: str) -> list[bytes]:
+    def receive(self, raw: bytes, caller: Caller) -> list[bytes]:
         """The answers to a message or a batch, in order; each message of a batch is taken or refused for itself."""
         if not is_batch(raw):
-            return self._one(raw, address)
+            return self._one(raw, caller)
         if holds_more_than(raw, MOST_MESSAGES):  # the answers to all of them are one answer, and held until the last
             text = f"more than {MOST_MESSAGES} messages in one batch"
             return self._answers(None, Hl7Error(Condition.APPLICATION, None, text, rejected=True))
-        inner = [answer for message in messages_of(raw) for answer in self._one(message, address)]
+        inner = [answer for message in messages_of(raw) for answer in self._one(message, caller)]
         return [_batched(raw, inner)] if inner else []
 
     def too_long(self, beginning: bytes, limit_bytes: int) -> list[bytes]:
@@ -74,19 +74,19 @@ class Reception:
         text = f"longer than {limit_bytes} bytes, or than there is room for now"
         return self._answers(header_of(beginning), Hl7Error(Condition.APPLICATION, None, text, rejected=True))
 
-    def _one(self, raw: bytes, address: str) -> list[bytes]:
+    def _one(self, raw: bytes, caller: Caller) -> list[bytes]:
         header, sender = header_of(raw), None
         try:
-            sender = self._sender(header, address)
+            sender = self._sender(header, caller)
             reading = self._read(raw, sender.mapping)
             header = header_in(reading.message)
-            return list(self._take(self._arrival(raw, header, address, sender), reading, sender, header))
+            return list(self._take(self._arrival(raw, header, caller, sender), reading, sender, header))
         except Hl7Error as error:
-            return self._refused(self._arrival(raw, header, address, sender), header, error)
+            return self._refused(self._arrival(raw, header, caller, sender), header, error)
         except Exception:                        # the edge's one catch-all: the next message is served
             log.exception("a message failed", extra={"message_type": header.message_type if header else ""})
             failed = Hl7Error(Condition.APPLICATION, None, "the message was not processed", rejected=True)
-            return self._refused(self._arrival(raw, header, address, sender), header, failed)
+            return self._refused(self._arrival(raw, header, caller, sender), header, failed)
 
     def _take(self, arrival: Arrival, reading: Reading, sender: Sender, header: Header) -> Sequence[bytes]:
         kind = self._judged(reading, header)
@@ -146,10 +146,10 @@ class Reception:
         where = Location("MSH", 1, 9, 1, 2)
         return Hl7Error(Condition.EVENT_CODE, where, f"taken here of {code}: {events}", rejected=True)
 
-    def _sender(self, header: Header | None, address: str) -> Sender:
+    def _sender(self, header: Header | None, caller: Caller) -> Sender:
         if header is None:
             raise Hl7Error(Condition.SEGMENT_SEQUENCE, Location("MSH"), "a message begins with MSH", rejected=True)
-        found = self._senders.sender(application=header.first(3), facility=header.first(4), address=address)
+        found = self._senders.sender(application=header.first(3), facility=header.first(4), caller=caller)
         if found is None:
             where = Location("MSH", 1, 3)
             raise Hl7Error(Condition.TABLE_VALUE, where, "a sender that is not served here", rejected=True)
@@ -180,11 +180,11 @@ class Reception:
     def _answers(self, header: Header | None, error: Hl7Error | None) -> list[bytes]:
         return answers(header, error, at=self._clock(), control_ids=(self._control_ids(), self._control_ids()))
 
-    def _arrival(self, raw: bytes, header: Header | None, address: str, sender: Sender | None) -> Arrival:
+    def _arrival(self, raw: bytes, header: Header | None, caller: Caller, sender: Sender | None) -> Arrival:
         return Arrival(
             sender=sender.name if sender else "",
             organisation=sender.organisation if sender else "",
-            address=address,
+            address=caller.address,
             application=header.first(3) if header else "",
             facility=header.first(4) if header else "",
             control_id=header.first(10)[: MOST_CONTROL_ID + 1] if header else "",

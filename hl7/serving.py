@@ -1,12 +1,14 @@
 """The role `hl7`: the listener and the deliveries of one process, until it is told to stop."""
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from config.listening import openings_of
 from config.settings import Settings
 from hl7.delivery import Delivery
-from hl7.listener import Counting, Limits, Listener, Receiver
+from hl7.listener import Counting, Handshakes, Limits, Listener, Receiver
 
 _STACK_BYTES = 512 << 10               # address space; only what is touched costs
 
@@ -34,8 +36,12 @@ def serve(
     settings: Settings,
     *,
     counting: Counting | None = None,
+    handshakes: Callable[[str], Handshakes],
 ) -> None:
-    """Serve until `context.stopping`; messages that have come whole are answered, within the grace period."""
+    """Serve until `context.stopping`; messages that have come whole are answered, within the grace period.
+
+    `handshakes`: makes those of a listener inside TLS, by whether clients are asked for certificates.
+    """
     threading.stack_size(_STACK_BYTES)
     hl7 = settings.hl7
     limits = Limits(
@@ -45,15 +51,29 @@ def serve(
         message_timeout_s=hl7.message_timeout_s,
         idle_timeout_s=hl7.idle_timeout_s,
     )
-    listener = Listener(
-        receiver, host=settings.host, port=settings.mllp_port, limits=limits, counting=counting, share=True
-    )
+    listeners = [
+        Listener(
+            receiver, host=one.host, port=one.port, limits=limits, counting=counting, share=True,
+            networks=one.networks,
+            handshakes=handshakes(one.clients) if one.is_secure else None,
+        )
+        for one in openings_of(settings, "hl7")
+    ]  # fmt: skip
     threads = [threading.Thread(target=one.run, daemon=True) for one in deliveries]
-    for thread in (*threads, threading.Thread(target=listener.serve, daemon=True)):
+    serving = [threading.Thread(target=one.serve, daemon=True) for one in listeners]
+    for thread in (*threads, *serving):
         thread.start()
     context.ready()
     context.stopping.wait()
-    listener.close()
-    listener.drain(settings.supervise.grace_s)
+    _end(listeners, settings.supervise.grace_s)
     for thread in threads:                       # a message on its way is waited for: else it would be sent twice
         thread.join(settings.supervise.grace_s)
+
+
+def _end(listeners: Sequence[Listener], grace_s: float) -> None:
+    """Accept nothing more, and end what is open, all within the same time."""
+    deadline = time.monotonic() + grace_s
+    for listener in listeners:
+        listener.close()
+    for listener in listeners:
+        listener.drain(max(0.0, deadline - time.monotonic()))

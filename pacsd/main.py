@@ -23,10 +23,13 @@ from hl7.delivery import Delivery
 from hl7.metering import Meters as Hl7Meters
 from hl7.serving import serve as serve_hl7
 from ihe_profiles.exchange.claims import claims as hl7_claims
+from ihe_profiles.exchange.dialling import dial_of
 from ihe_profiles.exchange.queues import DeliveryQueue
 from ihe_profiles.exchange.services import Exchange
 from pacsd.access.callers import Callers
+from pacsd.access.handshakes import Handshakes
 from pacsd.access.resolution import Resolution
+from pacsd.access.tls import TlsContexts, check_files
 from pacsd.archive.commitment import COMMITMENT
 from pacsd.archive.journal import FactKind
 from pacsd.archive.services import Archive, open_archive
@@ -35,6 +38,7 @@ from pacsd.archive.worker import Chore, Worker
 from pacsd.commands import cli
 from pacsd.dimse import availability, commitment
 from pacsd.dimse.claims import claims as dimse_claims
+from pacsd.dimse.dialling import Dialling
 from pacsd.dimse.listener import serve_queries, serve_receiver
 from pacsd.dimse.metering import Meters as DimseMeters
 from pacsd.dimse.metering import Metrics
@@ -63,9 +67,10 @@ from pacsd.web.addresses import Addresses
 from pacsd.web.admission import NOBODY, Admission, Bearer, web_reader
 from pacsd.web.app import create_app
 from pacsd.web.claims import claims as web_claims
+from pacsd.web.entrance import gates_of
 from pacsd.web.metering import Meter
 from pacsd.web.neighbours import Neighbours
-from pacsd.web.server import ServerLimits, listening_socket
+from pacsd.web.server import ServerLimits
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
 from pacsd.web.threads import picture_threads
@@ -96,6 +101,7 @@ class Wiring:
 
     def serve(self, settings: Settings) -> int:
         """Supervise the configured roles until told to stop."""
+        check_files(settings)
         return Supervisor(settings, roles(settings), prepare=partial(_prepare, settings), preload=PRELOADED).run()
 
     def claims(self) -> Mapping[str, object]:
@@ -283,12 +289,12 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
             ),
             admission=admission,
         )
-        listening = listening_socket(settings.host, settings.http_port)
+        listening, gates = gates_of(settings)
         context.ready()
         limits = ServerLimits(grace_s=settings.supervise.grace_s)
         beside = {"/fhir": _fhir(settings, archive, services, admission)}
         app = throttled(create_app(services, beside), services.addresses, settings.limits, guarded=GUARDED)
-        run_web(app, listening, stop=context.stopping, limits=limits, desk=desk)
+        run_web(app, listening, gates=gates, stop=context.stopping, limits=limits, desk=desk)
 
 
 def _resolution(archive: Archive) -> Resolution:
@@ -323,17 +329,20 @@ def _hl7(context: RoleContext) -> None:
     settings = context.settings
     with _opened(context, readers=HL7_CONNECTIONS) as archive:
         exchange = _exchange(settings, archive)
-        holder = f"{platform.node()} {settings.data_dir.absolute()} {context.index}"
+        holder, tls = f"{platform.node()} {settings.data_dir.absolute()} {context.index}", settings.security.tls
         deliveries = [
             Delivery(
                 one.name,
                 DeliveryQueue(exchange.outbox.queue(one.name, holder=holder)),
-                Client(one.host, one.port, answer_timeout_s=one.answer_timeout_s),
+                Client(one.host, one.port, answer_timeout_s=one.answer_timeout_s, dial=dial_of(one, tls)),
                 stop=context.stopping,
             )
             for one in settings.hl7_destinations
         ]
-        serve_hl7(context, exchange.reception(), deliveries, settings, counting=Hl7Meters(context.metrics()))
+        serve_hl7(
+            context, exchange.reception(), deliveries, settings, counting=Hl7Meters(context.metrics()),
+            handshakes=partial(Handshakes, TlsContexts(tls)),
+        )  # fmt: skip
 
 
 def _worker(context: RoleContext) -> None:
@@ -393,6 +402,7 @@ def _notifying(context: RoleContext, archive: Archive) -> Iterator[None]:
         notifier = Notifier(
             department.notifications, kinds, archive.directory, holder=f"worker {context.index} {number}",
             connect_timeout_s=context.settings.dimse.connect_timeout_s, meters=DimseMeters(context.metrics()),
+            dial=Dialling(context.settings.security.tls),
         )  # fmt: skip
         threads.append(Thread(target=notifier.run, args=(ended,), daemon=True))
     for thread in threads:

@@ -78,7 +78,10 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "uvicorn": ("pacsd.web",),
     "uvloop": ("pacsd.web",),
     "websockets": ("pacsd.web",),
-    "socket": (*EDGES, "pacsd.supervise", "hl7", "conformance", "fhir.subscription"),
+    "socket": (*EDGES, "pacsd.supervise", "hl7", "conformance", "fhir.subscription",
+               "pacsd.access.secure_connection", "pacsd.access.handshakes"),
+    "ssl": (*EDGES, "pacsd.access", "hl7", "conformance", "fhir.subscription"),
+    "cryptography": ("pacsd.access",),
     "socketserver": (*EDGES, "hl7"),
     "rich": ("pacsd.commands",),
 }

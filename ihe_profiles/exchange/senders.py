@@ -1,11 +1,11 @@
 """Senders of the settings, each with its mapping file."""
 
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
 
 from config.hl7_mapping import AuthorityMapping, MessageMapping, load_mapping
+from config.networks import is_within
 from config.settings import Hl7SenderSettings, Settings
-from hl7.ports import Sender
+from hl7.ports import Caller, Sender
 
 
 class KnownSenders:
@@ -20,16 +20,17 @@ class KnownSenders:
         self._known = sorted(known, key=lambda pair: not pair[0].facility)
         self._unknown = self._named("", settings.hl7.organisation, None, MessageMapping())
 
-    def sender(self, *, application: str, facility: str, address: str) -> Sender | None:
+    def sender(self, *, application: str, facility: str, caller: Caller) -> Sender | None:
         """The most exact that fits: application and facility, then application alone."""
         fitting = [
             (one, sender) for one, sender in self._known
             if one.application == application and one.facility in ("", facility)
         ]  # fmt: skip
         for one, sender in fitting:
-            if _allowed(one, address):
+            if _is_meant(one, caller):
                 return sender
-        return self._unknown if self._accept_unknown and not fitting else None
+        is_taken = self._accept_unknown and not fitting and not caller.is_listed
+        return self._unknown if is_taken else None
 
     def _sender(self, one: Hl7SenderSettings) -> Sender:
         return self._named(one.name, one.organisation, one.assigning_authority, load_mapping(one.mapping))
@@ -44,8 +45,9 @@ class KnownSenders:
         return Sender(name, organisation, own, whole, speaks_for, self._domains)
 
 
-def _allowed(one: Hl7SenderSettings, address: str) -> bool:
-    if not one.addresses:
-        return True
-    source = ip_address(address)
-    return any(source in ip_network(network, strict=False) for network in one.addresses)
+def _is_meant(one: Hl7SenderSettings, caller: Caller) -> bool:
+    """Whether who calls from there may speak as this sender: by its certificate, by its address."""
+    shown = caller.certificate
+    if one.certificate and not caller.is_vouched and not (shown is not None and shown.answers_to(one.certificate)):
+        return False
+    return is_within(caller.address, one.addresses) if one.addresses else not caller.is_listed

@@ -10,7 +10,7 @@ from hl7.conditions import Hl7Error
 from hl7.control_ids import ControlIds
 from hl7.header import header_in
 from hl7.message import Message, parse, with_carriage_returns
-from hl7.ports import Handled
+from hl7.ports import Caller, Handled
 from hl7.reception import Reception
 from hl7.validation import validate
 from ihe_profiles.exchange.inbox import LoggingInbox, RecordingInbox, Relay, TryingInbox
@@ -126,7 +126,7 @@ class Exchange:
     def attempt(self, body: bytes, *, address: str = "127.0.0.1") -> Tried:
         """What a message would do if it came from there, of which nothing stays."""
         inbox = TryingInbox(self._inbox, self._keys, self._default)
-        answers = self._reception(inbox).receive(body, address)
+        answers = self._reception(inbox).receive(body, Caller(address, is_vouched=True))
         return Tried(answers, inbox.effects, inbox.error)
 
     def send(self, destination: str, body: bytes, *, organisation: str) -> int:
@@ -195,7 +195,7 @@ class Exchange:
 
     def _received(self, body: bytes, address: str) -> Tried:
         inbox = RecordingInbox(self._inbox, self._keys, self._default, relay=self._relay())
-        answers = self._reception(inbox).receive(body, address)
+        answers = self._reception(inbox).receive(body, Caller(address, is_vouched=True))
         return Tried(answers, (), inbox.error)
 
     def _reception(self, inbox: LoggingInbox) -> Reception:

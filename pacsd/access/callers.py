@@ -7,6 +7,7 @@ from typing import Protocol
 from config.settings import RemoteAESettings
 from pacsd.access.directory import Directory, Identity, Peer, Refusal
 from pacsd.access.operations import Operation, Reach, reach
+from pacsd.access.origin import Origin
 from pacsd.access.permissions import allows_operation
 from pacsd.access.principal import Principal, Proof, Role
 from pacsd.access.resolution import Resolution
@@ -33,8 +34,8 @@ class Proofs(Protocol):
 class Callers:
     """The directory as the DIMSE edge asks it, with what each caller is found to be.
 
-    `required`: a caller is a known AE with source addresses, or names a user who proves it; else what a caller says of
-    its user is proven where it can be, and nothing where it cannot.
+    `required`: a caller is a known AE with source addresses or a certificate, or names a user who proves it; else what
+    a caller says of its user is proven where it can be, and nothing where it cannot.
     """
 
     def __init__(
@@ -45,13 +46,13 @@ class Callers:
         self._required = required
         self._proofs = proofs
 
-    def peer(self, *, calling: str, called: str, address: str, identity: Identity | None = None) -> Peer | Refusal:
+    def peer(self, *, calling: str, called: str, origin: Origin, identity: Identity | None = None) -> Peer | Refusal:
         """Who opens an association (PS3.8 7.1.1), and what they see now."""
-        found = self._directory.peer(calling=calling, called=called, address=address)
+        found = self._directory.peer(calling=calling, called=called, origin=origin)
         if isinstance(found, Refusal):
             return found
         try:
-            principal = self._user(identity, address) or self._device(found, calling)
+            principal = self._user(identity, origin.address) or self._device(found, calling)
             if principal is None or principal.organisation != found.organisation_code:
                 return Refusal.IDENTITY
             services = frozenset(one for one in found.services if _may(principal, one))
@@ -93,7 +94,7 @@ class Callers:
 
     def _device(self, peer: Peer, calling: str) -> Principal | None:
         """The AE itself, a program or device of its organisation."""
-        proof = Proof.ADDRESS if self._directory.is_bound(calling, peer.organisation_code) else Proof.NOTHING
+        proof = self._directory.proof(calling, peer.organisation_code)
         if self._required and proof is Proof.NOTHING:
             return None
         return Principal(f"ae {calling}", peer.organisation_code, frozenset({Role.SYSTEM}), proof, name=calling)

@@ -1,13 +1,14 @@
 """Organisations and application entities: who a peer is, and what it may see and do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
-from ipaddress import ip_address, ip_network
 
 from config.interfaces import SERVICES
+from config.networks import is_within
 from config.settings import RemoteAESettings, Settings
-from pacsd.access.principal import Principal
+from pacsd.access.origin import Origin
+from pacsd.access.principal import Principal, Proof
 from pacsd.access.scope import Rejected, Scope
 
 
@@ -32,6 +33,7 @@ class Peer:
     services: frozenset[str] = frozenset(SERVICES)
     character_set: str | None = None     # overrides what the peer's objects and identifiers declare
     principal: Principal | None = None   # who that is, where it was found out
+    origin: Origin | None = field(default=None, compare=False)       # of its association
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,8 @@ class Directory:
         keys = tuple(self._keys[code] for code in self._organisations)
         return Scope(organisations=keys, own=keys[0])
 
-    def peer(self, *, calling: str, called: str, address: str, identity: Identity | None = None) -> Peer | Refusal:
-        """Who opens an association (PS3.8 7.1.1): titles without padding, address as text.
+    def peer(self, *, calling: str, called: str, origin: Origin) -> Peer | Refusal:
+        """Who opens an association (PS3.8 7.1.1): titles without padding.
 
         What it says of its user is not looked at here: pacsd.access.callers does.
         """
@@ -79,12 +81,12 @@ class Directory:
             return Refusal.CALLED_TITLE
         known = self._remotes.get(calling)
         if known is None:
-            if not self._settings.dimse.accept_unknown_callers:
+            if not self._settings.dimse.accept_unknown_callers or origin.is_listed:
                 return Refusal.CALLING_TITLE
-            return self._peer(calling, own.organisation, Rejected(own.rejected))
+            return replace(self._peer(calling, own.organisation, Rejected(own.rejected)), origin=origin)
         for remote in known:
-            if _address_allowed(remote, address):
-                return self._remote_peer(remote, Rejected(remote.rejected or own.rejected))
+            if _is_meant(remote, origin):
+                return replace(self._remote_peer(remote, Rejected(remote.rejected or own.rejected)), origin=origin)
         return Refusal.CALLING_TITLE
 
     def renewed(self, peer: Peer) -> Peer:
@@ -97,10 +99,13 @@ class Directory:
         own = [one for one in known if asker is not None and one.organisation == asker.organisation_code]
         return next(iter(own or known), None)
 
-    def is_bound(self, title: str, code: str) -> bool:
-        """Whether an AE of an organisation may call from listed addresses only."""
+    def proof(self, title: str, code: str) -> Proof:
+        """What a caller has proven that was taken for an AE of an organisation: it has the certificate the AE is bound
+        to, or calls from one of its addresses, or neither is asked for."""
         known = [one for one in self._remotes.get(title, []) if one.organisation == code]
-        return bool(known) and all(one.addresses for one in known)
+        if known and all(one.certificate for one in known):
+            return Proof.CERTIFICATE
+        return Proof.ADDRESS if known and all(one.addresses or one.certificate for one in known) else Proof.NOTHING
 
     def of_organisation(self, title: str, organisation: int) -> RemoteAESettings | None:
         """Where to reach an organisation's own AE of this title: another's is somebody else."""
@@ -149,8 +154,10 @@ class Directory:
         )
 
 
-def _address_allowed(remote: RemoteAESettings, address: str) -> bool:
+def _is_meant(remote: RemoteAESettings, origin: Origin) -> bool:
+    """Whether who calls from there may have the AE's title: by its certificate, by its address."""
+    if remote.certificate and not (origin.certificate and origin.certificate.answers_to(remote.certificate)):
+        return False
     if not remote.addresses:
-        return True
-    source = ip_address(address)
-    return any(source in ip_network(one, strict=False) for one in remote.addresses)
+        return not origin.is_listed
+    return is_within(origin.address, remote.addresses)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pacsd.access.scope import Scope
 from pacsd.archive.export import Export
-from pacsd.archive.retrieve import InstanceRef, Part10, Retrieve
+from pacsd.archive.retrieve import InstanceRef, Part10, Retrieve, read
 from pacsd.codec.part10 import build_meta
 from pacsd.codec.transcode import is_transcodable, result_uid, transcoded
 from pacsd.codec.transfer_syntaxes import satisfies
@@ -61,7 +61,7 @@ class DeidentifiedRetrieve:
         """The de-identified file, of unknown size. Raises PacsdError UNSUPPORTED for what cannot be cleaned, MALFORMED,
         TOO_MUCH."""
         stored = self._retrieve.part10(ref.original)
-        outcome = self._making.of_part10(stored.chunks, default_issuer=self._export.assigning_authority(ref.original))
+        outcome = self._making.of_part10(read(stored.pieces), default_issuer=self._export.assigning_authority(ref.original))
         report = outcome.report
         made, wanted = report.transfer_syntax_uid, transfer_syntax_uid or report.transfer_syntax_uid
         if satisfies(made, wanted) or not is_transcodable(made, wanted):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pacsd
 from config.settings import ROLES, Settings, SettingsError, load_settings
-from pacsd.commands import hl7, identity, rejections, report, terminology, upkeep, viewer
+from pacsd.commands import certs, hl7, identity, rejections, report, terminology, upkeep, viewer
 from pacsd.commands.echo import echo
 from pacsd.commands.export import export
 from pacsd.commands.find import find
@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_terminology(commands)
     _add_viewer(commands)
+    _add_certs(commands)
     _add_claims(commands)
     return parser
 
@@ -324,6 +325,31 @@ def _add_viewer(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     install.add_argument("--app-config", type=Path, metavar="FILE", help="the viewer's configuration, instead of ours")
     install.set_defaults(handler=viewer.install)
     _add_common(install)
+
+
+def _add_certs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    actions = commands.add_parser("certs", help="a private certification authority for TLS").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    beginning = actions.add_parser("init", help="make the authority")
+    beginning.add_argument("--name", default="pacsd private CA", metavar="TEXT", help="its name (pacsd private CA)")
+    beginning.set_defaults(handler=certs.init)
+    issuing = actions.add_parser("issue", help="issue a certificate and its key")
+    issuing.add_argument("use", choices=certs.USES, help="ae: a server and a client")
+    issuing.add_argument("name", metavar="NAME", help="of the files, and of the subject")
+    issuing.add_argument("san", nargs="*", metavar="SAN", help="host names, addresses and URIs it is for")
+    issuing.add_argument("--renew", action="store_true", help="in place of the one that is there")
+    issuing.set_defaults(handler=certs.issue)
+    listing = actions.add_parser("list", help="state, end, name, names, thumbprint and serial number of each")
+    listing.set_defaults(handler=certs.show)
+    revoking = actions.add_parser("revoke", help="put a certificate on the list of those that are refused")
+    revoking.add_argument("name", metavar="NAME")
+    revoking.set_defaults(handler=certs.revoke)
+    for action, days in ((beginning, certs.AUTHORITY_DAYS), (issuing, certs.DAYS)):
+        action.add_argument("--days", type=int, default=days, metavar="N", help=f"how long it is good ({days})")
+    for action in (beginning, issuing, listing, revoking):
+        action.add_argument("--folder", type=Path, metavar="DIR", help="where all of it lies (certs in --data)")
+        _add_common(action)
 
 
 def _add_common(command: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from config.deidentification import load_policy
 from config.settings import Settings
+from pacsd.archive.retrieve import read
 from pacsd.commands.members import organisation_of
 from pacsd.commands.progress import progress_bar
 from pacsd.commands.project_key import project
@@ -92,9 +93,9 @@ class Files:
     def _write(self, one: Any) -> None:
         if self._making is None:
             ref = one.ref
-            self._keep((ref.study_instance_uid, ref.series_instance_uid, ref.sop_instance_uid), one.part10.chunks)
+            self._keep((ref.study_instance_uid, ref.series_instance_uid, ref.sop_instance_uid), read(one.part10.pieces))
             return
-        outcome = self._making.of_part10(one.part10.chunks, default_issuer=one.assigning_authority)
+        outcome = self._making.of_part10(read(one.part10.pieces), default_issuer=one.assigning_authority)
         report = outcome.report
         self._keep(
             (report.study_instance_uid, report.series_instance_uid, report.sop_instance_uid), outcome.part10()

@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from pacsd.access.directory import Identity, Peer, Refusal
+from pacsd.access.origin import Origin
+from pacsd.access.secure_connection import SecureConnection
 from pacsd.dimse import echo, find, get, move, normalized, store, ups_find
 from pacsd.dimse.associate import AssociateReject, AssociateRequest, decode_request, encode_accept, encode_reject
-from pacsd.dimse.association import Association, Message, Timeouts, say_last
+from pacsd.dimse.association import Association, Message, Timeouts, say_last, tune
 from pacsd.dimse.buffers import BufferPool
 from pacsd.dimse.command import (
     C_CANCEL_RQ,
@@ -29,6 +31,7 @@ from pacsd.dimse.negotiation import LOCAL_LIMIT_EXCEEDED, Acceptance, Policy, ne
 from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.operations import CLASSES
 from pacsd.dimse.pdu import A_ASSOCIATE_RQ, abort_pdu, read_pdu
+from pacsd.dimse.relay import relay
 from pacsd.dimse.services import Services
 from pacsd.dimse.sop_classes import UPS_PULL, UPS_QUERY, UPS_WATCH
 from pacsd.dimse.statuses import PROCESSING_FAILURE, UNRECOGNIZED_OPERATION, response
@@ -54,13 +57,16 @@ OF_CLASS: Mapping[tuple[str, int], Handler] = {          # where the class of a 
 class Session:
     """One connection being served; what `Acceptor.drain` may do to it from its own thread."""
 
-    def __init__(self, connection: socket.socket, address: str) -> None:
+    def __init__(self, connection: socket.socket, origin: Origin) -> None:
         self.connection = connection
-        self.address = address
+        self.origin = origin
+        self.is_relayed = False
         self.association: Association | None = None
 
     def stop(self) -> None:
-        """End it as soon as no operation runs."""
+        """End it as soon as no operation runs; of one that is relayed the process that serves it knows when."""
+        if self.is_relayed:
+            return
         if self.association is None:
             self.cut()
         else:
@@ -109,13 +115,13 @@ class Acceptor:
         with self._changed:
             return len(self._sessions)
 
-    def run(self, connection: socket.socket, address: str, request_body: bytes | None = None) -> None:
+    def run(self, connection: socket.socket, origin: Origin, request_body: bytes | None = None) -> None:
         """Serve one connection to its end; `request_body` is an A-ASSOCIATE-RQ that was read already."""
-        session = Session(connection, address)
+        session = Session(connection, origin)
         with self._changed:
             self._sessions.add(session)
             # one that was handed over was counted where it came in, and still is there for a moment
-            crowded = self._place.tell(len(self._sessions)) > self._max_associations and request_body is None
+            crowded = self._place.tell(self._served()) > self._max_associations and request_body is None
             if self._stopping:
                 session.cut()
         try:
@@ -126,7 +132,7 @@ class Acceptor:
             connection.close()
             with self._changed:
                 self._sessions.discard(session)
-                self._place.tell(len(self._sessions))
+                self._place.tell(self._served())
                 self._changed.notify_all()
 
     def drain(self, grace_s: float) -> None:
@@ -146,7 +152,7 @@ class Acceptor:
         request = self._request(session, body, crowded)
         if request is None:
             return
-        decision = negotiate(request, identify=self._identify(session.address, request), policy=self._policy)
+        decision = negotiate(request, identify=self._identify(session.origin, request), policy=self._policy)
         if isinstance(decision, AssociateReject):
             self._reject(session, decision, request)
             return
@@ -174,11 +180,11 @@ class Acceptor:
             raw = self._first_pdu(session) if body is None else body
             request = decode_request(raw)
         except Violation as error:               # PS3.8 Table 9-10, Sta2: AA-1
-            log.warning("no association", extra={"cause": str(error), "address": session.address})
+            log.warning("no association", extra={"cause": str(error), "address": session.origin.address})
             self._say_last(session, abort_pdu(AbortSource.SERVICE_USER))
             return None
         except PeerGone as error:
-            log.debug("no association", extra={"cause": str(error), "address": session.address})
+            log.debug("no association", extra={"cause": str(error), "address": session.origin.address})
             return None
         if crowded:
             self._reject(session, LOCAL_LIMIT_EXCEEDED, request)
@@ -196,13 +202,34 @@ class Acceptor:
     def _hand_over(self, session: Session, raw: bytes, request: AssociateRequest) -> bool:
         if self._handover is None or not wants_queries(request):
             return False
-        return pass_on(self._handover, session.connection, session.address, raw)
+        connection = session.connection
+        if isinstance(connection, SecureConnection):
+            return self._relay(self._handover, session, connection, raw)
+        return pass_on(self._handover, connection, session.origin, raw)
 
-    def _identify(self, address: str, request: AssociateRequest) -> Callable[[str, str], Peer | Refusal]:
+    def _relay(self, folder: Path, session: Session, connection: SecureConnection, raw: bytes) -> bool:
+        """Have another process serve what this one decrypts; returns at the end of that. False where none takes it."""
+        inner, given = socket.socketpair()
+        with inner:
+            with given:
+                if not pass_on(folder, given, session.origin, raw):
+                    return False
+            with self._changed:
+                session.is_relayed = True
+                self._place.tell(self._served())         # it is counted where it is served
+                self._changed.notify_all()
+            tune(connection, self._timeouts.idle_s)
+            relay(connection, inner, close_s=self._timeouts.artim_s)
+            return True
+
+    def _served(self) -> int:
+        return sum(not session.is_relayed for session in self._sessions)
+
+    def _identify(self, origin: Origin, request: AssociateRequest) -> Callable[[str, str], Peer | Refusal]:
         directory, said = self._services.directory, request.user.identity
         identity = None if said is None else Identity(said.kind, said.primary, said.secondary)
         return lambda calling, called: directory.peer(
-            calling=calling, called=called, address=address, identity=identity
+            calling=calling, called=called, origin=origin, identity=identity
         )
 
     def _establish(self, session: Session, request: AssociateRequest, decision: Acceptance) -> Association:
@@ -227,7 +254,7 @@ class Acceptor:
             extra={
                 "calling": request.calling,
                 "called": request.called,
-                "address": session.address,
+                "address": session.origin.address,
                 "answer": (reject.result, reject.source, reject.reason),
             },
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pacsd.access.directory import Peer
+from pacsd.access.secure_connection import SecureConnection
 from pacsd.archive.retrieve import FileRange
 from pacsd.dimse.buffers import BufferPool
 from pacsd.dimse.command import COMMAND_DATA_SET_TYPE, DATA_SET, NO_DATA_SET, STATUS, Command, Value, decode, encode
@@ -25,6 +26,7 @@ from pacsd.dimse.pdu import (
     ReleaseConfirmed,
     ReleaseRequested,
     abort_pdu,
+    cause_of,
     pdata,
     pdata_stream,
     send,
@@ -35,6 +37,7 @@ from pacsd.dimse.violations import (
     AbortSource,
     AssociationEnded,
     GivenUp,
+    PeerGone,
     PeerReleased,
     Violation,
 )
@@ -97,6 +100,7 @@ class Association:
         self._reader = PDataReader(connection, buffers, max_pdu_bytes=max_pdu_bytes)
         self._poll = select.poll()
         self._poll.register(connection, select.POLLIN)
+        self._secure = connection if isinstance(connection, SecureConnection) else None
         self._due: Message | None = None         # its data set was not read yet
         self._idle = False
         self._stopping = False
@@ -143,7 +147,17 @@ class Association:
 
     def readable(self, timeout_s: float = 0.0) -> bool:
         """Whether the peer has said something that was not read yet (or went away)."""
-        return self._reader.has_more or bool(self._poll.poll(timeout_s * 1000))
+        if self._reader.has_more:
+            return True
+        if self._secure is not None:
+            return self._readable_inside(self._secure, timeout_s)
+        return bool(self._poll.poll(timeout_s * 1000))
+
+    def _readable_inside(self, secure: SecureConnection, timeout_s: float) -> bool:
+        try:
+            return secure.readable(timeout_s)
+        except OSError as error:
+            raise PeerGone(cause_of(error)) from error
 
     def read_dataset(self, message: Message, write: Callable[[memoryview], None]) -> None:
         """Hand the message's data set to `write`, in one piece where it is not very large."""
@@ -201,7 +215,9 @@ class Association:
         """
         command = encode({**values, COMMAND_DATA_SET_TYPE: DATA_SET})
         parts = pdata(context.context_id, command, command=True, max_pdu_bytes=self._send_pdu_bytes)
-        where = reader.file_range if self._send_pdu_bytes <= SENDFILE_PDU_BYTES else None
+        # the kernel sends plain text
+        from_file = self._send_pdu_bytes <= SENDFILE_PDU_BYTES and self._secure is None
+        where = reader.file_range if from_file else None
         if where is not None and where.size_bytes:
             self._send_file(context, parts, where)
             return

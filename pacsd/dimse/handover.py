@@ -15,6 +15,8 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+from pacsd.access.origin import Origin
+
 log = logging.getLogger("pacsd.dimse")
 
 _LENGTHS = struct.Struct(">II")          # of the JSON, of the body
@@ -23,15 +25,15 @@ _TIMEOUT_S = 2.0
 _MAX_BYTES = 1 << 21
 
 
-def pass_on(folder: Path, connection: socket.socket, address: str, body: bytes) -> bool:
+def pass_on(folder: Path, connection: socket.socket, origin: Origin, body: bytes) -> bool:
     """Give the connection to a query process. False when none takes it: then it is still ours."""
     doors = list(folder.glob("*.sock"))
     random.shuffle(doors)
-    return any(_offer(door, connection, address, body) for door in doors)
+    return any(_offer(door, connection, origin, body) for door in doors)
 
 
-def _offer(door: Path, connection: socket.socket, address: str, body: bytes) -> bool:
-    about = json.dumps({"address": address}).encode()
+def _offer(door: Path, connection: socket.socket, origin: Origin, body: bytes) -> bool:
+    about = json.dumps(origin.as_data()).encode()
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as way:
             way.settimeout(_TIMEOUT_S)
@@ -45,9 +47,9 @@ def _offer(door: Path, connection: socket.socket, address: str, body: bytes) -> 
 
 
 class Door:
-    """Where a query process takes connections over. `take` is called with connection, address and request body."""
+    """Where a query process takes connections over. `take` is called with connection, origin and request body."""
 
-    def __init__(self, folder: Path, take: Callable[[socket.socket, str, bytes], None]) -> None:
+    def __init__(self, folder: Path, take: Callable[[socket.socket, Origin, bytes], None]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{os.getpid()}.sock"
         self._path.unlink(missing_ok=True)
@@ -67,7 +69,7 @@ class Door:
             with way:
                 try:
                     self._receive(way)
-                except (OSError, ValueError) as error:
+                except (OSError, ValueError, KeyError, TypeError) as error:
                     log.warning("handover failed", extra={"cause": type(error).__name__})
 
     def close(self) -> None:
@@ -87,9 +89,9 @@ class Door:
             if about_length + body_length > _MAX_BYTES:
                 raise ValueError("handover above its limit")
             rest = _read(way, about_length + body_length)
-            address = json.loads(rest[:about_length])["address"]
+            origin = Origin.from_data(json.loads(rest[:about_length]))
             way.sendall(_TAKEN)
-            self._take(connection.dup(), address, rest[about_length:])
+            self._take(connection.dup(), origin, rest[about_length:])
 
 
 def _none() -> socket.socket:

@@ -5,22 +5,30 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from config.listening import openings_of
+from config.networks import is_loopback, is_within
 from config.settings import Settings
 from pacsd.access.callers import Callers
+from pacsd.access.handshakes import Handshakes
+from pacsd.access.origin import Origin
+from pacsd.access.tls import TlsContexts
 from pacsd.dimse.acceptor import Acceptor
 from pacsd.dimse.association import Timeouts
 from pacsd.dimse.buffers import GATHER_BYTES
+from pacsd.dimse.dialling import Dialling
 from pacsd.dimse.find import Criteria
 from pacsd.dimse.handover import Door
 from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.negotiation import Policy
 from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.pace import Pace, plenty
+from pacsd.dimse.pdu import cause_of
 from pacsd.dimse.services import Archive, Department, Services, unchanged
+from pacsd.faults import PacsdError
 
 log = logging.getLogger("pacsd.dimse")
 
@@ -59,10 +67,24 @@ class Events(Protocol):
 class Listener:
     """Accepts connections and runs each on a thread of its own."""
 
-    def __init__(self, acceptor: Acceptor, *, host: str, port: int, max_connections: int, share: bool = False) -> None:
+    def __init__(
+        self,
+        acceptor: Acceptor,
+        *,
+        host: str,
+        port: int,
+        max_connections: int,
+        share: bool = False,
+        handshakes: Handshakes | None = None,
+        networks: Sequence[str] | None = None,
+    ) -> None:
+        """With `handshakes` inside TLS; `networks` are the only ones that may connect, None: any."""
+        self._handshakes = handshakes
+        self._networks = networks
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._acceptor = acceptor
         self._max_connections = max_connections
+        self._is_exposed = not is_loopback(host)
         self._stopping = threading.Event()
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -81,14 +103,36 @@ class Listener:
                 if not self._stopping.wait(_ACCEPT_PAUSE_S):
                     log.warning("cannot accept", extra={"cause": type(error).__name__})
                 continue
-            if self._acceptor.running >= self._max_connections:
-                connection.close()
-            else:
-                start(self._acceptor, connection, _plain(address[0]))
+            self._admit(connection, _plain(address[0]))
+
+    def _admit(self, connection: socket.socket, address: str) -> None:
+        stranger = self._networks is not None and not is_within(address, self._networks)
+        if stranger:
+            log.warning("a connection from a network that is not listed", extra={"address": address})
+        if stranger or self._acceptor.running >= self._max_connections:
+            connection.close()
+        elif self._handshakes is None:
+            start(self._acceptor, connection, Origin(address, is_listed=self._networks is not None))
+        else:
+            _in_thread(self._secure, connection, address, self._handshakes)
+
+    def _secure(self, raw: socket.socket, address: str, handshakes: Handshakes) -> None:
+        """The handshake, then the association, on a thread of their own."""
+        try:
+            connection = handshakes.shake(raw)
+        except (OSError, PacsdError) as error:
+            cause = cause_of(error) if isinstance(error, OSError) else error.message
+            log.info("no TLS connection", extra={"address": address, "cause": cause})
+            return
+        certificate = connection.certificate
+        is_listed = certificate is None and self._is_exposed
+        self._acceptor.run(connection, Origin(address, certificate, is_listed))
 
     def close(self) -> None:
         """Accept nothing more."""
         self._stopping.set()
+        if self._handshakes is not None:
+            self._handshakes.close()
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -96,10 +140,14 @@ class Listener:
         self._socket.close()
 
 
-def start(acceptor: Acceptor, connection: socket.socket, address: str, body: bytes | None = None) -> None:
+def start(acceptor: Acceptor, connection: socket.socket, origin: Origin, body: bytes | None = None) -> None:
     """Serve a connection on a new thread; refused by closing it when there can be none."""
+    _in_thread(acceptor.run, connection, origin, body)
+
+
+def _in_thread(serve: Callable[..., None], connection: socket.socket, *arguments: object) -> None:
     try:
-        threading.Thread(target=acceptor.run, args=(connection, address, body), daemon=True).start()
+        threading.Thread(target=serve, args=(connection, *arguments), daemon=True).start()
     except RuntimeError:
         log.exception("no thread for an association")
         connection.close()
@@ -126,15 +174,27 @@ def serve_receiver(
     _prepare_threads()
     services = _services(archive, directory, settings, query, metrics, Pace(place or Alone()), department)
     acceptor = _acceptor(services, settings, handover, place)
-    listener = Listener(
-        acceptor,
-        host=settings.host,
-        port=settings.dicom_port,
-        max_connections=settings.dimse.max_associations + _WAITING_ROOM,
-        share=True,
-    )
-    threading.Thread(target=listener.serve, daemon=True).start()
-    _until_stopped(context, listener, acceptor, settings, events)
+    listeners = _listeners(acceptor, settings)
+    for listener in listeners:
+        threading.Thread(target=listener.serve, daemon=True).start()
+    _until_stopped(context, listeners, acceptor, settings, events)
+
+
+def _listeners(acceptor: Acceptor, settings: Settings) -> list[Listener]:
+    """Those of the settings. Raises SettingsError, PacsdError where one may not or cannot listen, OSError."""
+    contexts = TlsContexts(settings.security.tls)
+    made = []
+    for opening in openings_of(settings, "dimse"):
+        handshakes = Handshakes(contexts, opening.clients) if opening.is_secure else None
+        if handshakes is not None:
+            handshakes.check()
+        made.append(
+            Listener(
+                acceptor, host=opening.host, port=opening.port, share=True, handshakes=handshakes,
+                max_connections=settings.dimse.max_associations + _WAITING_ROOM, networks=opening.networks,
+            )
+        )  # fmt: skip
+    return made
 
 
 def serve_queries(
@@ -157,19 +217,24 @@ def serve_queries(
     pace = Pace(place or Alone(), short=short)
     services = _services(archive, directory, settings, query, metrics, pace, department)
     acceptor = _acceptor(services, settings, None, place)
-    door = Door(handover, lambda connection, address, body: start(acceptor, connection, address, body))
+    door = Door(handover, lambda connection, origin, body: start(acceptor, connection, origin, body))
     threading.Thread(target=door.serve, daemon=True).start()
-    _until_stopped(context, door, acceptor, settings, events)
+    _until_stopped(context, [door], acceptor, settings, events)
 
 
 def _until_stopped(
-    context: RoleContext, entrance: Listener | Door, acceptor: Acceptor, settings: Settings, events: Events | None
+    context: RoleContext,
+    entrances: Sequence[Listener | Door],
+    acceptor: Acceptor,
+    settings: Settings,
+    events: Events | None,
 ) -> None:
     if events is not None:
         threading.Thread(target=events.run, daemon=True).start()
     context.ready()
     context.stopping.wait()
-    entrance.close()
+    for entrance in entrances:
+        entrance.close()
     acceptor.drain(settings.supervise.grace_s)
 
 
@@ -194,6 +259,7 @@ def _services(
         meters=Meters(metrics),
         pace=pace,
         department=department,
+        dial=Dialling(settings.security.tls),
     )
 
 

@@ -13,8 +13,9 @@ from pacsd.archive.retrieve import InstanceRef
 from pacsd.dimse.association import Association, Message, Timeouts
 from pacsd.dimse.cancel import cancelled
 from pacsd.dimse.command import MOVE_DESTINATION
+from pacsd.dimse.dialling import Remote
 from pacsd.dimse.find import served
-from pacsd.dimse.requestor import MAX_CONTEXTS, Originator, Outgoing, Proposal, Remote, Requestor
+from pacsd.dimse.requestor import MAX_CONTEXTS, Originator, Outgoing, Proposal, Requestor
 from pacsd.dimse.sending import proposed_syntaxes
 from pacsd.dimse.services import Retrieve, Services
 from pacsd.dimse.sop_classes import Service
@@ -103,6 +104,7 @@ class _Delivery:
             timeouts=timeouts,
             connect_timeout_s=services.connect_timeout_s,
             meters=services.meters,
+            dial=services.dial,
         )
         self._originator = Originator(association.calling, message.command.message_id)
         self._results: queue.SimpleQueue[_Result | None] = queue.SimpleQueue()

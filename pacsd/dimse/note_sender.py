@@ -9,7 +9,8 @@ from pacsd.archive.rejection_note import KEY_OBJECT_SELECTION
 from pacsd.archive.rejection_note_writing import EXPLICIT_LITTLE_ENDIAN, WrittenNote
 from pacsd.archive.retrieve import FileRange
 from pacsd.dimse.association import Timeouts
-from pacsd.dimse.requestor import Proposal, Remote, Requestor
+from pacsd.dimse.dialling import Dialling, Remote
+from pacsd.dimse.requestor import Proposal, Requestor
 from pacsd.dimse.sending import proposed_syntaxes
 from pacsd.dimse.violations import AssociationEnded
 from pacsd.faults import Fault, PacsdError
@@ -42,6 +43,7 @@ class NoteSender:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._dial = Dialling(settings.security.tls)
 
     def __call__(self, title: str, organisation: str, note: WrittenNote) -> None:
         """Return when the AE has stored the note. Raises PacsdError UNAVAILABLE, REFUSED, UNSUPPORTED, NOT_FOUND."""
@@ -50,6 +52,7 @@ class NoteSender:
             self._calling(organisation),
             timeouts=Timeouts(artim_s=dimse.artim_timeout_s, idle_s=dimse.idle_timeout_s),
             connect_timeout_s=dimse.connect_timeout_s,
+            dial=self._dial,
         )
         proposals = [Proposal(KEY_OBJECT_SELECTION, one) for one in proposed_syntaxes(EXPLICIT_LITTLE_ENDIAN)]
         try:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from config.settings import RemoteAESettings
 from pacsd.dimse.association import Timeouts
+from pacsd.dimse.dialling import Dial, plain
 from pacsd.dimse.metering import Meters
 from pacsd.dimse.requestor import Answer, Outgoing, Proposal, Requestor
 from pacsd.dimse.statuses import DUPLICATE_SOP_INSTANCE, PROCESSING_FAILURE, RESOURCE_LIMITATION, SUCCESS
@@ -60,7 +61,9 @@ class Notifier:
         holder: str,
         connect_timeout_s: float = 15.0,
         meters: Meters | None = None,
+        dial: Dial = plain,
     ) -> None:
+        self._dial = dial
         self._notifications = notifications
         self._kinds = kinds
         self._remotes = remotes
@@ -100,8 +103,9 @@ class Notifier:
 
     def _visit(self, remote: RemoteAESettings, those: Sequence[Notification]) -> None:
         requestor = Requestor(
-            those[0].own_title, timeouts=_TIMEOUTS, connect_timeout_s=self._connect_timeout_s, meters=self._meters
-        )
+            those[0].own_title, timeouts=_TIMEOUTS, connect_timeout_s=self._connect_timeout_s, meters=self._meters,
+            dial=self._dial,
+        )  # fmt: skip
         proposals = [self._kinds[kind].proposal for kind in sorted({one.kind for one in those})]
         left = list(those)
         try:

@@ -6,6 +6,7 @@ MSG_WAITALL brings a whole fragment without the interpreter in between.
 
 import os
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -58,6 +59,7 @@ class PDataReader:
 
     def __init__(self, connection: socket.socket, buffers: BufferPool, *, max_pdu_bytes: int) -> None:
         self._socket = connection
+        self._is_tcp = connection.family in (socket.AF_INET, socket.AF_INET6)    # not where it is relayed
         self._buffers = buffers
         self._max_pdu_bytes = max_pdu_bytes
         self._buffer: bytearray | None = None
@@ -192,7 +194,7 @@ class PDataReader:
         try:
             got = self._socket.recvmsg_into([self._control, target], 0, socket.MSG_WAITALL)[0]
         except OSError as error:
-            raise PeerGone(_cause(error)) from error
+            raise PeerGone(cause_of(error)) from error
         if got < wanted:
             if got == 0:
                 raise PeerGone("closed")
@@ -209,7 +211,8 @@ class PDataReader:
         DCMTK writes a header and its payload apart, and would wait 40 ms for each. The kernel forgets this option
         by itself, so it is set again after every header and fragment.
         """
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        if self._is_tcp:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     def _read(self, target: memoryview) -> None:
         while target:
@@ -219,7 +222,7 @@ class PDataReader:
         try:
             got = self._socket.recv_into(target)
         except OSError as error:
-            raise PeerGone(_cause(error)) from error
+            raise PeerGone(cause_of(error)) from error
         if got == 0:
             raise PeerGone("closed")
         return got
@@ -248,7 +251,7 @@ def _read_exactly(connection: socket.socket, size: int, deadline: float) -> byte
             connection.settimeout(left)
             piece = connection.recv(min(size - len(data), 1 << 16))
         except OSError as error:
-            raise PeerGone(_cause(error)) from error
+            raise PeerGone(cause_of(error)) from error
         if not piece:
             raise PeerGone("closed")
         data += piece
@@ -263,7 +266,12 @@ def _wrong_pdu(kind: int) -> Violation:
     return Violation(AbortReason.UNRECOGNIZED_PDU, f"PDU type {kind:02X} is unknown")
 
 
-def _cause(error: OSError) -> str:
+def cause_of(error: OSError) -> str:
+    """What went wrong with a connection, in a word or two; of TLS its own word."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return f"TLS: {error.reason}"
     return "silent for too long" if isinstance(error, BlockingIOError) else type(error).__name__
 
 
@@ -320,7 +328,7 @@ def send(connection: socket.socket, parts: list[Data]) -> None:
         for start in range(0, len(parts), _MAX_BUFFERS_A_CALL):
             _send_group(connection, parts[start : start + _MAX_BUFFERS_A_CALL])
     except OSError as error:
-        raise PeerGone(_cause(error)) from error
+        raise PeerGone(cause_of(error)) from error
 
 
 def send_file(
@@ -349,7 +357,7 @@ def send_file(
             _send_range(connection, descriptor, at, at + length)
             head, at = b"", at + length
     except OSError as error:
-        raise PeerGone(_cause(error)) from error
+        raise PeerGone(cause_of(error)) from error
 
 
 def _send_range(connection: socket.socket, descriptor: int, at: int, end: int) -> None:

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from pacsd.dimse.associate import (
     AssociateAccept,
@@ -41,10 +41,11 @@ from pacsd.dimse.command import (
     Command,
     Value,
 )
+from pacsd.dimse.dialling import Dial, Remote, plain
 from pacsd.dimse.metering import Meter, Meters
 from pacsd.dimse.negotiation import ACCEPTANCE, IDENTIFIER_SYNTAXES, Context
 from pacsd.dimse.notifications import EventReport
-from pacsd.dimse.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, read_pdu
+from pacsd.dimse.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, cause_of, read_pdu
 from pacsd.dimse.sending import context_for, in_syntax
 from pacsd.dimse.sop_classes import VERIFICATION
 from pacsd.dimse.violations import AbortReason, AssociationEnded, GivenUp, Violation
@@ -55,17 +56,6 @@ log = logging.getLogger("pacsd.dimse")
 MAX_CONTEXTS = 128                       # odd ids from 1 to 255 (PS3.8 9.3.2.2)
 _MAX_PDU_BYTES = 1 << 18
 _MAX_IDS = 0xFFFF
-
-
-class Remote(Protocol):
-    """Where a peer is; the settings of a remote AE are one."""
-
-    @property
-    def title(self) -> str: ...
-    @property
-    def host(self) -> str: ...
-    @property
-    def port(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +112,9 @@ class Requestor:
         connect_timeout_s: float = 15.0,
         max_pdu_bytes: int = _MAX_PDU_BYTES,
         meters: Meters = UNMEASURED,
+        dial: Dial = plain,
     ) -> None:
+        self._dial = dial
         self._calling = calling
         self._timeouts = timeouts or Timeouts()
         self._connect_timeout_s = connect_timeout_s
@@ -140,9 +132,9 @@ class Requestor:
         user = UserInformation(max_pdu_bytes=self._max_pdu_bytes, roles=roles)
         request = AssociateRequest(remote.title, self._calling, contexts, user)
         try:
-            connection = socket.create_connection((remote.host, remote.port), timeout=self._connect_timeout_s)
+            connection = self._dial(remote, self._connect_timeout_s)
         except OSError as error:
-            raise PacsdError(Fault.UNAVAILABLE, f"cannot connect to {remote.title}: {type(error).__name__}") from error
+            raise PacsdError(Fault.UNAVAILABLE, f"cannot connect to {remote.title}: {cause_of(error)}") from error
         try:
             accept = self._negotiate(connection, request)
             return Outgoing(self._associate(connection, request, accept))

@@ -6,11 +6,13 @@ from typing import Any, Protocol
 
 from config.settings import RemoteAESettings
 from pacsd.access.directory import Identity, Peer, Refusal
+from pacsd.access.origin import Origin
 from pacsd.access.scope import Scope
 from pacsd.archive.commitment import Commitments
 from pacsd.archive.non_patient.models import InformationModel
 from pacsd.archive.non_patient.search import NonPatientQuery
 from pacsd.archive.retrieve import DatasetReader, InstanceRef, Selection
+from pacsd.dimse.dialling import Dial, plain
 from pacsd.dimse.metering import Meters
 from pacsd.dimse.occupancy import Alone
 from pacsd.dimse.pace import Pace
@@ -126,7 +128,7 @@ class Directory(Protocol):
     """Who may talk to us, and whom we may send to."""
 
     def peer(
-        self, *, calling: str, called: str, address: str, identity: Identity | None = None
+        self, *, calling: str, called: str, origin: Origin, identity: Identity | None = None
     ) -> Peer | Refusal: ...
     def renewed(self, peer: Peer) -> Peer: ...
     def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None: ...
@@ -155,6 +157,7 @@ class Services:
     meters: Meters = field(default_factory=Meters)
     pace: Pace = field(default_factory=lambda: Pace(Alone()))
     department: Department | None = None
+    dial: Dial = plain                   # to destinations of C-MOVE
 
     def of_department(self) -> Department:
         """The department. Raises PacsdError UNSUPPORTED where there is none."""

@@ -17,6 +17,7 @@ from config.settings import RemoteAESettings, Settings
 from pacsd.access.directory import Directory, Peer
 from pacsd.dimse.association import Timeouts
 from pacsd.dimse.datasets import encoded
+from pacsd.dimse.dialling import Dialling
 from pacsd.dimse.metering import Meters
 from pacsd.dimse.notifications import EventReport
 from pacsd.dimse.requestor import Outgoing, Proposal, Requestor
@@ -63,7 +64,7 @@ def targets(settings: Settings, directory: Directory) -> tuple[Target, ...]:
 
 def connecting(settings: Settings, directory: Directory, meters: Meters) -> Connect:
     """Opens an association for events: UPS Event, in the role of SCP (PS3.7 D.3.3.4)."""
-    dimse = settings.dimse
+    dimse, dial = settings.dimse, Dialling(settings.security.tls)
 
     def connect(target: Target) -> Outgoing:
         requestor = Requestor(
@@ -71,6 +72,7 @@ def connecting(settings: Settings, directory: Directory, meters: Meters) -> Conn
             timeouts=Timeouts(artim_s=dimse.artim_timeout_s, idle_s=min(dimse.idle_timeout_s, _ANSWER_S)),
             connect_timeout_s=dimse.connect_timeout_s,
             meters=meters,
+            dial=dial,
         )
         return requestor.connect(target.remote, [Proposal(UPS_EVENT, as_scp=True)])
 

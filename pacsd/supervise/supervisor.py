@@ -22,7 +22,7 @@ from pathlib import Path
 from config.settings import Settings
 from pacsd.faults import Fault, PacsdError
 from pacsd.supervise import launch, logs, metrics
-from pacsd.supervise.addresses import refuse_taken_ports, warn_of_exposure
+from pacsd.supervise.addresses import refuse_taken_ports
 from pacsd.supervise.cluster import Cluster
 from pacsd.supervise.lock import DirectoryLock
 from pacsd.supervise.roles import EXIT_CANNOT_LISTEN, READY_FILE, Role, RoleContext, live, metrics_file
@@ -125,7 +125,6 @@ class Supervisor:
         os.umask(0o077)
         allow_open_files()
         self._clear_run_directory()
-        warn_of_exposure(self._settings.host)
         refuse_taken_ports(self._settings)
         for name in self._preload:
             importlib.import_module(name)

@@ -39,6 +39,7 @@ from pacsd.web.addresses import DICOM_WEB
 from pacsd.web.admission import everybody
 from pacsd.web.metering import Counted
 from pacsd.web.problem import HttpError, of_fault, problem
+from pacsd.web.security_headers import SecurityHeaders
 from pacsd.web.services import Services
 from pacsd.web.worklist import change_state, create, event_channel, request_cancellation, subscribe, update
 from pacsd.web.worklist import retrieve as retrieve_workitem
@@ -200,7 +201,7 @@ def create_app(services: Services, beside: Mapping[str, ASGIApp] | None = None) 
     )
     app.router.redirect_slashes = False
     app.state.transactions = TRANSACTIONS
-    return app
+    return SecurityHeaders(app)
 
 
 class _Beside:

@@ -14,6 +14,7 @@ from pacsd.web.direct_body import EXTENSION
 from pacsd.web.joined_writes import JoinedWrites
 from pacsd.web.large_body import LARGE_BYTES, LargeBody
 from pacsd.web.neighbours import Desk
+from pacsd.web.secured import extensions_of
 from pacsd.web.server_limits import ServerLimits
 
 _log = logging.getLogger("pacsd.web")
@@ -28,6 +29,8 @@ class LimitedHttp(HttpToolsProtocol):
         self._at_work = False
         self._stays = False                  # with this process
         self.was_handed_on = False
+        self.is_settled = False              # it came through an entrance, which has handed on what was to go on
+        self._extensions: dict[str, Any] = {}
         self.access_log = False              # uvicorn's own would hold query strings, which hold names
         self._limits = limits
         self._header_bytes = 0               # of the current request, trailers included
@@ -48,6 +51,7 @@ class LimitedHttp(HttpToolsProtocol):
         if self._desk is not None and self.was_handed_on:
             self._desk.arrived()
         super().connection_made(transport)
+        self._extensions = extensions_of(self.transport)
         self._joined = JoinedWrites(self.transport)
         self.transport: Any = self._joined
         self._arm()
@@ -89,6 +93,8 @@ class LimitedHttp(HttpToolsProtocol):
         """Another request."""
         self._header_bytes = self._hosts = 0
         super().on_message_begin()
+        if self._extensions:
+            self.scope["extensions"] = dict(self._extensions)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header or trailer."""
@@ -180,7 +186,7 @@ class LimitedHttp(HttpToolsProtocol):
                 transport.resume_reading()
 
     def _goes_on(self, transport: Any) -> bool:
-        if self._desk is None or self.was_handed_on:
+        if self._desk is None or self.was_handed_on or self.is_settled:
             return False
         return self._desk.hand_on(transport.get_extra_info("socket").fileno())
 

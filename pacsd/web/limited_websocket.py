@@ -10,6 +10,7 @@ from websockets.exceptions import InvalidState
 from websockets.frames import Frame
 from websockets.http11 import Request
 
+from pacsd.web.secured import extensions_of
 from pacsd.web.server_limits import ServerLimits
 from pacsd.web.worklist.event_channel import CONFIRM
 
@@ -47,6 +48,7 @@ class LimitedWebSocket(WebSocketsSansIOProtocol):
         if not self.handshake_complete:          # it was not refused: the application is about to run
             extensions: Any = self.scope["extensions"]
             extensions[CONFIRM] = self._confirm
+            extensions.update(extensions_of(self.transport))
 
     async def send(self, message: Any) -> None:
         """A message of the application. What it refuses is answered: uvicorn would take that for our defect."""

@@ -76,10 +76,10 @@ class Desk:
         """Nothing more is wanted."""
         self._all.seen_at[self._number] = 0.0
 
-    def hand_on(self, connection: int) -> bool:
+    def hand_on(self, connection: int, mark: bytes = b"c") -> bool:
         """Give a connection that has just come to the least busy of the others, if that is less busy than this process.
 
-        On True it is theirs: this process closes its descriptor.
+        On True it is theirs: this process closes its descriptor. `mark`: a byte that goes with it.
         """
         now = self._all.clock()
         there = [other for other in self._others if now - self._all.seen_at[other] < _ALIVE_S]
@@ -91,19 +91,19 @@ class Desk:
         given = self._all.given[self._number]
         given[least] += 1                            # before it can arrive there, which would not be counted
         try:
-            socket.send_fds(self._all.queues[least][1], [b"c"], [connection])
+            socket.send_fds(self._all.queues[least][1], [mark], [connection])
         except OSError:                              # its queue is full, say
             given[least] -= 1
             return False
         return True
 
-    def take(self) -> list[socket.socket]:
-        """Connections that others handed on; each is on its way until `arrived`."""
-        taken: list[socket.socket] = []
+    def take(self) -> list[tuple[bytes, socket.socket]]:
+        """Connections that others handed on, each with its mark; each is on its way until `arrived`."""
+        taken: list[tuple[bytes, socket.socket]] = []
         with contextlib.suppress(BlockingIOError):
             while len(taken) < _MOST_AT_ONCE:
-                _, descriptors, _, _ = socket.recv_fds(self._queue, 1, 1)
-                taken += [_connection(one) for one in descriptors]
+                mark, descriptors, _, _ = socket.recv_fds(self._queue, 1, 1)
+                taken += [(mark, _connection(one)) for one in descriptors]
                 if not descriptors:                  # there was none left for it: the kernel has closed the connection
                     self.arrived()
         return taken

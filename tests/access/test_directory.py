@@ -4,6 +4,7 @@ import pytest
 
 from config.settings import Settings, SettingsError, load_settings
 from pacsd.access.directory import Directory, Peer
+from pacsd.access.origin import Origin
 from pacsd.access.scope import Rejected
 
 
@@ -34,7 +35,7 @@ AES = {
     ],
 )
 def test_what_an_ae_sees_of_rejections(calling: str, called: str, expected: Rejected) -> None:
-    peer = directory(**AES).peer(calling=calling, called=called, address="127.0.0.1")
+    peer = directory(**AES).peer(calling=calling, called=called, origin=Origin("127.0.0.1"))
     assert isinstance(peer, Peer) and peer.scope.rejected is expected
 
 

@@ -19,7 +19,7 @@ from pacsd.archive import alternate
 from pacsd.archive.backup import backup, restore
 from pacsd.archive.check import Check
 from pacsd.archive.frames import Frames
-from pacsd.archive.retrieve import InstanceRef, Selection
+from pacsd.archive.retrieve import InstanceRef, Selection, read
 from pacsd.codec.transcode import identity, transcoded
 from pacsd.codec.transfer_syntaxes import HTJ2K_LOSSLESS_RPCL
 from pacsd.faults import Fault, PacsdError
@@ -59,7 +59,7 @@ def refs(house: House, study: str = UID) -> list[InstanceRef]:
 
 
 def part10(house: House, ref: InstanceRef, syntax: str) -> bytes:
-    return b"".join(house.retrieve.part10(ref, syntax).chunks)
+    return b"".join(read(house.retrieve.part10(ref, syntax).pieces))
 
 
 def frames(house: House) -> Frames:

@@ -10,6 +10,7 @@ import pytest
 
 from pacsd.archive.deidentified import DeidentifiedRetrieve
 from pacsd.archive.export import Export
+from pacsd.archive.retrieve import read
 from pacsd.deidentify import Deidentified, Project
 from pacsd.faults import Fault, PacsdError
 from tests.archive.house import House, opened
@@ -39,11 +40,11 @@ def test_instances_come_deidentified_out_of_files_and_packs(house: House, packed
         house.pack_all()
     given = research(house)
     (ref,) = given.instances(house.peer("east").scope, STUDY)
-    made = b"".join(given.part10(ref).chunks)
-    read = pydicom.dcmread(BytesIO(made))
+    made = b"".join(read(given.part10(ref).pieces))
+    file = pydicom.dcmread(BytesIO(made))
     told = ref.study_instance_uid, ref.series_instance_uid, ref.sop_instance_uid
-    assert told == (read.StudyInstanceUID, read.SeriesInstanceUID, read.SOPInstanceUID)
-    assert read.StudyInstanceUID == PROJECT.uid(STUDY)
+    assert told == (file.StudyInstanceUID, file.SeriesInstanceUID, file.SOPInstanceUID)
+    assert file.StudyInstanceUID == PROJECT.uid(STUDY)
     assert present(made + repr(told).encode(), set(SECRETS)) == set()
 
 
@@ -52,7 +53,7 @@ def test_whoever_issued_the_patient_id_tells_patients_of_two_hospitals_apart(hou
     patients = set()
     for code in ("east", "west"):
         (ref,) = given.instances(house.peer(code).scope, STUDY)
-        patients.add(pydicom.dcmread(BytesIO(b"".join(given.part10(ref).chunks))).PatientID)
+        patients.add(pydicom.dcmread(BytesIO(b"".join(read(given.part10(ref).pieces)))).PatientID)
     assert patients == {PROJECT.patient(code, "000777123").patient_id for code in ("east", "west")}
 
 
@@ -61,10 +62,10 @@ def test_another_transfer_syntax_is_made_of_the_deidentified_object(house: House
     (ref,) = given.instances(house.peer("east").scope, STUDY)
     rle = "1.2.840.10008.1.2.5"
     assert given.fits(ref, rle)
-    read = pydicom.dcmread(BytesIO(b"".join(given.part10(ref, rle).chunks)))
-    assert read.file_meta.TransferSyntaxUID == rle
-    assert (read.pixel_array == numpy.arange(16).reshape(4, 4)).all()
-    assert read.PatientIdentityRemoved == "YES"
+    made = pydicom.dcmread(BytesIO(b"".join(read(given.part10(ref, rle).pieces))))
+    assert made.file_meta.TransferSyntaxUID == rle
+    assert (made.pixel_array == numpy.arange(16).reshape(4, 4)).all()
+    assert made.PatientIdentityRemoved == "YES"
 
 
 def test_projects_and_policies_have_tags_of_their_own(house: House) -> None:

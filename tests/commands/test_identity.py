@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hl7.ports import Caller
 from pacsd.main import main
 from tests.hl7.peer import adt
 from tests.server import remove_folder, scratch_folder
@@ -51,7 +52,7 @@ def test_a_steward_reviews_links_parts_and_takes_back(data: Path, said: Said) ->
             adt("A04", "2", "2^^^B", name="ZHANG^SAN", birth_date="19800102", sex="M"),
             adt("A40", "3", "4^^^A", more="MRG|3^^^A"),
         )):  # fmt: skip
-            (answer,) = exchange.reception().receive(message.encode(), "127.0.0.1")
+            (answer,) = exchange.reception().receive(message.encode(), Caller("127.0.0.1"))
             assert b"|AA|" in answer, number
     status, lines = said("identity", "review", "list")
     assert status == 0 and lines[0].endswith("name same, birth date same, sex same")

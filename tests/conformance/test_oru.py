@@ -12,6 +12,7 @@ import pytest
 from conformance.oru import command
 from conformance.oru.checks import CHECKS
 from hl7.listener import Limits, Listener
+from hl7.ports import Caller
 from tests.server import Server
 
 
@@ -39,7 +40,7 @@ class Parrot:
     def __init__(self, code: str) -> None:
         self._code = code
 
-    def receive(self, raw: bytes, address: str) -> list[bytes]:
+    def receive(self, raw: bytes, caller: Caller) -> list[bytes]:
         fields = raw.split(b"|")
         control_id = fields[9] if len(fields) > 9 else b""
         return [b"MSH|^~\\&|A|B|CONFORMANCE|SUITE|2026||ACK|1|P|2.5.1\rMSA|%b|%b\r" % (self._code.encode(), control_id)]

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from tempfile import TemporaryFile
@@ -10,10 +10,13 @@ from typing import Any
 
 from config.settings import RemoteAESettings
 from pacsd.access.directory import Peer, Refusal
+from pacsd.access.handshakes import Handshakes
+from pacsd.access.origin import Origin
 from pacsd.access.scope import Scope
 from pacsd.archive.retrieve import FileRange
 from pacsd.dimse.acceptor import Acceptor
 from pacsd.dimse.association import Timeouts
+from pacsd.dimse.dialling import Dial, plain
 from pacsd.dimse.listener import Listener
 from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.negotiation import Policy
@@ -135,7 +138,7 @@ class FakeDirectory:
     def renewed(self, peer: Peer) -> Peer:
         return peer
 
-    def peer(self, *, calling: str, called: str, address: str, identity: Any = None) -> Peer | Refusal:
+    def peer(self, *, calling: str, called: str, origin: Origin, identity: Any = None) -> Peer | Refusal:
         if called not in ("PACSD", "OLDPACS"):
             return Refusal.CALLED_TITLE
         if calling in self.refuse:
@@ -181,6 +184,9 @@ def running(
     workflow: Any = None,
     department: Department | None = None,
     query: Any = unchanged,
+    handshakes: Handshakes | None = None,
+    networks: Sequence[str] | None = None,
+    dial: Dial = plain,
     **acceptor_options: Any,
 ) -> Iterator[Server]:
     """Serve until the block ends."""
@@ -188,7 +194,7 @@ def running(
     directory = directory or FakeDirectory()
     services = Services(
         archive, directory, move_associations=move_associations, artim_timeout_s=artim_s, idle_timeout_s=idle_s,
-        meters=Meters(metrics), department=department or _department(worklist, workflow), query=query,
+        meters=Meters(metrics), dial=dial, department=department or _department(worklist, workflow), query=query,
     )  # fmt: skip
     acceptor = Acceptor(
         services,
@@ -197,7 +203,8 @@ def running(
         max_associations=max_associations,
         **acceptor_options,
     )
-    listener = Listener(acceptor, host="127.0.0.1", port=0, max_connections=max_associations + 8)
+    listener = Listener(acceptor, host="127.0.0.1", port=0, max_connections=max_associations + 8,
+                        handshakes=handshakes, networks=networks)  # fmt: skip
     thread = threading.Thread(target=listener.serve, daemon=True)
     thread.start()
     try:

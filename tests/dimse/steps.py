@@ -11,6 +11,7 @@ from pynetdicom import AE, evt
 
 from config.settings import RemoteAESettings
 from pacsd.access.directory import Peer, Refusal
+from pacsd.access.origin import Origin
 from tests.dimse.fakes import Server, running
 from tests.workflow.conftest import Office
 from tests.workflow.steps import step
@@ -29,7 +30,7 @@ class Switch:
     def renewed(self, peer: Peer) -> Peer:
         return peer
 
-    def peer(self, *, calling: str, called: str, address: str, identity: Any = None) -> Peer | Refusal:
+    def peer(self, *, calling: str, called: str, origin: Origin, identity: Any = None) -> Peer | Refusal:
         if called != "PACSD":
             return Refusal.CALLED_TITLE
         return replace(self.office.reader if calling == "READER" else self.office.peer, title=calling)

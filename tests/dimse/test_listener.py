@@ -57,7 +57,7 @@ def test_queries_go_to_the_process_behind_the_door(tmp_path: Path) -> None:
     """The connection passes through a Unix socket; receiver and query process have archives of their own."""
     with running() as behind:
         behind.archive.matches = [study(1)]
-        door = Door(tmp_path, lambda connection, address, body: start(behind.acceptor, connection, address, body))
+        door = Door(tmp_path, lambda connection, origin, body: start(behind.acceptor, connection, origin, body))
         thread = threading.Thread(target=door.serve, daemon=True)
         thread.start()
         with running(handover=tmp_path) as front:
@@ -103,7 +103,7 @@ def test_processes_count_their_associations_together(tmp_path: Path) -> None:
         running(place=occupancy.place(2), max_associations=3) as other,
     ):
         behind.archive.matches = [study(1)]
-        door = Door(tmp_path, lambda connection, address, body: start(behind.acceptor, connection, address, body))
+        door = Door(tmp_path, lambda connection, origin, body: start(behind.acceptor, connection, origin, body))
         thread = threading.Thread(target=door.serve, daemon=True)
         thread.start()
         with Raw(front.port) as one, Raw(other.port) as two:

@@ -32,7 +32,7 @@ def read_message(wire: bytes, *, max_pdu_bytes: int = MAX_PDU) -> tuple[int, byt
     feeder.start()
     try:
         tune(ours, 10)
-        reader = PDataReader(WithoutTCP(ours), BufferPool(), max_pdu_bytes=max_pdu_bytes)  # type: ignore[arg-type]
+        reader = PDataReader(ours, BufferPool(), max_pdu_bytes=max_pdu_bytes)
         context_id, command = reader.read_command()
         dataset = bytearray()
         reader.read_dataset(context_id, dataset.extend)
@@ -48,16 +48,6 @@ def feed(theirs: socket.socket, wire: bytes) -> None:
             theirs.sendall(wire)
         except OSError:
             return
-
-
-class WithoutTCP:
-    """A Unix socket that takes TCP options in silence."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.recv_into = connection.recv_into
-        self.recvmsg_into = connection.recvmsg_into
-
-    def setsockopt(self, *_: int) -> None: ...
 
 
 def pdv(context_id: int, control: int, data: bytes) -> bytes:
@@ -212,7 +202,7 @@ def test_a_large_data_set_comes_in_pieces_of_bounded_size() -> None:
     ours, theirs = socket.socketpair()
     feeder = threading.Thread(target=feed, args=(theirs, wire))
     feeder.start()
-    reader = PDataReader(WithoutTCP(ours), BufferPool(), max_pdu_bytes=1 << 21)  # type: ignore[arg-type]
+    reader = PDataReader(ours, BufferPool(), max_pdu_bytes=1 << 21)
     reader.read_command()
     reader.read_dataset(1, lambda piece: pieces.append(len(piece)))
     feeder.join()

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from hl7.listener import Limits, Listener
+from hl7.ports import Caller
 from tests.clients import require
 from tests.end_to_end import dcmtk, peers
 from tests.hl7.expected_answers import EXPECTED
@@ -213,7 +214,7 @@ class Ris:
         self.code = "AA"
         self.arrived = threading.Condition()
 
-    def receive(self, raw: bytes, address: str) -> list[bytes]:
+    def receive(self, raw: bytes, caller: Caller) -> list[bytes]:
         control_id = field(raw, b"MSH", 9)
         with self.arrived:
             self.got.append(control_id)

@@ -13,6 +13,7 @@ import pydicom
 import pytest
 
 from hl7.listener import Limits, Listener
+from hl7.ports import Caller
 from tests.clients import require
 from tests.end_to_end import dcmtk, peers
 from tests.end_to_end.test_hl7 import SECOND_BYTES, Ris
@@ -35,9 +36,9 @@ class Keeping(Ris):
         super().__init__()
         self.messages: list[bytes] = []
 
-    def receive(self, raw: bytes, address: str) -> list[bytes]:
+    def receive(self, raw: bytes, caller: Caller) -> list[bytes]:
         self.messages.append(raw)
-        return super().receive(raw, address)
+        return super().receive(raw, caller)
 
     def about(self, patient: str, count: int) -> list[bytes]:
         """So many messages of a patient, once they have come."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from hl7.listener import Limits, Listener
+from hl7.ports import Caller
 from tests.hl7.peer import Peer
 
 
@@ -17,7 +18,7 @@ class Echo:
         self.gate.set()
         self.begun = threading.Event()
 
-    def receive(self, raw: bytes, address: str) -> Sequence[bytes]:
+    def receive(self, raw: bytes, caller: Caller) -> Sequence[bytes]:
         self.begun.set()
         self.gate.wait(10)
         return [] if raw == b"silence" else [b"got " + raw[:20]]

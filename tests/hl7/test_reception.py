@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from config.hl7_mapping import MessageMapping
 from hl7 import reception
 from hl7.conditions import Condition, Hl7Error
-from hl7.ports import Arrival, Handled, Sender
+from hl7.ports import Arrival, Caller, Handled, Sender
 from hl7.reading import Reading
 from hl7.reception import Reception
 from tests.hl7.peer import adt, code, field
@@ -52,12 +52,12 @@ class Office:
         handled = [Handled("ADT", "A08", self._act, (), ""), Handled("ADT", "A40", self._fail, (), "")]
         self.reception = Reception(self, self.log, handled)
 
-    def sender(self, *, application: str, facility: str, address: str) -> Sender | None:
+    def sender(self, *, application: str, facility: str, caller: Caller) -> Sender | None:
         return self.sender_known if application in ("HIS", "") else None
 
     def ask(self, message: str | bytes) -> list[bytes]:
         raw = message.encode() if isinstance(message, str) else message
-        return self.reception.receive(raw, "127.0.0.1")
+        return self.reception.receive(raw, Caller("127.0.0.1"))
 
     def _act(self, _work: Any, reading: Reading, _sender: Sender) -> Sequence[str]:
         self.seen.append(reading.value("patient_name"))

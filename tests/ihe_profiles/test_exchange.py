@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import Hl7DestinationSettings, Hl7SenderSettings, Hl7Settings, OrganisationSettings, Settings
+from hl7.ports import Caller
 from ihe_profiles.exchange.services import Exchange
 from pacsd.access.directory import Directory
 from pacsd.faults import Fault, PacsdError
@@ -31,7 +32,7 @@ def exchange(house: House, **settings: object) -> Exchange:
 
 def ask(one: Exchange, message: str, address: str = "127.0.0.1") -> tuple[str, str, str]:
     """Code, condition and place of the answer."""
-    (answer,) = one.reception().receive(message.encode(), address)
+    (answer,) = one.reception().receive(message.encode(), Caller(address))
     return code(answer), field(answer, b"ERR", 3).split("^")[0], field(answer, b"ERR", 2)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from config.settings import Hl7DestinationSettings, OrganisationSettings, Settings
 from hl7.message import Message, parse
+from hl7.ports import Caller
 from hl7.validation import validate
 from ihe_profiles.exchange.services import Exchange
 from pacsd.access.directory import Directory
@@ -42,7 +43,7 @@ def exchange(house: House) -> Exchange:
 
 
 def take(exchange: Exchange, message: str) -> None:
-    (answer,) = exchange.reception().receive(message.encode(), "127.0.0.1")
+    (answer,) = exchange.reception().receive(message.encode(), Caller("127.0.0.1"))
     assert code(answer) == "AA"
 
 

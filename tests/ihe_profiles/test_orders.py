@@ -8,6 +8,7 @@ import pytest
 
 from config.settings import Hl7SenderSettings, OrganisationSettings, Settings
 from hl7.message import parse
+from hl7.ports import Caller
 from hl7.reading import Reading
 from ihe_profiles.exchange.services import Exchange
 from pacsd.access.directory import Directory
@@ -43,7 +44,7 @@ def mapped(house: House, folder: Path, mapping: str) -> Exchange:
 
 def ask(one: Exchange, message: str) -> tuple[str, str, str]:
     """Code, condition and place of the answer."""
-    (answer,) = one.reception().receive(message.encode(), "127.0.0.1")
+    (answer,) = one.reception().receive(message.encode(), Caller("127.0.0.1"))
     return code(answer), field(answer, b"ERR", 3).split("^")[0], field(answer, b"ERR", 2)
 
 

@@ -1,13 +1,12 @@
 """Ports and exposure are looked at before anything listens."""
 
-import logging
 import socket
 
 import pytest
 
-from config.settings import Settings
+from config.settings import DimseSettings, Settings
 from pacsd.faults import Fault, PacsdError
-from pacsd.supervise.addresses import refuse_taken_ports, warn_of_exposure
+from pacsd.supervise.addresses import refuse_taken_ports
 
 
 def listening() -> socket.socket:
@@ -34,17 +33,6 @@ def test_port_of_a_role_that_does_not_run_here_is_not_looked_at() -> None:
 
 def test_address_of_another_machine_is_refused() -> None:
     with pytest.raises(PacsdError) as refusal:
-        refuse_taken_ports(Settings(host="192.0.2.1"))
+        dimse = DimseSettings(plain_networks=("192.0.2.0/24",))
+        refuse_taken_ports(Settings(host="192.0.2.1", roles=("dimse",), dimse=dimse))
     assert refusal.value.fault is Fault.UNSUPPORTED
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
-def test_loopback_needs_no_warning(host: str, caplog: pytest.LogCaptureFixture) -> None:
-    warn_of_exposure(host)
-    assert caplog.records == []
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "pacs.example"])
-def test_anything_else_is_warned_about(host: str, caplog: pytest.LogCaptureFixture) -> None:
-    warn_of_exposure(host)
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]

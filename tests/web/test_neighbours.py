@@ -97,14 +97,14 @@ def test_nothing_is_handed_on_to_a_process_that_is_gone() -> None:
         assert not here.hand_on(connection.fileno())             # two are on their way there
         taken = there.take()
         assert len(taken) == 2 and gone.take() == []
-        for one in taken:
+        for _, one in taken:
             there.arrived()
             one.close()
         assert here.hand_on(connection.fileno())                 # they are not at work yet, or done
         now[0] += 5
         assert not here.hand_on(connection.fileno())
         successor = neighbours.desk(1)
-        assert [one.close() for one in successor.take()] == [None]
+        assert [one.close() for _, one in successor.take()] == [None]
 
 
 def test_a_closed_connection_is_closed_for_the_client_wherever_it_went() -> None:
@@ -138,7 +138,7 @@ def test_what_comes_while_there_are_no_descriptors_left_is_not_on_its_way_for_ev
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         there.alive()
         assert here.hand_on(connection.fileno())                 # that one is no load any more
-        for one in there.take():
+        for _, one in there.take():
             one.close()
 
 
@@ -152,7 +152,7 @@ def test_one_that_arrives_before_its_giver_goes_on_is_counted(monkeypatch) -> No
 
         def sent_and_taken(*arguments):
             sent = send(*arguments)
-            for connection in taker.take():
+            for _, connection in taker.take():
                 connection.close()
                 taker.arrived()
             return sent

@@ -1,0 +1,73 @@
+"""Headers that tell browsers what an answer may do, from one table by path; a handler's own headers stand.
+
+What is not a page needs nothing of a page: it is neither run nor framed. HSTS (RFC 6797) is said inside TLS alone.
+"""
+
+from dataclasses import dataclass
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+_STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
+_EVERYWHERE: Headers = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What is added below a path. `frames`: who may show it in a frame, as CSP says it."""
+
+    prefix: str
+    policy: str
+    frames: str
+
+    @property
+    def headers(self) -> Headers:
+        """Complete; X-Frame-Options for browsers older than frame-ancestors (CSP 3 6.4.2)."""
+        policy = f"{self.policy}; frame-ancestors {self.frames}"
+        options = b"SAMEORIGIN" if self.frames == "'self'" else b"DENY"
+        return (*_EVERYWHERE, (b"content-security-policy", policy.encode()), (b"x-frame-options", options))
+
+
+RULES: tuple[Rule, ...] = (              # the first whose prefix fits; pages say more themselves (viewer, film)
+    Rule("/viewer", "object-src 'none'; base-uri 'self'", "'self'"),
+    Rule("/film", "object-src 'none'; base-uri 'none'", "'self'"),
+    Rule("/oauth", "default-src 'none'; base-uri 'none'", "'none'"),
+    Rule("/dicom-web", "base-uri 'none'", "'self'"),     # no more: browsers show PDF by means that a policy may forbid
+    Rule("/wado", "base-uri 'none'", "'self'"),
+    Rule("/", "default-src 'none'; base-uri 'none'", "'none'"),
+)
+_READY = tuple((rule.prefix, rule.headers) for rule in RULES)
+
+
+class SecurityHeaders:
+    """An application with these headers on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        added = headers_of(scope["path"])
+        if scope.get("scheme") == "https":
+            added = (*added, _STRICT_TRANSPORT)
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = list(message.get("headers", ()))
+                has = {name for name, _ in given}
+                message = {**message, "headers": [*given, *(one for one in added if one[0] not in has)]}
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
+
+
+def headers_of(path: str) -> Headers:
+    """Those of a path, without HSTS."""
+    return next(headers for prefix, headers in _READY if path == prefix or path.startswith(_below(prefix)))
+
+
+def _below(prefix: str) -> str:
+    return prefix if prefix.endswith("/") else f"{prefix}/"

@@ -1,0 +1,41 @@
+"""What browsers are told of every answer, whoever gives it."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pacsd.web.security_headers import RULES
+from tests.web.fakes import Web
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/viewer/", "/film/1.2", "/dicom-web/studies", "/dicom-web/no", "/health/live", "/metrics", "/no"]
+)
+def test_every_answer_says_what_browsers_may_do_with_it(path: str, tmp_path: Path) -> None:
+    answer = Web(viewer_dir=tmp_path).request("GET", path)
+    assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+    assert answer.headers.get_list("referrer-policy") == ["no-referrer"]
+    assert answer.headers["x-frame-options"] in ("DENY", "SAMEORIGIN")
+    assert len(answer.headers.get_list("content-security-policy")) == 1
+    assert "frame-ancestors" in answer.headers["content-security-policy"] or path == "/viewer/"
+    assert "strict-transport-security" not in answer.headers         # RFC 6797 7.2: not without TLS
+
+
+def test_inside_tls_browsers_are_told_to_stay_there() -> None:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=Web().app)
+        async with httpx.AsyncClient(transport=transport, base_url="https://pacs.test") as client:
+            return await client.get("/health/live")
+
+    assert asyncio.run(ask()).headers["strict-transport-security"] == "max-age=31536000"
+
+
+def test_the_film_page_keeps_its_own_policy() -> None:
+    policy = Web().request("GET", "/film/1.2").headers["content-security-policy"]
+    assert "script-src 'self'" in policy and "frame-ancestors 'self'" in policy
+
+
+def test_the_last_rule_fits_everything() -> None:
+    assert RULES[-1].prefix == "/" and [rule.prefix for rule in RULES].count("/") == 1
