@@ -8,13 +8,16 @@ from functools import partial
 from threading import Event, Thread
 
 from starlette.requests import Request
+from starlette.types import ASGIApp
 
 import pacsd
 from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
 from fhir.interaction.request import Asker, asker_of
+from fhir.launch_patients import LaunchPatients
 from fhir.projection.consumer import Projections
 from fhir.projection.services import open_projections
+from fhir.projection.systems import Systems
 from fhir.services import Fhir, open_fhir
 from fhir.subscription.service import Subscriptions
 from fhir.terminology.services import Loading
@@ -26,7 +29,9 @@ from ihe_profiles.exchange.claims import claims as hl7_claims
 from ihe_profiles.exchange.queues import DeliveryQueue
 from ihe_profiles.exchange.services import Exchange
 from pacsd.access.openings import NothingOpened
+from pacsd.access.operations import Operation
 from pacsd.access.resolution import Resolution
+from pacsd.access.tokens import Verifier
 from pacsd.archive.commitment import COMMITMENT
 from pacsd.archive.journal import FactKind
 from pacsd.archive.services import Archive, open_archive
@@ -51,6 +56,14 @@ from pacsd.identity.services import appliers as identity_appliers
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
+from pacsd.oauth.administration import Administration
+from pacsd.oauth.app import MOUNTED, OAuthApp
+from pacsd.oauth.desk import open_desk
+from pacsd.oauth.fetch import fetch
+from pacsd.oauth.own_tokens import OwnTokens
+from pacsd.oauth.peer import Peers
+from pacsd.oauth.provider import Provider, open_provider
+from pacsd.oauth.secret_file import read_client_secret, read_secret
 from pacsd.reports.services import Shelf, open_reports
 from pacsd.supervise import logs
 from pacsd.supervise.attach import database
@@ -66,7 +79,7 @@ from pacsd.web.neighbours import Neighbours
 from pacsd.web.server import ServerLimits, listening_socket
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
-from pacsd.web.threads import picture_threads
+from pacsd.web.threads import Threads, picture_threads
 from pacsd.workflow.availability import AVAILABILITY
 from pacsd.workflow.claims import claims as worklist_claims
 from pacsd.workflow.modality_worklist import ModalityWorklist
@@ -134,6 +147,12 @@ class Wiring:
         """Reports for one command, beside a running server or without one."""
         with _for_command(settings) as archive:
             yield Shelf(open_reports(settings, archive).reports, archive.directory)
+
+    @contextmanager
+    def administration(self, settings: Settings) -> Iterator[Administration]:
+        """Users and clients for one command, beside a running server or without one."""
+        with _for_command(settings) as archive:
+            yield Administration(archive.pool)
 
     @contextmanager
     def terminology(self, settings: Settings) -> Iterator[Loading]:
@@ -259,7 +278,11 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
     desk = neighbours.desk(context.index) if settings.web.processes > 1 else None
     readers = 9                                          # one of them listens for open event channels
     with _opened(context, readers=readers, timeout_s=settings.web.query_timeout_s) as archive:
-        admission = _admission(settings, archive)
+        fhir = open_fhir(settings, archive)
+        resolution = Resolution(archive.directory, NothingOpened())
+        patients = _launch_patients(settings, archive, fhir, resolution)
+        provider = _provider(settings, archive, patients)
+        admission = _admission(settings, resolution, _verifier(settings, provider, patients))
         services = Services(
             archive=archive,
             workflow=_workflow(settings, archive),
@@ -281,20 +304,61 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         listening = listening_socket(settings.host, settings.http_port)
         context.ready()
         limits = ServerLimits(grace_s=settings.supervise.grace_s)
-        beside = {"/fhir": _fhir(settings, archive, services, admission)}
+        beside: dict[str, ASGIApp] = {**_oauth(settings, provider), "/fhir": _fhir(fhir, services, admission)}
         run_web(create_app(services, beside), listening, stop=context.stopping, limits=limits, desk=desk)
 
 
-def _admission(settings: Settings, archive: Archive) -> Admission:
+def _launch_patients(
+    settings: Settings, archive: Archive, fhir: Fhir, resolution: Resolution
+) -> LaunchPatients:
+    """Patients as apps are launched with them."""
+    return LaunchPatients(
+        fhir.server, Systems({one.authority: one.universal_id for one in settings.identity_domains}),
+        of_principal=lambda one: resolution.access(one).permitted(Operation.READ_RESOURCES).scope,
+        of_organisation=archive.directory.scope,
+        authorities=[one.assigning_authority for one in settings.organisations],
+    )  # fmt: skip
+
+
+def _provider(settings: Settings, archive: Archive, patients: LaunchPatients) -> Provider | None:
+    """Our own authorization server, where the settings want it."""
+    oauth = settings.security.oauth
+    if not oauth.enabled:
+        return None
+    secret = read_secret(oauth.secret_file, settings.data_dir)
+    return open_provider(settings, archive.pool, secret, patients=patients, fetch=fetch)
+
+
+def _oauth(settings: Settings, provider: Provider | None) -> dict[str, OAuthApp]:
+    """Its end points, by where they are mounted."""
+    if provider is None:
+        return {}
+    peers, threads = Peers(settings.web.trusted_proxies), Threads(reads=4)     # its own: nobody else waits for hashes
+    app = OAuthApp(open_desk(provider), run=threads.run, address=peers.address, certificate=peers.certificate)
+    return dict.fromkeys(MOUNTED, app)
+
+
+def _verifier(settings: Settings, provider: Provider | None, patients: LaunchPatients) -> Verifier | None:
+    """Whose tokens count; None where nobody's do."""
+    issuers = settings.security.oauth.issuers
+    if not issuers and provider is None:
+        return None
+    return Verifier(
+        issuers, {one.code: one.assigning_authority for one in settings.organisations}, fetch=fetch,
+        own=OwnTokens(provider) if provider is not None else None, find_patient=patients.key_of,
+        secrets={one.issuer: read_client_secret(one.client_secret_file) for one in issuers if one.client_secret_file},
+    )  # fmt: skip
+
+
+def _admission(settings: Settings, resolution: Resolution, tokens: Verifier | None) -> Admission:
     """Who a web request comes from, and what they see."""
-    directory = archive.directory
     required = settings.security.authentication == "required"
     otherwise = NOBODY if required else web_reader(settings.web.organisation)
-    return Admission(Bearer(None, otherwise=otherwise), Resolution(directory, NothingOpened()))
+    return Admission(Bearer(tokens, otherwise=otherwise), resolution)
 
 
-def _fhir(settings: Settings, archive: Archive, services: Services, admission: Admission) -> FhirApp:
-    fhir, threads = open_fhir(settings, archive), services.threads
+def _fhir(fhir: Fhir, services: Services, admission: Admission) -> FhirApp:
+    threads = services.threads
 
     async def asker(request: Request) -> Asker:
         return asker_of(await admission.access(request.scope))

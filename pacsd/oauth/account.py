@@ -57,7 +57,8 @@ def _revoke(desk: Desk, _here: Browser, _session: Session, user: User, fields: F
 
 def _sign_out(desk: Desk, here: Browser, session: Session, user: User, _fields: Fields) -> Response:
     oauth_sessions.end(desk.provider.pool, user.pk, session.number)
-    response = pages.page(here.words, here.words["signed_out"], f'<p><a href="{_LOGIN}">{here.words["sign_in"]}</a></p>')
+    again = f'<p><a href="{_LOGIN}">{escape(here.words["sign_in"])}</a></p>'
+    response = pages.page(here.words, here.words["signed_out"], again)
     forget_session(desk.provider, response)
     return response
 
@@ -118,7 +119,8 @@ def _sessions(here: Browser, current: Session, user: User) -> str:
     head = "".join(f"<th scope=col>{escape(words[one])}</th>" for one in ("since", "address", "device"))
     rows = []
     for one in oauth_sessions.of_user(here.provider.pool, user.pk):
-        end = escape(words["this_session"]) if one.id == current.id else _form(here, "end", str(one.number), words["end"])
+        other = one.id != current.id
+        end = _form(here, "end", str(one.number), words["end"]) if other else escape(words["this_session"])
         cells = (f"{one.made_at:%Y-%m-%d %H:%M}", one.address, one.agent[:60])
         rows.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + f"<td>{end}</td></tr>")
     return f"<table><thead><tr>{head}<td></td></tr></thead><tbody>{''.join(rows)}</tbody></table>"
@@ -127,14 +129,17 @@ def _sessions(here: Browser, current: Session, user: User) -> str:
 def _second(here: Browser, user: User) -> str:
     words = here.words
     if not user.totp_confirmed:
-        return f'{pages.paragraph(words["totp_off"])}<p><a href="{PATH}/set-up">{escape(words["set_up"])}</a></p>'
-    code = pages.field(words["code"], "code", autocomplete="one-time-code", extra=' inputmode="numeric" maxlength="8"')
+        link = f'<a href="{PATH}/set-up">{escape(words["set_up"])}</a>'
+        return f"{pages.paragraph(words['totp_off'])}<p>{link}</p>"
+    extra = ' inputmode="numeric" maxlength="8"'
+    code = pages.field(words["code"], "code", autocomplete="one-time-code", extra=extra)
     return pages.paragraph(words["totp_on"]) + _form(here, "remove", "", words["remove"], content=code)
 
 
 def _password_form(here: Browser) -> str:
     words = here.words
-    content = pages.field(words["old_password"], "old", kind="password", autocomplete="current-password") + pages.field(
+    old = pages.field(words["old_password"], "old", kind="password", autocomplete="current-password")
+    content = old + pages.field(
         words["new_password"], "new", kind="password", autocomplete="new-password", extra=' minlength="10"')  # fmt: skip
     return _form(here, "password", "", words["confirm"], content=content)
 

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from pacsd.oauth.refusal import OAuthError
 
+TICKED = "granted"                       # the one field of our forms that comes several times
 MAX_BODY_BYTES = 65_536
 MAX_QUERY_BYTES = 16_384
 _MAX_FIELDS = 100
@@ -31,8 +32,8 @@ class Asked:
 
     @property
     def fields(self) -> dict[str, str]:
-        """Of the form, each once. Raises OAuthError."""
-        return once(self.form)
+        """Of the form, each once but what is ticked. Raises OAuthError."""
+        return once(one for one in self.form if one[0] != TICKED)
 
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of a field that may come several times."""

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.responses import Response
 
+from pacsd.access.launch_patient import LaunchPatient
 from pacsd.access.principal import PatientKey
 from pacsd.access.smart_scopes import parse
 from pacsd.index import oauth_grants
@@ -17,13 +18,13 @@ from pacsd.index.oauth_grants import Launch
 from pacsd.index.oauth_sessions import Session
 from pacsd.index.oauth_users import User
 from pacsd.oauth import pages
-from pacsd.oauth.asked import Asked, once, pairs_of, with_parameters
+from pacsd.oauth.asked import TICKED, Asked, once, pairs_of, with_parameters
 from pacsd.oauth.authorization_request import AuthorizationRequest, Declined, authorization_request
 from pacsd.oauth.browser import Browser, browser
 from pacsd.oauth.desk import Desk
 from pacsd.oauth.granting import grant_code, permitted
 from pacsd.oauth.own_tokens import user_principal
-from pacsd.oauth.provider import PATH, Candidate, Provider
+from pacsd.oauth.provider import PATH, Provider
 from pacsd.oauth.refusal import OAuthError, Untrusted
 from pacsd.oauth.sealing import hashed
 from pacsd.oauth.words import Words, scope_words
@@ -41,7 +42,7 @@ class Asking:
     session: Session
     user: User
     launch: Launch | None
-    patient: Candidate | None
+    patient: LaunchPatient | None
 
     @property
     def encounter(self) -> str:
@@ -75,7 +76,7 @@ def decide(desk: Desk, asked: Asked) -> Response:
     asking = _asking(provider, request, fields["request"], *signed_in, told.get(CHOSEN, ""))
     if request.wants_patient and asking.patient is None:
         return pages.redirect(_step("patient", asking.query))
-    return _granted(provider, asking, chosen=asked.all("scope"))
+    return _granted(provider, asking, chosen=asked.all(TICKED))
 
 
 def _stepped(desk: Desk, asked: Asked, query: str) -> Response:
@@ -128,7 +129,7 @@ def _launch(provider: Provider, request: AuthorizationRequest, user: User) -> La
 
 def _patient(
     provider: Provider, request: AuthorizationRequest, user: User, launch: Launch | None, chosen: str
-) -> Candidate | None:
+) -> LaunchPatient | None:
     """The patient in context: the person's own record, the launch's, or the one that was chosen on our page."""
     if user.patient is not None:
         own = provider.patients.of_key(user.organisation, PatientKey(*user.patient))
@@ -137,7 +138,7 @@ def _patient(
         return own
     if launch is not None and launch.patient_authority is not None and launch.patient_id is not None:
         key = PatientKey(launch.patient_authority, launch.patient_id)
-        return provider.patients.of_key(user.organisation, key) or Candidate(launch.patient, key, launch.patient_id)
+        return provider.patients.of_key(user.organisation, key) or LaunchPatient(launch.patient, key, launch.patient_id)
     named, _, stamp = chosen.partition("~")
     if named and request.wants_patient and provider.sealer.is_stamped("choice", f"{user.pk} {named}", stamp):
         return provider.patients.by_id(user_principal(user), named)
@@ -196,7 +197,7 @@ def _item(number: int, scope: str, words: Words) -> str:
     if parse(scope) is None:
         return f"<li>{told}</li>"
     name = f"scope-{number}"
-    box = f'<input type="checkbox" id="{name}" name="scope" value="{escape(scope)}" checked>'
+    box = f'<input type="checkbox" id="{name}" name="{TICKED}" value="{escape(scope)}" checked>'
     return f'<li>{box} <label for="{name}">{told}</label></li>'
 
 
@@ -204,7 +205,7 @@ def _about(here: Browser, asking: Asking) -> str:
     one = asking.patient
     if one is None:
         return ""
-    born = f" · {one.birth_date}" if one.birth_date is not None else ""
+    born = f" · {one.birth_date}" if one.birth_date else ""
     told = escape(here.words["about_patient"].format(patient=f"{one.name} · {one.key.patient_id}{born}"))
     if asking.user.patient is not None or (asking.launch is not None and asking.launch.patient):
         return f"<p><strong>{told}</strong></p>"

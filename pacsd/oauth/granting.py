@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import uuid4
 
+from pacsd.access.launch_patient import LaunchPatient
 from pacsd.access.smart_scopes import is_allowed, parse
 from pacsd.codec.base64url import encoded
 from pacsd.index import oauth_grants, oauth_users
@@ -15,7 +16,7 @@ from pacsd.index.oauth_sessions import Session
 from pacsd.index.oauth_users import User
 from pacsd.oauth.authorization_request import AuthorizationRequest
 from pacsd.oauth.issuing import access_token, id_token
-from pacsd.oauth.provider import Candidate, Provider
+from pacsd.oauth.provider import Provider
 from pacsd.oauth.refusal import OAuthError
 from pacsd.oauth.sealing import hashed, new_token
 
@@ -26,7 +27,7 @@ REFRESHING = ("offline_access", "online_access")
 
 def grant_code(
     provider: Provider, request: AuthorizationRequest, user: User, session: Session, *, scopes: Sequence[str],
-    patient: Candidate | None = None, encounter: str = "",
+    patient: LaunchPatient | None = None, encounter: str = "",
 ) -> str:  # fmt: skip
     """Keep what a person granted; the code that the client fetches it with (RFC 6749 4.1.2)."""
     offline = "offline_access" in scopes

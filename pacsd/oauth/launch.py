@@ -7,6 +7,7 @@ import re
 
 from starlette.responses import Response
 
+from pacsd.access.launch_patient import LaunchPatient
 from pacsd.access.principal import PatientKey, Principal, Proof, Role
 from pacsd.index import oauth_grants
 from pacsd.index.oauth_clients import Client
@@ -14,7 +15,7 @@ from pacsd.index.oauth_grants import Launch
 from pacsd.oauth.answers import json
 from pacsd.oauth.asked import Asked
 from pacsd.oauth.desk import Desk
-from pacsd.oauth.provider import Candidate, Provider
+from pacsd.oauth.provider import Provider
 from pacsd.oauth.refusal import OAuthError
 from pacsd.oauth.sealing import hashed, new_token
 from pacsd.oauth.sign_in import folded
@@ -45,7 +46,7 @@ def launch(desk: Desk, asked: Asked) -> Response:
     return json({"launch": token, "iss": desk.provider.fhir_base, "expires_in": int(LASTS_S)})
 
 
-def _patient(provider: Provider, client: Client, patient: str, identifier: str) -> Candidate | None:
+def _patient(provider: Provider, client: Client, patient: str, identifier: str) -> LaunchPatient | None:
     if not patient and not identifier:
         return None
     authority, bar, number = identifier.partition("|")

@@ -1,5 +1,4 @@
-"""What this authorization server can do (RFC 8414; OpenID Connect Discovery 3; SMART App Launch 2.2 conformance; IHE IUA
-ITI-103)."""
+"""What this authorization server can do (RFC 8414, OpenID Connect Discovery, SMART App Launch, IHE IUA ITI-103)."""
 
 from starlette.responses import Response
 

@@ -5,13 +5,14 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from pacsd.access.launch_patient import LaunchPatient
 from pacsd.oauth import pages
 from pacsd.oauth.asked import Asked, once, pairs_of
 from pacsd.oauth.authorize import CHOSEN, choice, goes_on
 from pacsd.oauth.browser import Browser, browser
 from pacsd.oauth.desk import Desk
 from pacsd.oauth.own_tokens import user_principal
-from pacsd.oauth.provider import PATH, Candidate
+from pacsd.oauth.provider import PATH
 
 _MAX_TEXT = 64
 
@@ -38,7 +39,7 @@ def show(desk: Desk, asked: Asked) -> Response:
     ))  # fmt: skip
 
 
-def _listed(here: Browser, found: list[tuple[Candidate, str]], query: str) -> str:
+def _listed(here: Browser, found: list[tuple[LaunchPatient, str]], query: str) -> str:
     if not found:
         return ""
     kept = {name: value for name, value in once(pairs_of(query)).items() if name != CHOSEN}
@@ -46,7 +47,7 @@ def _listed(here: Browser, found: list[tuple[Candidate, str]], query: str) -> st
     for one, chosen in found:
         url = f"{PATH}/authorize?{urlencode({**kept, CHOSEN: chosen})}"
         rows.append(
-            f"<tr><td>{escape(one.name)}</td><td>{escape(one.key.patient_id)}</td><td>{one.birth_date or ''}</td>"
+            f"<tr><td>{escape(one.name)}</td><td>{escape(one.key.patient_id)}</td><td>{escape(one.birth_date)}</td>"
             f'<td><a href="{escape(url)}">{escape(here.words["choose"])}</a></td></tr>'
         )
     return f"<table><tbody>{''.join(rows)}</tbody></table>"

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from config.settings import OAuthSettings, Settings
+from pacsd.access.launch_patient import LaunchPatient
 from pacsd.access.principal import PatientKey, Principal
 from pacsd.access.tokens import Fetch
 from pacsd.index.connect import Pool
@@ -17,27 +18,16 @@ from pacsd.oauth.sealing import Sealer
 PATH = "/oauth"
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A patient to choose. `id`: of the FHIR Patient."""
-
-    id: str
-    key: PatientKey
-    name: str
-    birth_date: date | None = None
-    sex: str = ""
-
-
 class Patients(Protocol):
     """Patients as apps are launched with them: by the ids of their FHIR resources."""
 
-    def by_id(self, principal: Principal, patient: str) -> Candidate | None:
+    def by_id(self, principal: Principal, patient: str) -> LaunchPatient | None:
         """The patient of a FHIR Patient, if somebody may see them."""
 
-    def of_key(self, organisation: str, key: PatientKey) -> Candidate | None:
+    def of_key(self, organisation: str, key: PatientKey) -> LaunchPatient | None:
         """The same by assigning authority and id."""
 
-    def search(self, principal: Principal, text: str) -> Sequence[Candidate]:
+    def search(self, principal: Principal, text: str) -> Sequence[LaunchPatient]:
         """Those that somebody may see, by the beginning of a name or an id; a screenful."""
 
 

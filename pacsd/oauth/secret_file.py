@@ -26,6 +26,14 @@ def read_secret(named: Path | None, data_dir: Path) -> bytes:
         raise PacsdError(Fault.INVALID, f"{file} cannot be read") from error
 
 
+def read_client_secret(file: Path) -> str:
+    """What another server is asked with. Raises PacsdError INVALID."""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PacsdError(Fault.INVALID, f"{file} cannot be read") from error
+
+
 def _make(file: Path) -> None:
     """Several processes may start at once: the first one's counts, and it is never seen half written."""
     descriptor, name = tempfile.mkstemp(prefix=f".{NAME}-", dir=file.parent)
