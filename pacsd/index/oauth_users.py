@@ -178,13 +178,19 @@ def guess(pool: Pool, counts: Sequence[Guesses]) -> float:
 
 
 def guessed(pool: Pool, counts: Sequence[Guesses]) -> None:
-    """It was right: these counts end."""
-    columns = [[one.subject for one in counts], [one.address for one in counts]]
-    with lent(pool) as connection:
+    """It was right: the counts of what was guessed at end, that of the address alone is one less."""
+    named = [one for one in counts if one.subject]
+    columns = [[one.subject for one in named], [one.address for one in named]]
+    places = [one.address for one in counts if not one.subject]
+    with lent(pool) as connection, connection.transaction():
         connection.execute(
             "delete from oauth_attempt a using unnest(%s::bytea[], %s::text[]) as k(subject, address)"
             " where a.subject = k.subject and a.address = k.address",
             columns,
+        )
+        connection.execute(
+            "update oauth_attempt set failures = greatest(failures - 1, 0) where subject = '' and address = any(%s)",
+            (places,),
         )
 
 

@@ -139,9 +139,9 @@ def _second(here: Browser, user: User) -> str:
 def _password_form(here: Browser) -> str:
     words = here.words
     old = pages.field(words["old_password"], "old", kind="password", autocomplete="current-password")
-    content = old + pages.field(
-        words["new_password"], "new", kind="password", autocomplete="new-password", extra=' minlength="10"')  # fmt: skip
-    return _form(here, "password", "", words["confirm"], content=content)
+    new = pages.field(words["new_password"], "new", kind="password", autocomplete="new-password",
+                      extra=' minlength="10"')  # fmt: skip
+    return _form(here, "password", "", words["confirm"], content=old + new)
 
 
 def _form(here: Browser, action: str, which: str, label: str, *, content: str = "") -> str:

@@ -59,7 +59,7 @@ def by_password(provider: Provider, username: str, password: str, place: From) -
     is_right = provider.passwords.is_right(user.password if user is not None else None, password)
     if user is None or not is_right or user.locked:
         raise NotIn
-    oauth_users.guessed(provider.pool, [one for one in counts if one.subject])       # not that of the address
+    oauth_users.guessed(provider.pool, counts)
     if provider.passwords.wants_renewal(user.password):
         renewed = provider.passwords.hash(password) if len(password) >= 10 else user.password
         oauth_users.renew_hash(provider.pool, user.pk, user.password, renewed)

@@ -1,6 +1,8 @@
 """The token end point: who may have a token, what it says, and what becomes of the one that is used again."""
 
 import base64
+import hashlib
+import hmac
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import ECKey, KeySet, OctKey
+from joserfc.jwk import ECKey, KeySet
 
 from pacsd.access.principal import Proof, Role
 from pacsd.access.tokens import thumbprint
@@ -51,7 +53,7 @@ def test_tokens_say_who_for_whom_and_how(house: House, person: Person) -> None:
 
 
 def test_answers_are_kept_by_nobody(house: House) -> None:
-    answer = house.post("token", {})
+    answer = house.post("token", {"grant_type": "password"})
     assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_grant_type")
     assert answer.headers["cache-control"] == "no-store"
 
@@ -174,9 +176,16 @@ def test_assertion_counts_once_and_soon_and_here(house: House, signing: ECKey) -
 
 def test_assertion_of_another_key_does_not_count(house: House, signing: ECKey) -> None:
     assert asserted(house, ECKey.generate_key("P-384")).status_code == 401
-    public = base64.urlsafe_b64encode(signing.as_pem(private=False)).decode().rstrip("=")
-    secret = OctKey.import_key({"kty": "oct", "k": public})
-    assert asserted(house, secret, "HS256").status_code == 401
+    head = base64.urlsafe_b64encode(b'{"alg":"HS256","kid":"one"}').rstrip(b"=")
+    told = {"iss": "backend", "sub": "backend", "aud": ORIGIN, "exp": int(time.time()) + 99, "jti": "confused"}
+    body = head + b"." + base64.urlsafe_b64encode(json.dumps(told).encode()).rstrip(b"=")
+    mac = hmac.new(signing.as_pem(private=False), body, hashlib.sha256).digest()
+    forged = body + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")
+    answer = house.post("token", {
+        "grant_type": "client_credentials", "scope": "system/*.rs", "client_assertion": forged.decode(),
+        "client_assertion_type": ASSERTION_TYPE,
+    })  # fmt: skip
+    assert answer.json()["error"] == "invalid_client"
 
 
 def test_client_shows_its_certificate_and_its_tokens_are_bound_to_it(house: House) -> None:
