@@ -53,6 +53,7 @@ from pacsd.dimse.sop_classes import INSTANCE_AVAILABILITY_NOTIFICATION, STORAGE_
 from pacsd.dimse.ups_event import Reporter, connecting, targets
 from pacsd.identity.services import Identity
 from pacsd.identity.services import appliers as identity_appliers
+from pacsd.index import oauth_grants
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
@@ -394,6 +395,7 @@ def _worker(context: RoleContext) -> None:
         others = (
             *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
             *reporting.chores, *_projections(context, archive, fhir).chores(), *fhir.chores,
+            ("forget what is over of sign-ins and grants", 3600.0, partial(oauth_grants.forget, archive.pool)),
         )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)

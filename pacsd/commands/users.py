@@ -48,7 +48,7 @@ def passwd(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> i
     with wiring.administration(settings) as administration:
         administration.set_password(options.username, password)
         if options.forget_second_factor:
-            administration.forget_second_factors(options.username)
+            administration.forget_second_factor(options.username)
     print(f"changed {options.username}" + (f"; password: {password}" if told else ""))
     return 0
 

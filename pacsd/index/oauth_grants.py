@@ -231,12 +231,13 @@ def launch(pool: Pool, hashed: bytes, *, use: bool) -> Launch | None:
     return None if row is None else Launch(*row)
 
 
-def forget(pool: Pool) -> None:
-    """Delete what has been over for a day."""
+def forget(pool: Pool) -> bool:
+    """Delete what has been over for a day; False, for it is all of it."""
     with lent(pool) as connection:
         for table, column in _FADING:
             connection.execute(f"delete from {table} where {column} < now() - interval '1 day'")
         connection.execute("delete from oauth_device where seen_at < now() - interval '400 days'")
+    return False
 
 
 _FADING = (

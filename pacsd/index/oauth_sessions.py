@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pacsd.index.connect import Pool, lent, retried
 
-_FIELDS = "id, number, user_pk, level, methods, challenge, address, agent, made_at, seen_at, expires_at"
+_FIELDS = "id, number, user_pk, level, methods, address, agent, made_at, seen_at, expires_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,6 @@ class Session:
     user_pk: int
     level: str
     methods: tuple[str, ...]
-    challenge: bytes | None
     address: str
     agent: str
     made_at: datetime
@@ -69,27 +68,11 @@ def of_user(pool: Pool, user_pk: int) -> list[Session]:
 def raise_level(pool: Pool, old: bytes, new: bytes, *, methods: Sequence[str], lasts_s: float) -> bool:
     """The second factor was shown: a full session under a new id (against fixation); False if the old one is gone."""
     statement = """
-        update oauth_session set id = %s, level = 'full', methods = %s, challenge = null, made_at = now(),
+        update oauth_session set id = %s, level = 'full', methods = %s, made_at = now(),
             expires_at = now() + make_interval(secs => %s)
         where id = %s and level <> 'full' and expires_at > now()"""
     with lent(pool) as connection:
         return connection.execute(statement, (new, list(methods), lasts_s, old)).rowcount == 1
-
-
-def set_challenge(pool: Pool, identifier: bytes, challenge: bytes) -> None:
-    """What an authenticator is to sign next."""
-    with lent(pool) as connection:
-        connection.execute("update oauth_session set challenge = %s where id = %s", (challenge, identifier))
-
-
-def take_challenge(pool: Pool, identifier: bytes) -> bytes | None:
-    """The same, once."""
-    statement = """
-        with asked as (select id, challenge from oauth_session where id = %s for update)
-        update oauth_session s set challenge = null from asked where s.id = asked.id returning asked.challenge"""
-    with lent(pool) as connection:
-        row = connection.execute(statement, (identifier,)).fetchone()
-    return None if row is None or row[0] is None else bytes(row[0])
 
 
 def end(pool: Pool, user_pk: int, number: UUID) -> bool:
@@ -110,5 +93,4 @@ def end(pool: Pool, user_pk: int, number: UUID) -> bool:
 
 
 def _session(row: tuple[Any, ...]) -> Session:
-    return Session(bytes(row[0]), row[1], row[2], row[3], tuple(row[4]), None if row[5] is None else bytes(row[5]),
-                   *row[6:])  # fmt: skip
+    return Session(*(bytes(row[0]), *row[1:4], tuple(row[4]), *row[5:]))

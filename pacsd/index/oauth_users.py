@@ -111,16 +111,11 @@ def take_totp(pool: Pool, pk: int, step: int, *, sealed: bytes) -> bool:
         return connection.execute(statement, (step, pk, sealed, step)).rowcount == 1
 
 
-def forget_second_factors(pool: Pool, username: str) -> bool:
+def forget_second_factor(pool: Pool, username: str) -> bool:
     """For who lost theirs; False if there is no such user."""
-    with lent(pool) as connection, connection.transaction():
-        row = connection.execute(
-            "update oauth_user set totp = null, totp_confirmed = false, totp_step = 0 where username = %s returning pk",
-            (username,),
-        ).fetchone()
-        if row is not None:
-            connection.execute("delete from oauth_credential where user_pk = %s", row)
-    return row is not None
+    statement = "update oauth_user set totp = null, totp_confirmed = false, totp_step = 0 where username = %s"
+    with lent(pool) as connection:
+        return connection.execute(statement, (username,)).rowcount == 1
 
 
 def end_all(connection: Connection, pk: int, *, why: str, keep: bytes | None = None) -> None:

@@ -71,9 +71,9 @@ class Administration:
         _check_roles(roles, user.patient)
         oauth_users.set_roles(self._pool, user.username, roles)
 
-    def forget_second_factors(self, username: str) -> None:
+    def forget_second_factor(self, username: str) -> None:
         """For who lost theirs."""
-        if not oauth_users.forget_second_factors(self._pool, folded(username)):
+        if not oauth_users.forget_second_factor(self._pool, folded(username)):
             raise _no_user(username)
 
     def clients(self) -> Sequence[Client]:

@@ -232,6 +232,7 @@ def goes_on(provider: Provider, query: str) -> tuple[AuthorizationRequest | None
     if not query:
         return None, f"{PATH}/account"
     try:
-        return authorization_request(provider, once(pairs_of(query))), f"{PATH}/authorize?{query}"
+        told = once(pairs_of(query))     # written anew: it came from outside, and goes into a header
+        return authorization_request(provider, told), f"{PATH}/authorize?{urlencode(told)}"
     except (OAuthError, Untrusted):
         return None, f"{PATH}/account"

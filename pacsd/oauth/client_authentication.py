@@ -47,7 +47,7 @@ class ClientAuthentication:
         client_id, secret = basic or (fields.get("client_id", ""), fields.get("client_secret", ""))
         if basic is not None and fields.get("client_id", client_id) != client_id:
             raise OAuthError("invalid_request", "client_id is another in the form")
-        client = oauth_clients.client(self._provider.pool, client_id[:256])
+        client = self._registered(client_id)
         if secret or basic is not None:
             return _by_secret(client, secret)
         if client is not None and client.method == "self_signed_tls_client_auth":
@@ -56,6 +56,11 @@ class ClientAuthentication:
             raise unknown(basic is not None)
         return client
 
+    def _registered(self, client_id: str) -> Client | None:
+        """A client of an organisation that is still one of ours."""
+        found = oauth_clients.client(self._provider.pool, client_id[:256])
+        return found if found is not None and found.organisation in self._provider.organisations else None
+
     def _by_assertion(self, fields: Mapping[str, str]) -> Client:
         """A JWT signed by one of the client's registered keys, for us, once (RFC 7523 3)."""
         if fields.get("client_assertion_type") != ASSERTION_TYPE:
@@ -63,7 +68,7 @@ class ClientAuthentication:
         provider, assertion = self._provider, fields["client_assertion"]
         try:
             named = unproven_claims(assertion).get("sub")
-            client = oauth_clients.client(provider.pool, named[:256]) if isinstance(named, str) else None
+            client = self._registered(named) if isinstance(named, str) else None
             if client is None or client.method != "private_key_jwt" or fields.get("client_id", named) != named:
                 raise unknown()
             expected = Expected(client.client_id, (provider.url("token"), provider.issuer), ASSERTION_ALGORITHMS)

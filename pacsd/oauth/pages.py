@@ -29,33 +29,31 @@ _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 
 def page(
-    words: Words, title: str, body: str, *, status: int = 200, targets: Iterable[str] = (), script: str = "",
-    switch: str = "", headers: Mapping[str, str] | None = None,
+    words: Words, title: str, body: str, *, status: int = 200, targets: Iterable[str] = (), switch: str = "",
+    headers: Mapping[str, str] | None = None,
 ) -> Response:  # fmt: skip
     """A page. `body` is HTML whose values were escaped; `targets`: redirect URIs to which its form may lead.
 
     `switch`: the URL of the same page, to which the other language is added.
     """
     other = f'<a href="{escape(switch)}" lang="{words["other_lang"]}">{escape(words["other"])}</a>' if switch else ""
-    tag = f'<script type="module" src="{escape(script)}"></script>' if script else ""
     html = (
         f'<!doctype html><html lang="{words["lang"]}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">'
-        f"<title>{escape(title)} – {escape(words['product'])}</title><style>{STYLE}</style>{tag}</head><body>"
+        f"<title>{escape(title)} – {escape(words['product'])}</title><style>{STYLE}</style></head><body>"
         f"<header><span>{escape(words['product'])}</span>{other}</header>"
         f"<main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )
-    return Response(html, status, headers={**safe_headers(targets, script=bool(script)), **(headers or {})},
+    return Response(html, status, headers={**safe_headers(targets), **(headers or {})},
                     media_type="text/html")  # fmt: skip
 
 
-def safe_headers(targets: Iterable[str] = (), *, script: bool = False) -> dict[str, str]:
+def safe_headers(targets: Iterable[str] = ()) -> dict[str, str]:
     """What no page goes without. A form may lead to ourselves, and by our redirect to the client (CSP3 6.4)."""
     forms = " ".join(["'self'", *(dict.fromkeys(map(source_of, targets)))])
-    code = "script-src 'self'; connect-src 'self'; " if script else ""
     return {
         "Content-Security-Policy": (
-            f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; {code}form-action {forms}; base-uri 'none'; "
+            f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action {forms}; base-uri 'none'; "
             "frame-ancestors 'none'"
         ),
         "X-Frame-Options": "DENY",

@@ -80,7 +80,8 @@ class Provider:
 
 def issuer_of(settings: Settings) -> str:
     """By which URL the authorization server of the settings is known."""
-    named = settings.security.oauth.issuer or settings.web.public_url or f"http://{settings.host}:{settings.http_port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    named = settings.security.oauth.issuer or settings.web.public_url or f"http://{host}:{settings.http_port}"
     scheme, _, rest = named.partition("://")
     return f"{scheme}://{rest.partition('/')[0]}"
 

@@ -19,7 +19,7 @@ from pacsd.oauth.provider import Provider
 from pacsd.oauth.sealing import hashed, new_token
 
 PASSWORD, ENROL, FULL = "password", "enrol", "full"      # levels of a session
-PWD, OTP, HWK, MFA = "pwd", "otp", "hwk", "mfa"          # RFC 8176
+PWD, OTP, MFA = "pwd", "otp", "mfa"     # RFC 8176
 HALF_LASTS_S = 600.0                     # of a session that waits for its second factor
 TOTP_PURPOSE = "second factor"           # what its secret is sealed for
 _MAX_NAME, _MAX_AGENT = 64, 200
@@ -57,12 +57,11 @@ def by_password(provider: Provider, username: str, password: str, place: From) -
     if wait_s:
         raise NotIn(wait_s)
     is_right = provider.passwords.is_right(user.password if user is not None else None, password)
-    if user is None or not is_right or user.locked:
+    if user is None or not is_right or user.locked or user.organisation not in provider.organisations:
         raise NotIn
     oauth_users.guessed(provider.pool, counts)
     if provider.passwords.wants_renewal(user.password):
-        renewed = provider.passwords.hash(password) if len(password) >= 10 else user.password
-        oauth_users.renew_hash(provider.pool, user.pk, user.password, renewed)
+        oauth_users.renew_hash(provider.pool, user.pk, user.password, provider.passwords.renewed(password))
     return _begin(provider, user, place), user
 
 

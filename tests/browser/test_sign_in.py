@@ -9,7 +9,6 @@ import httpx
 import pytest
 
 pytest.importorskip("playwright.sync_api")
-authlib = pytest.importorskip("authlib.integrations.httpx_client", reason="needs the Python package authlib")
 
 from playwright.sync_api import Browser, Page, expect
 
@@ -18,6 +17,7 @@ from tests.browser.chromium import artefact, desk, phone
 from tests.oauth.test_sign_in import secret_of
 from tests.server import Server, remove_folder, scratch_folder
 
+authlib = pytest.importorskip("authlib.integrations.httpx_client", reason="needs the Python package authlib")
 CALLBACK = "https://app.example/callback"
 PASSWORD = "correct horse battery"
 SETTINGS = '[security]\nauthentication = "required"\n[security.oauth]\nenabled = true\n'

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from pacsd.oauth.app import WELL_KNOWN
 from tests.oauth.house import CALLBACK, HAN, ORIGIN, PASSWORD, VERIFIER, House, Person, request, told
 
 LAUNCHED = "openid launch/patient patient/Observation.rs"
@@ -131,6 +132,40 @@ def test_log_in_leads_to_nowhere_else(house: House) -> None:
     for query in ("https://evil.example/", "//evil.example", "client_id=viewer&redirect_uri=https://evil.example/"):
         signed = house.browser().sign_in(query=query)
         assert signed.status_code == 303 and signed.headers["location"] == "/oauth/account"
+
+
+def test_no_header_is_made_of_what_comes_in(house: House) -> None:
+    good, _ = request()
+    for query in (f"{good}\r\nSet-Cookie: a=b", f"{good}&nonce=%0d%0aSet-Cookie: a=b\n", f"{good}&ui=张"):
+        signed = house.browser().sign_in(query=query)
+        location = signed.headers["location"]
+        assert signed.status_code == 303 and location.isascii() and location.isprintable() and " " not in location
+
+
+def test_forms_that_are_none_are_refused(house: House) -> None:
+    http = house.browser().http
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    for content, headers in (
+        (b"grant_type=" + b"x" * 70_000, kind), (b"&".join([b"a=b"] * 200), kind), (b"grant_type=a&grant_type=b", kind),
+        (b"{}", {"content-type": "application/json"}), (b"\xff%ff%", kind),
+    ):  # fmt: skip
+        answer = http.post("/oauth/token", content=content, headers=headers)
+        assert answer.status_code == 400 and answer.json()["error"] in ("invalid_request", "unsupported_grant_type")
+    assert http.get(f"/oauth/authorize?state={'x' * 20_000}").status_code == 400
+    assert http.get("/oauth/token").status_code == 405 and http.get("/oauth/nothing").status_code == 404
+
+
+def test_metadata_tells_what_is_there_and_the_same_everywhere(house: House) -> None:
+    http = house.browser().http
+    told = [http.get(path).json() for path in WELL_KNOWN]
+    assert told[0] == told[1] == {name: value for name, value in told[2].items() if name != "capabilities"}
+    for name in ("authorization_endpoint", "userinfo_endpoint", "jwks_uri", "management_endpoint"):
+        path = told[0][name].removeprefix(ORIGIN)
+        assert http.get(path).status_code not in (404, 405), name
+    for name in ("token_endpoint", "revocation_endpoint", "introspection_endpoint"):
+        assert http.post(told[0][name].removeprefix(ORIGIN), data={}).status_code in (400, 401), name
+    assert told[0]["code_challenge_methods_supported"] == ["S256"] and told[0]["issuer"] == ORIGIN
+    assert "sso-openid-connect" in told[2]["capabilities"] and len(http.get("/oauth/jwks").json()["keys"]) == 1
 
 
 def test_session_is_another_after_log_in(house: House) -> None:

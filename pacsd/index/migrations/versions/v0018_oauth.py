@@ -50,16 +50,6 @@ create table oauth_user (
     made_at timestamptz not null default now(),
     password_at timestamptz not null default now()
 );
-create table oauth_credential (
-    id bytea primary key,
-    user_pk bigint not null references oauth_user on delete cascade,
-    public_key bytea not null,
-    sign_count bigint not null,
-    name text not null,
-    made_at timestamptz not null default now(),
-    used_at timestamptz
-);
-create index oauth_credential_user on oauth_credential (user_pk);
 create table oauth_attempt (
     subject bytea not null,
     address text collate "C" not null,
@@ -84,7 +74,6 @@ create table oauth_session (
     user_pk bigint not null references oauth_user on delete cascade,
     level text collate "C" not null,
     methods text[] collate "C" not null,
-    challenge bytea,
     address text not null,
     agent text not null,
     made_at timestamptz not null default now(),
@@ -177,7 +166,7 @@ create table oauth_key (
 """
 
 APP = """
-grant select, insert, update, delete on oauth_client, oauth_user, oauth_credential, oauth_attempt, oauth_device,
+grant select, insert, update, delete on oauth_client, oauth_user, oauth_attempt, oauth_device,
     oauth_session, oauth_grant, oauth_code, oauth_refresh, oauth_launch, oauth_once, oauth_revoked, oauth_key
     to pacsd_app;
 """
