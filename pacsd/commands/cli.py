@@ -288,8 +288,8 @@ def _add_users(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action.add_argument("username", metavar="USER")
     for action in (adding, changing):
         action.add_argument("--password-file", type=Path, metavar="FILE", help="else it is typed, or made up")
-    adding.add_argument("--role", action="append", required=True, dest="roles", metavar="ROLE", help="what they are")
-    deciding.add_argument("roles", nargs="+", metavar="ROLE")
+    adding.add_argument("--role", action="append", required=True, dest="held_roles", metavar="ROLE", help="what they are")
+    deciding.add_argument("held_roles", nargs="+", metavar="ROLE")
     for action in (adding, listing, locking, changing, deciding):
         _add_common(action)
 
@@ -304,7 +304,7 @@ def _add_clients(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     adding.add_argument("--method", default="none", metavar="METHOD", help="how it proves who it is (none)")
     adding.add_argument("--redirect-uri", action="append", default=[], metavar="URI", help="where people return to")
     adding.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="what it may ask for")
-    adding.add_argument("--role", action="append", dest="roles", metavar="ROLE", help="what it is itself (system)")
+    adding.add_argument("--role", action="append", dest="held_roles", metavar="ROLE", help="what it is itself (system)")
     adding.add_argument("--keys", type=Path, metavar="FILE", help="its public keys, a JWK Set")
     adding.add_argument("--keys-url", metavar="URL", help="where those are")
     adding.add_argument("--certificate", metavar="SHA256", help="of its TLS certificate, in base64url")

@@ -17,7 +17,7 @@ def add(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int:
         secret = administration.add_client(
             options.client, organisation=code, name=options.name or "", method=options.method,
             redirect_uris=options.redirect_uri, scopes=[word for one in options.scope for word in one.split()],
-            roles=options.roles or ['system'], keys=_content(options.keys), keys_url=options.keys_url or "",
+            roles=options.held_roles or ['system'], keys=_content(options.keys), keys_url=options.keys_url or "",
             certificate=options.certificate or "", trusted=options.trusted, launches=options.launches,
             introspects=options.introspects,
         )  # fmt: skip

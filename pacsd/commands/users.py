@@ -17,7 +17,7 @@ def add(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int:
     with wiring.administration(settings) as administration:
         administration.add_user(
             options.username, password, organisation=_organisation(options, settings), name=options.name or "",
-            roles=options.roles, patient=tuple(options.patient) if options.patient else None,
+            roles=options.held_roles, patient=tuple(options.patient) if options.patient else None,
             fhir_user=options.fhir_user or "",
         )  # fmt: skip
     print(f"added {options.username}" + (f"; password: {password}" if told else ""))
@@ -56,8 +56,8 @@ def passwd(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> i
 def role(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int:
     """`pacsd users role`: other roles, in place of those that they have."""
     with wiring.administration(settings) as administration:
-        administration.set_roles(options.username, options.roles)
-    print(f"{options.username} is {', '.join(options.roles)}")
+        administration.set_roles(options.username, options.held_roles)
+    print(f"{options.username} is {', '.join(options.held_roles)}")
     return 0
 
 

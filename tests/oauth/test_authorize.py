@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 import pytest
 
 from pacsd.oauth.app import WELL_KNOWN
+from pacsd.oauth.words import WORDS, scope_words
 from tests.oauth.house import CALLBACK, HAN, ORIGIN, PASSWORD, VERIFIER, House, Person, request, told
 
 LAUNCHED = "openid launch/patient patient/Observation.rs"
@@ -290,3 +291,9 @@ def test_request_may_come_as_a_form(person: Person) -> None:
     query, _ = request()
     assert person.http.post("/oauth/authorize", data=dict(parse_qsl(query))).status_code == 200
     assert urlencode(dict(parse_qsl(query))) == query
+
+
+def test_both_languages_have_the_same_words() -> None:
+    assert set(WORDS["zh"]) == set(WORDS["en"])
+    assert scope_words("patient/Observation.rs?category=lab", WORDS["en"]) == (
+        "the patient: read, search Observation (only category=lab)")  # fmt: skip
