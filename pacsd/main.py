@@ -395,11 +395,11 @@ def _worker(context: RoleContext) -> None:
         others = (
             *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
             *reporting.chores, *_projections(context, archive, fhir).chores(), *fhir.chores,
-            ("forget what is over of sign-ins and grants", 3600.0, partial(oauth_grants.forget, archive.pool)),
         )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)
-        worker = Worker((*own, *(Chore(*one) for one in others)), stop=context.stopping)
+        forgetting = Chore("forget what is over of sign-ins", 3600.0, partial(oauth_grants.forget, archive.pool))
+        worker = Worker((*own, *(Chore(*one) for one in others), forgetting), stop=context.stopping)
         context.ready()
         with _telling(fhir.subscriptions):
             worker.run()

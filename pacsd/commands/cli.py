@@ -288,7 +288,7 @@ def _add_users(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action.add_argument("username", metavar="USER")
     for action in (adding, changing):
         action.add_argument("--password-file", type=Path, metavar="FILE", help="else it is typed, or made up")
-    adding.add_argument("--role", action="append", required=True, dest="held_roles", metavar="ROLE", help="what they are")
+    adding.add_argument("--role", action="append", required=True, dest="held_roles", metavar="ROLE", help="their role")
     deciding.add_argument("held_roles", nargs="+", metavar="ROLE")
     for action in (adding, listing, locking, changing, deciding):
         _add_common(action)
