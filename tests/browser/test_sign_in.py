@@ -47,6 +47,14 @@ def origin(server: Server) -> str:
     return f"http://127.0.0.1:{server.http_port}"
 
 
+@pytest.fixture
+def client(guarded: Server) -> Iterator[httpx.Client]:
+    """Authlib's client, closed after the test."""
+    made = client_of(guarded)
+    yield made
+    made.close()
+
+
 def client_of(server: Server) -> httpx.Client:
     """Authlib's client, set up by the server's own metadata."""
     metadata = httpx.get(f"{origin(server)}/fhir/.well-known/smart-configuration").raise_for_status().json()
@@ -68,8 +76,9 @@ def page_of(context: object) -> tuple[Page, list[str]]:
     return page, wrong
 
 
-def test_doctor_signs_in_with_a_second_factor_and_a_foreign_client_reads(browser: Browser, guarded: Server) -> None:
-    client = client_of(guarded)
+def test_doctor_signs_in_with_a_second_factor_and_a_foreign_client_reads(
+    browser: Browser, guarded: Server, client: httpx.Client
+) -> None:
     url, state = client.create_authorization_url(  # type: ignore[attr-defined]
         client.metadata["authorization_endpoint"], code_verifier="v" * 64  # type: ignore[attr-defined]
     )
