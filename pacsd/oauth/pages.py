@@ -19,10 +19,11 @@ STYLE = (
     "border:1px solid #767676;border-radius:.3rem}"
     "button{font:inherit;padding:.6rem 1.4rem;margin:.8rem .6rem .2rem 0;border:1px solid #1a4f8b;border-radius:.3rem;"
     "background:#1a4f8b;color:#fff}button.plain{background:transparent;color:inherit;border-color:#767676}"
-    ":focus-visible{outline:3px solid #e08a00;outline-offset:2px}"
+    ":focus-visible{outline:3px solid #e08a00;outline-offset:0}"
     "[role=alert]{border-left:.3rem solid #b3261e;padding:.4rem .8rem;margin:.8rem 0}"
     "table{width:100%;border-collapse:collapse}th,td{text-align:left;padding:.35rem;border-bottom:1px solid #8888}"
-    "li label{display:inline;font-weight:400;margin:0}ul{padding-left:1.2rem}svg{max-width:14rem;background:#fff}"
+    "li label{display:inline;font-weight:400;margin:0}ul{padding-left:1.2rem}"
+    "svg{width:14rem;max-width:100%;background:#fff}"
     "code{overflow-wrap:anywhere}"
 )
 _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()

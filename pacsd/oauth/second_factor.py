@@ -76,7 +76,7 @@ def _form(here: Browser, session: Session, user: User, secret: bytes, query: str
     words, provider = here.words, here.provider
     sealed = base64.b64encode(provider.sealer.seal(_purpose(user), secret)).decode()
     uri = totp.uri(secret, issuer=provider.issuer.partition("://")[2], account=user.username)
-    picture = segno.make(uri, error="m").svg_inline(scale=5, border=3)
+    picture = segno.make(uri, error="m").svg_inline(border=3, omitsize=True)
     must = pages.alert(words["must_enrol"]) if session.level == ENROL and not wrong else ""
     content = (
         must + (pages.alert(words["wrong_code"]) if wrong else "") + pages.paragraph(words["set_up_hint"])

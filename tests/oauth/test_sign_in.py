@@ -67,6 +67,7 @@ def set_up(person: Person, now: float) -> bytes:
     """The secret of an authenticator app that somebody set up."""
     shown = person.http.get("/oauth/set-up")
     found = secret_of(shown.text)
+    assert "<svg" in shown.text and "viewBox" in shown.text          # so that all of it is seen, whatever its size
     wrong = person.submit(shown, {"code": "000000"})
     assert wrong.status_code == 403
     done = person.submit(shown, {"code": totp.code(found, int(now // 30))})
