@@ -68,6 +68,7 @@ __all__ = [
     "load_settings",
 ]
 
+EVERYWHERE = ("0.0.0.0", "::")           # noqa: S104 not bound here
 ROLES = ("dimse", "web", "hl7", "worker")
 
 
@@ -203,6 +204,9 @@ class Settings(Checked):
             object.__setattr__(self, "hl7", replace(self.hl7, organisation=first))
         _check_references(self)
         _check_notes_to(self)
+        oauth = self.security.oauth
+        if oauth.enabled and not (oauth.issuer or self.web.public_url) and self.host in EVERYWHERE:
+            raise SettingsError("security.oauth.issuer", "this or web.public_url must be there on such a host")
 
     @property
     def viewer_dir(self) -> Path:

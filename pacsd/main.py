@@ -8,13 +8,16 @@ from functools import partial
 from threading import Event, Thread
 
 from starlette.requests import Request
+from starlette.types import ASGIApp
 
 import pacsd
 from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
 from fhir.interaction.request import Asker, asker_of
+from fhir.launch_patients import LaunchPatients
 from fhir.projection.consumer import Projections
 from fhir.projection.services import open_projections
+from fhir.projection.systems import Systems
 from fhir.services import Fhir, open_fhir
 from fhir.subscription.service import Subscriptions
 from fhir.terminology.services import Loading
@@ -26,10 +29,12 @@ from ihe_profiles.exchange.claims import claims as hl7_claims
 from ihe_profiles.exchange.dialling import dial_of
 from ihe_profiles.exchange.queues import DeliveryQueue
 from ihe_profiles.exchange.services import Exchange
-from pacsd.access.callers import Callers
+from pacsd.access.callers import Callers, TokenProofs
 from pacsd.access.handshakes import Handshakes
+from pacsd.access.operations import Operation
 from pacsd.access.resolution import Resolution
 from pacsd.access.tls import TlsContexts, check_files
+from pacsd.access.tokens import Verifier
 from pacsd.archive.commitment import COMMITMENT
 from pacsd.archive.journal import FactKind
 from pacsd.archive.services import Archive, open_archive
@@ -52,11 +57,20 @@ from pacsd.dimse.sop_classes import INSTANCE_AVAILABILITY_NOTIFICATION, STORAGE_
 from pacsd.dimse.ups_event import Reporter, connecting, targets
 from pacsd.identity.services import Identity
 from pacsd.identity.services import appliers as identity_appliers
+from pacsd.index import oauth_grants
 from pacsd.index.access_grants import appliers as grant_appliers
 from pacsd.index.access_openings import IndexOpenings
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
+from pacsd.oauth.administration import Administration
+from pacsd.oauth.app import MOUNTED, OAuthApp
+from pacsd.oauth.desk import open_desk
+from pacsd.oauth.fetch import fetch
+from pacsd.oauth.own_tokens import OwnTokens
+from pacsd.oauth.peer import Peers
+from pacsd.oauth.provider import Provider, open_provider
+from pacsd.oauth.secret_file import read_client_secret, read_secret
 from pacsd.reports.services import Shelf, open_reports
 from pacsd.supervise import logs
 from pacsd.supervise.attach import database
@@ -73,7 +87,7 @@ from pacsd.web.neighbours import Neighbours
 from pacsd.web.server import ServerLimits
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
-from pacsd.web.threads import picture_threads
+from pacsd.web.threads import Threads, picture_threads
 from pacsd.web.throttle import throttled
 from pacsd.workflow.availability import AVAILABILITY
 from pacsd.workflow.claims import claims as worklist_claims
@@ -144,6 +158,12 @@ class Wiring:
         """Reports for one command, beside a running server or without one."""
         with _for_command(settings) as archive:
             yield Shelf(open_reports(settings, archive).reports, archive.directory)
+
+    @contextmanager
+    def administration(self, settings: Settings) -> Iterator[Administration]:
+        """Users and clients for one command, beside a running server or without one."""
+        with _for_command(settings) as archive:
+            yield Administration(archive.pool)
 
     @contextmanager
     def terminology(self, settings: Settings) -> Iterator[Loading]:
@@ -270,7 +290,11 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
     desk = neighbours.desk(context.index) if settings.web.processes > 1 else None
     readers = 9                                          # one of them listens for open event channels
     with _opened(context, readers=readers, timeout_s=settings.web.query_timeout_s) as archive:
-        admission = _admission(settings, archive)
+        fhir = open_fhir(settings, archive)
+        resolution = _resolution(archive)
+        patients = _launch_patients(settings, archive, fhir, resolution)
+        provider = _provider(settings, archive, patients)
+        admission = _admission(settings, resolution, _verifier(settings, provider, patients))
         services = Services(
             archive=archive,
             workflow=_workflow(settings, archive),
@@ -292,7 +316,7 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         listening, gates = gates_of(settings)
         context.ready()
         limits = ServerLimits(grace_s=settings.supervise.grace_s)
-        beside = {"/fhir": _fhir(settings, archive, services, admission)}
+        beside: dict[str, ASGIApp] = {**_oauth(settings, provider), "/fhir": _fhir(fhir, services, admission)}
         app = throttled(create_app(services, beside), services.addresses, settings.limits, guarded=GUARDED)
         run_web(app, listening, gates=gates, stop=context.stopping, limits=limits, desk=desk)
 
@@ -304,19 +328,66 @@ def _resolution(archive: Archive) -> Resolution:
 
 def _callers(settings: Settings, archive: Archive) -> Callers:
     """Who opens DICOM associations."""
-    required = settings.security.authentication == "required"
-    return Callers(archive.directory, _resolution(archive), required=required)
+    required, resolution = settings.security.authentication == "required", _resolution(archive)
+    proofs = None
+    if settings.security.oauth.enabled or settings.security.oauth.issuers:
+        patients = _launch_patients(settings, archive, open_fhir(settings, archive), resolution)
+        tokens = _verifier(settings, _provider(settings, archive, patients), patients)
+        proofs = None if tokens is None else TokenProofs(tokens)
+    return Callers(archive.directory, resolution, required=required, proofs=proofs)
 
 
-def _admission(settings: Settings, archive: Archive) -> Admission:
+def _launch_patients(
+    settings: Settings, archive: Archive, fhir: Fhir, resolution: Resolution
+) -> LaunchPatients:
+    """Patients as apps are launched with them."""
+    return LaunchPatients(
+        fhir.server, Systems({one.authority: one.universal_id for one in settings.identity_domains}),
+        of_principal=lambda one: resolution.access(one).permitted(Operation.READ_RESOURCES).scope,
+        of_organisation=archive.directory.scope,
+        authorities=[one.assigning_authority for one in settings.organisations],
+    )  # fmt: skip
+
+
+def _provider(settings: Settings, archive: Archive, patients: LaunchPatients) -> Provider | None:
+    """Our own authorization server, where the settings want it."""
+    oauth = settings.security.oauth
+    if not oauth.enabled:
+        return None
+    secret = read_secret(oauth.secret_file, settings.data_dir)
+    return open_provider(settings, archive.pool, secret, patients=patients, fetch=fetch)
+
+
+def _oauth(settings: Settings, provider: Provider | None) -> dict[str, OAuthApp]:
+    """Its end points, by where they are mounted."""
+    if provider is None:
+        return {}
+    peers, threads = Peers(settings.web.trusted_proxies), Threads(reads=4)     # its own: nobody else waits for hashes
+    app = OAuthApp(open_desk(provider), run=threads.run, address=peers.address, certificate=peers.certificate)
+    return dict.fromkeys(MOUNTED, app)
+
+
+def _verifier(settings: Settings, provider: Provider | None, patients: LaunchPatients) -> Verifier | None:
+    """Whose tokens count; None where nobody's do."""
+    issuers = settings.security.oauth.issuers
+    if not issuers and provider is None:
+        return None
+    return Verifier(
+        issuers, {one.code: one.assigning_authority for one in settings.organisations}, fetch=fetch,
+        own=OwnTokens(provider) if provider is not None else None, find_patient=patients.key_of,
+        secrets={one.issuer: read_client_secret(one.client_secret_file) for one in issuers if one.client_secret_file},
+    )  # fmt: skip
+
+
+def _admission(settings: Settings, resolution: Resolution, tokens: Verifier | None) -> Admission:
     """Who a web request comes from, and what they see."""
     required = settings.security.authentication == "required"
     otherwise = NOBODY if required else web_reader(settings.web.organisation)
-    return Admission(Bearer(None, otherwise=otherwise), _resolution(archive))
+    return Admission(Bearer(tokens, otherwise=otherwise), resolution)
 
 
-def _fhir(settings: Settings, archive: Archive, services: Services, admission: Admission) -> FhirApp:
-    fhir, threads = open_fhir(settings, archive), services.threads
+def _fhir(fhir: Fhir, services: Services, admission: Admission) -> FhirApp:
+    threads = services.threads
 
     async def asker(request: Request) -> Asker:
         return asker_of(await admission.access(request.scope))
@@ -359,7 +430,8 @@ def _worker(context: RoleContext) -> None:
         )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)
-        worker = Worker((*own, *(Chore(*one) for one in others)), stop=context.stopping)
+        forgetting = Chore("forget what is over of sign-ins", 3600.0, partial(oauth_grants.forget, archive.pool))
+        worker = Worker((*own, *(Chore(*one) for one in others), forgetting), stop=context.stopping)
         context.ready()
         with _telling(fhir.subscriptions):
             worker.run()

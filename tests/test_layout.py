@@ -19,7 +19,7 @@ TOP = {*PACKAGES, "tests", "setup.cfg", "README.md", "README.zh-CN.md", "CHANGEL
 TOP |= {"pyproject.toml"}
 
 MAIN = "pacsd.main"
-EDGES = ("pacsd.dimse", "pacsd.web", "pacsd.commands")
+EDGES = ("pacsd.dimse", "pacsd.web", "pacsd.oauth", "pacsd.commands")
 CORE = (
     "pacsd.codec", "pacsd.access", "pacsd.blobs", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
     "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.deidentify",
@@ -61,6 +61,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pacsd.dimse": CORE_BELOW_EDGES,
     "pacsd.web": CORE_BELOW_EDGES,
     "pacsd.commands": CORE_BELOW_EDGES,
+    "pacsd.oauth": ("pacsd.index", "pacsd.access", "pacsd.codec", "pacsd.faults", "config"),
     "pacsd.supervise": ("pacsd.faults", "config"),
     "pacsd": (),
 }  # fmt: skip
@@ -74,7 +75,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "boto3": ("pacsd.blobs",),
     "botocore": ("pacsd.blobs",),
     "pynetdicom": ("pacsd.dimse", "pacsd.commands", "conformance"),
-    "starlette": ("pacsd.web", "fhir.http"),
+    "starlette": ("pacsd.web", "pacsd.oauth", "fhir.http"),
     "uvicorn": ("pacsd.web",),
     "uvloop": ("pacsd.web",),
     "websockets": ("pacsd.web",),
@@ -84,6 +85,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "cryptography": ("pacsd.access",),
     "socketserver": (*EDGES, "hl7"),
     "rich": ("pacsd.commands",),
+    "argon2": ("pacsd.oauth",),
+    "joserfc": ("pacsd.access", "pacsd.oauth"),
 }
 
 NO_FILES = ("pacsd.codec", "pacsd.access", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",

@@ -28,7 +28,28 @@ class Proofs(Protocol):
     """Tells who proves to be somebody. Raises PacsdError UNAUTHENTICATED, UNAVAILABLE."""
 
     def token(self, token: str, *, address: str) -> Principal: ...
-    def passcode(self, username: str, passcode: str, *, address: str) -> Principal: ...
+    def passcode(self, username: str, passcode: str, *, address: str) -> Principal | None:
+        """Who that is; None where nobody here could tell."""
+
+
+class Tokens(Protocol):
+    """access.tokens.Verifier"""
+
+    def verify(self, token: str, *, certificate: bytes | None = None, address: str = "") -> Principal: ...
+
+
+class TokenProofs:
+    """Users of associations prove who they are with access tokens (PS3.7 D.3.3.7.1); of passcodes nobody can tell."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+
+    def token(self, token: str, *, address: str) -> Principal:
+        """As Proofs has it."""
+        return self._tokens.verify(token, address=address)
+
+    def passcode(self, username: str, passcode: str, *, address: str) -> None:
+        """As Proofs has it."""
 
 
 class Callers:

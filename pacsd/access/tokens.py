@@ -127,6 +127,15 @@ class Verifier:
         self._remember(_digest(token), known)
         return _bound(known, certificate, address)
 
+    def claims(self, token: str) -> Claims:
+        """What a token says, for who asks about it and does not use it: one may be bound to a certificate.
+
+        Raises as `verify` does.
+        """
+        if not token or len(token) > MAX_TOKEN_CHARACTERS or not token.isascii():
+            refuse("this is no token")
+        return (self._signed(token) if is_signed(token) else self._opaque(token)).principal.claims
+
     def _signed(self, token: str) -> _Known:
         named = unproven_claims(token).get("iss")
         if self._own is not None and self._own_keys is not None and named == self._own.issuer:

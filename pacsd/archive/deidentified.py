@@ -60,8 +60,8 @@ class DeidentifiedRetrieve:
     def part10(self, ref: DeidentifiedRef, transfer_syntax_uid: str | None = None) -> Part10:
         """The de-identified file, of unknown size. Raises PacsdError UNSUPPORTED for what cannot be cleaned, MALFORMED,
         TOO_MUCH."""
-        stored = self._retrieve.part10(ref.original)
-        outcome = self._making.of_part10(read(stored.pieces), default_issuer=self._export.assigning_authority(ref.original))
+        stored, issuer = self._retrieve.part10(ref.original), self._export.assigning_authority(ref.original)
+        outcome = self._making.of_part10(read(stored.pieces), default_issuer=issuer)
         report = outcome.report
         made, wanted = report.transfer_syntax_uid, transfer_syntax_uid or report.transfer_syntax_uid
         if satisfies(made, wanted) or not is_transcodable(made, wanted):

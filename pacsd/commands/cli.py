@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pacsd
 from config.settings import ROLES, Settings, SettingsError, load_settings
-from pacsd.commands import certs, hl7, identity, rejections, report, terminology, upkeep, viewer
+from pacsd.commands import certs, clients, hl7, identity, rejections, report, terminology, upkeep, users, viewer
 from pacsd.commands.echo import echo
 from pacsd.commands.export import export
 from pacsd.commands.find import find
@@ -55,6 +55,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_identity(commands)
     _add_report(commands)
     _add_terminology(commands)
+    _add_users(commands)
+    _add_clients(commands)
     _add_viewer(commands)
     _add_certs(commands)
     _add_claims(commands)
@@ -272,6 +274,64 @@ def _add_identity(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         action.add_argument("other", nargs=2, metavar=("AUTHORITY", "ID"))
     for action in (told, records, parting, listing, linking, separating):
         action.add_argument("--organisation", metavar="CODE", help="for whom (the first one)")
+        _add_common(action)
+
+
+def _add_users(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    actions = commands.add_parser("users", help="people who sign in at our own authorization server").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    adding = actions.add_parser("add", help="make one")
+    adding.add_argument("--name", metavar="TEXT", help="as people read it")
+    adding.add_argument("--organisation", metavar="CODE", help="whose (the first one)")
+    adding.add_argument("--patient", nargs=2, metavar=("AUTHORITY", "ID"), help="whose record a patient's is")
+    adding.add_argument("--fhir-user", metavar="REFERENCE", help="such as Practitioner/17")
+    adding.set_defaults(handler=users.add)
+    listing = actions.add_parser("list", help="all of them")
+    listing.set_defaults(handler=users.show)
+    locking = actions.add_parser("lock", help="keep one out, and end all that they have open")
+    locking.add_argument("--undo", action="store_true", help="let them in again")
+    locking.set_defaults(handler=users.lock)
+    changing = actions.add_parser("passwd", help="give one another password")
+    changing.add_argument("--forget-second-factor", action="store_true", help="for who lost theirs")
+    changing.set_defaults(handler=users.passwd)
+    deciding = actions.add_parser("role", help="give one other roles")
+    deciding.set_defaults(handler=users.role)
+    for action in (adding, locking, changing, deciding):
+        action.add_argument("username", metavar="USER")
+    for action in (adding, changing):
+        action.add_argument("--password-file", type=Path, metavar="FILE", help="else it is typed, or made up")
+    adding.add_argument("--role", action="append", required=True, dest="held_roles", metavar="ROLE", help="their role")
+    deciding.add_argument("held_roles", nargs="+", metavar="ROLE")
+    for action in (adding, listing, locking, changing, deciding):
+        _add_common(action)
+
+
+def _add_clients(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    actions = commands.add_parser("clients", help="programs that act for people, or for themselves").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    adding = actions.add_parser("add", help="register one")
+    adding.add_argument("--name", metavar="TEXT", help="as people read it")
+    adding.add_argument("--organisation", metavar="CODE", help="whose (the first one)")
+    adding.add_argument("--method", default="none", metavar="METHOD", help="how it proves who it is (none)")
+    adding.add_argument("--redirect-uri", action="append", default=[], metavar="URI", help="where people return to")
+    adding.add_argument("--scope", action="append", default=[], metavar="SCOPE", help="what it may ask for")
+    adding.add_argument("--role", action="append", dest="held_roles", metavar="ROLE", help="what it is itself (system)")
+    adding.add_argument("--keys", type=Path, metavar="FILE", help="its public keys, a JWK Set")
+    adding.add_argument("--keys-url", metavar="URL", help="where those are")
+    adding.add_argument("--certificate", metavar="SHA256", help="of its TLS certificate, in base64url")
+    adding.add_argument("--trusted", action="store_true", help="people are not asked what it may")
+    adding.add_argument("--launches", action="store_true", help="it launches apps with a patient (SMART)")
+    adding.add_argument("--introspects", action="store_true", help="it may ask about tokens (RFC 7662)")
+    adding.set_defaults(handler=clients.add)
+    listing = actions.add_parser("list", help="all of them")
+    listing.set_defaults(handler=clients.show)
+    removing = actions.add_parser("remove", help="end one, and all that was granted to it")
+    removing.set_defaults(handler=clients.remove)
+    for action in (adding, removing):
+        action.add_argument("client", metavar="CLIENT")
+    for action in (adding, listing, removing):
         _add_common(action)
 
 

@@ -251,6 +251,28 @@ class Terminology(Protocol):
         """Take one away. Raises PacsdError NOT_FOUND."""
 
 
+class Administration(Protocol):
+    """Users and clients, opened for one command, as pacsd.oauth.administration has it. Raises PacsdError."""
+
+    def users(self) -> Sequence[Any]: ...
+    def add_user(
+        self, username: str, password: str, *, organisation: str, name: str = "", roles: Sequence[str] = (),
+        patient: tuple[str, str] | None = None, fhir_user: str = "",
+    ) -> None: ...  # fmt: skip
+    def set_password(self, username: str, password: str) -> None: ...
+    def set_locked(self, username: str, *, locked: bool) -> None: ...
+    def set_roles(self, username: str, roles: Sequence[str]) -> None: ...
+    def forget_second_factor(self, username: str) -> None: ...
+    def clients(self) -> Sequence[Any]: ...
+    def add_client(
+        self, client_id: str, *, organisation: str, name: str = "", method: str = "none",
+        redirect_uris: Sequence[str] = (), scopes: Sequence[str] = (), roles: Sequence[str] = (),
+        keys: bytes | None = None, keys_url: str = "", certificate: str = "", trusted: bool = False,
+        launches: bool = False, introspects: bool = False,
+    ) -> str: ...  # fmt: skip
+    def remove_client(self, client_id: str) -> None: ...
+
+
 class Wiring(Protocol):
     """The composition root as the command line sees it."""
 
@@ -271,6 +293,9 @@ class Wiring(Protocol):
 
     def reports(self, settings: Settings) -> AbstractContextManager[Shelf]:
         """Reports for one command."""
+
+    def administration(self, settings: Settings) -> AbstractContextManager[Administration]:
+        """Users and clients for one command."""
 
     def terminology(self, settings: Settings) -> AbstractContextManager[Terminology]:
         """Code systems from files for one command."""

@@ -178,8 +178,9 @@ def create_app(services: Services, beside: Mapping[str, ASGIApp] | None = None) 
     services = replace(services, admission=admission)
     mounted = {path: _Beside(path, other, services) for path, other in (beside or {}).items()}
     channels = WebSocketRoute(DICOM_WEB + _CHANNEL, event_channel.EventChannels(services, admission).__call__)
-    routes: list[BaseRoute] = [Mount(path, other) for path, other in mounted.items()]
-    routes += [Route(path, other) for path, other in mounted.items()]    # named without its slash
+    routes: list[BaseRoute] = []
+    for path, other in mounted.items():      # by itself, and all below it; an earlier one may stand within a later one
+        routes += [Route(path, other), Mount(path, other)]
     routes += [channels, *_routes(DICOM_WEB, TRANSACTIONS, services)]
     routes += _routes("", (*OPERATIONS, *PAGES), services)
     origins = list(services.allowed_origins)

@@ -1,0 +1,1 @@
+"""The authorization server (RFC 6749, OpenID Connect, SMART App Launch, IHE IUA) and its pages."""
