@@ -31,6 +31,7 @@ from config.messages import (
     ReportsSettings,
 )
 from config.reading import Checked, SettingsError, read, setting
+from config.security import SecuritySettings
 
 __all__ = [
     "DimseSettings",
@@ -49,6 +50,7 @@ __all__ = [
     "RetentionSettings",
     "RemoteAESettings",
     "ReportsSettings",
+    "SecuritySettings",
     "Settings",
     "SettingsError",
     "StorageSettings",
@@ -158,6 +160,7 @@ class Settings(Checked):
     identity_domains: tuple[IdentityDomainSettings, ...] = setting(
         (), en="Assigning authorities with OIDs.", zh="签发机构及其 OID。"
     )
+    security: SecuritySettings = setting(SecuritySettings, en="Authentication.", zh="身份验证。")
     dimse: DimseSettings = setting(DimseSettings, en="DICOM associations.", zh="DICOM 关联。")
     web: WebSettings = setting(WebSettings, en="DICOMweb.", zh="DICOMweb。")
     fhir: FhirSettings = setting(FhirSettings, en="FHIR R4.", zh="FHIR R4。")

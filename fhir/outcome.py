@@ -13,6 +13,8 @@ ANSWERS: Mapping[Fault, tuple[int, str]] = {     # HTTP status (http.html#Status
     Fault.INVALID: (422, "invalid"),
     Fault.UNSUPPORTED: (400, "not-supported"),
     Fault.REFUSED: (403, "forbidden"),
+    Fault.UNAUTHENTICATED: (401, "login"),
+    Fault.FORBIDDEN: (403, "forbidden"),
     Fault.NOT_FOUND: (404, "not-found"),
     Fault.GONE: (410, "deleted"),
     Fault.CONFLICT: (409, "conflict"),
@@ -22,6 +24,12 @@ ANSWERS: Mapping[Fault, tuple[int, str]] = {     # HTTP status (http.html#Status
     Fault.FULL: (507, "no-store"),
     Fault.UNAVAILABLE: (503, "transient"),
     Fault.INTERNAL: (500, "exception"),
+}
+
+
+HEADERS: Mapping[Fault, Mapping[str, str]] = {
+    Fault.UNAVAILABLE: {"Retry-After": "5"},
+    Fault.UNAUTHENTICATED: {"WWW-Authenticate": 'Bearer realm="pacsd"'},       # RFC 6750 3
 }
 
 
@@ -77,8 +85,7 @@ def of_error(error: PacsdError) -> tuple[int, tuple[Issue, ...], Mapping[str, st
     if isinstance(error, FhirError):
         return error.status, error.issues, error.headers
     status, code = ANSWERS[error.fault]
-    headers = {"Retry-After": "5"} if error.fault is Fault.UNAVAILABLE else {}
-    return status, (Issue("error", code, error.message),), headers
+    return status, (Issue("error", code, error.message),), HEADERS.get(error.fault, {})
 
 
 @contextmanager

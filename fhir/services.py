@@ -12,7 +12,6 @@ from fhir.bulk.export import Exports
 from fhir.bulk.importing import Imports
 from fhir.bulk.worker import Workbench
 from fhir.interaction.dispatch import Dispatch
-from fhir.interaction.request import Asker
 from fhir.interaction.services import Claims, Limits, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
@@ -29,7 +28,6 @@ from fhir.terminology.shelves import LoadedShelf
 from fhir.validation.check import Validator
 from fhir.validation.policy import Mode, policy
 from fhir.validation.profile.packages import Packages
-from pacsd.access.directory import Directory
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.services import Archive
@@ -48,7 +46,6 @@ class Fhir:
 
     server: Server
     restoration: Restoration
-    _directory: Directory
     workbench: Workbench
     subscriptions: Subscriptions
 
@@ -57,11 +54,6 @@ class Fhir:
         """What a worker does again and again: names, seconds between, and whether there is more at once."""
         restoring = ("catch up with what FHIR clients wrote", _CATCH_UP_S, self.restoration.catch_up)
         return (restoring, *self.workbench.chores())
-
-    def asker(self) -> Asker:
-        """On whose behalf a web client acts (no authentication yet: one reader for all)."""
-        peer = self._directory.web_reader()
-        return Asker(peer.scope, peer.organisation)
 
 
 def limits(settings: FhirSettings) -> Limits:
@@ -102,7 +94,7 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     restoration = Restoration(units, journal, keys, server.extract)
     subscriptions = Subscriptions(server, lambda key: directory.scope(codes[key]),
                                   Door(settings.fhir.subscription_networks))  # fmt: skip
-    return Fhir(server, restoration, directory, workbench(server, archive.blobs), subscriptions)
+    return Fhir(server, restoration, workbench(server, archive.blobs), subscriptions)
 
 
 def workbench(server: Server, blobs: BlobStore) -> Workbench:

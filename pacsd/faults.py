@@ -10,6 +10,8 @@ class Fault(Enum):
     MISMATCH = "mismatch"            # the content contradicts the request or its envelope
     UNSUPPORTED = "unsupported"      # understood, but not something this server does
     REFUSED = "refused"              # the peer may not do this
+    UNAUTHENTICATED = "unauthenticated"      # it is not known who asks, or what should prove it does not
+    FORBIDDEN = "forbidden"          # who asks may not do this, whatever it is asked of
     NOT_FOUND = "not-found"          # absent, or not visible to the asker
     CONFLICT = "conflict"            # contradicts what is already kept
     INVALID = "invalid"              # well formed, but against the rules of what it claims to be

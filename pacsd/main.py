@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from functools import partial
 from threading import Event, Thread
 
+from starlette.requests import Request
+
 import pacsd
 from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
+from fhir.interaction.request import Asker, asker_of
 from fhir.projection.consumer import Projections
 from fhir.projection.services import open_projections
 from fhir.services import Fhir, open_fhir
@@ -22,6 +25,8 @@ from hl7.serving import serve as serve_hl7
 from ihe_profiles.exchange.claims import claims as hl7_claims
 from ihe_profiles.exchange.queues import DeliveryQueue
 from ihe_profiles.exchange.services import Exchange
+from pacsd.access.openings import NothingOpened
+from pacsd.access.resolution import Resolution
 from pacsd.archive.commitment import COMMITMENT
 from pacsd.archive.journal import FactKind
 from pacsd.archive.services import Archive, open_archive
@@ -53,6 +58,7 @@ from pacsd.supervise.processors import Processors
 from pacsd.supervise.roles import Role, RoleContext
 from pacsd.supervise.supervisor import Supervisor
 from pacsd.web.addresses import Addresses
+from pacsd.web.admission import NOBODY, Admission, Bearer, web_reader
 from pacsd.web.app import create_app
 from pacsd.web.claims import claims as web_claims
 from pacsd.web.metering import Meter
@@ -253,6 +259,7 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
     desk = neighbours.desk(context.index) if settings.web.processes > 1 else None
     readers = 9                                          # one of them listens for open event channels
     with _opened(context, readers=readers, timeout_s=settings.web.query_timeout_s) as archive:
+        admission = _admission(settings, archive)
         services = Services(
             archive=archive,
             workflow=_workflow(settings, archive),
@@ -269,17 +276,30 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
             limits=WebLimits(
                 max_upload_bytes=settings.web.max_upload_bytes, max_results=settings.web.max_results
             ),
+            admission=admission,
         )
         listening = listening_socket(settings.host, settings.http_port)
         context.ready()
         limits = ServerLimits(grace_s=settings.supervise.grace_s)
-        beside = {"/fhir": _fhir(settings, archive, services)}
+        beside = {"/fhir": _fhir(settings, archive, services, admission)}
         run_web(create_app(services, beside), listening, stop=context.stopping, limits=limits, desk=desk)
 
 
-def _fhir(settings: Settings, archive: Archive, services: Services) -> FhirApp:
+def _admission(settings: Settings, archive: Archive) -> Admission:
+    """Who a web request comes from, and what they see."""
+    directory = archive.directory
+    required = settings.security.authentication == "required"
+    otherwise = NOBODY if required else web_reader(settings.web.organisation)
+    return Admission(Bearer(None, otherwise=otherwise), Resolution(directory, NothingOpened()))
+
+
+def _fhir(settings: Settings, archive: Archive, services: Services, admission: Admission) -> FhirApp:
     fhir, threads = open_fhir(settings, archive), services.threads
-    return FhirApp(fhir.server, Edge(fhir.asker, services.addresses.origin, read=threads.run, write=threads.commit))
+
+    async def asker(request: Request) -> Asker:
+        return asker_of(await admission.access(request.scope))
+
+    return FhirApp(fhir.server, Edge(asker, services.addresses.origin, read=threads.run, write=threads.commit))
 
 
 def _hl7(context: RoleContext) -> None:

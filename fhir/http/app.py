@@ -21,6 +21,7 @@ from fhir.interaction.request import Request as Asked
 from fhir.interaction.services import Server
 from fhir.operation.bulk_import import MEDIA_TYPES
 from fhir.outcome import FhirError, of_error
+from pacsd.access.operations import Operation
 from pacsd.faults import Fault, PacsdError, place_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -38,10 +39,11 @@ _log = logging.getLogger("fhir.http")
 class Edge:
     """What the application needs beside the interactions.
 
-    `origin`: scheme and authority by which a request reached us. `read` and `write` run calls in threads.
+    `asker`: who a request comes from; whether they may ask for it is decided where it is performed. `origin`: scheme
+    and authority by which a request reached us. `read` and `write` run calls in threads.
     """
 
-    asker: Callable[[], Asker]
+    asker: Callable[[Request], Awaitable[Asker]]
     origin: Callable[[Request], str]
     read: Run
     write: Run
@@ -88,7 +90,7 @@ class FhirApp:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ", ".join(METHODS)})
         base = self._edge.origin(request) + self._edge.base
-        asked = await self._asked(request, path, parameters, base)
+        asked = await self._asked(request, path, parameters, base, await self._edge.asker(request))
         if request.method == "POST":         # what a form says counts as what the URL says (http.html#search)
             wanted = _wanted(request, {**dict(parameters), **dict(asked.parameters)}, path)
         run = self._edge.read if asked.method == "GET" else self._edge.write
@@ -99,17 +101,20 @@ class FhirApp:
         answer = self._server.perform(self._server, asked, path)
         return answer, encoded(answer, wanted)
 
-    async def _asked(self, request: Request, path: str, parameters: list[tuple[str, str]], base: str) -> Asked:
+    async def _asked(
+        self, request: Request, path: str, parameters: list[tuple[str, str]], base: str, asker: Asker
+    ) -> Asked:
         method = "GET" if request.method == "HEAD" else request.method
         kind = request.headers.get("content-type", "")
         preferences = headers.preferences(request.headers)
         asked = Asked(
-            self._edge.asker(), base, method, parameters=_searched(parameters), content_type=kind,
+            asker, base, method, parameters=_searched(parameters), content_type=kind,
             conditions=headers.conditions(request.headers),
             handling=preferences.get("handling", ""), returning=preferences.get("return", ""),
         )  # fmt: skip
         if method not in BODIES:
             return asked
+        asker.permitted(Operation.BATCH)     # nobody's bodies are read
         content = await body.read(request, most=self._server.limits.max_body_bytes)
         if kind.partition(";")[0].strip().lower() == FORM:
             return replace(asked, parameters=_searched([*parameters, *_pairs(content.decode("utf-8", "replace"))]))

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir.interaction.request import Answer, Request
+from pacsd.access.operations import Operation as Needs
 
 Handler = Callable[[Any, Request], Answer]           # the first is a fhir.interaction.services.Server
 
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """One interaction: method and path under [base], what the CapabilityStatement calls it, and the clause.
+    """One interaction: method and path under [base], what the CapabilityStatement calls it, the clause, and what the
+    asker must be allowed.
 
     Of a path each part is `{type}`, `{id}`, `{version}`, `{compartment}` or a word that stands there.
     """
@@ -21,4 +23,5 @@ class Interaction:
     handler: Handler
     code: str
     clause: str
+    needs: Needs
     level: str = "type"                  # type, system; empty: not listed of its own

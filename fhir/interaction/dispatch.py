@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from fhir.interaction.declared import Handler, Interaction
+from fhir.interaction.declared import Interaction
+from fhir.interaction.permission import needed
 from fhir.interaction.request import Answer, Request, checked_id, checked_type
 from fhir.interaction.services import Server
 from fhir.operation.declared import Operation
@@ -63,32 +64,37 @@ class Dispatch:
     """Performs requests by the tables of interactions and operations."""
 
     def __init__(self, interactions: Sequence[Interaction], operations: Sequence[Operation]) -> None:
-        self._handlers: dict[str, dict[str, Handler]] = {}
+        self._interactions: dict[str, dict[str, Interaction]] = {}
         for one in interactions:
-            self._handlers.setdefault(one.path, {})[one.method] = one.handler
+            self._interactions.setdefault(one.path, {})[one.method] = one
         self._operations: dict[str, list[Operation]] = {}
         for each in operations:
             self._operations.setdefault(each.name, []).append(each)
 
     def __call__(self, server: Server, request: Request, path: str) -> Answer:
-        """The answer to a request, whose path fills its places. Raises PacsdError."""
+        """The answer to a request, whose path fills its places. Raises PacsdError.
+
+        What is asked for is decided by what the path says, before anything is looked at.
+        """
         found = place(path)
         asked = replace(request, type=found.type, id=found.id, version=found.version, operation=found.operation,
                         compartment=found.compartment)  # fmt: skip
-        return self._handler(asked, found)(server, asked)
+        meant = self._meant(asked, found)
+        wanted = needed(meant.needs, found.compartment or found.type)
+        return meant.handler(server, replace(asked, asker=asked.asker.permitted(wanted)))
 
-    def _handler(self, request: Request, found: Place) -> Handler:
+    def _meant(self, request: Request, found: Place) -> Interaction | Operation:
         if found.operation:
             return self._operation(request, found)
-        handlers = self._handlers.get(found.shape)
-        if handlers is None:
+        interactions = self._interactions.get(found.shape)
+        if interactions is None:
             raise _nowhere()
-        handler = handlers.get(request.method)
-        if handler is None:
-            raise _not_allowed(handlers)
-        return handler
+        interaction = interactions.get(request.method)
+        if interaction is None:
+            raise _not_allowed(interactions)
+        return interaction
 
-    def _operation(self, request: Request, found: Place) -> Handler:
+    def _operation(self, request: Request, found: Place) -> Operation:
         named = self._operations.get(found.operation, ())
         operation = next((one for one in named if one.may_be_asked(found.type, found.id)), None)
         if operation is None:
@@ -96,14 +102,14 @@ class Dispatch:
                             code="not-supported")  # fmt: skip
         if request.method not in ("GET", "POST") or (operation.affects_state and request.method != "POST"):
             raise _not_allowed(("POST",) if operation.affects_state else ("GET", "POST"))
-        return operation.handler
+        return operation
 
 
 def _nowhere() -> FhirError:
     return FhirError(Fault.NOT_FOUND, "there is nothing at this path", code="not-supported")
 
 
-def _not_allowed(methods: Mapping[str, Handler] | Sequence[str]) -> FhirError:
+def _not_allowed(methods: Mapping[str, Interaction] | Sequence[str]) -> FhirError:
     allowed = sorted({*methods, *(("HEAD",) if "GET" in methods else ()), "OPTIONS"})
     return FhirError(Fault.UNSUPPORTED, "this method is not for this path", status=405,
                      headers={"Allow": ", ".join(allowed)})  # fmt: skip

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -10,6 +10,8 @@ from fhir.definitions.structures import structures
 from fhir.definitions.value_sets import required_codes
 from fhir.outcome import FhirError, Issue
 from fhir.store.stored import Name, Stored
+from pacsd.access.asking import Access
+from pacsd.access.operations import Operation
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault
 
@@ -23,6 +25,18 @@ class Asker:
 
     scope: Scope
     organisation: int
+    access: Access | None = None         # of who sent a request; the server itself may do everything in its scope
+
+    def permitted(self, operation: Operation) -> "Asker":
+        """The asker as far as the operation reaches. Raises PacsdError UNAUTHENTICATED, FORBIDDEN."""
+        if self.access is None:
+            return self
+        return replace(self, scope=self.access.permitted(operation).scope)
+
+
+def asker_of(access: Access) -> Asker:
+    """The asker of an admitted request."""
+    return Asker(access.scope, access.peer.organisation, access)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from typing import Any
 from fhir.interaction.bundle import bundle
 from fhir.interaction.dispatch import place
 from fhir.interaction.entries import Entry, Room, answered, entry
+from fhir.interaction.permission import needed
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
 from fhir.interaction.writing import INTENTS, Intent, write_all
 from fhir.outcome import FhirError, located
 from fhir.store.unit import Unit
+from pacsd.access.operations import Operation
 from pacsd.faults import Fault
 
 _CHANGING = tuple(INTENTS)
@@ -78,4 +80,5 @@ def _intent(server: Server, one: Entry) -> Intent:
     wanted = (_ALL,) if request.method == "POST" else (_ALL, _ONE)
     if request.method not in _CHANGING or found.shape not in wanted:
         raise FhirError(Fault.UNSUPPORTED, "this method is not for this path", status=405)
+    request.asker.permitted(needed(Operation.WRITE_RESOURCES, found.type))
     return INTENTS[request.method](server, request, full_url=one.full_url)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fhir.interaction.declared import Handler
+from pacsd.access.operations import Operation as Needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,7 @@ class Operation:
     name: str                            # without the dollar sign
     handler: Handler
     definition: str                      # canonical URL of the OperationDefinition
+    needs: Needs                         # what the asker must be allowed
     system: bool = False
     type: bool = False
     instance: bool = False

@@ -15,6 +15,7 @@ from fhir.operation.declared import Operation
 from fhir.operation.parameters import In, given
 from fhir.operation.stated import resource
 from fhir.outcome import FhirError
+from pacsd.access.operations import Operation as Needs
 from pacsd.faults import Fault
 
 _LISTS = ("profile", "security", "tag")
@@ -86,7 +87,9 @@ def _parameters(told: Meta) -> Answer:
 
 _DEFINED = "http://hl7.org/fhir/OperationDefinition/Resource-"
 OPERATIONS = (
-    Operation("meta", meta, f"{_DEFINED}meta", instance=True),
-    Operation("meta-add", meta_add, f"{_DEFINED}meta-add", instance=True, affects_state=True),
-    Operation("meta-delete", meta_delete, f"{_DEFINED}meta-delete", instance=True, affects_state=True),
+    Operation("meta", meta, f"{_DEFINED}meta", Needs.READ_RESOURCES, instance=True),
+    Operation("meta-add", meta_add, f"{_DEFINED}meta-add", Needs.WRITE_RESOURCES, instance=True,
+              affects_state=True),
+    Operation("meta-delete", meta_delete, f"{_DEFINED}meta-delete", Needs.WRITE_RESOURCES, instance=True,
+              affects_state=True),
 )

@@ -16,55 +16,60 @@ from fhir.operation.summary import summary
 from fhir.operation.translate import translate_code
 from fhir.operation.validate import validate
 from fhir.operation.validate_code import validate_code
+from pacsd.access.operations import Operation as Needs
 
 _HL7 = "http://hl7.org/fhir/OperationDefinition/"
 _OURS = "urn:pacsd:fhir:OperationDefinition:"
+_CODES, _READ, _WHO = Needs.USE_TERMINOLOGY, Needs.READ_RESOURCES, Needs.QUERY_IDENTITY
 
 TERMINOLOGY: tuple[Operation, ...] = (
-    Operation("expand", expand_value_set, _HL7 + "ValueSet-expand", type=True, instance=True, types=("ValueSet",)),
-    Operation("lookup", look_up, _HL7 + "CodeSystem-lookup", type=True, types=("CodeSystem",)),
-    Operation("validate-code", validate_code, _HL7 + "ValueSet-validate-code", type=True, instance=True,
+    Operation("expand", expand_value_set, _HL7 + "ValueSet-expand", _CODES, type=True, instance=True,
               types=("ValueSet",)),
-    Operation("validate-code", validate_code, _HL7 + "CodeSystem-validate-code", type=True, instance=True,
+    Operation("lookup", look_up, _HL7 + "CodeSystem-lookup", _CODES, type=True, types=("CodeSystem",)),
+    Operation("validate-code", validate_code, _HL7 + "ValueSet-validate-code", _CODES, type=True, instance=True,
+              types=("ValueSet",)),
+    Operation("validate-code", validate_code, _HL7 + "CodeSystem-validate-code", _CODES, type=True, instance=True,
               types=("CodeSystem",)),
-    Operation("subsumes", does_subsume, _HL7 + "CodeSystem-subsumes", type=True, instance=True, types=("CodeSystem",)),
-    Operation("translate", translate_code, _HL7 + "ConceptMap-translate", type=True, instance=True,
+    Operation("subsumes", does_subsume, _HL7 + "CodeSystem-subsumes", _CODES, type=True, instance=True,
+              types=("CodeSystem",)),
+    Operation("translate", translate_code, _HL7 + "ConceptMap-translate", _CODES, type=True, instance=True,
               types=("ConceptMap",)),
 )  # fmt: skip
 
 DOCUMENTS: tuple[Operation, ...] = (
-    Operation("document", document, _HL7 + "Composition-document", instance=True, types=("Composition",)),
-    Operation("summary", summary, "http://hl7.org/fhir/uv/ips/OperationDefinition/summary", instance=True,
+    Operation("document", document, _HL7 + "Composition-document", _READ, instance=True, types=("Composition",)),
+    Operation("summary", summary, "http://hl7.org/fhir/uv/ips/OperationDefinition/summary", _READ, instance=True,
               types=("Patient",)),
 )  # fmt: skip
 
 PERSONS: tuple[Operation, ...] = (
-    Operation("everything", everything, _HL7 + "Patient-everything", instance=True, types=("Patient",)),
-    Operation("everything", everything, _HL7 + "Encounter-everything", instance=True, types=("Encounter",)),
-    Operation("match", match, _HL7 + "Patient-match", type=True, types=("Patient",)),
-    Operation("ihe-pix", ihe_pix, "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix", type=True,
+    Operation("everything", everything, _HL7 + "Patient-everything", _READ, instance=True, types=("Patient",)),
+    Operation("everything", everything, _HL7 + "Encounter-everything", _READ, instance=True, types=("Encounter",)),
+    Operation("match", match, _HL7 + "Patient-match", _WHO, type=True, types=("Patient",)),
+    Operation("ihe-pix", ihe_pix, "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix", _WHO, type=True,
               types=("Patient",)),
 )  # fmt: skip
 
 _BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 
 BULK: tuple[Operation, ...] = (
-    Operation("export", export, _BULK + "export", system=True),
-    Operation("export", export, _BULK + "patient-export", type=True, types=("Patient",)),
-    Operation("export", export, _BULK + "group-export", instance=True, types=("Group",)),
-    Operation("import", import_all, _OURS + "import", system=True, affects_state=True),
+    Operation("export", export, _BULK + "export", Needs.EXPORT, system=True),
+    Operation("export", export, _BULK + "patient-export", Needs.EXPORT, type=True, types=("Patient",)),
+    Operation("export", export, _BULK + "group-export", Needs.EXPORT, instance=True, types=("Group",)),
+    Operation("import", import_all, _OURS + "import", Needs.IMPORT, system=True, affects_state=True),
 )
 
 MEASURES: tuple[Operation, ...] = (
-    Operation("evaluate-measure", evaluate_measure, _HL7 + "Measure-evaluate-measure", type=True, instance=True,
-              types=("Measure",)),
-    Operation("library", library, _OURS + "measure-library", type=True, types=("Measure",)),
-    Operation("table", as_table, _OURS + "measure-report-table", type=True, instance=True, types=("MeasureReport",)),
+    Operation("evaluate-measure", evaluate_measure, _HL7 + "Measure-evaluate-measure", Needs.COUNT, type=True,
+              instance=True, types=("Measure",)),
+    Operation("library", library, _OURS + "measure-library", Needs.COUNT, type=True, types=("Measure",)),
+    Operation("table", as_table, _OURS + "measure-report-table", Needs.COUNT, type=True,
+              instance=True, types=("MeasureReport",)),
 )  # fmt: skip
 
 RESOURCES: tuple[Operation, ...] = (
     *meta.OPERATIONS,
-    Operation("validate", validate, _HL7 + "Resource-validate", type=True, instance=True),
+    Operation("validate", validate, _HL7 + "Resource-validate", _READ, type=True, instance=True),
 )
 
 OPERATIONS: tuple[Operation, ...] = (*RESOURCES, *TERMINOLOGY, *PERSONS, *DOCUMENTS, *BULK, *MEASURES)

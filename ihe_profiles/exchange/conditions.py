@@ -12,6 +12,8 @@ CONDITIONS: dict[Fault, tuple[Condition, bool]] = {
     Fault.MISMATCH: (Condition.DATA_TYPE, False),
     Fault.UNSUPPORTED: (Condition.APPLICATION, False),
     Fault.REFUSED: (Condition.APPLICATION, False),
+    Fault.UNAUTHENTICATED: (Condition.APPLICATION, False),
+    Fault.FORBIDDEN: (Condition.APPLICATION, False),
     Fault.NOT_FOUND: (Condition.UNKNOWN_KEY, False),
     Fault.CONFLICT: (Condition.DUPLICATE_KEY, False),
     Fault.INVALID: (Condition.DATA_TYPE, False),

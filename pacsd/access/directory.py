@@ -88,7 +88,15 @@ class Directory:
 
     def web_reader(self) -> Peer:
         """On whose behalf an unauthenticated web client acts (the organisation named in the web settings)."""
-        return self._peer("", self._settings.web.organisation, Rejected(self._settings.web.rejected))
+        return self.acting(self._settings.web.organisation)
+
+    def knows(self, code: str) -> bool:
+        """Whether an organisation is one of the settings."""
+        return code in self._organisations
+
+    def acting(self, code: str) -> Peer:
+        """A web client that acts for an organisation."""
+        return self._peer("", code, Rejected(self._settings.web.rejected))
 
     def member(self, code: str) -> Peer:
         """A peer that acts for a whole organisation, as the command line does."""

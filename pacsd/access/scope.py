@@ -1,6 +1,6 @@
 """Who is asking, reduced to what a query needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -19,12 +19,34 @@ LEVELS: dict[Rejected, int] = {Rejected.HIDE: 0, Rejected.NOTES: 1, Rejected.KEE
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """What is open, or closed, to an asker beside what whole organisations open; keys of the index.
+
+    `denied` wins over all else. `released_only`: of reports and images only what was released (a patient's own access).
+    """
+
+    studies: tuple[int, ...] = ()
+    patients: tuple[int, ...] = ()
+    denied: tuple[int, ...] = ()         # patients
+    released_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """The organisations whose studies the asker may see, and whether it sees what was rejected.
 
     Of several copies of one study the asker sees a single one: that of `own`, else the earliest received.
+    Without `opened` the organisations say all.
     """
 
     organisations: tuple[int, ...]
     own: int
     rejected: Rejected = Rejected.HIDE
+    opened: Opened | None = None
+
+    def closed(self) -> "Scope":
+        """The same without what is opened one by one; what is denied stays so."""
+        if self.opened is None:
+            return self
+        denied = Opened(denied=self.opened.denied) if self.opened.denied else None
+        return replace(self, opened=denied)

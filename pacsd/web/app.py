@@ -3,7 +3,8 @@
 import logging
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pacsd.access.operations import OPEN, Operation
 from pacsd.faults import Fault, PacsdError, place_of
 from pacsd.web import (
     bulkdata,
@@ -34,6 +36,7 @@ from pacsd.web import (
     wado_uri,
 )
 from pacsd.web.addresses import DICOM_WEB
+from pacsd.web.admission import everybody
 from pacsd.web.metering import Counted
 from pacsd.web.problem import HttpError, of_fault, problem
 from pacsd.web.services import Services
@@ -54,6 +57,7 @@ class Transaction:
     path: str
     handler: Handler
     name: str
+    operation: Operation
     clause: str = ""
 
 
@@ -65,6 +69,16 @@ _SUBSCRIBER = _WORKITEM + "/subscribers/{aetitle}"
 _CHANNEL = "/ws/subscribers/{aetitle}"
 _COMMITMENT = "/commitment-requests/{transaction}"
 
+_READ_NON_PATIENT = Operation.READ_NON_PATIENT
+_STORE_NON_PATIENT = Operation.STORE_NON_PATIENT
+_FIND = Operation.SEARCH_STUDIES
+_READ = Operation.RETRIEVE_STUDIES
+_STORE = Operation.STORE_STUDIES
+_COMMIT = Operation.COMMIT_STORAGE
+_READ_WORKITEMS = Operation.READ_WORKITEMS
+_WRITE_WORKITEMS = Operation.WRITE_WORKITEMS
+_WATCH = Operation.WATCH_WORKITEMS
+_OPEN = Operation.DESCRIBE
 
 
 def non_patient_transactions() -> Iterator[Transaction]:
@@ -72,67 +86,78 @@ def non_patient_transactions() -> Iterator[Transaction]:
     for resource in non_patient.RESOURCES:
         one = f"/{resource}/{{instance}}"
         name = resource.replace("-", " ").title()
-        yield Transaction("GET", f"/{resource}", non_patient.search, f"Search for {name}", "12.6")
-        yield Transaction("POST", f"/{resource}", non_patient.store, f"Store {name}", "12.5")
-        yield Transaction("GET", one, non_patient.retrieve, f"Retrieve one of {name}", "12.4")
-        yield Transaction("POST", one, non_patient.store, f"Store one of {name}", "12.5")
+        yield Transaction("GET", f"/{resource}", non_patient.search, f"Search for {name}", _READ_NON_PATIENT, "12.6")
+        yield Transaction("POST", f"/{resource}", non_patient.store, f"Store {name}", _STORE_NON_PATIENT, "12.5")
+        yield Transaction("GET", one, non_patient.retrieve, f"Retrieve one of {name}", _READ_NON_PATIENT, "12.4")
+        yield Transaction("POST", one, non_patient.store, f"Store one of {name}", _STORE_NON_PATIENT, "12.5")
 
 
 TRANSACTIONS: tuple[Transaction, ...] = (
-    Transaction("GET", "/studies", search.studies, "Search for Studies", "10.6"),
-    Transaction("GET", "/series", search.series, "Search for Series", "10.6"),
-    Transaction("GET", "/instances", search.instances, "Search for Instances", "10.6"),
-    Transaction("GET", _STUDY + "/series", search.series, "Search for a Study's Series", "10.6"),
-    Transaction("GET", _STUDY + "/instances", search.instances, "Search for a Study's Instances", "10.6"),
-    Transaction("GET", _SERIES + "/instances", search.instances, "Search for a Series' Instances", "10.6"),
-    Transaction("GET", _INSTANCE + "/frames/{frames}", frames.frames, "Retrieve Frames", "10.4"),
-    Transaction("GET", _STUDY + "/rendered", rendered.study, "Retrieve Rendered Study", "10.4"),
-    Transaction("GET", _SERIES + "/rendered", rendered.series, "Retrieve Rendered Series", "10.4"),
-    Transaction("GET", _INSTANCE + "/rendered", rendered.instance, "Retrieve Rendered Instance", "10.4"),
-    Transaction("GET", _INSTANCE + "/frames/{frames}/rendered", rendered.frames, "Retrieve Rendered Frames", "10.4"),
-    Transaction("GET", _STUDY + "/thumbnail", thumbnail.study, "Retrieve Study Thumbnail", "10.4"),
-    Transaction("GET", _SERIES + "/thumbnail", thumbnail.series, "Retrieve Series Thumbnail", "10.4"),
-    Transaction("GET", _INSTANCE + "/thumbnail", thumbnail.instance, "Retrieve Instance Thumbnail", "10.4"),
-    Transaction("GET", _INSTANCE + "/frames/{frames}/thumbnail", thumbnail.frames, "Retrieve Frame Thumbnail", "10.4"),
-    Transaction("GET", _SERIES + "/metadata", metadata.series, "Retrieve Series Metadata", "10.4"),
-    Transaction("GET", _STUDY + "/metadata", metadata.study, "Retrieve Study Metadata", "10.4"),
-    Transaction("GET", _INSTANCE + "/metadata", metadata.instance, "Retrieve Instance Metadata", "10.4"),
-    Transaction("GET", _INSTANCE + "/bulkdata/{path:path}", bulkdata.bulkdata, "Retrieve Bulkdata", "10.4"),
-    Transaction("GET", _INSTANCE, retrieve.instance, "Retrieve Instance", "10.4"),
-    Transaction("GET", _SERIES, retrieve.series, "Retrieve Series", "10.4"),
-    Transaction("GET", _STUDY, retrieve.study, "Retrieve Study", "10.4"),
-    Transaction("GET", wado_uri.PATH, wado_uri.instance, "Retrieve Instance by URI", "9"),
-    Transaction("POST", "/studies", store.store, "Store Instances", "10.5"),
-    Transaction("POST", _STUDY, store.store, "Store Instances of a Study", "10.5"),
-    Transaction("POST", "/workitems", create.create, "Create Workitem", "11.4"),
-    Transaction("GET", _WORKITEM, retrieve_workitem.retrieve, "Retrieve Workitem", "11.5"),
-    Transaction("POST", _WORKITEM, update.update, "Update Workitem", "11.6"),
-    Transaction("PUT", _WORKITEM + "/state", change_state.change_state, "Change Workitem State", "11.7"),
+    Transaction("GET", "/studies", search.studies, "Search for Studies", _FIND, "10.6"),
+    Transaction("GET", "/series", search.series, "Search for Series", _FIND, "10.6"),
+    Transaction("GET", "/instances", search.instances, "Search for Instances", _FIND, "10.6"),
+    Transaction("GET", _STUDY + "/series", search.series, "Search for a Study's Series", _FIND, "10.6"),
+    Transaction("GET", _STUDY + "/instances", search.instances, "Search for a Study's Instances", _FIND, "10.6"),
+    Transaction("GET", _SERIES + "/instances", search.instances, "Search for a Series' Instances", _FIND, "10.6"),
+    Transaction("GET", _INSTANCE + "/frames/{frames}", frames.frames, "Retrieve Frames", _READ, "10.4"),
+    Transaction("GET", _STUDY + "/rendered", rendered.study, "Retrieve Rendered Study", _READ, "10.4"),
+    Transaction("GET", _SERIES + "/rendered", rendered.series, "Retrieve Rendered Series", _READ, "10.4"),
+    Transaction("GET", _INSTANCE + "/rendered", rendered.instance, "Retrieve Rendered Instance", _READ, "10.4"),
     Transaction(
-        "POST", _WORKITEM + "/cancelrequest", request_cancellation.request_cancellation, "Request Cancellation", "11.8"
+        "GET", _INSTANCE + "/frames/{frames}/rendered", rendered.frames, "Retrieve Rendered Frames", _READ, "10.4"
     ),
-    Transaction("GET", "/workitems", search_worklist.search, "Search for Workitems", "11.9"),
-    Transaction("POST", _SUBSCRIBER, subscribe.subscribe, "Subscribe", "11.10"),
-    Transaction("DELETE", _SUBSCRIBER, subscribe.unsubscribe, "Unsubscribe", "11.11"),
-    Transaction("POST", _SUBSCRIBER + "/suspend", subscribe.suspend, "Suspend Global Subscription", "11.12"),
-    Transaction("GET", _CHANNEL, event_channel.not_upgraded, "Open Event Channel", "8.10.4"),
+    Transaction("GET", _STUDY + "/thumbnail", thumbnail.study, "Retrieve Study Thumbnail", _READ, "10.4"),
+    Transaction("GET", _SERIES + "/thumbnail", thumbnail.series, "Retrieve Series Thumbnail", _READ, "10.4"),
+    Transaction("GET", _INSTANCE + "/thumbnail", thumbnail.instance, "Retrieve Instance Thumbnail", _READ, "10.4"),
+    Transaction(
+        "GET", _INSTANCE + "/frames/{frames}/thumbnail", thumbnail.frames, "Retrieve Frame Thumbnail", _READ, "10.4"
+    ),
+    Transaction("GET", _SERIES + "/metadata", metadata.series, "Retrieve Series Metadata", _READ, "10.4"),
+    Transaction("GET", _STUDY + "/metadata", metadata.study, "Retrieve Study Metadata", _READ, "10.4"),
+    Transaction("GET", _INSTANCE + "/metadata", metadata.instance, "Retrieve Instance Metadata", _READ, "10.4"),
+    Transaction("GET", _INSTANCE + "/bulkdata/{path:path}", bulkdata.bulkdata, "Retrieve Bulkdata", _READ, "10.4"),
+    Transaction("GET", _INSTANCE, retrieve.instance, "Retrieve Instance", _READ, "10.4"),
+    Transaction("GET", _SERIES, retrieve.series, "Retrieve Series", _READ, "10.4"),
+    Transaction("GET", _STUDY, retrieve.study, "Retrieve Study", _READ, "10.4"),
+    Transaction("GET", wado_uri.PATH, wado_uri.instance, "Retrieve Instance by URI", _READ, "9"),
+    Transaction("POST", "/studies", store.store, "Store Instances", _STORE, "10.5"),
+    Transaction("POST", _STUDY, store.store, "Store Instances of a Study", _STORE, "10.5"),
+    Transaction("POST", "/workitems", create.create, "Create Workitem", _WRITE_WORKITEMS, "11.4"),
+    Transaction("GET", _WORKITEM, retrieve_workitem.retrieve, "Retrieve Workitem", _READ_WORKITEMS, "11.5"),
+    Transaction("POST", _WORKITEM, update.update, "Update Workitem", _WRITE_WORKITEMS, "11.6"),
+    Transaction(
+        "PUT", _WORKITEM + "/state", change_state.change_state, "Change Workitem State", _WRITE_WORKITEMS, "11.7"
+    ),
+    Transaction(
+        "POST", _WORKITEM + "/cancelrequest", request_cancellation.request_cancellation, "Request Cancellation",
+        _WRITE_WORKITEMS, "11.8",
+    ),
+    Transaction("GET", "/workitems", search_worklist.search, "Search for Workitems", _READ_WORKITEMS, "11.9"),
+    Transaction("POST", _SUBSCRIBER, subscribe.subscribe, "Subscribe", _WATCH, "11.10"),
+    Transaction("DELETE", _SUBSCRIBER, subscribe.unsubscribe, "Unsubscribe", _WATCH, "11.11"),
+    Transaction("POST", _SUBSCRIBER + "/suspend", subscribe.suspend, "Suspend Global Subscription", _WATCH, "11.12"),
+    Transaction("GET", _CHANNEL, event_channel.not_upgraded, "Open Event Channel", _WATCH, "8.10.4"),
     *non_patient_transactions(),
-    Transaction("POST", _COMMITMENT, storage_commitment.request_commitment, "Request Storage Commitment", "13.4"),
-    Transaction("GET", _COMMITMENT, storage_commitment.check_result, "Check Storage Commitment Result", "13.5"),
-    Transaction("OPTIONS", "/", capabilities.capabilities, "Retrieve Capabilities", "8.9"),
+    Transaction(
+        "POST", _COMMITMENT, storage_commitment.request_commitment, "Request Storage Commitment", _COMMIT, "13.4"
+    ),
+    Transaction(
+        "GET", _COMMITMENT, storage_commitment.check_result, "Check Storage Commitment Result", _COMMIT, "13.5"
+    ),
+    Transaction("OPTIONS", "/", capabilities.capabilities, "Retrieve Capabilities", _OPEN, "8.9"),
 )
 OPERATIONS: tuple[Transaction, ...] = (
-    Transaction("GET", wado_uri.PATH, wado_uri.instance, "Retrieve Instance by URI"),
-    Transaction("GET", "/health/live", health.live, "Liveness"),
-    Transaction("GET", "/health/ready", health.ready, "Readiness"),
-    Transaction("GET", "/metrics", metrics.metrics, "Metrics"),
+    Transaction("GET", wado_uri.PATH, wado_uri.instance, "Retrieve Instance by URI", _READ),
+    Transaction("GET", "/health/live", health.live, "Liveness", _OPEN),
+    Transaction("GET", "/health/ready", health.ready, "Readiness", _OPEN),
+    Transaction("GET", "/metrics", metrics.metrics, "Metrics", Operation.MEASURE),
 )
 PAGES: tuple[Transaction, ...] = (
-    Transaction("GET", "/", viewer.enter, "Viewer"),
-    Transaction("GET", "/viewer", viewer.enter, "Viewer"),
-    Transaction("GET", "/viewer/{path:path}", viewer.viewer, "Viewer"),
-    Transaction("GET", "/film/assets/{digest}/{name}", film.asset, "Film page"),
-    Transaction("GET", "/film/{study}", film.film, "Film page"),
+    Transaction("GET", "/", viewer.enter, "Viewer", _OPEN),
+    Transaction("GET", "/viewer", viewer.enter, "Viewer", _OPEN),
+    Transaction("GET", "/viewer/{path:path}", viewer.viewer, "Viewer", _OPEN),
+    Transaction("GET", "/film/assets/{digest}/{name}", film.asset, "Film page", _OPEN),
+    Transaction("GET", "/film/{study}", film.film, "Film page", _OPEN),
 )
 
 
@@ -148,8 +173,10 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 def create_app(services: Services, beside: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
     """The application over these services; `beside` it stand others, each at its path."""
+    admission = services.admission or everybody(services.directory)
+    services = replace(services, admission=admission)
     mounted = {path: _Beside(path, other, services) for path, other in (beside or {}).items()}
-    channels = WebSocketRoute(DICOM_WEB + _CHANNEL, event_channel.EventChannels(services).__call__)
+    channels = WebSocketRoute(DICOM_WEB + _CHANNEL, event_channel.EventChannels(services, admission).__call__)
     routes: list[BaseRoute] = [Mount(path, other) for path, other in mounted.items()]
     routes += [Route(path, other) for path, other in mounted.items()]    # named without its slash
     routes += [channels, *_routes(DICOM_WEB, TRANSACTIONS, services)]
@@ -225,7 +252,7 @@ class _Resource:
         if transaction is None:
             detail = "this resource does not know the method"
             return problem(405, "Method Not Allowed", detail, headers={"Allow": self._allow})
-        return await self._guarded(transaction.handler, request)
+        return await self._guarded(partial(_admitted, transaction), request)
 
     async def _options(self, services: Services, request: Request) -> Response:
         """What may be asked of the resource: its methods, or a description where one is asked for."""
@@ -248,6 +275,14 @@ class _Resource:
             return of_fault(PacsdError(Fault.UNAVAILABLE, "the server stops; ask again"))
         except Exception as error:
             return _defect(error)
+
+
+async def _admitted(transaction: Transaction, services: Services, request: Request) -> Response:
+    """The handler's answer to who may ask for it; what the request names is not looked at before."""
+    if transaction.operation not in OPEN and services.admission is not None:
+        access = await services.admission.admitted(request.scope, transaction.operation)
+        services = services.on_behalf_of(access)
+    return await transaction.handler(services, request)
 
 
 def _routes(base: str, transactions: tuple[Transaction, ...], services: Services) -> list[Route]:

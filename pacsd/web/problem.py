@@ -12,6 +12,8 @@ STATUS: Mapping[Fault, tuple[int, str]] = {      # PS3.18 8.5
     Fault.MISMATCH: (409, "Conflict"),
     Fault.UNSUPPORTED: (501, "Not Implemented"),
     Fault.REFUSED: (403, "Forbidden"),
+    Fault.UNAUTHENTICATED: (401, "Unauthorized"),
+    Fault.FORBIDDEN: (403, "Forbidden"),
     Fault.NOT_FOUND: (404, "Not Found"),
     Fault.CONFLICT: (409, "Conflict"),
     Fault.INVALID: (422, "Unprocessable Content"),
@@ -24,7 +26,10 @@ STATUS: Mapping[Fault, tuple[int, str]] = {      # PS3.18 8.5
     Fault.INTERNAL: (500, "Internal Server Error"),
 }
 
-_RETRY_AFTER = {"Retry-After": "5"}
+HEADERS: Mapping[Fault, Mapping[str, str]] = {
+    Fault.UNAVAILABLE: {"Retry-After": "5"},
+    Fault.UNAUTHENTICATED: {"WWW-Authenticate": 'Bearer realm="pacsd"'},       # RFC 6750 3
+}
 
 
 class HttpError(Exception):
@@ -74,5 +79,6 @@ def problem(
 def of_fault(error: PacsdError) -> Response:
     """The answer to a domain error."""
     status, title = STATUS[error.fault]
-    headers = _RETRY_AFTER if error.fault is Fault.UNAVAILABLE else None
-    return problem(status, title, error.message, headers=headers, members={"fault": error.fault.value})
+    return problem(
+        status, title, error.message, headers=HEADERS.get(error.fault), members={"fault": error.fault.value}
+    )

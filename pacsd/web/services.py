@@ -1,12 +1,14 @@
 """What the web edge needs from the rooms behind it; main.py hands the real ones in, tests their own."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from pacsd.access.asking import Access
 from pacsd.access.directory import Peer
+from pacsd.access.operations import Operation
 from pacsd.access.scope import Scope
 from pacsd.archive.commitment import Commitments
 from pacsd.archive.non_patient.models import InformationModel
@@ -283,6 +285,13 @@ class Readers(Protocol):
     def web_reader(self) -> Peer: ...
 
 
+class Admits(Protocol):
+    """web.admission.Admission: who a request comes from. Raises PacsdError UNAUTHENTICATED, FORBIDDEN."""
+
+    async def admitted(self, scope: MutableMapping[str, Any], operation: Operation) -> Access: ...
+    async def access(self, scope: MutableMapping[str, Any]) -> Access: ...
+
+
 @dataclass(frozen=True, slots=True)
 class WebLimits:
     """What one request may take."""
@@ -318,6 +327,8 @@ class Services:
     picture_threads: Threads = field(default_factory=picture_threads)
     allowed_origins: Iterable[str] = ()
     viewer_dir: Path | None = None            # where the prebuilt viewer is, if it is installed
+    admission: Admits | None = None           # without one everybody is the directory's web reader
+    access: Access | None = None              # of the request that is being answered
 
     def worklist(self) -> Workflow:
         """The workflow. Raises PacsdError UNSUPPORTED where there is none."""
@@ -325,6 +336,16 @@ class Services:
             raise PacsdError(Fault.UNSUPPORTED, "there is no worklist here")
         return self.workflow
 
+    def on_behalf_of(self, access: Access) -> "Services":
+        """The same for one request, whose asker is known."""
+        return replace(self, access=access)
+
+    def peer(self) -> Peer:
+        """On whose behalf the request writes. Raises PacsdError UNAUTHENTICATED outside a request that was admitted."""
+        if self.access is None:
+            raise PacsdError(Fault.UNAUTHENTICATED, "nobody was admitted")
+        return self.access.peer
+
     def scope(self) -> Scope:
-        """Whose eyes the request looks with (no authentication yet: one reader for all)."""
-        return self.directory.web_reader().scope
+        """Whose eyes the request looks with."""
+        return self.peer().scope

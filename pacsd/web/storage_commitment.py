@@ -28,7 +28,7 @@ async def request_commitment(services: Services, request: Request) -> Response:
     asked = references(dataset)
 
     def work() -> Result:
-        commitments, reader = services.archive.commitments, services.directory.web_reader()
+        commitments, reader = services.archive.commitments, services.peer()
         accepted = commitments.request(
             organisation=reader.organisation, requester=reader.title, transaction_uid=transaction_uid,
             references=asked, tell=False,
@@ -42,7 +42,7 @@ async def check_result(services: Services, request: Request) -> Response:
     """GET /commitment-requests/{transactionUID} (13.5): 200 with the result, 404 there is no such request."""
     form = negotiate(request, OFFERS)
     transaction_uid = uid(request, "transaction")
-    reader = services.directory.web_reader()
+    reader = services.peer()
     commitments = services.archive.commitments
     result = await services.threads.run(commitments.result, reader.scope, transaction_uid, requester=reader.title)
     return _answered(result, form)

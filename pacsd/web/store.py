@@ -45,7 +45,7 @@ async def store_in(
     base_url = services.addresses.dicom_web(request)
     require_utf8(request)
     parts, kind = _parts(services, request)
-    peer = services.directory.web_reader()
+    peer = services.peer()
     if kind == DICOM:
         upload: _Upload = _Files(services, ingest, peer, study)
     else:

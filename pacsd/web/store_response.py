@@ -21,6 +21,8 @@ FAILURE_REASON: Mapping[Fault, int] = {      # PS3.18 Table I.2-2, PS3.7 Annex C
     Fault.MISMATCH: 0xA900,                  # data set does not match
     Fault.UNSUPPORTED: 0xC122,               # referenced transfer syntax not supported
     Fault.REFUSED: 0x0124,                   # not authorized
+    Fault.UNAUTHENTICATED: 0x0124,
+    Fault.FORBIDDEN: 0x0124,
     Fault.NOT_FOUND: 0x0110,
     Fault.CONFLICT: 0x0111,                  # duplicate SOP instance
     Fault.INVALID: 0xA900,

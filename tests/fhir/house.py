@@ -48,12 +48,16 @@ class House:
     def __post_init__(self) -> None:
         self.asker = self.member("east")
         self.app = FhirApp(
-            self.server, Edge(lambda: self.asker, lambda _: "http://pacs.example", read=in_thread, write=in_thread)
+            self.server, Edge(self.asking, lambda _: "http://pacs.example", read=in_thread, write=in_thread)
         )
 
     def member(self, code: str, *reads: str) -> Asker:
         """Somebody of an organisation, who also sees what others opened to it."""
         return Asker(Scope(tuple(self.keys[one] for one in (code, *reads)), self.keys[code]), self.keys[code])
+
+    async def asking(self, _request: Any) -> Asker:
+        """Whoever acts now."""
+        return self.asker
 
     def act_as(self, asker: Asker) -> None:
         """Ask as somebody else from now on."""

@@ -24,7 +24,7 @@ async def change_state(services: Services, request: Request) -> Response:
         if state is None or asked.keys() - {STATE, TRANSACTION_UID, "00080005"}:
             raise bad_request("the body holds Procedure Step State (0074,1000) and Transaction UID (0008,1195)")
         reservation = await services.threads.commit(
-            services.worklist().workitems.change_state, services.directory.web_reader(), one, state,
+            services.worklist().workitems.change_state, services.peer(), one, state,
             transaction_uid=first(asked.get(TRANSACTION_UID)),
         )  # fmt: skip
         base_url = services.addresses.dicom_web(request)

@@ -26,7 +26,7 @@ async def create(services: Services, request: Request) -> Response:
         uid = _uid(named, dataset)
         base_url = services.addresses.dicom_web(request)
         worklist = services.worklist().workitems
-        reservation = await services.threads.commit(worklist.create, services.directory.web_reader(), uid, dataset)
+        reservation = await services.threads.commit(worklist.create, services.peer(), uid, dataset)
         url = f"{base_url}/workitems/{uid}"
         return Response(
             status_code=201, headers={"Location": url, "Content-Location": url, **reserved(base_url, reservation)}

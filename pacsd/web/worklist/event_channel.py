@@ -14,9 +14,10 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from config import checks
+from pacsd.access.operations import Operation
 from pacsd.faults import PacsdError
 from pacsd.web.problem import HttpError, of_fault, problem
-from pacsd.web.services import Services
+from pacsd.web.services import Admits, Services
 from pacsd.web.worklist.switchboard import Switchboard
 from pacsd.workflow.channels import Channel, Channels
 
@@ -35,8 +36,9 @@ async def not_upgraded(services: Services, request: Request) -> Response:
 class EventChannels:
     """The WebSocket end point /ws/subscribers/{aetitle} of one process."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, admission: Admits) -> None:
         self._services = services
+        self._admission = admission
         self._switchboard: Switchboard | None = None
 
     async def __call__(self, websocket: WebSocket) -> None:
@@ -48,8 +50,8 @@ class EventChannels:
         title: str = websocket.path_params["aetitle"].strip()
         try:
             channels = self._services.worklist().channels
-            peer = self._services.directory.web_reader()
-            channel = await self._services.threads.run(channels.open, peer, title)
+            access = await self._admission.admitted(websocket.scope, Operation.WATCH_WORKITEMS)
+            channel = await self._services.threads.run(channels.open, access.peer, title)
         except PacsdError as error:
             await websocket.send_denial_response(of_fault(error))
             return

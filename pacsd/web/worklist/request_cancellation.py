@@ -16,7 +16,7 @@ async def request_cancellation(services: Services, request: Request) -> Response
         one = uid(request, "workitem")
         details = await received(services, request, required=False)
         reservation = await services.threads.commit(
-            services.worklist().workitems.request_cancel, services.directory.web_reader(), one, details
+            services.worklist().workitems.request_cancel, services.peer(), one, details
         )
         base_url = services.addresses.dicom_web(request)
         return Response(status_code=202, headers=reserved(base_url, reservation))

@@ -37,7 +37,7 @@ async def unsubscribe(services: Services, request: Request) -> Response:
         target, title = uid(request, "workitem"), ae_title(request)
         service = services.worklist().subscriptions
         call = service.unsubscribe_worklist if target in WORKLISTS else service.unsubscribe
-        await services.threads.commit(call, services.directory.web_reader(), title, target)
+        await services.threads.commit(call, services.peer(), title, target)
         return Response(status_code=200)
 
     return await answered(services, request, work)
@@ -51,7 +51,7 @@ async def suspend(services: Services, request: Request) -> Response:
         if target not in WORKLISTS:
             raise bad_request("only a subscription to a worklist can be suspended")
         service = services.worklist().subscriptions
-        await services.threads.commit(service.suspend, services.directory.web_reader(), title, target)
+        await services.threads.commit(service.suspend, services.peer(), title, target)
         return Response(status_code=200)
 
     return await answered(services, request, work)
@@ -60,7 +60,7 @@ async def suspend(services: Services, request: Request) -> Response:
 def _subscribe(
     services: Services, title: str, target: str, parameters: SubscribeParameters
 ) -> Reservation | None:
-    service, peer = services.worklist().subscriptions, services.directory.web_reader()
+    service, peer = services.worklist().subscriptions, services.peer()
     if target not in WORKLISTS:
         return service.subscribe(peer, title, target, lock=parameters.lock)
     service.subscribe_worklist(peer, title, target, lock=parameters.lock, keys=parameters.keys or None)

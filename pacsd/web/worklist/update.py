@@ -25,7 +25,7 @@ async def update(services: Services, request: Request) -> Response:
         if first(changes.pop(SOP_INSTANCE_UID, None)) not in (None, one):
             raise bad_request("the data set is that of another workitem")
         reservation = await services.threads.commit(
-            services.worklist().workitems.update, services.directory.web_reader(), one, changes,
+            services.worklist().workitems.update, services.peer(), one, changes,
             transaction_uid=named or inside,
         )  # fmt: skip
         base_url = services.addresses.dicom_web(request)

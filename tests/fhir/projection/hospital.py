@@ -17,6 +17,7 @@ from config.settings import (
     WebSettings,
 )
 from fhir.http.app import Edge, FhirApp
+from fhir.interaction.request import Asker
 from fhir.projection.consumer import Projections
 from fhir.projection.services import open_projections
 from fhir.services import Fhir, open_fhir
@@ -55,8 +56,13 @@ class Hospital:
         """An answer of the FHIR edge."""
         return asyncio.run(self._ask(method, path, body, headers))
 
+    async def asking(self, _request: Any) -> Asker:
+        """Everybody is the web reader."""
+        peer = self.archive.directory.web_reader()
+        return Asker(peer.scope, peer.organisation)
+
     async def _ask(self, method: str, path: str, body: Any, headers: dict[str, str]) -> httpx.Response:
-        edge = Edge(self.fhir.asker, lambda _: "https://pacs.example", read=in_thread, write=in_thread)
+        edge = Edge(self.asking, lambda _: "https://pacs.example", read=in_thread, write=in_thread)
         transport = httpx.ASGITransport(Mounted(FhirApp(self.fhir.server, edge)))
         named = {name.replace("_", "-"): one for name, one in headers.items()}
         told = {"content-type": "application/fhir+json", **named}

@@ -1,0 +1,55 @@
+"""From a principal to its access: once a request or association, and anew when the answer is some seconds old."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Lock
+
+from pacsd.access.asking import Access
+from pacsd.access.directory import Directory
+from pacsd.access.openings import Openings
+from pacsd.access.principal import Principal, Role
+from pacsd.faults import Fault, PacsdError
+
+FRESH_S = 5.0                            # so late, at most, what was revoked is closed
+_KEPT = 4_096                            # principals of one process
+
+
+class Resolution:
+    """Resolves principals; answers serve for FRESH_S."""
+
+    def __init__(
+        self, directory: Directory, openings: Openings, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._directory = directory
+        self._openings = openings
+        self._now = now
+        self._known: OrderedDict[Principal, tuple[float, Access]] = OrderedDict()
+        self._lock = Lock()
+
+    def known(self, principal: Principal) -> Access | None:
+        """The access as it was resolved a moment ago; None where it has to be resolved."""
+        found = self._known.get(principal)
+        return found[1] if found is not None and self._now() - found[0] < FRESH_S else None
+
+    def access(self, principal: Principal) -> Access:
+        """The access of a principal. Raises PacsdError UNAUTHENTICATED for one of no organisation of ours."""
+        known = self.known(principal)
+        return known if known is not None else self._resolved(principal)
+
+    def _resolved(self, principal: Principal) -> Access:
+        asked_at = self._now()           # before the index is asked: what is revoked meanwhile is not kept longer
+        if not self._directory.knows(principal.organisation):
+            raise PacsdError(Fault.UNAUTHENTICATED, "the asker's organisation is none of this server's")
+        peer = self._directory.acting(principal.organisation)
+        if principal.is_a(Role.PATIENT):
+            peer = replace(peer, scope=replace(peer.scope, organisations=()))
+        opened = self._openings.of(principal, peer.scope)
+        found = Access(principal, replace(peer, scope=replace(peer.scope, opened=opened)))
+        with self._lock:
+            self._known[principal] = (asked_at, found)
+            self._known.move_to_end(principal)
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        return found

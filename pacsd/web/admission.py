@@ -1,0 +1,152 @@
+"""Who a request comes from: authenticated once, resolved to an access, and put on the request.
+
+What the access is stands in the ASGI scope under ACCESS, for every handler and whatever stands around it. Answers that
+are a few seconds old serve without a thread or a statement.
+"""
+
+from collections.abc import MutableMapping
+from typing import Any, Protocol
+
+from pacsd.access.asking import Access
+from pacsd.access.directory import Peer
+from pacsd.access.operations import Operation
+from pacsd.access.principal import Principal, Proof, Role
+from pacsd.access.scope import Scope
+from pacsd.faults import Fault, PacsdError
+from pacsd.web.services import Readers
+from pacsd.web.threads import Threads
+
+ACCESS = "pacsd.access"                  # where in the ASGI scope the Access stands
+EVERY_ROLE = frozenset(Role) - {Role.PATIENT, Role.RESEARCHER}
+NOBODY = Principal("", "", frozenset(), Proof.NOTHING)
+_NOBODYS = Access(NOBODY, Peer("", 0, "", "", Scope((), 0), services=frozenset()))
+
+Asgi = MutableMapping[str, Any]
+
+
+class Authenticator(Protocol):
+    """Tells who a request comes from, by its headers and connection."""
+
+    def known(self, scope: Asgi) -> Principal | None:
+        """The principal, where that needs neither a disk, a database nor a network; else None.
+
+        Raises PacsdError UNAUTHENTICATED for credentials that prove nothing.
+        """
+
+    def principal(self, scope: Asgi) -> Principal:
+        """The principal; NOBODY for a request without credentials. Raises as `known`."""
+
+
+class Resolver(Protocol):
+    """access.resolution.Resolution"""
+
+    def known(self, principal: Principal) -> Access | None: ...
+    def access(self, principal: Principal) -> Access: ...
+
+
+class Tokens(Protocol):
+    """access.tokens.Verifier, as far as this edge asks it. Raises PacsdError UNAUTHENTICATED."""
+
+    def known(self, token: str) -> Principal | None:
+        """Who a token is of, if it was verified a moment ago and still holds."""
+
+    def verify(self, token: str) -> Principal:
+        """Who a token is of; may wait for its issuer."""
+
+
+class Bearer:
+    """Access tokens of RFC 6750 2.1. Without one a request comes from `otherwise`.
+
+    Tokens in a form or in the query are not taken: those land in logs (RFC 6750 2.3, RFC 9700 2.2).
+    """
+
+    def __init__(self, tokens: Tokens | None, *, otherwise: Principal = NOBODY) -> None:
+        self._tokens = tokens
+        self._otherwise = otherwise
+
+    def known(self, scope: Asgi) -> Principal | None:
+        """As Authenticator has it."""
+        if self._tokens is None and self._otherwise is not NOBODY:
+            return self._otherwise       # whatever credentials there are, nobody here could tell what they prove
+        token = bearer(scope)
+        if token is None:
+            return self._otherwise
+        return self._required().known(token)
+
+    def principal(self, scope: Asgi) -> Principal:
+        """As Authenticator has it."""
+        token = bearer(scope)
+        return self._otherwise if token is None else self._required().verify(token)
+
+    def _required(self) -> Tokens:
+        if self._tokens is None:
+            raise PacsdError(Fault.UNAUTHENTICATED, "no issuer of tokens is known here")
+        return self._tokens
+
+
+def bearer(scope: Asgi) -> str | None:
+    """The token of the Authorization header; None where there is none.
+
+    Raises PacsdError UNAUTHENTICATED for two of them and for other schemes.
+    """
+    found = [value for name, value in scope["headers"] if name == b"authorization"]
+    if not found:
+        return None
+    credentials: bytes = found[0]
+    scheme, _, token = credentials.decode("latin-1").partition(" ")
+    if len(found) > 1 or scheme.lower() != "bearer" or not token.strip():
+        raise PacsdError(Fault.UNAUTHENTICATED, "the Authorization header holds no single Bearer token")
+    return token.strip()
+
+
+class Admission:
+    """Admits requests."""
+
+    def __init__(self, authenticator: Authenticator, resolver: Resolver, *, threads: Threads | None = None) -> None:
+        self._authenticator = authenticator
+        self._resolver = resolver
+        self._threads = threads or Threads()
+
+    async def admitted(self, scope: Asgi, operation: Operation) -> Access:
+        """The access with which an operation is done. Raises PacsdError UNAUTHENTICATED, FORBIDDEN."""
+        return (await self.access(scope)).permitted(operation)
+
+    async def access(self, scope: Asgi) -> Access:
+        """Who asks, and what they see; one of nobody where nobody says who asks. Raises PacsdError UNAUTHENTICATED."""
+        found: Access | None = scope.get(ACCESS)
+        if found is None:
+            found = await self._found(scope)
+            scope[ACCESS] = found
+        return found
+
+    async def _found(self, scope: Asgi) -> Access:
+        principal = self._authenticator.known(scope)
+        if principal is None:
+            principal = await self._threads.run(self._authenticator.principal, scope)
+        if principal is NOBODY:
+            return _NOBODYS
+        return self._resolver.known(principal) or await self._threads.run(self._resolver.access, principal)
+
+
+class _Fixed:
+    """The resolver of one principal."""
+
+    def __init__(self, directory: Readers) -> None:
+        self._directory = directory
+
+    def known(self, principal: Principal) -> Access | None:
+        return self.access(principal)
+
+    def access(self, principal: Principal) -> Access:
+        return Access(principal, self._directory.web_reader())
+
+
+def everybody(directory: Readers) -> Admission:
+    """Where nobody says who asks, and everybody is the directory's web reader."""
+    peer = directory.web_reader()
+    return Admission(Bearer(None, otherwise=web_reader(peer.organisation_code)), _Fixed(directory))
+
+
+def web_reader(organisation: str) -> Principal:
+    """Whoever asks on a listener that trusts its network: as all of an organisation."""
+    return Principal("anonymous", organisation, EVERY_ROLE, Proof.NOTHING, name="anonymous")
