@@ -89,6 +89,12 @@ EXAMPLES = {  # for the commented tables of the default file
     "database": "postgresql://pacsd@db.example/pacsd",
     "profiles": "/srv/pacsd/profiles",
     "viewer_dir": "/srv/pacsd/viewer",
+    "anchor_key": "/etc/pacsd/anchor.key",
+    "ca_file": "/etc/pacsd/ca.pem",
+    "certificate_file": "/etc/pacsd/server.pem",
+    "key_file": "/etc/pacsd/server.key",
+    "site": "East Hospital",
+    "source": "PACSD",
     "options": ("effective_cache_size=8GB",),
 }
 

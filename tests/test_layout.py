@@ -22,9 +22,11 @@ MAIN = "pacsd.main"
 EDGES = ("pacsd.dimse", "pacsd.web", "pacsd.commands")
 CORE = (
     "pacsd.codec", "pacsd.access", "pacsd.blobs", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
-    "pacsd.identity", "pacsd.messages", "pacsd.reports",
+    "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.audit",
 )  # fmt: skip
-CORE_BELOW_EDGES = ("pacsd.archive", "pacsd.workflow", "pacsd.access", "pacsd.codec", "pacsd.faults", "config")
+CORE_BELOW_EDGES = (
+    "pacsd.archive", "pacsd.workflow", "pacsd.access", "pacsd.audit", "pacsd.codec", "pacsd.faults", "config",
+)  # fmt: skip
 PACSD_CORE = (*CORE, "pacsd.faults")
 
 # room -> what of ours its modules may import, beside themselves; main.py may import everything
@@ -54,6 +56,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "pacsd.archive", "pacsd.index", "pacsd.blobs", "pacsd.codec", "pacsd.access", "pacsd.events", "pacsd.faults",
         "config",
     ),
+    "pacsd.audit": ("pacsd.index", "pacsd.blobs", "pacsd.access", "pacsd.faults", "config"),
     "pacsd.dimse": CORE_BELOW_EDGES,
     "pacsd.web": CORE_BELOW_EDGES,
     "pacsd.commands": CORE_BELOW_EDGES,
@@ -74,13 +77,13 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "uvicorn": ("pacsd.web",),
     "uvloop": ("pacsd.web",),
     "websockets": ("pacsd.web",),
-    "socket": (*EDGES, "pacsd.supervise", "hl7", "conformance", "fhir.subscription"),
+    "socket": (*EDGES, "pacsd.supervise", "hl7", "conformance", "fhir.subscription", "ihe_profiles.atna"),
     "socketserver": (*EDGES, "hl7"),
     "rich": ("pacsd.commands",),
 }
 
 NO_FILES = ("pacsd.codec", "pacsd.access", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
-            "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.dimse", "pacsd.web", "hl7",
+            "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.audit", "pacsd.dimse", "pacsd.web", "hl7",
             "ihe_profiles")  # fmt: skip
 # mapping a descriptor is not among them: the port to the blobs hands descriptors out
 FILE_CALLS = {"os.open", "os.rename", "os.replace", "os.unlink", "os.remove", "os.mkdir", "os.makedirs", "os.rmdir",

@@ -41,6 +41,12 @@ class AppendFolder:
             raise translated(error, name) from error
         return AppendFile(name, descriptor, self._space)
 
+    def discard(self, name: str) -> None:
+        """Remove a file into which nothing was written."""
+        with contextlib.suppress(OSError):
+            if os.stat(self._path(name)).st_size == 0:
+                os.unlink(self._path(name))
+
     def names(self) -> list[str]:
         """All files, in the order of their names."""
         try:
@@ -97,16 +103,21 @@ class AppendFile:
         self._descriptor = descriptor
         self._space = space
 
+    @property
+    def usable(self) -> bool:
+        """Whether more may be appended."""
+        return self._descriptor >= 0
+
     def append(self, data: bytes) -> None:
-        """Add bytes, on the disk on return. Raises PacsdError FULL, UNAVAILABLE: then close the file."""
-        if self._descriptor < 0:
+        """Add bytes, on the disk on return. Raises PacsdError FULL, UNAVAILABLE; see then whether it is `usable`."""
+        if not self.usable:
             raise PacsdError(Fault.UNAVAILABLE, "the file is closed")
         self._space.take(len(data))
         try:
             write_all(self._descriptor, data)
             os.fdatasync(self._descriptor)
         except OSError as error:
-            with contextlib.suppress(OSError):           # what is told to have failed should not be read as if it had not
+            with contextlib.suppress(OSError):           # what is told to have failed should not be read
                 os.ftruncate(self._descriptor, self.size_bytes)
                 os.fdatasync(self._descriptor)
             self.close()
