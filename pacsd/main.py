@@ -1,8 +1,9 @@
 """The composition root: the only module that knows every room."""
 
+import logging
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from threading import Event, Thread
@@ -32,6 +33,9 @@ from pacsd.archive.journal import FactKind
 from pacsd.archive.services import Archive, open_archive
 from pacsd.archive.upkeep import Appliers, Upkeep, chores, settle
 from pacsd.archive.worker import Chore, Worker
+from pacsd.audit.services import chores as audit_chores
+from pacsd.audit.services import open_trail, source, started, stopped
+from pacsd.audit.trail import Recorder
 from pacsd.commands import cli
 from pacsd.dimse import availability, commitment
 from pacsd.dimse.claims import claims as dimse_claims
@@ -46,6 +50,7 @@ from pacsd.dimse.requestor import Proposal
 from pacsd.dimse.services import Department
 from pacsd.dimse.sop_classes import INSTANCE_AVAILABILITY_NOTIFICATION, STORAGE_COMMITMENT
 from pacsd.dimse.ups_event import Reporter, connecting, targets
+from pacsd.faults import PacsdError
 from pacsd.identity.services import Identity
 from pacsd.identity.services import appliers as identity_appliers
 from pacsd.index.claims import claims as query_claims
@@ -63,6 +68,7 @@ from pacsd.web.app import create_app
 from pacsd.web.claims import claims as web_claims
 from pacsd.web.metering import Meter
 from pacsd.web.neighbours import Neighbours
+from pacsd.web.recording import Recording as WebRecording
 from pacsd.web.server import ServerLimits, listening_socket
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
@@ -80,6 +86,8 @@ PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.
              "fhir.http.app", "ihe_profiles.exchange.services")  # fmt: skip
 HL7_CONNECTIONS = 12                     # to the database, for each HL7 process: so many messages at once
 NOTIFIERS = 3                            # threads of a worker: so many AEs are notified at once
+
+log = logging.getLogger("pacsd")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -217,18 +225,38 @@ def _opened(context: RoleContext, *, readers: int, timeout_s: float = 0.0) -> It
         archive.close()
 
 
+@contextmanager
+def _recorded(context: RoleContext) -> Iterator[Recorder]:
+    """The audit trail of this process."""
+    trail = open_trail(context.settings)
+    _tell(started, trail, context)
+    try:
+        yield trail
+    finally:
+        _tell(stopped, trail, context)
+        trail.close()
+
+
+def _tell(activity: Callable[[Recorder, Settings, str], None], trail: Recorder, context: RoleContext) -> None:
+    try:
+        activity(trail, context.settings, f"{context.name}-{context.index}")
+    except PacsdError:                                   # it serves all the same: what it cannot record it refuses
+        log.error("the start or the end of a process was not recorded")
+
+
 def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
     place = occupancy.place(context.index)
     settings = context.settings
     handover = context.run_directory / HANDOVER_SOCKET if settings.dimse.query_processes else None
     readers = 2 if handover else 3                       # without query processes one of them listens for events
-    with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive:
+    with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive, \
+            _recorded(context) as recorder:
         archive.spool.prepare()
         workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_receiver(
             context, archive, archive.directory, settings,
             handover=handover, query=dimse_query, place=place, metrics=metrics,
-            department=_department(archive, workflow),
+            department=_department(archive, workflow), recorder=recorder,
             events=None if handover else _reporter(context, archive, workflow, metrics),
         )  # fmt: skip
 
@@ -238,12 +266,14 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
     place = occupancy.place(settings.dimse.receivers + context.index)
     handover = context.run_directory / HANDOVER_SOCKET
     readers = 9                                          # one of them listens for events
-    with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive:
+    with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive, \
+            _recorded(context) as recorder:
         workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_queries(
             context, archive, archive.directory, settings,
             handover=handover, query=dimse_query, place=place, metrics=metrics, short=Processors().short,
             department=_department(archive, workflow), events=_reporter(context, archive, workflow, metrics),
+            recorder=recorder,
         )  # fmt: skip
 
 
@@ -258,7 +288,8 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
     settings = context.settings
     desk = neighbours.desk(context.index) if settings.web.processes > 1 else None
     readers = 9                                          # one of them listens for open event channels
-    with _opened(context, readers=readers, timeout_s=settings.web.query_timeout_s) as archive:
+    with _opened(context, readers=readers, timeout_s=settings.web.query_timeout_s) as archive, \
+            _recorded(context) as recorder:
         admission = _admission(settings, archive)
         services = Services(
             archive=archive,
@@ -277,6 +308,7 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
                 max_upload_bytes=settings.web.max_upload_bytes, max_results=settings.web.max_results
             ),
             admission=admission,
+            recording=WebRecording(recorder, source(settings)),
         )
         listening = listening_socket(settings.host, settings.http_port)
         context.ready()
@@ -320,7 +352,7 @@ def _hl7(context: RoleContext) -> None:
 
 
 def _worker(context: RoleContext) -> None:
-    with _opened(context, readers=6 + NOTIFIERS) as archive, _notifying(context, archive):
+    with _opened(context, readers=6 + NOTIFIERS) as archive, _notifying(context, archive), _recorded(context):
         reporting = open_reports(context.settings, archive)
         also_apply = {**_appliers(context.settings, archive), **reporting.repaired_by}
         settle(context.settings, archive, also_apply=also_apply)
@@ -330,6 +362,7 @@ def _worker(context: RoleContext) -> None:
         others = (
             *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
             *reporting.chores, *_projections(context, archive, fhir).chores(), *fhir.chores,
+            *audit_chores(context.settings, archive.blobs, archive.pool),
         )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)

@@ -1,11 +1,21 @@
 """The audit trail of a process, as every edge and command opens it."""
 
+from collections.abc import Callable, Sequence
+
 from config.settings import Settings
+from pacsd.audit.anchors import Anchors
 from pacsd.audit.codes import APPLICATION_ROLE, APPLICATION_START, APPLICATION_STOP, Action, Code, Event
+from pacsd.audit.loading import EVERY_S, Loading
 from pacsd.audit.message import Agent, AuditMessage
 from pacsd.audit.trail import Recorder, Trail, Unrecorded, now
-from pacsd.blobs.append_log import AppendFolder
+from pacsd.audit.verify import Verify
+from pacsd.blobs.append_log import AppendFolder, read_file
+from pacsd.blobs.port import BlobStore
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.audit_events import AuditEvents
+from pacsd.index.connect import Pool
 
+KEY_BYTES = 32                           # at least, of the key of anchors
 FOLDER = "audit"                         # in the data directory
 _RESERVE_PART = 8                        # records may use what objects must leave free, but for this part of it
 
@@ -27,6 +37,30 @@ def open_trail(settings: Settings) -> Trail | Unrecorded:
         return Unrecorded()
     audit = settings.audit
     return Trail(folder(settings), segment_bytes=audit.segment_bytes, repeat_s=audit.repeat_s)
+
+
+def anchor_key(settings: Settings) -> bytes | None:
+    """The secret that signs anchors. Raises PacsdError UNAVAILABLE where it cannot be read, INVALID for a short one."""
+    path = settings.audit.anchor_key
+    if path is None:
+        return None
+    key = read_file(path)
+    if len(key) < KEY_BYTES:
+        raise PacsdError(Fault.INVALID, f"audit.anchor_key holds less than {KEY_BYTES} bytes")
+    return key
+
+
+def chores(settings: Settings, blobs: BlobStore, pool: Pool) -> Sequence[tuple[str, float, Callable[[], bool]]]:
+    """What the worker does about records."""
+    events = AuditEvents(pool)
+    anchors = Anchors(blobs, events, key=anchor_key(settings))
+    loading = Loading(folder(settings), events)
+    return (("read what was recorded", EVERY_S, loading.run), ("anchor it", settings.audit.anchor_s, anchors.run))
+
+
+def verification(settings: Settings, blobs: BlobStore, pool: Pool) -> Verify:
+    """What `pacsd audit verify` does."""
+    return Verify(folder(settings), blobs, AuditEvents(pool), key=anchor_key(settings))
 
 
 def started(recorder: Recorder, settings: Settings, role: str) -> None:

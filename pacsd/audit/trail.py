@@ -34,7 +34,7 @@ class Recorder(Protocol):
         """Record; on the disk on return. Raises PacsdError UNAVAILABLE: then nothing may be answered."""
 
     def begin(
-        self, make: Callable[[], AuditMessage], *, key: Hashable | None = None
+        self, make: Callable[[], Sequence[AuditMessage]], *, key: Hashable | None = None
     ) -> "Future[None] | None":
         """Begin to record: None where it need not be waited for. With a key the same again is only counted."""
 
@@ -45,7 +45,9 @@ class Unrecorded:
     def write(self, *messages: AuditMessage) -> None:
         """Nothing."""
 
-    def begin(self, make: Callable[[], AuditMessage], *, key: Hashable | None = None) -> "Future[None] | None":
+    def begin(
+        self, make: Callable[[], Sequence[AuditMessage]], *, key: Hashable | None = None
+    ) -> "Future[None] | None":
         """Nothing."""
         del make, key
         return None
@@ -92,13 +94,15 @@ class Trail:
         self._drain()
         waiting.done.result()
 
-    def begin(self, make: Callable[[], AuditMessage], *, key: Hashable | None = None) -> "Future[None] | None":
+    def begin(
+        self, make: Callable[[], Sequence[AuditMessage]], *, key: Hashable | None = None
+    ) -> "Future[None] | None":
         """As Recorder.begin; the future raises PacsdError UNAVAILABLE."""
         if key is not None and (recorded := self._repeats.repeated(key)) is not None:
             return None if recorded.done() else recorded
-        message = make()
-        waiting = self._put([message])
-        if key is not None and (counts := self._repeats.began(key, message, waiting.done)):
+        messages = make()
+        waiting = self._put(messages)
+        if key is not None and (counts := self._repeats.began(key, messages[0], waiting.done)):
             self._put(counts)
         self._in_background()
         return waiting.done

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from config.settings import Settings
+from pacsd.audit.trail import Recorder
 from pacsd.dimse.acceptor import Acceptor
 from pacsd.dimse.association import Timeouts
 from pacsd.dimse.buffers import GATHER_BYTES
@@ -19,6 +20,7 @@ from pacsd.dimse.metering import Meters, Metrics
 from pacsd.dimse.negotiation import Policy
 from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.pace import Pace, plenty
+from pacsd.dimse.recording import Recording
 from pacsd.dimse.services import Archive, Department, Directory, Services, unchanged
 
 log = logging.getLogger("pacsd.dimse")
@@ -116,6 +118,7 @@ def serve_receiver(
     metrics: Metrics | None = None,
     department: Department | None = None,
     events: Events | None = None,
+    recorder: Recorder | None = None,
 ) -> None:
     """A receiver process until `context.stopping`; associations that may query go to whoever serves `handover`.
 
@@ -123,7 +126,7 @@ def serve_receiver(
     subscribers of the worklist beside, where nobody serves queries.
     """
     _prepare_threads()
-    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone()), department)
+    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone()), department, recorder)
     acceptor = _acceptor(services, settings, handover, place)
     listener = Listener(
         acceptor,
@@ -149,12 +152,13 @@ def serve_queries(
     events: Events | None = None,
     short: Callable[[], bool] = plenty,
     department: Department | None = None,
+    recorder: Recorder | None = None,
 ) -> None:
     """A query process until `context.stopping`; gives way to receivers where `short` says that processors are."""
     os.nice(_QUERY_NICE)
     _prepare_threads()
     pace = Pace(place or Alone(), short=short)
-    services = _services(archive, directory, settings, query, metrics, pace, department)
+    services = _services(archive, directory, settings, query, metrics, pace, department, recorder)
     acceptor = _acceptor(services, settings, None, place)
     door = Door(handover, lambda connection, address, body: start(acceptor, connection, address, body))
     threading.Thread(target=door.serve, daemon=True).start()
@@ -180,6 +184,7 @@ def _services(
     metrics: Metrics | None,
     pace: Pace,
     department: Department | None,
+    recorder: Recorder | None,
 ) -> Services:
     dimse = settings.dimse
     return Services(
@@ -193,6 +198,7 @@ def _services(
         meters=Meters(metrics),
         pace=pace,
         department=department,
+        recording=Recording(recorder),
     )
 
 

@@ -125,7 +125,8 @@ class Admission:
             principal = await self._threads.run(self._authenticator.principal, scope)
         if principal is NOBODY:
             return _NOBODYS
-        return self._resolver.known(principal) or await self._threads.run(self._resolver.access, principal)
+        known = self._resolver.known(principal)
+        return known if known is not None else await self._threads.run(self._resolver.access, principal)
 
 
 class _Fixed:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pacsd.audit import chain
+from pacsd.audit.message import AuditMessage
 from pacsd.audit.trail import Trail
 from pacsd.blobs.append_log import AppendFolder
 from pacsd.faults import Fault, PacsdError
@@ -137,6 +138,7 @@ def test_no_room_above_the_reserve_refuses_and_leaves_the_chain_whole(tmp_path: 
 KILLED = """
 import sys
 from pathlib import Path
+from pacsd.audit.message import AuditMessage
 from pacsd.audit.trail import Trail
 from pacsd.blobs.append_log import AppendFolder
 from tests.audit.house import access
@@ -163,13 +165,13 @@ def test_the_same_again_is_counted_and_the_count_written(tmp_path: Path) -> None
     trail = Trail(folder(tmp_path), segment_bytes=1 << 20, repeat_s=3600.0)
     made = 0
 
-    def make() -> object:
+    def make() -> list[AuditMessage]:
         nonlocal made
         made += 1
-        return access()
+        return [access()]
 
     for _ in range(50):
-        if (recorded := trail.begin(make, key="k")) is not None:  # type: ignore[arg-type]
+        if (recorded := trail.begin(make, key="k")) is not None:
             recorded.result(5)
     assert made == 1 and users(folder(tmp_path)) == ["li"]
     trail.close()
@@ -189,13 +191,13 @@ def test_the_same_again_waits_for_the_first_and_fails_with_it(
         raise OSError(errno.EIO, "broken")
 
     monkeypatch.setattr(os, "fdatasync", failing)
-    first, second = trail.begin(access, key="k"), trail.begin(access, key="k")
+    first, second = trail.begin(lambda: [access()], key="k"), trail.begin(lambda: [access()], key="k")
     assert first is not None and second is not None and not second.done()
     gate.set()
     for one in (first, second):
         with pytest.raises(PacsdError):
             one.result(5)
     monkeypatch.setattr(os, "fdatasync", flush)
-    third = trail.begin(access, key="k")
+    third = trail.begin(lambda: [access()], key="k")
     assert third is not None and third.result(5) is None
     trail.close()
