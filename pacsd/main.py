@@ -5,6 +5,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from threading import Event, Thread
 
@@ -313,7 +314,7 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         listening = listening_socket(settings.host, settings.http_port)
         context.ready()
         limits = ServerLimits(grace_s=settings.supervise.grace_s)
-        beside = {"/fhir": _fhir(settings, archive, services, admission)}
+        beside = {"/fhir": _fhir(settings, archive, services, admission, recorder)}
         run_web(create_app(services, beside), listening, stop=context.stopping, limits=limits, desk=desk)
 
 
@@ -325,11 +326,15 @@ def _admission(settings: Settings, archive: Archive) -> Admission:
     return Admission(Bearer(None, otherwise=otherwise), Resolution(directory, NothingOpened()))
 
 
-def _fhir(settings: Settings, archive: Archive, services: Services, admission: Admission) -> FhirApp:
-    fhir, threads = open_fhir(settings, archive), services.threads
+def _fhir(
+    settings: Settings, archive: Archive, services: Services, admission: Admission, recorder: Recorder
+) -> FhirApp:
+    fhir, threads = open_fhir(settings, archive, recorder), services.threads
 
     async def asker(request: Request) -> Asker:
-        return asker_of(await admission.access(request.scope))
+        access = await admission.access(request.scope)
+        address = request.client.host if request.client else ""
+        return asker_of(replace(access, principal=replace(access.principal, address=address)))
 
     return FhirApp(fhir.server, Edge(asker, services.addresses.origin, read=threads.run, write=threads.commit))
 

@@ -30,8 +30,11 @@ def now() -> datetime:
 class Recorder(Protocol):
     """Where edges record what is done."""
 
-    def write(self, *messages: AuditMessage) -> None:
-        """Record; on the disk on return. Raises PacsdError UNAVAILABLE: then nothing may be answered."""
+    def write(self, *messages: AuditMessage) -> tuple[str, int]:
+        """Record; on the disk on return. Raises PacsdError UNAVAILABLE: then nothing may be answered.
+
+        Which record the last of them is: the chain's writer and its number; 0 where nothing is recorded.
+        """
 
     def begin(
         self, make: Callable[[], Sequence[AuditMessage]], *, key: Hashable | None = None
@@ -42,8 +45,10 @@ class Recorder(Protocol):
 class Unrecorded:
     """The recorder of those who keep no record."""
 
-    def write(self, *messages: AuditMessage) -> None:
+    def write(self, *messages: AuditMessage) -> tuple[str, int]:
         """Nothing."""
+        del messages
+        return "", 0
 
     def begin(
         self, make: Callable[[], Sequence[AuditMessage]], *, key: Hashable | None = None
@@ -59,10 +64,11 @@ class Unrecorded:
 class _Waiting:
     """Records that wait to be written, and who waits for it."""
 
-    __slots__ = ("done", "payloads")
+    __slots__ = ("done", "payloads", "place")
 
     def __init__(self, payloads: Sequence[bytes]) -> None:
         self.payloads = payloads
+        self.place = ("", 0)             # of the last of them, when it is done
         self.done: Future[None] = Future()
 
 
@@ -88,11 +94,12 @@ class Trail:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def write(self, *messages: AuditMessage) -> None:
-        """Record; on the disk on return. Raises PacsdError UNAVAILABLE."""
+    def write(self, *messages: AuditMessage) -> tuple[str, int]:
+        """As Recorder.write."""
         waiting = self._put(messages)
         self._drain()
         waiting.done.result()
+        return waiting.place
 
     def begin(
         self, make: Callable[[], Sequence[AuditMessage]], *, key: Hashable | None = None
@@ -160,7 +167,10 @@ class Trail:
     def _write(self, batch: Sequence[_Waiting]) -> None:
         error: PacsdError | None = PacsdError(Fault.UNAVAILABLE, "the access cannot be recorded")
         try:
-            self._append([payload for one in batch for payload in one.payloads])
+            number = self._append([payload for one in batch for payload in one.payloads])
+            for one in batch:
+                number += len(one.payloads)
+                one.place = self._writer, number
             error = None
         except PacsdError as problem:
             log.error("accesses cannot be recorded", extra={"fault": problem.fault.value, "reason": problem.message})
@@ -173,9 +183,10 @@ class Trail:
                 else:
                     one.done.set_exception(error)
 
-    def _append(self, payloads: Sequence[bytes]) -> None:
+    def _append(self, payloads: Sequence[bytes]) -> int:
+        """Write records; the number of the one before them."""
         file = self._current()
-        head, lines = self._head, []
+        before, head, lines = self._head.number, self._head, []
         for payload in payloads:
             line, head = chain.appended(head, payload)
             lines.append(line)
@@ -185,6 +196,7 @@ class Trail:
             if not file.usable:
                 self._file = None
         self._head = head
+        return before
 
     def _current(self) -> AppendFile:
         if self._file is not None and self._file.size_bytes < self._segment_bytes:
