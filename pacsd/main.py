@@ -23,7 +23,10 @@ from fhir.terminology.services import Loading
 from hl7.client import Client
 from hl7.delivery import Delivery
 from hl7.metering import Meters as Hl7Meters
+from hl7.ports import Inbox
 from hl7.serving import serve as serve_hl7
+from ihe_profiles.atna.delivery import chores as atna_chores
+from ihe_profiles.atna.messages import RecordedInbox, RecordedQueue
 from ihe_profiles.exchange.claims import claims as hl7_claims
 from ihe_profiles.exchange.queues import DeliveryQueue
 from ihe_profiles.exchange.services import Exchange
@@ -34,9 +37,13 @@ from pacsd.archive.journal import FactKind
 from pacsd.archive.services import Archive, open_archive
 from pacsd.archive.upkeep import Appliers, Upkeep, chores, settle
 from pacsd.archive.worker import Chore, Worker
+from pacsd.audit.codes import Event as AuditEventKind
+from pacsd.audit.loading import Loading, told
+from pacsd.audit.message import AuditMessage
 from pacsd.audit.services import chores as audit_chores
-from pacsd.audit.services import open_trail, source, started, stopped
+from pacsd.audit.services import folder, open_trail, source, started, stopped, verification
 from pacsd.audit.trail import Recorder
+from pacsd.audit.verify import Verify
 from pacsd.commands import cli
 from pacsd.dimse import availability, commitment
 from pacsd.dimse.claims import claims as dimse_claims
@@ -54,6 +61,7 @@ from pacsd.dimse.ups_event import Reporter, connecting, targets
 from pacsd.faults import PacsdError
 from pacsd.identity.services import Identity
 from pacsd.identity.services import appliers as identity_appliers
+from pacsd.index.audit_events import AuditEvents
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
@@ -125,6 +133,26 @@ class Wiring:
                 also_check=(workflow.check.run, reporting.check.run),
                 also_apply={**_appliers(settings, archive), **reporting.rebuilt_by},
             )
+
+    def record(self, settings: Settings, message: AuditMessage) -> None:
+        """Record what a command is about to do; of what it deletes first whose it is. Raises PacsdError UNAVAILABLE."""
+        if message.event is AuditEventKind.STUDY_DELETED and message.studies():
+            with _for_command(settings) as archive:
+                message, _ = told(message, AuditEvents(archive.pool).studies(message.studies()))
+        trail = open_trail(settings)
+        try:
+            trail.write(message)
+        finally:
+            trail.close()
+
+    @contextmanager
+    def records(self, settings: Settings) -> Iterator[Verify]:
+        """What was recorded, beside a running server or without one; what waits is read into the index first."""
+        with _for_command(settings) as archive:
+            loading = Loading(folder(settings), AuditEvents(archive.pool))
+            while loading.run():
+                pass
+            yield verification(settings, archive.blobs, archive.pool)
 
     @contextmanager
     def identity(self, settings: Settings) -> Iterator[Identity]:
@@ -341,19 +369,27 @@ def _fhir(
 
 def _hl7(context: RoleContext) -> None:
     settings = context.settings
-    with _opened(context, readers=HL7_CONNECTIONS) as archive:
+    with _opened(context, readers=HL7_CONNECTIONS) as archive, _recorded(context) as recorder:
         exchange = _exchange(settings, archive)
         holder = f"{platform.node()} {settings.data_dir.absolute()} {context.index}"
         deliveries = [
             Delivery(
                 one.name,
-                DeliveryQueue(exchange.outbox.queue(one.name, holder=holder)),
+                RecordedQueue(
+                    DeliveryQueue(exchange.outbox.queue(one.name, holder=holder)), recorder, source(settings),
+                    (one.name, one.host),
+                ),
                 Client(one.host, one.port, answer_timeout_s=one.answer_timeout_s),
                 stop=context.stopping,
             )
             for one in settings.hl7_destinations
         ]
-        serve_hl7(context, exchange.reception(), deliveries, settings, counting=Hl7Meters(context.metrics()))
+        around = partial(_recorded_inbox, recorder, source(settings))
+        serve_hl7(context, exchange.reception(around), deliveries, settings, counting=Hl7Meters(context.metrics()))
+
+
+def _recorded_inbox(recorder: Recorder, name: str, inbox: Inbox) -> Inbox:
+    return RecordedInbox(inbox, recorder, name)
 
 
 def _worker(context: RoleContext) -> None:
@@ -368,6 +404,7 @@ def _worker(context: RoleContext) -> None:
             *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
             *reporting.chores, *_projections(context, archive, fhir).chores(), *fhir.chores,
             *audit_chores(context.settings, archive.blobs, archive.pool),
+            *atna_chores(context.settings, archive.pool),
         )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pacsd.audit.codes import Kind
+from pacsd.audit.codes import Event, Kind
 from pacsd.audit.message import AuditMessage
 
 EVERYBODY = "o *"                        # of events that concern no organisation, and whose auditors all see
@@ -49,10 +49,12 @@ def _keys(message: AuditMessage, owners: frozenset[str]) -> Iterator[str]:
     if not concerned:
         yield EVERYBODY
     for agent in message.agents:
+        if not agent.requestor and not agent.organisation and message.event is not Event.APPLICATION_ACTIVITY:
+            continue                     # we who answered: of every event
         yield of_agent(agent.user_id)
         if agent.client:
             yield of_agent(agent.client)
-        if agent.name:
+        if agent.name and agent.name != agent.user_id:
             yield of_name(agent.name)
         if agent.address:
             yield of_address(agent.address)

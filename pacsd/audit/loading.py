@@ -13,8 +13,9 @@ from pacsd.blobs.append_log import AppendFolder
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.audit_events import AuditEvents, EventRow, Place, StudyFacts
 
-EVERY_S = 1.0
+EVERY_S = 0.5
 _AT_ONCE = 500                           # records of one transaction
+_MOST = 200                              # records of one turn: while there is much to do, who does it comes first
 
 log = logging.getLogger("pacsd.audit")
 
@@ -34,18 +35,27 @@ class Loading:
         self._folder = folder
         self._events = events
 
-    def run(self) -> bool:
-        """Read a piece of every chain that has more; whether there is more."""
+    def turn(self) -> bool:
+        """What the worker does every EVERY_S; that there is more is no reason to hurry."""
+        self.run(most=_MOST)
+        return False
+
+    def run(self, most: int | None = None) -> bool:
+        """Read a piece of every chain that has more, of at most so many records; whether there is more."""
         places = self._events.places()
-        more = False
+        more, begun = False, 0
         for writer in _writers(self._folder.names()):
             place = places.get(writer, Place(writer))
-            if not place.ended and not place.problem:
-                more |= self._advance(place)
+            if place.ended or place.problem:
+                continue
+            if most is not None and begun >= most:
+                return True
+            further, count = self._advance(place)
+            more, begun = more or further, begun + count
         return more
 
-    def _advance(self, place: Place) -> bool:
-        """One piece of a chain."""
+    def _advance(self, place: Place) -> tuple[bool, int]:
+        """One piece of a chain: whether it has more, and how many records it was."""
         name = chain.file_name(place.writer, place.segment)
         try:
             writing = self._folder.in_use(name)          # asked first: what it writes meanwhile is read the next time
@@ -56,13 +66,13 @@ class Loading:
             problem = str(error) if isinstance(error, chain.Broken) else f"{name} is not there"
             log.error("a chain of audit records is broken", extra={"problem": problem})
             self._events.load(replace(place, problem=problem), (), place.number)
-            return False
+            return False, 0
         if not full and after.segment == place.segment and not writing:
             after = replace(after, ended=True)
         if after == place:
-            return False
+            return False, 0
         self._events.load(after, self._rows(place.writer, found), place.number)
-        return full or after.segment != place.segment
+        return full or after.segment != place.segment, after.number - place.number
 
     def _read(self, name: str, place: Place) -> tuple[Place, list[_Read], bool]:
         """Where the chain stands after a piece, its events, and whether the piece was a full one. Raises Broken."""

@@ -55,7 +55,7 @@ def chores(settings: Settings, blobs: BlobStore, pool: Pool) -> Sequence[tuple[s
     events = AuditEvents(pool)
     anchors = Anchors(blobs, events, key=anchor_key(settings))
     loading = Loading(folder(settings), events)
-    return (("read what was recorded", EVERY_S, loading.run), ("anchor it", settings.audit.anchor_s, anchors.run))
+    return (("read what was recorded", EVERY_S, loading.turn), ("anchor it", settings.audit.anchor_s, anchors.run))
 
 
 def verification(settings: Settings, blobs: BlobStore, pool: Pool) -> Verify:

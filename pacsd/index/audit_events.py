@@ -74,9 +74,15 @@ on conflict (writer) do update set segment = excluded.segment, offset_bytes = ex
 """
 _INSERT = """
 insert into audit_event (recorded, writer, number, event, action, outcome, subtypes, body)
-values (%s, %s, %s, %s, %s, %s, %s, %s) on conflict (writer, number) do nothing returning pk
+select recorded, %s, number, event, action, outcome, string_to_array(subtypes, ' '), body
+from unnest(%s::timestamptz[], %s::bigint[], %s::text[], %s::text[], %s::smallint[], %s::text[], %s::text[])
+    as t (recorded, number, event, action, outcome, subtypes, body) order by number
+on conflict (writer, number) do nothing returning number, pk
 """
-_KEY = "insert into audit_key (key, recorded, event) values (%s, %s, %s) on conflict do nothing"
+_KEYS = """
+insert into audit_key (key, recorded, event)
+select * from unnest(%s::text[], %s::timestamptz[], %s::bigint[]) order by 1, 2 on conflict do nothing
+"""
 _STUDIES = """
 select s.study_instance_uid, o.code, s.assigning_authority, s.patient_id, coalesce(s.accession_number, '')
 from study s join organisation o on o.pk = s.organisation where s.study_instance_uid = any(%s)
@@ -110,7 +116,7 @@ class AuditEvents:
                 ).fetchone()
                 if (0 if found is None else found[0]) != before:
                     return False
-                _insert(connection, rows)
+                _insert(connection, place.writer, rows)
                 values = (place.writer, place.segment, place.offset_bytes, place.number, place.digest, place.ended,
                           place.problem)  # fmt: skip
                 connection.execute(_MOVE, values)
@@ -170,21 +176,18 @@ class AuditEvents:
             return dict(connection.execute("select writer, number from audit_chain").fetchall())
 
 
-def _insert(connection: Connection, rows: Sequence[EventRow]) -> None:
-    """Events with their keys."""
+def _insert(connection: Connection, writer: str, rows: Sequence[EventRow]) -> None:
+    """Events of one chain with their keys, in two statements."""
     if not rows:
         return
-    values = [(one.recorded, one.writer, one.number, one.event, one.action, one.outcome, list(one.subtypes), one.body)
-              for one in rows]  # fmt: skip
-    keys: list[tuple[str, datetime, int]] = []
-    with connection.cursor() as cursor:
-        cursor.executemany(_INSERT, values, returning=True)
-        for one in rows:
-            row = cursor.fetchone()
-            if row is not None:
-                keys += [(key, one.recorded, row[0]) for key in sorted(one.keys)]
-            cursor.nextset()
-        cursor.executemany(_KEY, keys)
+    told = ((one.recorded, one.number, one.event, one.action, one.outcome, " ".join(one.subtypes), one.body)
+            for one in rows)  # fmt: skip
+    columns = [list(column) for column in zip(*told, strict=True)]
+    made: dict[int, int] = dict(connection.execute(_INSERT, (writer, *columns), prepare=True).fetchall())
+    keys = [(key, one.recorded, made[one.number]) for one in rows if one.number in made for key in one.keys]
+    if keys:
+        names, times, events = zip(*keys, strict=True)
+        connection.execute(_KEYS, (list(names), list(times), list(events)), prepare=True)
 
 
 def _search(wanted: Wanted) -> tuple[str, dict[str, Any]]:
