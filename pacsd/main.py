@@ -38,10 +38,10 @@ from pacsd.archive.services import Archive, open_archive
 from pacsd.archive.upkeep import Appliers, Upkeep, chores, settle
 from pacsd.archive.worker import Chore, Worker
 from pacsd.audit.codes import Event as AuditEventKind
-from pacsd.audit.loading import Loading, told
+from pacsd.audit.loading import told
 from pacsd.audit.message import AuditMessage
 from pacsd.audit.services import chores as audit_chores
-from pacsd.audit.services import folder, open_trail, source, started, stopped, verification
+from pacsd.audit.services import open_trail, source, started, stopped, verification
 from pacsd.audit.trail import Recorder
 from pacsd.audit.verify import Verify
 from pacsd.commands import cli
@@ -149,9 +149,6 @@ class Wiring:
     def records(self, settings: Settings) -> Iterator[Verify]:
         """What was recorded, beside a running server or without one; what waits is read into the index first."""
         with _for_command(settings) as archive:
-            loading = Loading(folder(settings), AuditEvents(archive.pool))
-            while loading.run():
-                pass
             yield verification(settings, archive.blobs, archive.pool)
 
     @contextmanager

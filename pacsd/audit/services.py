@@ -59,8 +59,12 @@ def chores(settings: Settings, blobs: BlobStore, pool: Pool) -> Sequence[tuple[s
 
 
 def verification(settings: Settings, blobs: BlobStore, pool: Pool) -> Verify:
-    """What `pacsd audit verify` does."""
-    return Verify(folder(settings), blobs, AuditEvents(pool), key=anchor_key(settings))
+    """What `pacsd audit verify` does, after what waits was read into the index."""
+    events = AuditEvents(pool)
+    loading = Loading(folder(settings), events)
+    while loading.run():
+        pass
+    return Verify(folder(settings), blobs, events, key=anchor_key(settings))
 
 
 def started(recorder: Recorder, settings: Settings, role: str) -> None:
