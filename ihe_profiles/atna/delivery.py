@@ -64,6 +64,10 @@ class Delivery:
             self._sent = rows[-1].pk
         return len(rows) == _AT_ONCE
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._sender.close()
+
     def _framed(self, row: EventRow) -> bytes:
         message = decoded(orjson.loads(row.body))
         body = audit_xml(message, source=self._source, site=self._site)
