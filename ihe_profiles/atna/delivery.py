@@ -75,8 +75,10 @@ class Delivery:
 
 
 def chores(settings: Settings, pool: Pool) -> Sequence[tuple[str, float, Callable[[], bool]]]:
-    """One for each repository of the settings."""
+    """One for each repository of the settings; a new one gets what comes into the index from now on."""
     events = AuditEvents(pool)
+    for each in settings.audit_repositories:
+        events.delivered(each.name)
     return tuple(
         (
             f"audit records to {one.name}", EVERY_S,
