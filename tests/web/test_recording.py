@@ -68,7 +68,7 @@ def test_a_search_is_on_record_with_its_query_and_patient() -> None:
 def test_what_is_not_there_is_on_record_as_a_failure_and_a_wild_card_names_nobody() -> None:
     kept = Kept()
     asking = web(kept)
-    assert asking.get("/studies/9.9.9/metadata", headers=JSON).status_code == 404
+    assert asking.get("/studies/9.9.9").status_code == 404
     asking.get("/studies?PatientID=P*", headers=JSON)
     absent, searched = kept.messages
     assert absent.outcome is Outcome.MINOR_FAILURE and absent.studies() == ("9.9.9",)
