@@ -1,12 +1,13 @@
 """Settings: one typed, frozen tree. Name, default, unit and help of each stand together here and nowhere else."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from config import checks
+from config.audit import AuditRepositorySettings, AuditSettings
 from config.fhir import FhirSettings
 from config.interfaces import (
     DimseSettings,
@@ -37,6 +38,8 @@ from config.secrets import secret_of
 from config.security import SecuritySettings, TlsNameSettings, TlsSettings
 
 __all__ = [
+    "AuditRepositorySettings",
+    "AuditSettings",
     "DimseSettings",
     "FhirSettings",
     "Hl7DestinationSettings",
@@ -171,6 +174,10 @@ class Settings(Checked):
         (), en="Assigning authorities with OIDs.", zh="签发机构及其 OID。"
     )
     security: SecuritySettings = setting(SecuritySettings, en="Who is let in.", zh="访问安全。")
+    audit: AuditSettings = setting(AuditSettings, en="Records of accesses.", zh="审计。")
+    audit_repositories: tuple[AuditRepositorySettings, ...] = setting(
+        (), en="Audit Record Repositories that records are sent to.", zh="接收审计记录的审计库。"
+    )
     dimse: DimseSettings = setting(DimseSettings, en="DICOM associations.", zh="DICOM 关联。")
     web: WebSettings = setting(WebSettings, en="DICOMweb.", zh="DICOMweb。")
     fhir: FhirSettings = setting(FhirSettings, en="FHIR R4.", zh="FHIR R4。")
@@ -232,6 +239,8 @@ def load_settings(file: Path | None, overrides: Mapping[str, object]) -> Setting
         if isinstance(fhir, dict) and isinstance(fhir.get("profiles"), str):
             fhir["profiles"] = file.parent / Path(fhir["profiles"]).expanduser()
         _place_tls_files(tables.get("security"), file.parent)
+        _beside(file, [tables.get("audit")], ("anchor_key",))
+        _beside(file, _tables(tables.get("audit_repositories")), ("ca_file", "certificate_file", "key_file"))
         for sender in _tables(tables.get("hl7_senders")):
             if isinstance(sender.get("mapping"), str):
                 sender["mapping"] = file.parent / Path(sender["mapping"]).expanduser()
@@ -265,6 +274,14 @@ def _tables(value: object) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
+def _beside(file: Path, tables: Sequence[object], names: Sequence[str]) -> None:
+    """Paths of these names in tables are relative to the file's folder."""
+    for table in tables:
+        for name in names:
+            if isinstance(table, dict) and isinstance(table.get(name), str):
+                table[name] = file.parent / Path(table[name]).expanduser()
+
+
 def _put(tables: dict[str, object], key: str, value: object) -> None:
     """Set a dotted key, making the tables on its way."""
     name, _, rest = key.partition(".")
@@ -284,6 +301,7 @@ def _check_references(settings: Settings) -> None:
     _refuse_repeats("organisations", "code", codes)
     _refuse_repeats("own_aes", "title", [one.title for one in settings.own_aes])
     _refuse_repeats("hl7_senders", "name", [one.name for one in settings.hl7_senders])
+    _refuse_repeats("audit_repositories", "name", [one.name for one in settings.audit_repositories])
     _refuse_repeats("hl7_destinations", "name", [one.name for one in settings.hl7_destinations])
     _refuse_repeats("identity_domains", "authority", [one.authority for one in settings.identity_domains])
     _refuse_repeats("identity_domains", "universal_id", [one.universal_id for one in settings.identity_domains])

@@ -1,12 +1,17 @@
 """FHIR put together over one index and one archive, as every process opens it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from config.fhir import FhirSettings
 from config.settings import IdentitySettings, Settings
 from fhir.acting.actions import Actions, authorities
+from fhir.audit.desk import AuditDesk
+from fhir.audit.interactions import INTERACTIONS as AUDIT_INTERACTIONS
+from fhir.audit.interactions import TYPE as AUDIT_EVENT
+from fhir.audit.recording import Recording
+from fhir.audit.search import SEARCHED
 from fhir.bulk import export, importing
 from fhir.bulk.export import Exports
 from fhir.bulk.importing import Imports
@@ -17,6 +22,7 @@ from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
 from fhir.projection.houses import houses
 from fhir.projection.opening import Opening
+from fhir.projection.systems import Systems
 from fhir.restoration import Restoration
 from fhir.search.extract import extract
 from fhir.store.rows import Rows, texts
@@ -33,9 +39,13 @@ from pacsd.access.grants import Grants
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.services import Archive
+from pacsd.audit.loading import Loading
+from pacsd.audit.services import folder, source
+from pacsd.audit.trail import Recorder, Unrecorded
 from pacsd.blobs.port import BlobStore
 from pacsd.identity.matching import Thresholds
 from pacsd.index.access_grants import GrantRows
+from pacsd.index.audit_events import AuditEvents
 from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
 
@@ -72,8 +82,8 @@ def _thresholds(settings: IdentitySettings) -> Thresholds:
     return Thresholds(settings.review_score, settings.automatic_score, settings.proofs)
 
 
-def open_fhir(settings: Settings, archive: Archive) -> Fhir:
-    """The FHIR server of the settings."""
+def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = None) -> Fhir:
+    """The FHIR server of the settings; `recorder` is where its interactions are recorded."""
     directory = archive.directory
     keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
     codes = {key: code for code, key in keys.items()}
@@ -91,17 +101,28 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     known = Codes(Library((Definitions(), LoadedShelf(archive.pool, Scope((), 0)))))     # to everybody
     validator = Validator(Packages(settings.fhir.profiles).find, known.validate_code)
     server = Server(
-        archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS, formats=FORMATS),
+        archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS, {AUDIT_EVENT: AUDIT_INTERACTIONS}),
+        Claims(INTERACTIONS, OPERATIONS, formats=FORMATS, of_type={AUDIT_EVENT: AUDIT_INTERACTIONS},
+               searched={AUDIT_EVENT: SEARCHED}),
         thresholds=_thresholds(settings.identity), blobs=archive.blobs,
         extract=extract, check=policy(validator, Mode(settings.fhir.validation)), validator=validator,
         limits=limits(settings.fhir), full_text=settings.fhir.full_text, houses=known_houses,
         grants=Grants(GrantRows(archive.pool, archive.journal.append_all)),
+        audit=_desk(settings, archive, codes, recorder or Unrecorded()),
+        recording=None if recorder is None else Recording(recorder, source(settings)),
     )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)
     subscriptions = Subscriptions(server, lambda key: directory.scope(codes[key]),
                                   Door(settings.fhir.subscription_networks))  # fmt: skip
     opening = Opening(archive.pool, known_houses)
     return Fhir(server, restoration, opening, workbench(server, archive.blobs), subscriptions)
+
+
+def _desk(settings: Settings, archive: Archive, codes: Mapping[int, str], recorder: Recorder) -> AuditDesk:
+    events = AuditEvents(archive.pool)
+    systems = Systems({one.authority: one.universal_id for one in settings.identity_domains})
+    return AuditDesk(events, recorder, Loading(folder(settings), events).run, systems, codes, source(settings),
+                     settings.audit.site)  # fmt: skip
 
 
 def workbench(server: Server, blobs: BlobStore) -> Workbench:

@@ -1,9 +1,11 @@
 """The composition root: the only module that knows every room."""
 
+import logging
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from threading import Event, Thread
 
@@ -24,7 +26,10 @@ from fhir.terminology.services import Loading
 from hl7.client import Client
 from hl7.delivery import Delivery
 from hl7.metering import Meters as Hl7Meters
+from hl7.ports import Inbox
 from hl7.serving import serve as serve_hl7
+from ihe_profiles.atna.delivery import chores as atna_chores
+from ihe_profiles.atna.messages import RecordedInbox, RecordedQueue
 from ihe_profiles.exchange.claims import claims as hl7_claims
 from ihe_profiles.exchange.dialling import dial_of
 from ihe_profiles.exchange.queues import DeliveryQueue
@@ -40,6 +45,13 @@ from pacsd.archive.journal import FactKind
 from pacsd.archive.services import Archive, open_archive
 from pacsd.archive.upkeep import Appliers, Upkeep, chores, settle
 from pacsd.archive.worker import Chore, Worker
+from pacsd.audit.codes import Event as AuditEventKind
+from pacsd.audit.loading import told
+from pacsd.audit.message import AuditMessage
+from pacsd.audit.services import chores as audit_chores
+from pacsd.audit.services import open_trail, source, started, stopped, verification
+from pacsd.audit.trail import Recorder
+from pacsd.audit.verify import Verify
 from pacsd.commands import cli
 from pacsd.dimse import availability, commitment
 from pacsd.dimse.claims import claims as dimse_claims
@@ -55,11 +67,13 @@ from pacsd.dimse.requestor import Proposal
 from pacsd.dimse.services import Department
 from pacsd.dimse.sop_classes import INSTANCE_AVAILABILITY_NOTIFICATION, STORAGE_COMMITMENT
 from pacsd.dimse.ups_event import Reporter, connecting, targets
+from pacsd.faults import PacsdError
 from pacsd.identity.services import Identity
 from pacsd.identity.services import appliers as identity_appliers
 from pacsd.index import oauth_grants
 from pacsd.index.access_grants import appliers as grant_appliers
 from pacsd.index.access_openings import IndexOpenings
+from pacsd.index.audit_events import AuditEvents
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
@@ -84,6 +98,7 @@ from pacsd.web.claims import claims as web_claims
 from pacsd.web.entrance import gates_of
 from pacsd.web.metering import Meter
 from pacsd.web.neighbours import Neighbours
+from pacsd.web.recording import Recording as WebRecording
 from pacsd.web.server import ServerLimits
 from pacsd.web.server import run as run_web
 from pacsd.web.services import Services, WebLimits
@@ -103,6 +118,8 @@ PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.
 HL7_CONNECTIONS = 12                     # to the database, for each HL7 process: so many messages at once
 GUARDED = ("/oauth/", "/link/")          # where passwords, codes and PINs are tried
 NOTIFIERS = 3                            # threads of a worker: so many AEs are notified at once
+
+log = logging.getLogger("pacsd")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -140,6 +157,23 @@ class Wiring:
                 also_check=(workflow.check.run, reporting.check.run),
                 also_apply={**_appliers(settings, archive), **reporting.rebuilt_by},
             )
+
+    def record(self, settings: Settings, message: AuditMessage) -> None:
+        """Record what a command is about to do; of what it deletes first whose it is. Raises PacsdError UNAVAILABLE."""
+        if message.event is AuditEventKind.STUDY_DELETED and message.studies():
+            with _for_command(settings) as archive:
+                message, _ = told(message, AuditEvents(archive.pool).studies(message.studies()))
+        trail = open_trail(settings)
+        try:
+            trail.write(message)
+        finally:
+            trail.close()
+
+    @contextmanager
+    def records(self, settings: Settings) -> Iterator[Verify]:
+        """What was recorded, beside a running server or without one; what waits is read into the index first."""
+        with _for_command(settings) as archive:
+            yield verification(settings, archive.blobs, archive.pool)
 
     @contextmanager
     def identity(self, settings: Settings) -> Iterator[Identity]:
@@ -248,18 +282,38 @@ def _opened(context: RoleContext, *, readers: int, timeout_s: float = 0.0) -> It
         archive.close()
 
 
+@contextmanager
+def _recorded(context: RoleContext) -> Iterator[Recorder]:
+    """The audit trail of this process."""
+    trail = open_trail(context.settings)
+    _tell(started, trail, context)
+    try:
+        yield trail
+    finally:
+        _tell(stopped, trail, context)
+        trail.close()
+
+
+def _tell(activity: Callable[[Recorder, Settings, str], None], trail: Recorder, context: RoleContext) -> None:
+    try:
+        activity(trail, context.settings, f"{context.name}-{context.index}")
+    except PacsdError:                                   # it serves all the same: what it cannot record it refuses
+        log.error("the start or the end of a process was not recorded")
+
+
 def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
     place = occupancy.place(context.index)
     settings = context.settings
     handover = context.run_directory / HANDOVER_SOCKET if settings.dimse.query_processes else None
     readers = 2 if handover else 3                       # without query processes one of them listens for events
-    with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive:
+    with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive, \
+            _recorded(context) as recorder:
         archive.spool.prepare()
         workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_receiver(
             context, archive, _callers(settings, archive), settings,
             handover=handover, query=dimse_query, place=place, metrics=metrics,
-            department=_department(archive, workflow),
+            department=_department(archive, workflow), recorder=recorder,
             events=None if handover else _reporter(context, archive, workflow, metrics),
         )  # fmt: skip
 
@@ -269,12 +323,14 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
     place = occupancy.place(settings.dimse.receivers + context.index)
     handover = context.run_directory / HANDOVER_SOCKET
     readers = 9                                          # one of them listens for events
-    with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive:
+    with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive, \
+            _recorded(context) as recorder:
         workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_queries(
             context, archive, _callers(settings, archive), settings,
             handover=handover, query=dimse_query, place=place, metrics=metrics, short=Processors().short,
             department=_department(archive, workflow), events=_reporter(context, archive, workflow, metrics),
+            recorder=recorder,
         )  # fmt: skip
 
 
@@ -289,8 +345,9 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
     settings = context.settings
     desk = neighbours.desk(context.index) if settings.web.processes > 1 else None
     readers = 9                                          # one of them listens for open event channels
-    with _opened(context, readers=readers, timeout_s=settings.web.query_timeout_s) as archive:
-        fhir = open_fhir(settings, archive)
+    with _opened(context, readers=readers, timeout_s=settings.web.query_timeout_s) as archive, \
+            _recorded(context) as recorder:
+        fhir = open_fhir(settings, archive, recorder)
         resolution = _resolution(archive)
         patients = _launch_patients(settings, archive, fhir, resolution)
         provider = _provider(settings, archive, patients)
@@ -312,6 +369,7 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
                 max_upload_bytes=settings.web.max_upload_bytes, max_results=settings.web.max_results
             ),
             admission=admission,
+            recording=WebRecording(recorder, source(settings)),
         )
         listening, gates = gates_of(settings)
         context.ready()
@@ -390,7 +448,9 @@ def _fhir(fhir: Fhir, services: Services, admission: Admission) -> FhirApp:
     threads = services.threads
 
     async def asker(request: Request) -> Asker:
-        return asker_of(await admission.access(request.scope))
+        access = await admission.access(request.scope)
+        address = services.addresses.client(request)
+        return asker_of(replace(access, principal=replace(access.principal, address=address)))
 
     return FhirApp(fhir.server, Edge(asker, services.addresses.origin, read=threads.run, write=threads.commit,
                                       opening=fhir.opening))  # fmt: skip
@@ -398,26 +458,34 @@ def _fhir(fhir: Fhir, services: Services, admission: Admission) -> FhirApp:
 
 def _hl7(context: RoleContext) -> None:
     settings = context.settings
-    with _opened(context, readers=HL7_CONNECTIONS) as archive:
+    with _opened(context, readers=HL7_CONNECTIONS) as archive, _recorded(context) as recorder:
         exchange = _exchange(settings, archive)
         holder, tls = f"{platform.node()} {settings.data_dir.absolute()} {context.index}", settings.security.tls
         deliveries = [
             Delivery(
                 one.name,
-                DeliveryQueue(exchange.outbox.queue(one.name, holder=holder)),
+                RecordedQueue(
+                    DeliveryQueue(exchange.outbox.queue(one.name, holder=holder)), recorder, source(settings),
+                    (one.name, one.host),
+                ),
                 Client(one.host, one.port, answer_timeout_s=one.answer_timeout_s, dial=dial_of(one, tls)),
                 stop=context.stopping,
             )
             for one in settings.hl7_destinations
         ]
+        around = partial(_recorded_inbox, recorder, source(settings))
         serve_hl7(
-            context, exchange.reception(), deliveries, settings, counting=Hl7Meters(context.metrics()),
+            context, exchange.reception(around), deliveries, settings, counting=Hl7Meters(context.metrics()),
             handshakes=partial(Handshakes, TlsContexts(tls)),
         )  # fmt: skip
 
 
+def _recorded_inbox(recorder: Recorder, name: str, inbox: Inbox) -> Inbox:
+    return RecordedInbox(inbox, recorder, name)
+
+
 def _worker(context: RoleContext) -> None:
-    with _opened(context, readers=6 + NOTIFIERS) as archive, _notifying(context, archive):
+    with _opened(context, readers=6 + NOTIFIERS) as archive, _notifying(context, archive), _recorded(context):
         reporting = open_reports(context.settings, archive)
         also_apply = {**_appliers(context.settings, archive), **reporting.repaired_by}
         settle(context.settings, archive, also_apply=also_apply)
@@ -427,6 +495,8 @@ def _worker(context: RoleContext) -> None:
         others = (
             *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
             *reporting.chores, *_projections(context, archive, fhir).chores(), *fhir.chores,
+            *audit_chores(context.settings, archive.blobs, archive.pool),
+            *atna_chores(context.settings, archive.pool),
         )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)

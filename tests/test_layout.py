@@ -22,10 +22,11 @@ MAIN = "pacsd.main"
 EDGES = ("pacsd.dimse", "pacsd.web", "pacsd.oauth", "pacsd.commands")
 CORE = (
     "pacsd.codec", "pacsd.access", "pacsd.blobs", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
-    "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.deidentify",
+    "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.deidentify", "pacsd.audit",
 )  # fmt: skip
 CORE_BELOW_EDGES = (
-    "pacsd.archive", "pacsd.workflow", "pacsd.access", "pacsd.deidentify", "pacsd.codec", "pacsd.faults", "config",
+    "pacsd.archive", "pacsd.workflow", "pacsd.access", "pacsd.audit", "pacsd.deidentify", "pacsd.codec", "pacsd.faults",
+    "config",
 )  # fmt: skip
 PACSD_CORE = (*CORE, "pacsd.faults")
 
@@ -58,6 +59,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "pacsd.archive", "pacsd.index", "pacsd.blobs", "pacsd.codec", "pacsd.access", "pacsd.events", "pacsd.faults",
         "config",
     ),
+    "pacsd.audit": ("pacsd.index", "pacsd.blobs", "pacsd.access", "pacsd.faults", "config"),
     "pacsd.dimse": CORE_BELOW_EDGES,
     "pacsd.web": CORE_BELOW_EDGES,
     "pacsd.commands": CORE_BELOW_EDGES,
@@ -79,7 +81,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "uvicorn": ("pacsd.web",),
     "uvloop": ("pacsd.web",),
     "websockets": ("pacsd.web",),
-    "socket": (*EDGES, "pacsd.supervise", "hl7", "conformance", "fhir.subscription",
+    "socket": (*EDGES, "pacsd.supervise", "hl7", "conformance", "fhir.subscription", "ihe_profiles.atna",
                "pacsd.access.secure_connection", "pacsd.access.handshakes"),
     "ssl": (*EDGES, "pacsd.access", "hl7", "conformance", "fhir.subscription"),
     "cryptography": ("pacsd.access",),
@@ -90,8 +92,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 
 NO_FILES = ("pacsd.codec", "pacsd.access", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
-            "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.deidentify", "pacsd.dimse", "pacsd.web", "hl7",
-            "ihe_profiles")  # fmt: skip
+            "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.deidentify", "pacsd.audit", "pacsd.dimse",
+            "pacsd.web", "hl7", "ihe_profiles")  # fmt: skip
 # mapping a descriptor is not among them: the port to the blobs hands descriptors out
 FILE_CALLS = {"os.open", "os.rename", "os.replace", "os.unlink", "os.remove", "os.mkdir", "os.makedirs", "os.rmdir",
               "os.scandir", "os.listdir", "os.walk", "io.open"}  # fmt: skip

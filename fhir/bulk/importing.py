@@ -15,6 +15,7 @@ from fhir.format import json, ndjson
 from fhir.format.ndjson import Line
 from fhir.interaction.request import checked_id
 from fhir.interaction.services import Server
+from fhir.interaction.transaction import AUDIT
 from fhir.interaction.versions import acceptable, first, following
 from fhir.outcome import FhirError, Issue, of_error, outcome
 from fhir.store import jobs, locks
@@ -92,6 +93,8 @@ class Imports:
                 resource = _resource(line)
                 name = Name(resource["resourceType"], str(resource.get("id") or uuid5(job.id, str(line.number))))
                 checked_id(name.id)
+                if name.type == AUDIT:
+                    raise FhirError(Fault.UNSUPPORTED, "audit events are fed one by one, or in a batch")
                 acceptable(self.server, resource, name.type)
             except PacsdError as error:
                 errors.append(_told(line.number, error))

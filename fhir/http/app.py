@@ -91,12 +91,22 @@ class FhirApp:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ", ".join(METHODS)})
         base = self._edge.origin(request) + self._edge.base
-        asked = await self._asked(request, path, parameters, base, await self._edge.asker(request))
+        asked = await self._asked(request, path, parameters, base, await self._asker(request))
         if request.method == "POST":         # what a form says counts as what the URL says (http.html#search)
             wanted = _wanted(request, {**dict(parameters), **dict(asked.parameters)}, path)
         run = self._edge.read if asked.method == "GET" else self._edge.write
         answer, content = await run(self._perform, asked, path, wanted)
         return _response(answer, content, base)
+
+    async def _asker(self, request: Request) -> Asker:
+        """Who asks; who cannot prove it is on record. Raises PacsdError UNAUTHENTICATED."""
+        try:
+            return await self._edge.asker(request)
+        except PacsdError as error:
+            recording, address = self._server.recording, request.client.host if request.client else ""
+            if recording is not None and error.fault is Fault.UNAUTHENTICATED:
+                await self._edge.read(recording.unauthenticated, address)
+            raise
 
     def _perform(self, asked: Asked, path: str, wanted: Wanted) -> tuple[Answer, Body]:
         asked = replace(asked, asker=self._edge.opening(asked.asker))

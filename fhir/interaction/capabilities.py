@@ -44,7 +44,21 @@ def _rest(server: Server) -> dict[str, Any]:
     }
 
 
+def _elsewhere(server: Server, name: str) -> dict[str, Any]:
+    """Of a type that is kept elsewhere: it is not changed, and has one version."""
+    known, by = parameters()[name], server.claims.searched.get(name, ())
+    return {
+        "type": name,
+        "interaction": [{"code": one} for one in _told(server.claims.of_type[name], "type")],
+        "versioning": "no-version",
+        "searchParam": [{"name": one, "definition": known[one].url, "type": known[one].type}
+                        for one in by if one in known],
+    }  # fmt: skip
+
+
 def _resource(server: Server, name: str, interactions: list[dict[str, str]]) -> dict[str, Any]:
+    if name in server.claims.of_type:
+        return _elsewhere(server, name)
     searched = [one for one in parameters()[name].values() if is_offered(one, full_text=server.full_text)]
     told: dict[str, Any] = {
         "type": name,

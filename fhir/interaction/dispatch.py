@@ -10,7 +10,7 @@ from fhir.interaction.request import Answer, Request, checked_id, checked_type
 from fhir.interaction.services import Server
 from fhir.operation.declared import Operation
 from fhir.outcome import FhirError
-from pacsd.faults import Fault
+from pacsd.faults import Fault, PacsdError
 
 _PLACES = ("type", "id", "compartment")  # what the first, the second, the third part of a path stands for
 _MAX_PARTS = 6
@@ -63,10 +63,13 @@ def _checked(found: Place) -> Place:
 class Dispatch:
     """Performs requests by the tables of interactions and operations."""
 
-    def __init__(self, interactions: Sequence[Interaction], operations: Sequence[Operation]) -> None:
-        self._interactions: dict[str, dict[str, Interaction]] = {}
-        for one in interactions:
-            self._interactions.setdefault(one.path, {})[one.method] = one
+    def __init__(
+        self, interactions: Sequence[Interaction], operations: Sequence[Operation],
+        of_type: Mapping[str, Sequence[Interaction]] | None = None,
+    ) -> None:  # fmt: skip
+        """`of_type`: of a type that is kept elsewhere, these and no others."""
+        self._interactions = _by_path(interactions)
+        self._of_type = {name: _by_path(own) for name, own in (of_type or {}).items()}
         self._operations: dict[str, list[Operation]] = {}
         for each in operations:
             self._operations.setdefault(each.name, []).append(each)
@@ -80,13 +83,21 @@ class Dispatch:
         asked = replace(request, type=found.type, id=found.id, version=found.version, operation=found.operation,
                         compartment=found.compartment)  # fmt: skip
         meant = self._meant(asked, found)
-        asker = admitted(asked, meant.needs, found.compartment or found.type)
-        return meant.handler(server, replace(asked, asker=asker))
+        asker, recording = admitted(asked, meant.needs, found.compartment or found.type), server.recording
+        try:
+            answer = meant.handler(server, replace(asked, asker=asker))
+        except PacsdError as error:
+            if recording is not None:
+                recording.refused(asked, meant, error)
+            raise
+        if recording is not None:
+            recording.done(asked, meant, answer)
+        return answer
 
     def _meant(self, request: Request, found: Place) -> Interaction | Operation:
         if found.operation:
             return self._operation(request, found)
-        interactions = self._interactions.get(found.shape)
+        interactions = self._of_type.get(found.compartment or found.type, self._interactions).get(found.shape)
         if interactions is None:
             raise _nowhere()
         interaction = interactions.get(request.method)
@@ -103,6 +114,13 @@ class Dispatch:
         if request.method not in ("GET", "POST") or (operation.affects_state and request.method != "POST"):
             raise _not_allowed(("POST",) if operation.affects_state else ("GET", "POST"))
         return operation
+
+
+def _by_path(interactions: Sequence[Interaction]) -> dict[str, dict[str, Interaction]]:
+    found: dict[str, dict[str, Interaction]] = {}
+    for one in interactions:
+        found.setdefault(one.path, {})[one.method] = one
+    return found
 
 
 def _nowhere() -> FhirError:

@@ -4,8 +4,9 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, Protocol
 
+from fhir.audit.desk import AuditDesk
 from fhir.interaction.declared import Interaction
 from fhir.interaction.patches import PATCHES
 from fhir.interaction.request import Answer, Request
@@ -19,6 +20,7 @@ from fhir.terminology.shelves import Terminology
 from fhir.validation.check import Validator
 from pacsd.access.grants import Grants
 from pacsd.blobs.port import BlobStore
+from pacsd.faults import PacsdError
 from pacsd.identity.matching import Thresholds
 from pacsd.index.connect import Pool
 
@@ -39,6 +41,14 @@ def nothing_wrong(resource: Mapping[str, Any]) -> Sequence[Issue]:
 def random_id() -> str:
     """An id of a resource that came without one."""
     return str(uuid.uuid4())
+
+
+class Records(Protocol):
+    """fhir.audit.recording.Recording. Raises PacsdError UNAVAILABLE: then nothing is answered."""
+
+    def done(self, request: Request, meant: Any, answer: Answer) -> None: ...
+    def refused(self, request: Request, meant: Any, error: PacsdError) -> None: ...
+    def unauthenticated(self, address: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,8 @@ class Claims:
     date: str = "2026-11-29"             # on which it last changed
     formats: tuple[str, ...] = ("application/fhir+json", "json")
     patch_formats: tuple[str, ...] = tuple(PATCHES)
+    of_type: Mapping[str, Sequence[Interaction]] = field(default_factory=dict)   # of types kept elsewhere, no others
+    searched: Mapping[str, Sequence[str]] = field(default_factory=dict)          # and what they are searched by
     instantiates: tuple[str, ...] = (    # CapabilityStatements of others that hold here
         "https://profiles.ihe.net/ITI/PIXm/CapabilityStatement/IHE.PIXm.Manager",
         "https://profiles.ihe.net/ITI/PDQm/CapabilityStatement/IHE.PDQm.PatientDemographicsSupplier",
@@ -90,6 +102,8 @@ class Server:
     thresholds: Thresholds = field(default_factory=Thresholds)   # of evidence that two records are one person
     searches: Searches = field(default_factory=Searches)
     full_text: bool = True               # whether words are kept, for _text and _content
+    audit: AuditDesk | None = None       # what was recorded of accesses
+    recording: Records | None = None     # without one nothing is recorded
     zone: tzinfo = UTC                   # of dates in searches that name none
     grants: Grants | None = None         # opens one study or patient to others
     houses: Mapping[int, House] = field(default_factory=dict)    # organisations, by key

@@ -23,6 +23,7 @@ from pacsd.faults import Fault
 _CHANGING = tuple(INTENTS)
 _ONE, _ALL = "{type}/{id}", "{type}"     # paths of what is written
 _SEARCH = "_search"
+AUDIT = "AuditEvent"                     # kept elsewhere: fhir.audit
 
 
 def transaction(server: Server, request: Request, given: Sequence[Mapping[str, Any]]) -> Answer:
@@ -80,5 +81,7 @@ def _intent(server: Server, one: Entry) -> Intent:
     wanted = (_ALL,) if request.method == "POST" else (_ALL, _ONE)
     if request.method not in _CHANGING or found.shape not in wanted:
         raise FhirError(Fault.UNSUPPORTED, "this method is not for this path", status=405)
+    if found.type == AUDIT:
+        raise FhirError(Fault.UNSUPPORTED, "audit events are fed one by one, or in a batch", code="not-supported")
     admitted(request, Operation.WRITE_RESOURCES, found.type)
     return INTENTS[request.method](server, request, full_url=one.full_url)

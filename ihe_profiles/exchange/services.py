@@ -11,6 +11,7 @@ from hl7.control_ids import ControlIds
 from hl7.header import header_in
 from hl7.message import Message, parse, with_carriage_returns
 from hl7.ports import Caller, Handled
+from hl7.ports import Inbox as Hl7Inbox
 from hl7.reception import Reception
 from hl7.validation import validate
 from ihe_profiles.exchange.inbox import LoggingInbox, RecordingInbox, Relay, TryingInbox
@@ -84,9 +85,9 @@ class Exchange:
         self._senders = KnownSenders(settings)
         self._control_ids = ControlIds()
 
-    def reception(self) -> Reception:
-        """What takes messages as they come."""
-        return self._reception(LoggingInbox(self._inbox, self._keys, self._default, relay=self._relay()))
+    def reception(self, around: Callable[[Hl7Inbox], Hl7Inbox] = lambda inbox: inbox) -> Reception:
+        """What takes messages as they come; `around` is what stands around the log."""
+        return self._reception(around(LoggingInbox(self._inbox, self._keys, self._default, relay=self._relay())))
 
     def list(self, organisation: str, *, state: str | None, limit: int) -> Sequence[Logged]:
         """The newest messages that came for an organisation and those it may see."""
@@ -198,7 +199,7 @@ class Exchange:
         answers = self._reception(inbox).receive(body, Caller(address, is_vouched=True))
         return Tried(answers, (), inbox.error)
 
-    def _reception(self, inbox: LoggingInbox) -> Reception:
+    def _reception(self, inbox: Hl7Inbox) -> Reception:
         return Reception(
             self._senders,
             inbox,

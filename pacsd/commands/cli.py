@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pacsd
 from config.settings import ROLES, Settings, SettingsError, load_settings
-from pacsd.commands import certs, clients, hl7, identity, rejections, report, terminology, upkeep, users, viewer
+from pacsd.commands import audit, certs, clients, hl7, identity, rejections, report, terminology, upkeep, users, viewer
 from pacsd.commands.echo import echo
 from pacsd.commands.export import export
 from pacsd.commands.find import find
 from pacsd.commands.import_files import import_files
 from pacsd.commands.move import move
 from pacsd.commands.purge import purge
+from pacsd.commands.recording import COMMANDS, message_of
 from pacsd.commands.retention import retention
 from pacsd.commands.sbom import sbom
 from pacsd.commands.send import send
@@ -60,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_viewer(commands)
     _add_certs(commands)
     _add_claims(commands)
+    _add_audit(commands)
     return parser
 
 
@@ -70,7 +72,7 @@ def run(arguments: Sequence[str] | None, wiring: Wiring) -> int:
     handler: Handler = options.handler
     _quiet_libraries()
     try:
-        return handler(options, settings_of(options), wiring)
+        return _recorded(options, settings_of(options), wiring, handler)
     except SettingsError as error:
         print(f"pacsd: {error}", file=sys.stderr)
         return USAGE
@@ -80,6 +82,20 @@ def run(arguments: Sequence[str] | None, wiring: Wiring) -> int:
     except KeyboardInterrupt:
         print("pacsd: interrupted", file=sys.stderr)
         return NOT_DONE
+
+
+def _recorded(options: argparse.Namespace, settings: Settings, wiring: Wiring, handler: Handler) -> int:
+    """Do it, once it is on record who does."""
+    message = message_of(options, settings) if settings.audit.record else None
+    if message is None:
+        return handler(options, settings, wiring)
+    declared = COMMANDS[options.command]
+    if declared is not None and declared.afterwards:
+        status = handler(options, settings, wiring)
+        wiring.record(settings, message)
+        return status
+    wiring.record(settings, message)
+    return handler(options, settings, wiring)
 
 
 def _quiet_libraries() -> None:
@@ -117,6 +133,15 @@ def _add_serve(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     serve.add_argument("--mllp-port", type=int, metavar="N", help="port of HL7 v2 over MLLP (2575)")
     serve.add_argument("--roles", type=_roles, metavar="ROLE,...", help=f"what to run ({','.join(ROLES)})")
     serve.set_defaults(handler=_serve)
+
+
+def _add_audit(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    actions = commands.add_parser("audit", help="the records of who accessed what").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    verifying = actions.add_parser("verify", help="whether they are all there, as they were written")
+    verifying.set_defaults(handler=audit.verify)
+    _add_common(verifying)
 
 
 def _add_claims(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 from config.settings import Settings
 from pacsd.access.directory import Peer
+from pacsd.audit.message import AuditMessage
+from pacsd.audit.verify import Verify
 
 Progress = Callable[[int, int | None], None]  # done so far, and of how many where that is known
 
@@ -284,6 +286,12 @@ class Wiring(Protocol):
 
     def archive(self, settings: Settings, *, alone: bool) -> AbstractContextManager[Archive]:
         """The archive for one command. With `alone`, refused (CONFLICT) while a server runs on the data."""
+
+    def record(self, settings: Settings, message: AuditMessage) -> None:
+        """Record what a command is about to do. Raises PacsdError UNAVAILABLE: then it does nothing."""
+
+    def records(self, settings: Settings) -> AbstractContextManager[Verify]:
+        """What was recorded, to be verified."""
 
     def identity(self, settings: Settings) -> AbstractContextManager[Identity]:
         """Patients' identities for one command."""

@@ -31,6 +31,7 @@ from pacsd.dimse.negotiation import LOCAL_LIMIT_EXCEEDED, Acceptance, Policy, ne
 from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.operations import CLASSES
 from pacsd.dimse.pdu import A_ASSOCIATE_RQ, abort_pdu, read_pdu
+from pacsd.dimse.recording import Party
 from pacsd.dimse.relay import relay
 from pacsd.dimse.services import Services
 from pacsd.dimse.sop_classes import UPS_PULL, UPS_QUERY, UPS_WATCH
@@ -173,6 +174,8 @@ class Acceptor:
         finally:
             association.notifications.end()
             meters.open.add(-1)
+            if association.party is not None:
+                self._services.recording.ended(association.party)
 
     def _request(self, session: Session, body: bytes | None, crowded: bool) -> AssociateRequest | None:
         """The request to decide on, or None when the connection needs nothing more from this process."""
@@ -242,6 +245,10 @@ class Acceptor:
         association.peer, association.renewed = decision.peer, self._services.directory.renewed
         association.calling, association.called = request.calling, request.called
         association.meter = Meter(self._services.meters)
+        peer = decision.peer
+        association.party = Party(
+            request.calling, request.called, session.origin.address, peer.organisation_code, peer.assigning_authority
+        )
         with self._changed:
             session.association = association
             if self._stopping:
@@ -259,6 +266,8 @@ class Acceptor:
             },
         )
         self._services.meters.rejected(reject.result, reject.source, reject.reason)
+        reason = f"association rejected: result {reject.result}, source {reject.source}, reason {reject.reason}"
+        self._services.recording.rejected(Party(request.calling, request.called, session.origin.address), reason)
         self._say_last(session, encode_reject(reject))
 
     def _say_last(self, session: Session, pdu: bytes) -> None:
@@ -267,10 +276,22 @@ class Acceptor:
     def _answer(self, association: Association, message: Message) -> None:
         field, started_at = message.command.field, time.monotonic()
         association.answered = None
+        association.identifier, association.told = b"", {}
+        if self._services.recording.active and not field & RESPONSE and field != C_CANCEL_RQ:
+            association.before_answer = partial(self._record, association, message)
         try:
             self._perform(association, message)
         finally:
+            association.before_answer = None
             association.meter.performed(field, association.answered, time.monotonic() - started_at)
+
+    def _record(self, association: Association, message: Message) -> None:
+        """What is asked for, before anything is said to it. Raises NotRecorded."""
+        if association.party is not None:
+            self._services.recording.operation(
+                association.party, message.command, message.context.abstract_syntax, association.answered or 0,
+                association.identifier, association.told,
+            )  # fmt: skip
 
     def _perform(self, association: Association, message: Message) -> None:
         field = message.command.field

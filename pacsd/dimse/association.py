@@ -7,7 +7,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from pacsd.access.directory import Peer
 from pacsd.access.secure_connection import SecureConnection
@@ -32,6 +32,7 @@ from pacsd.dimse.pdu import (
     send,
     send_file,
 )
+from pacsd.dimse.recording import Party
 from pacsd.dimse.violations import (
     AbortReason,
     AbortSource,
@@ -112,6 +113,10 @@ class Association:
         self.meter = Meter(UNMEASURED)
         self.answered: int | None = None         # the last status sent
         self.calling = self.called = ""
+        self.party: Party | None = None          # who it is, for the record
+        self.before_answer: Callable[[], None] | None = None     # called once, before anything is said to a request
+        self.identifier = b""                    # of the request
+        self.told: Mapping[str, Any] = {}        # its data set, where it was read as one
         self.notifications = Notifications(self.send)
 
     def establish(
@@ -178,7 +183,8 @@ class Association:
         self.read_dataset(message, gather)
         if size > max_bytes:
             raise PacsdError(Fault.TOO_MUCH, f"a data set of more than {max_bytes} bytes")
-        return bytes(identifier)
+        self.identifier = bytes(identifier)
+        return self.identifier
 
     def discard_dataset(self) -> None:
         """Read over the data set of the last message if nobody has read it."""
@@ -200,8 +206,15 @@ class Association:
         return parts
 
     def write(self, parts: list[Data]) -> None:
-        """Send what `encode` made, in one call."""
+        """Send what `encode` made, in one call, once it is recorded. Raises NotRecorded: then nothing was sent."""
+        if self.before_answer is not None:
+            self._record()
         send(self._socket, parts)
+
+    def _record(self) -> None:
+        record, self.before_answer = self.before_answer, None
+        if record is not None:
+            record()
 
     def send(self, context: Context, values: Mapping[int, Value], dataset: bytes | None = None) -> None:
         """Send one message."""
@@ -234,6 +247,8 @@ class Association:
         self.meter.sent(size)
 
     def _send_file(self, context: Context, command: list[Data], where: FileRange) -> None:
+        if self.before_answer is not None:
+            self._record()
         send_file(
             self._socket,
             context.context_id,

@@ -8,12 +8,13 @@ from pacsd.archive.retrieve import InstanceRef
 from pacsd.dimse.association import Association, Message
 from pacsd.dimse.command import C_CANCEL_RQ, C_STORE_RSP, MESSAGE_ID_BEING_RESPONDED_TO
 from pacsd.dimse.find import served
+from pacsd.dimse.recording import Sent
 from pacsd.dimse.requestor import store_request
 from pacsd.dimse.sending import context_for, in_syntax
 from pacsd.dimse.services import Services
 from pacsd.dimse.sop_classes import Service
 from pacsd.dimse.statuses import RETRIEVE_STATUS, SOP_CLASS_NOT_SUPPORTED, STORE_STATUS, failure, response
-from pacsd.dimse.sub_operations import Tally, chosen_instances
+from pacsd.dimse.sub_operations import Tally, chosen_instances, recorded
 from pacsd.dimse.violations import AbortReason, Violation
 from pacsd.faults import Fault, PacsdError
 
@@ -34,7 +35,7 @@ def answer(association: Association, message: Message, services: Services) -> No
     except PacsdError as error:
         association.send(message.context, failure(message.command, error, RETRIEVE_STATUS))
         return
-    _Get(association, message, services, instances).run()
+    _Get(association, message, services, instances).run(recorded(association, message, services, instances))
 
 
 class _Get:
@@ -51,8 +52,16 @@ class _Get:
         self._cancelled = False
         self._contexts = [one for one in association.contexts.values() if one.requestor_is_scp]
 
-    def run(self) -> None:
+    def run(self, sent: Sent) -> None:
+        """Send them, and tell how it ended."""
         tally, worked_since = Tally(len(self._instances)), self._pace.now()
+        try:
+            self._send_all(tally, worked_since)
+        finally:
+            sent.finished(tally.failed_uids, tally.final_status(cancelled=self._cancelled), tally.remaining)
+        tally.finish(self._association, self._message, cancelled=self._cancelled)
+
+    def _send_all(self, tally: Tally, worked_since: float) -> None:
         for number, ref in enumerate(self._instances):
             if not self._cancelled and self._association.readable():
                 self._hear_cancel()
@@ -65,7 +74,6 @@ class _Get:
                 tally.note(ref.sop_instance_uid, STORE_STATUS[error.fault], error.message)
             tally.speak(self._association, self._message)
             worked_since = self._pace.give_way(worked_since)
-        tally.finish(self._association, self._message, cancelled=self._cancelled)
 
     def _send(self, ref: InstanceRef, message_id: int) -> int:
         """Status of one C-STORE. Raises PacsdError if it cannot begin."""

@@ -16,6 +16,7 @@ from pacsd.access.callers import Callers
 from pacsd.access.handshakes import Handshakes
 from pacsd.access.origin import Origin
 from pacsd.access.tls import TlsContexts
+from pacsd.audit.trail import Recorder
 from pacsd.dimse.acceptor import Acceptor
 from pacsd.dimse.association import Timeouts
 from pacsd.dimse.buffers import GATHER_BYTES
@@ -27,6 +28,7 @@ from pacsd.dimse.negotiation import Policy
 from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.pace import Pace, plenty
 from pacsd.dimse.pdu import cause_of
+from pacsd.dimse.recording import Recording
 from pacsd.dimse.services import Archive, Department, Services, unchanged
 from pacsd.faults import PacsdError
 
@@ -165,6 +167,7 @@ def serve_receiver(
     metrics: Metrics | None = None,
     department: Department | None = None,
     events: Events | None = None,
+    recorder: Recorder | None = None,
 ) -> None:
     """A receiver process until `context.stopping`; associations that may query go to whoever serves `handover`.
 
@@ -172,7 +175,7 @@ def serve_receiver(
     subscribers of the worklist beside, where nobody serves queries.
     """
     _prepare_threads()
-    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone()), department)
+    services = _services(archive, directory, settings, query, metrics, Pace(place or Alone()), department, recorder)
     acceptor = _acceptor(services, settings, handover, place)
     listeners = _listeners(acceptor, settings)
     for listener in listeners:
@@ -210,12 +213,13 @@ def serve_queries(
     events: Events | None = None,
     short: Callable[[], bool] = plenty,
     department: Department | None = None,
+    recorder: Recorder | None = None,
 ) -> None:
     """A query process until `context.stopping`; gives way to receivers where `short` says that processors are."""
     os.nice(_QUERY_NICE)
     _prepare_threads()
     pace = Pace(place or Alone(), short=short)
-    services = _services(archive, directory, settings, query, metrics, pace, department)
+    services = _services(archive, directory, settings, query, metrics, pace, department, recorder)
     acceptor = _acceptor(services, settings, None, place)
     door = Door(handover, lambda connection, origin, body: start(acceptor, connection, origin, body))
     threading.Thread(target=door.serve, daemon=True).start()
@@ -246,6 +250,7 @@ def _services(
     metrics: Metrics | None,
     pace: Pace,
     department: Department | None,
+    recorder: Recorder | None,
 ) -> Services:
     dimse = settings.dimse
     return Services(
@@ -260,6 +265,7 @@ def _services(
         pace=pace,
         department=department,
         dial=Dialling(settings.security.tls),
+        recording=Recording(recorder),
     )
 
 

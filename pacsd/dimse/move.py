@@ -15,6 +15,7 @@ from pacsd.dimse.cancel import cancelled
 from pacsd.dimse.command import MOVE_DESTINATION
 from pacsd.dimse.dialling import Remote
 from pacsd.dimse.find import served
+from pacsd.dimse.recording import Sent
 from pacsd.dimse.requestor import MAX_CONTEXTS, Originator, Outgoing, Proposal, Requestor
 from pacsd.dimse.sending import proposed_syntaxes
 from pacsd.dimse.services import Retrieve, Services
@@ -27,7 +28,7 @@ from pacsd.dimse.statuses import (
     failure,
     response,
 )
-from pacsd.dimse.sub_operations import Tally, chosen_instances
+from pacsd.dimse.sub_operations import Tally, chosen_instances, recorded
 from pacsd.dimse.violations import AssociationEnded
 from pacsd.faults import Fault, PacsdError
 
@@ -55,10 +56,11 @@ def answer(association: Association, message: Message, services: Services) -> No
         comment = f"no AE {destination} is configured"
         association.send(message.context, response(message.command, MOVE_DESTINATION_UNKNOWN, comment=comment))
         return
-    _follow(association, message, _Delivery(association, message, services, remote, instances))
+    sent = recorded(association, message, services, instances, remote)
+    _follow(association, message, _Delivery(association, message, services, remote, instances), sent)
 
 
-def _follow(association: Association, message: Message, delivery: _Delivery) -> None:
+def _follow(association: Association, message: Message, delivery: _Delivery, sent: Sent) -> None:
     """Report results as they come; on C-CANCEL, or when the requestor goes away, what has not begun is not begun."""
     tally = Tally(len(delivery.instances))
     stopped = False
@@ -73,6 +75,7 @@ def _follow(association: Association, message: Message, delivery: _Delivery) -> 
                 tally.speak(association, message)
     finally:
         delivery.stop()
+        sent.finished(tally.failed_uids, tally.final_status(cancelled=stopped), tally.remaining)
     tally.finish(association, message, cancelled=stopped)
 
 

@@ -124,6 +124,7 @@ def answer(
     try:
         declared, operation = _operation(message, classes)
         request = _request(association, message, declared)
+        association.told = request.dataset
         reply = operation(request, services)
         values, dataset = _response(message, reply, request.peer)
     except OperationError as error:

@@ -16,6 +16,7 @@ from pacsd.dimse.dialling import Dial, plain
 from pacsd.dimse.metering import Meters
 from pacsd.dimse.occupancy import Alone
 from pacsd.dimse.pace import Pace
+from pacsd.dimse.recording import Recording
 from pacsd.faults import Fault, PacsdError
 from pacsd.workflow.modality_worklist import StepQuery
 from pacsd.workflow.notifications import Notifications
@@ -29,8 +30,8 @@ class Reception(Protocol):
     def write(self, data: memoryview) -> None:
         """The next bytes of the data set; the view is not kept."""
 
-    def commit(self) -> object:
-        """Durable and visible on return. Raises PacsdError."""
+    def commit(self) -> Any:
+        """Durable and visible on return: pacsd.archive.accepted.Accepted. Raises PacsdError."""
 
     def abort(self) -> None:
         """Forget the object."""
@@ -158,6 +159,7 @@ class Services:
     pace: Pace = field(default_factory=lambda: Pace(Alone()))
     department: Department | None = None
     dial: Dial = plain                   # to destinations of C-MOVE
+    recording: Recording = field(default_factory=Recording)
 
     def of_department(self) -> Department:
         """The department. Raises PacsdError UNSUPPORTED where there is none."""

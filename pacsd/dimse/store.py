@@ -2,6 +2,7 @@
 
 import logging
 import re
+from typing import Any
 
 from pacsd.access.directory import Peer
 from pacsd.dimse.association import Association, Message
@@ -50,13 +51,13 @@ class _Intake:
             self._failure = error
             self.abort()
 
-    def commit(self) -> None:
+    def commit(self) -> Any:
         """Make it last. Raises PacsdError."""
         if self._failure is not None:
             raise self._failure
         if self._reception is None:
             raise PacsdError(Fault.MALFORMED, "the data set is empty")
-        self._reception.commit()
+        return self._reception.commit()
 
     def abort(self) -> None:
         """Forget it."""
@@ -93,13 +94,16 @@ def answer(association: Association, message: Message, services: Services) -> No
         intake.abort()
         raise
     try:
-        intake.commit()
+        accepted = intake.commit()
     except PacsdError as error:
         log.warning("object refused", extra={"fault": error.fault.value, "reason": error.message})
         association.send(message.context, failure(message.command, error, STORE_STATUS))
         return
     association.meter.stored(intake.size_bytes)
     services.pace.received()
+    if services.recording.active and association.party is not None and accepted.study_instance_uid:
+        association.before_answer = None         # the study is recorded, and not each of its objects
+        services.recording.stored(association.party, accepted.study_instance_uid, accepted.sop_class_uid)
     association.send(message.context, response(message.command, SUCCESS))
 
 

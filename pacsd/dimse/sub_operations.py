@@ -6,6 +6,7 @@ import struct
 import time
 from dataclasses import dataclass, field
 
+from config.settings import RemoteAESettings
 from pacsd.archive.retrieve import InstanceRef, Selection
 from pacsd.codec.transfer_syntaxes import transfer_syntax
 from pacsd.dimse import non_patient
@@ -29,6 +30,7 @@ from pacsd.dimse.identifier import (
     check_retrieve,
     read_identifier,
 )
+from pacsd.dimse.recording import Party, Sent
 from pacsd.dimse.services import Services
 from pacsd.dimse.sop_classes import SOPClass
 from pacsd.dimse.statuses import (
@@ -77,6 +79,17 @@ def chosen_instances(
             return []
     selection = Selection(studies, identifier.uids(SERIES_INSTANCE_UID), identifier.uids(SOP_INSTANCE_UID))
     return services.archive.retrieve.select(peer.scope, selection)
+
+
+def recorded(
+    association: Association, message: Message, services: Services, instances: list[InstanceRef],
+    to: RemoteAESettings | None = None,
+) -> Sent:  # fmt: skip
+    """What is about to be sent is on record, study by study. Raises NotRecorded."""
+    party = association.party or Party(association.calling, association.called, "")
+    if instances:
+        association.before_answer = None         # a retrieval of nothing is recorded as what was asked
+    return services.recording.sending(party, instances, message.command.field, to)
 
 
 def _studies_of(identifier: Identifier, association: Association, services: Services) -> tuple[str, ...]:

@@ -254,7 +254,12 @@ class _Resource:
         if transaction is None:
             detail = "this resource does not know the method"
             return problem(405, "Method Not Allowed", detail, headers={"Allow": self._allow})
-        return await self._guarded(partial(_admitted, transaction), request)
+        answer = await self._guarded(partial(_admitted, transaction), request)
+        return None if answer is None else await self._recorded(request, transaction, answer)
+
+    async def _recorded(self, request: Request, transaction: Transaction, answer: Response) -> Response:
+        recording = self._services.recording
+        return answer if recording is None else await recording.before(request, transaction, answer)
 
     async def _options(self, services: Services, request: Request) -> Response:
         """What may be asked of the resource: its methods, or a description where one is asked for."""

@@ -6,6 +6,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from pacsd.access.asking import Access
 from pacsd.access.directory import Peer
 from pacsd.access.operations import Operation
@@ -299,6 +302,12 @@ class Admits(Protocol):
     async def access(self, scope: MutableMapping[str, Any]) -> Access: ...
 
 
+class Records(Protocol):
+    """web.recording.Recording: what is recorded of a request before it is answered."""
+
+    async def before(self, request: Request, transaction: Any, answer: Response) -> Response: ...
+
+
 @dataclass(frozen=True, slots=True)
 class WebLimits:
     """What one request may take."""
@@ -337,6 +346,7 @@ class Services:
     admission: Admits | None = None           # without one everybody is the directory's web reader
     access: Access | None = None              # of the request that is being answered
     bound: dict[int, "Services"] = field(default_factory=dict, repr=False, compare=False)     # by whose access
+    recording: Records | None = None          # without one nothing is recorded
 
     def worklist(self) -> Workflow:
         """The workflow. Raises PacsdError UNSUPPORTED where there is none."""

@@ -23,7 +23,7 @@ from pacsd.web.services import Ingest, Services
 from pacsd.web.store_commits import Commits
 from pacsd.web.store_files import FileBatch, FilesWriter
 from pacsd.web.store_metadata import Assembly
-from pacsd.web.store_response import OFFERS, Outcome, failed, response
+from pacsd.web.store_response import OFFERS, STORED, Outcome, failed, response, stored_studies
 
 _TURN_BYTES = 1 << 20            # gathered from the network before a thread writes them
 _TURN_EVENTS = 4_096             # or so many events of small parts
@@ -63,6 +63,7 @@ async def store_in(
     except BaseException:
         await upload.give_up()
         raise
+    request.scope[STORED] = stored_studies(outcomes)
     return response(outcomes, base_url=base_url, form=form, notes=upload.notes, resource=resource)
 
 

@@ -36,6 +36,7 @@ FAILURE_REASON: Mapping[Fault, int] = {      # PS3.18 Table I.2-2, PS3.7 Annex C
 }
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 _STATUS_OF_ALL = (Fault.FULL, Fault.UNAVAILABLE)     # when nothing else went wrong, HTTP has its own word for it
+STORED = "pacsd.stored"                              # in the ASGI scope: what `stored_studies` tells, for the record
 _MAX_REASONS = 5                                     # told in words, in the Warning header
 
 
@@ -58,6 +59,16 @@ def stored(accepted: Accepted) -> Outcome:
         accepted.study_instance_uid,
         accepted.series_instance_uid,
     )
+
+
+def stored_studies(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
+    """The studies something was stored in, each with the numbers of instances by SOP class."""
+    found: dict[str, dict[str, int]] = {}
+    for one in outcomes:
+        if one.failure is None and one.study_instance_uid:
+            classes = found.setdefault(one.study_instance_uid, {})
+            classes[one.sop_class_uid] = classes.get(one.sop_class_uid, 0) + 1
+    return found
 
 
 def failed(error: PacsdError, sop_class_uid: str = "", sop_instance_uid: str = "") -> Outcome:

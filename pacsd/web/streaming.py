@@ -81,7 +81,7 @@ class StreamedResponse(Response):
         """Send it all, or as far as it goes."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         if scope["method"] == "HEAD":
-            await self._close()
+            await self.close()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         gone = asyncio.ensure_future(_gone(receive))
@@ -99,7 +99,7 @@ class StreamedResponse(Response):
             _log.error("answer cut short", extra={"fault": "internal", "error": type(error).__name__})
         finally:
             gone.cancel()
-            await self._close()
+            await self.close()
 
     async def _send_all(self, send: Send, gone: asyncio.Future[None]) -> None:
         """Send one turn while the thread reads the next."""
@@ -132,7 +132,8 @@ class StreamedResponse(Response):
                 return _joined(chunks), True
         return _joined(chunks), False
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
+        """Let go of the source, sent or not."""
         await self._threads.run(abandon, self._chunks)
 
 

@@ -9,7 +9,9 @@ import pytest
 from config.settings import Settings
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
+from pacsd.audit.message import AuditMessage
 from pacsd.commands.cli import build_parser, run
+from pacsd.commands.recording import COMMANDS
 from pacsd.commands.wiring import Archive, Progress
 from pacsd.faults import Fault, PacsdError
 
@@ -49,6 +51,10 @@ class Played:
         self.stored: list[bytes] = []
         self.findings = [Finding("pack/1.zip", "checksum differs")]
         self.ingest = self.directory = self
+        self.recorded: list[str] = []
+
+    def record(self, settings: Settings, message: AuditMessage) -> None:
+        self.recorded.append(message.types[0].display)
 
     def serve(self, settings: Settings) -> int:
         self.settings = settings
@@ -178,3 +184,8 @@ def test_import_for_an_organisation_that_is_not_there(
 def test_import_of_no_folder(played: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["import", str(tmp_path / "none")], played) == 1
     assert "is no folder" in capsys.readouterr().err
+
+
+def test_every_command_says_what_is_recorded_of_it() -> None:
+    groups = [one for one in build_parser()._actions if one.dest == "command"]
+    assert set(COMMANDS) == set(groups[0].choices or ())

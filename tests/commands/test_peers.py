@@ -22,6 +22,9 @@ class NoWiring:
     def serve(self, settings: Settings) -> int:
         raise AssertionError
 
+    def record(self, settings: Settings, message: object) -> None:
+        """Nothing."""
+
     def archive(self, settings: Settings, *, alone: bool) -> object:
         raise AssertionError
 

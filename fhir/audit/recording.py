@@ -1,0 +1,149 @@
+"""What is recorded of FHIR interactions and operations (IHE BALP), before they are answered.
+
+One event for each interaction, an entry of a batch included: who asked, the resource, the query as it came, and the
+patients whom the answer is about, as far as it says so itself.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+
+from fhir.interaction.declared import Interaction
+from fhir.interaction.request import Answer, Request
+from fhir.operation.declared import Operation as Declared
+from fhir.outcome import of_error
+from pacsd.access.principal import Principal, Proof
+from pacsd.audit.audited import AUDITED
+from pacsd.audit.codes import INTERACTIONS, NODE_AUTHENTICATION, Action, Code, Event, Kind, Outcome
+from pacsd.audit.message import AuditMessage, AuditObject, agents
+from pacsd.audit.trail import Recorder, Unrecorded, now
+from pacsd.faults import PacsdError
+
+OPERATIONS = "urn:pacsd:fhir-operation"
+_ACTIONS: Mapping[str, Action] = {"create": Action.CREATE, "update": Action.UPDATE, "patch": Action.UPDATE,
+                                  "delete": Action.DELETE, "read": Action.READ, "vread": Action.READ}  # fmt: skip
+_PATIENT = re.compile(rb'"(?:subject|patient|beneficiary|for|individual|actor|what)":\{[^{}]*?"reference":"'
+                      rb'(?:[^"]*/)?(Patient/[A-Za-z0-9.-]{1,64})')  # fmt: skip
+_MOST_PATIENTS = 200                     # of one event
+_FAILED = 500
+_NOBODY = Principal("anonymous", "", frozenset(), Proof.NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Records interactions; `source`: as whom."""
+
+    recorder: Recorder = field(default_factory=Unrecorded)
+    source: str = "PACSD"
+
+    def done(self, request: Request, meant: Interaction | Declared, answer: Answer) -> None:
+        """One that was performed. Raises PacsdError UNAVAILABLE: then it is not answered."""
+        if self._is_recorded(request, meant) and not _is_batch(answer):
+            objects = (*_asked(request), *_told(request, answer))
+            self.recorder.write(self._message(request, meant, Outcome.SUCCESS, _each_once(objects)))
+
+    def refused(self, request: Request, meant: Interaction | Declared, error: PacsdError) -> None:
+        """One that was not. Raises PacsdError UNAVAILABLE."""
+        if self._is_recorded(request, meant):
+            status, _, _ = of_error(error)
+            outcome = Outcome.MINOR_FAILURE if status < _FAILED else Outcome.SERIOUS_FAILURE
+            self.recorder.write(self._message(request, meant, outcome, _each_once(_asked(request))))
+
+    def unauthenticated(self, address: str) -> None:
+        """Somebody who could not prove who they are. Raises PacsdError UNAVAILABLE."""
+        principal = Principal("anonymous", "", frozenset(), Proof.NOTHING, address=address)
+        message = AuditMessage(Event.SECURITY_ALERT, Action.EXECUTE, now(), Outcome.MINOR_FAILURE,
+                               types=(NODE_AUTHENTICATION,), agents=agents(principal, ours=self.source),
+                               reason="not authenticated")  # fmt: skip
+        recorded = self.recorder.begin(lambda: [message], key=("fhir", address))
+        if recorded is not None:
+            recorded.result()
+
+    def _is_recorded(self, request: Request, meant: Interaction | Declared) -> bool:
+        """What the server does for itself is no access."""
+        recorded = AUDITED[meant.needs] is not None and not isinstance(self.recorder, Unrecorded)
+        return recorded and request.asker.access is not None
+
+    def _message(
+        self, request: Request, meant: Interaction | Declared, outcome: Outcome, objects: tuple[AuditObject, ...]
+    ) -> AuditMessage:
+        audited = AUDITED[meant.needs]
+        access = request.asker.access
+        principal = access.principal if access is not None else _NOBODY
+        types, action = _types(meant)
+        event = Event.REST if audited is None else audited.event
+        return AuditMessage(
+            event, action or (Action.EXECUTE if audited is None else audited.action), now(), outcome, types=types,
+            agents=agents(principal, ours=self.source, address=request.base), objects=objects,
+            purpose=principal.purpose, reason=principal.reason,
+        )  # fmt: skip
+
+
+def _types(meant: Interaction | Declared) -> tuple[tuple[Code, ...], Action | None]:
+    if isinstance(meant, Declared):
+        return (Code("operation", INTERACTIONS, "operation"), Code(meant.name, OPERATIONS, f"${meant.name}")), None
+    codes = (Code(meant.code, INTERACTIONS, meant.code),)
+    if meant.code.startswith("search"):
+        return (Code("search", INTERACTIONS, "search"), *codes), Action.EXECUTE
+    return codes, _ACTIONS.get(meant.code)
+
+
+def _is_batch(answer: Answer) -> bool:
+    """Each of its entries is on record for itself."""
+    return answer.resource is not None and answer.resource.get("type") == "batch-response"
+
+
+def _asked(request: Request) -> Iterator[AuditObject]:
+    if request.type and request.id:
+        yield AuditObject(Kind.RESOURCE, f"{request.type}/{request.id}")
+    if request.parameters:
+        path = "/".join(one for one in (request.type, request.id, request.compartment) if one)
+        operation = f"/${request.operation}" if request.operation else ""
+        text = f"{request.base}/{path}{operation}?{urlencode(request.parameters)}"
+        yield AuditObject(Kind.QUERY, "", query=text.encode()[: 1 << 16])
+
+
+def _told(request: Request, answer: Answer) -> Iterator[AuditObject]:
+    """The resource that was written, and whom what is given out is about."""
+    about = answer.about or answer.stored
+    if about is not None:
+        yield AuditObject(Kind.RESOURCE, f"{about.type}/{about.id}", details={"version": str(about.version)})
+        yield from _patients(about.body)
+    if request.resource is not None and request.type != "Patient" and about is not None:
+        yield from _patients(orjson.dumps(request.resource, default=str))
+    for entry in (answer.resource or {}).get("entry", ()):
+        yield from _of_entry(entry)
+
+
+def _of_entry(entry: Mapping[str, Any]) -> Iterator[AuditObject]:
+    resource = entry.get("resource")
+    if isinstance(resource, orjson.Fragment):
+        content = resource.contents
+        body = content if isinstance(content, bytes) else content.encode()
+        if b'"resourceType":"Patient"' in body[:64]:
+            yield AuditObject(Kind.RESOURCE, "Patient/" + str(entry.get("fullUrl", "")).rpartition("/")[2])
+        yield from _patients(body)
+    location = str(entry.get("response", {}).get("location", "")).split("/_history/")[0]
+    if location:
+        yield AuditObject(Kind.RESOURCE, "/".join(location.split("/")[-2:]))
+
+
+def _patients(body: bytes) -> Iterator[AuditObject]:
+    for found in dict.fromkeys(_PATIENT.findall(body)):
+        yield AuditObject(Kind.RESOURCE, found.decode())
+
+
+def _each_once(objects: Iterator[AuditObject] | tuple[AuditObject, ...]) -> tuple[AuditObject, ...]:
+    """Without repetitions; of the same resource the first that tells more."""
+    found: dict[tuple[str, str], AuditObject] = {}
+    for one in objects:
+        known = found.get((one.kind.name, one.id))
+        if known is None or (one.details and not known.details):
+            found[(one.kind.name, one.id)] = one
+        if len(found) >= _MOST_PATIENTS:
+            break
+    return tuple(found.values())

@@ -1,0 +1,125 @@
+"""HL7 v2 messages on record: that one came before it is acknowledged, that one went out before it is settled."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from hl7.conditions import Hl7Error
+from hl7.ports import Arrival, Inbox, Outgoing
+from hl7.ports import Outbox as Queue
+from ihe_profiles.exchange.conditions import located
+from pacsd.audit.codes import DESTINATION_ROLE, SOURCE_ROLE, Action, Code, Event, Kind, Outcome
+from pacsd.audit.message import Agent, AuditMessage, AuditObject, patient
+from pacsd.audit.trail import Recorder, now
+
+EVENTS: Mapping[str, tuple[Event, Action]] = {       # by message code
+    "ADT": (Event.PATIENT_RECORD, Action.UPDATE), "ORM": (Event.ORDER_RECORD, Action.UPDATE),
+    "OMG": (Event.ORDER_RECORD, Action.UPDATE), "OMI": (Event.ORDER_RECORD, Action.UPDATE),
+    "SIU": (Event.ORDER_RECORD, Action.UPDATE), "ORU": (Event.PROCEDURE_RECORD, Action.UPDATE),
+    "MDM": (Event.PROCEDURE_RECORD, Action.UPDATE), "QBP": (Event.QUERY, Action.EXECUTE),
+}  # fmt: skip
+_OTHERS = (Event.PATIENT_RECORD, Action.EXECUTE)
+_V2 = "urn:oid:2.16.840.1.113883.12.3"   # table 0003
+
+
+class RecordedInbox:
+    """hl7.ports.Inbox; `source`: as whom we record. Raises Hl7Error, also where the record cannot be made."""
+
+    def __init__(self, inbox: Inbox, recorder: Recorder, source: str) -> None:
+        self._inbox = inbox
+        self._recorder = recorder
+        self._source = source
+
+    def take(
+        self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
+        subject: tuple[str, str] | None = None,
+    ) -> Sequence[bytes]:  # fmt: skip
+        """Take it, and record that before it is acknowledged: one that is not is sent again, and not done twice."""
+        given = self._inbox.take(arrival, answers, act, subject=subject)
+        self._write(arrival, Outcome.SUCCESS, subject)
+        return given
+
+    def asked(self, arrival: Arrival) -> None:
+        """Record a query before its answer."""
+        self._inbox.asked(arrival)
+        self._write(arrival, Outcome.SUCCESS, None)
+
+    def refuse(self, arrival: Arrival, answers: Sequence[bytes], error: Hl7Error) -> None:
+        """Keep a message that had no effect; nothing is given out with its answer."""
+        self._inbox.refuse(arrival, answers, error)
+        self._write(arrival, Outcome.MINOR_FAILURE, None)
+
+    def _write(self, arrival: Arrival, outcome: Outcome, subject: tuple[str, str] | None) -> None:
+        who = "|".join(one for one in (arrival.facility, arrival.application) if one) or arrival.sender or "unknown"
+        asker = Agent(who, requestor=True, organisation=arrival.organisation, address=arrival.address, role=SOURCE_ROLE)
+        objects = [patient(subject[1], subject[0])] if subject else list(_patients(arrival.body))
+        message = _message(arrival.message_type, arrival.control_id, outcome, arrival.body)
+        with located(None):
+            self._recorder.write(AuditMessage(
+                message.event, message.action, now(), outcome, types=message.types,
+                agents=(asker, Agent(self._source, role=DESTINATION_ROLE)), objects=(*objects, *message.objects),
+            ))  # fmt: skip
+
+
+class RecordedQueue:
+    """hl7.ports.Outbox of one destination: what went out is recorded before it is settled. Raises Hl7Error."""
+
+    def __init__(self, queue: Queue, recorder: Recorder, source: str, destination: tuple[str, str]) -> None:
+        """`destination`: its name and host."""
+        self._queue = queue
+        self._recorder = recorder
+        self._source = source
+        self._destination = destination
+
+    def next(self) -> Outgoing | None:
+        """The message whose turn it is."""
+        return self._queue.next()
+
+    def delivered(self, outgoing: Outgoing, answer: bytes) -> None:
+        """The destination took it."""
+        self._write(outgoing, Outcome.SUCCESS)
+        self._queue.delivered(outgoing, answer)
+
+    def refused(self, outgoing: Outgoing, answer: bytes, problem: str) -> None:
+        """The destination will never take it as it is; it has seen it."""
+        self._write(outgoing, Outcome.MINOR_FAILURE)
+        self._queue.refused(outgoing, answer, problem)
+
+    def failed(self, outgoing: Outgoing, problem: str) -> None:
+        """Not this time."""
+        self._queue.failed(outgoing, problem)
+
+    def _write(self, outgoing: Outgoing, outcome: Outcome) -> None:
+        fields = outgoing.body.partition(b"\r")[0].split(b"|")
+        kind = fields[8].decode("ascii", "replace")[:32] if len(fields) > 8 else ""
+        control = fields[9].decode("ascii", "replace")[:64] if len(fields) > 9 else ""
+        message = _message(kind, control, outcome, outgoing.body)
+        name, host = self._destination
+        ours = Agent(self._source, requestor=True, role=SOURCE_ROLE)
+        theirs = Agent(name, address=host, role=DESTINATION_ROLE)
+        with located(None):
+            self._recorder.write(AuditMessage(
+                Event.EXPORT, Action.READ, now(), outcome, types=message.types, agents=(ours, theirs),
+                objects=(*_patients(outgoing.body), *message.objects),
+            ))  # fmt: skip
+
+
+def _message(kind: str, control_id: str, outcome: Outcome, body: bytes) -> AuditMessage:
+    """Event and objects of a message; of a query its text."""
+    event, action = EVENTS.get(kind[:3], _OTHERS)
+    objects = [AuditObject(Kind.MESSAGE, control_id[:64])]
+    if event is Event.QUERY:
+        objects.append(AuditObject(Kind.QUERY, "", query=body[:65_536]))
+    types = (Code(kind, _V2, kind),) if kind else ()
+    return AuditMessage(event, action, now(), outcome, types=types, objects=tuple(objects))
+
+
+def _patients(body: bytes) -> list[AuditObject]:
+    """The patient of PID-3, as far as it stands there in US-ASCII with the usual delimiters."""
+    for line in body.replace(b"\n", b"\r").split(b"\r"):
+        if line.startswith(b"PID|"):
+            fields = line.split(b"|")
+            parts = (fields[3] if len(fields) > 3 else b"").split(b"~")[0].split(b"^")
+            number = parts[0].decode("ascii", "replace")[:64]
+            authority = parts[3].split(b"&")[0].decode("ascii", "replace")[:64] if len(parts) > 3 else ""
+            return [patient(authority, number)] if number else []
+    return []

@@ -1,0 +1,142 @@
+"""Files that only grow: what is appended is on the disk when `append` returns.
+
+A file has one writer, who holds it locked; a file whose append failed is never appended to again, because nobody knows
+what of it is on the disk (fsync(2) reports an error once).
+"""
+
+import contextlib
+import fcntl
+import os
+import re
+from pathlib import Path
+
+from pacsd.blobs.errors import translated
+from pacsd.blobs.free_space import FreeSpace
+from pacsd.blobs.local import FILE_MODE, make_durable_root, sync_folder, write_all
+from pacsd.faults import Fault, PacsdError
+
+_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,99}")
+
+
+class AppendFolder:
+    """A folder of such files, of many writers."""
+
+    def __init__(self, root: Path, *, reserve_bytes: int = 0) -> None:
+        self._root = str(root)
+        self._reserve_bytes = reserve_bytes
+        self._space: FreeSpace | None = None
+
+    def create(self, name: str) -> "AppendFile":
+        """A new file, there for good on return. Raises PacsdError FULL, UNAVAILABLE, CONFLICT."""
+        try:
+            make_durable_root(self._root)
+            if self._space is None:
+                self._space = FreeSpace(self._root, reserve_bytes=self._reserve_bytes)
+            self._space.take(0)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+            descriptor = os.open(self._path(name), flags, FILE_MODE)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            sync_folder(self._root)
+        except OSError as error:
+            raise translated(error, name) from error
+        return AppendFile(name, descriptor, self._space)
+
+    def discard(self, name: str) -> None:
+        """Remove a file into which nothing was written."""
+        with contextlib.suppress(OSError):
+            if os.stat(self._path(name)).st_size == 0:
+                os.unlink(self._path(name))
+
+    def names(self) -> list[str]:
+        """All files, in the order of their names."""
+        try:
+            return sorted(name for name in os.listdir(self._root) if _NAME.fullmatch(name))
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise translated(error, "") from error
+
+    def read(self, name: str, offset_bytes: int, length_bytes: int) -> bytes:
+        """A range; shorter at the end of the file. Raises PacsdError NOT_FOUND, UNAVAILABLE."""
+        try:
+            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return os.pread(descriptor, length_bytes, offset_bytes)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise translated(error, name) from error
+
+    def size(self, name: str) -> int:
+        """Bytes. Raises PacsdError NOT_FOUND."""
+        try:
+            return os.stat(self._path(name)).st_size
+        except OSError as error:
+            raise translated(error, name) from error
+
+    def in_use(self, name: str) -> bool:
+        """Whether its writer lives."""
+        try:
+            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise translated(error, name) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def _path(self, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise PacsdError(Fault.MALFORMED, "not the name of a file of records")
+        return f"{self._root}/{name}"
+
+
+class AppendFile:
+    """A file being written; for one thread at a time."""
+
+    def __init__(self, name: str, descriptor: int, space: FreeSpace) -> None:
+        self.name = name
+        self.size_bytes = 0
+        self._descriptor = descriptor
+        self._space = space
+
+    @property
+    def usable(self) -> bool:
+        """Whether more may be appended."""
+        return self._descriptor >= 0
+
+    def append(self, data: bytes) -> None:
+        """Add bytes, on the disk on return. Raises PacsdError FULL, UNAVAILABLE; see then whether it is `usable`."""
+        if not self.usable:
+            raise PacsdError(Fault.UNAVAILABLE, "the file is closed")
+        self._space.take(len(data))
+        try:
+            write_all(self._descriptor, data)
+            os.fdatasync(self._descriptor)
+        except OSError as error:
+            with contextlib.suppress(OSError):           # what is told to have failed should not be read
+                os.ftruncate(self._descriptor, self.size_bytes)
+                os.fdatasync(self._descriptor)
+            self.close()
+            raise translated(error, self.name) from error
+        self.size_bytes += len(data)
+
+    def close(self) -> None:
+        """Let go of it."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def read_file(path: Path) -> bytes:
+    """A small file of the settings. Raises PacsdError NOT_FOUND, UNAVAILABLE."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise translated(error, path.name) from error
+
+
+__all__ = ["AppendFile", "AppendFolder", "read_file"]

@@ -1,0 +1,140 @@
+"""What is recorded of a request, before its answer begins (PS3.15 A.5.3, IHE ITI TF-2 3.20)."""
+
+import asyncio
+from collections.abc import Hashable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pacsd.access.asking import Access
+from pacsd.access.operations import Operation
+from pacsd.access.principal import Principal, Proof
+from pacsd.audit.audited import AUDITED, Audited
+from pacsd.audit.codes import NODE_AUTHENTICATION, Action, Code, Event, Kind, Outcome
+from pacsd.audit.message import AuditMessage, AuditObject, agents, patient
+from pacsd.audit.trail import Recorder, Unrecorded, now
+from pacsd.faults import PacsdError
+from pacsd.web.admission import ACCESS
+from pacsd.web.problem import of_fault
+from pacsd.web.store_response import STORED
+from pacsd.web.streaming import StreamedResponse
+
+TRANSACTIONS = "urn:pacsd:dicomweb"      # system of the transactions' names (PS3.18 names them, and codes none)
+_UNAUTHENTICATED = 401
+_REFUSED, _FAILED = 400, 500
+_NOBODY = Principal("anonymous", "", frozenset(), Proof.NOTHING)
+_PATIENT_ID = ("PatientID", "00100020")
+_WILD = frozenset("*?\\")
+
+
+class Transaction(Protocol):
+    """web.app.Transaction"""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def operation(self) -> Operation: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Records requests of one process; `source`: as whom."""
+
+    recorder: Recorder
+    source: str = "PACSD"
+
+    async def before(self, request: Request, transaction: Transaction, answer: Response) -> Response:
+        """The answer, once the access is on record; 503 where it cannot be."""
+        audited = AUDITED[transaction.operation]
+        if audited is None or isinstance(self.recorder, Unrecorded):
+            return answer
+        recorded = self._begun(request, transaction, audited, answer.status_code)
+        if recorded is None:
+            return answer
+        try:
+            await asyncio.wrap_future(recorded)
+        except PacsdError as error:
+            if isinstance(answer, StreamedResponse):
+                await answer.close()
+            return of_fault(error)
+        return answer
+
+    def _begun(
+        self, request: Request, transaction: Transaction, audited: Audited, status: int
+    ) -> "Future[None] | None":
+        scope = request.scope
+        access: Access | None = scope.get(ACCESS)
+        principal = access.principal if access is not None else _NOBODY
+        address = scope["client"][0] if scope.get("client") else ""
+        key: Hashable = None
+        if status == _UNAUTHENTICATED:
+            key = (address, status)
+            make = partial(self._refused, principal, address, transaction)
+        else:
+            if audited.counted:
+                study = scope["path_params"].get("study")
+                key = (principal.subject, principal.client, address, transaction.name, _outcome(status),
+                       study or (scope["path"], scope["query_string"]))  # fmt: skip
+            make = partial(self._made, request, transaction, audited, status, access, principal, address)
+        return self.recorder.begin(make, key=key)
+
+    def _refused(self, principal: Principal, address: str, transaction: Transaction) -> list[AuditMessage]:
+        """Somebody who could not prove who they are."""
+        asker = replace(principal, address=address)
+        return [AuditMessage(
+            Event.SECURITY_ALERT, Action.EXECUTE, now(), Outcome.MINOR_FAILURE,
+            types=(NODE_AUTHENTICATION, _named(transaction)),
+            agents=agents(asker, ours=self.source), reason="not authenticated",
+        )]  # fmt: skip
+
+    def _made(
+        self, request: Request, transaction: Transaction, audited: Audited, status: int, access: Access | None,
+        principal: Principal, address: str,
+    ) -> list[AuditMessage]:  # fmt: skip
+        """One message for each study something was stored in, else one."""
+        authority = access.peer.assigning_authority if access is not None else ""
+        message = AuditMessage(
+            audited.event, audited.action, now(), _outcome(status), types=(_named(transaction),),
+            agents=agents(replace(principal, address=address), ours=self.source),
+            purpose=principal.purpose, reason=principal.reason,
+        )  # fmt: skip
+        stored = request.scope.get(STORED)
+        if stored:
+            return [message.is_about(AuditObject(Kind.STUDY, uid, sop_classes=classes))
+                    for uid, classes in stored.items()]  # fmt: skip
+        return [message.is_about(*_objects(request, authority))]
+
+
+def _named(transaction: Transaction) -> Code:
+    return Code(transaction.name.replace(" ", "-").lower(), TRANSACTIONS, transaction.name)
+
+
+def _outcome(status: int) -> Outcome:
+    if status < _REFUSED:
+        return Outcome.SUCCESS
+    return Outcome.MINOR_FAILURE if status < _FAILED else Outcome.SERIOUS_FAILURE
+
+
+def _objects(request: Request, assigning_authority: str) -> list[AuditObject]:
+    """What it is about: studies, another object of the path, the query as it came."""
+    scope: dict[str, Any] = dict(request.scope)
+    query = scope["query_string"]
+    pairs = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=1_000)) if query else {}
+    study = scope["path_params"].get("study") or pairs.get("studyUID")
+    found = [AuditObject(Kind.STUDY, study[:64])] if study else []
+    found += [
+        AuditObject(Kind.URI, value[:64], details={"name": name}) for name, value in scope["path_params"].items()
+        if name in ("workitem", "transaction", "aetitle") or (name == "instance" and not study)
+    ]
+    if query or not found:
+        text = scope["path"].encode() + (b"?" + query if query else b"")
+        found.append(AuditObject(Kind.QUERY, "", query=text))
+    searched = next((pairs[name] for name in _PATIENT_ID if pairs.get(name)), "")
+    if searched and not _WILD & set(searched):
+        found.insert(0, patient(pairs.get("IssuerOfPatientID", assigning_authority), searched[:64]))
+    return found

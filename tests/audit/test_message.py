@@ -1,0 +1,30 @@
+"""Messages keep all they say."""
+
+from datetime import timedelta, timezone
+
+import orjson
+
+from pacsd.audit.codes import LOGIN, SOURCE_ROLE, Action, Event, Kind, Outcome
+from pacsd.audit.message import Agent, AuditMessage, AuditObject, decoded, encoded, patient
+from tests.audit.house import AT, access
+
+
+def test_a_message_keeps_all_it_says() -> None:
+    message = AuditMessage(
+        Event.QUERY, Action.EXECUTE, AT, Outcome.MINOR_FAILURE, types=(LOGIN,),
+        agents=(Agent("li", True, "李", "app", "east", "10.0.0.1", SOURCE_ROLE, ("radiologist",)), Agent("PACSD")),
+        objects=(patient("EAST", "张1"), AuditObject(Kind.QUERY, "", query=b"\x00\xffPatientID=1"),
+                 AuditObject(Kind.STUDY, "1.2", sop_classes={"1.2.840": 3}, accession="A", details={"a": "b"})),
+        purpose="ETREAT", reason="why", repeats=4, resource={"resourceType": "AuditEvent"},
+    )  # fmt: skip
+    assert decoded(orjson.loads(encoded(message))) == message
+
+
+def test_a_time_of_another_zone_is_written_as_utc() -> None:
+    east = AT.astimezone(timezone(timedelta(hours=8)))
+    assert encoded(access(at=east)) == encoded(access())
+
+
+def test_what_says_nothing_is_not_written() -> None:
+    told = orjson.loads(encoded(access()))
+    assert set(told) == {"event", "action", "outcome", "at", "agents", "objects"}

@@ -1,0 +1,203 @@
+"""What was recorded is on the disk before anybody is answered, whatever happens to the process or the disk."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pacsd.audit import chain
+from pacsd.audit.message import AuditMessage
+from pacsd.audit.trail import Trail
+from pacsd.blobs.append_log import AppendFolder
+from pacsd.faults import Fault, PacsdError
+from tests.audit.house import AT, access
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def folder(tmp_path: Path) -> AppendFolder:
+    return AppendFolder(tmp_path / "audit")
+
+
+def users(where: AppendFolder) -> list[str]:
+    """The agents of all events, in the order of files and lines; the chains are checked on the way."""
+    found, heads = [], {}
+    for name in where.names():
+        writer, _ = chain.split_name(name) or ("", 0)
+        for record in chain.records(where.read, name, heads.get(writer, chain.START)):
+            heads[writer] = record.head
+            found += [one["id"] for one in record.body().get("agents", ())]
+    return found
+
+
+def test_an_event_is_there_when_write_returns(tmp_path: Path) -> None:
+    trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
+    trail.write(access(user="one"), access(user="two"))
+    assert users(folder(tmp_path)) == ["one", "two"]
+    trail.close()
+
+
+def test_many_threads_share_flushes_and_none_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushes = 0
+    gate = threading.Event()
+    flush = os.fdatasync
+
+    def counted(descriptor: int) -> None:
+        nonlocal flushes
+        flushes += 1
+        if flushes == 2:                         # the first event waits, until all others wait behind it
+            gate.wait(5)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", counted)
+    trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
+    with ThreadPoolExecutor(40) as threads:
+        begun = [threads.submit(trail.write, access(user=f"u{n}")) for n in range(40)]
+        while len(trail._waiting) < 39:
+            assert not any(one.done() for one in begun)
+        gate.set()
+        for one in begun:
+            one.result()
+    assert sorted(users(folder(tmp_path))) == sorted(f"u{n}" for n in range(40))
+    assert flushes == 3
+    trail.close()
+
+
+def test_processes_write_chains_of_their_own(tmp_path: Path) -> None:
+    trails = [Trail(folder(tmp_path), segment_bytes=1 << 20) for _ in range(3)]
+    for n in range(5):
+        for number, trail in enumerate(trails):
+            trail.write(access(user=f"{number}.{n}"))
+    assert len(folder(tmp_path).names()) == 3
+    assert len(users(folder(tmp_path))) == 15
+    for trail in trails:
+        trail.close()
+
+
+def test_a_chain_goes_on_through_its_files(tmp_path: Path) -> None:
+    trail = Trail(folder(tmp_path), segment_bytes=600)
+    for n in range(20):
+        trail.write(access(user=str(n)))
+    trail.close()
+    assert len(folder(tmp_path).names()) > 3
+    assert users(folder(tmp_path)) == [str(n) for n in range(20)]
+
+
+def test_a_clock_that_goes_back_changes_no_order(tmp_path: Path) -> None:
+    trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
+    for n in range(5):
+        trail.write(access(user=str(n), at=AT - timedelta(hours=n)))
+    trail.close()
+    assert users(folder(tmp_path)) == ["0", "1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize("failing", ["write", "fdatasync"])
+def test_a_disk_that_fails_refuses_and_what_comes_later_is_a_new_chain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
+    trail.write(access(user="before"))
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, full)
+        for _ in range(3):
+            with pytest.raises(PacsdError) as refused:
+                trail.write(access(user="refused"))
+            assert refused.value.fault is Fault.UNAVAILABLE
+    trail.write(access(user="after"))
+    trail.close()
+    assert users(folder(tmp_path)) == ["before", "after"]
+    assert len(folder(tmp_path).names()) == 2            # refused ones left nothing behind
+
+
+def test_no_room_above_the_reserve_refuses_and_leaves_the_chain_whole(tmp_path: Path) -> None:
+    where = folder(tmp_path)
+    trail = Trail(where, segment_bytes=1 << 20)
+    trail.write(access(user="before"))
+    space = trail._file._space                           # type: ignore[union-attr]
+    space._reserve_bytes, space._look_again_at = 1 << 60, 0.0
+    with pytest.raises(PacsdError):
+        trail.write(access(user="refused"))
+    space._reserve_bytes, space._look_again_at = 0, 0.0
+    trail.write(access(user="after"))
+    trail.close()
+    assert users(where) == ["before", "after"] and len(where.names()) == 1
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from pacsd.audit.message import AuditMessage
+from pacsd.audit.trail import Trail
+from pacsd.blobs.append_log import AppendFolder
+from tests.audit.house import access
+trail = Trail(AppendFolder(Path(sys.argv[1])), segment_bytes=4000)
+for n in range(1_000_000):
+    trail.write(access(user=str(n)))
+    print(n, flush=True)
+"""
+
+
+def test_kill_in_the_middle_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+    for round_number in range(3):
+        command = [sys.executable, "-c", KILLED, str(tmp_path / f"audit{round_number}")]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            answered = [process.stdout.readline() for _ in range(20 + 37 * round_number)]
+            process.send_signal(signal.SIGKILL)
+            answered += process.stdout.readlines()
+        last = int([line for line in answered if line.endswith("\n")][-1])
+        assert users(AppendFolder(tmp_path / f"audit{round_number}"))[: last + 1] == [str(n) for n in range(last + 1)]
+
+
+def test_the_same_again_is_counted_and_the_count_written(tmp_path: Path) -> None:
+    trail = Trail(folder(tmp_path), segment_bytes=1 << 20, repeat_s=3600.0)
+    made = 0
+
+    def make() -> list[AuditMessage]:
+        nonlocal made
+        made += 1
+        return [access()]
+
+    for _ in range(50):
+        if (recorded := trail.begin(make, key="k")) is not None:
+            recorded.result(5)
+    assert made == 1 and users(folder(tmp_path)) == ["li"]
+    trail.close()
+    last = list(chain.records(folder(tmp_path).read, folder(tmp_path).names()[0]))[-2].body()
+    assert last["repeats"] == 49
+
+
+def test_the_same_again_waits_for_the_first_and_fails_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trail = Trail(folder(tmp_path), segment_bytes=1 << 20, repeat_s=3600.0)
+    gate = threading.Event()
+    flush: Callable[[int], None] = os.fdatasync
+
+    def failing(_descriptor: int) -> None:
+        gate.wait(5)
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(os, "fdatasync", failing)
+    first, second = trail.begin(lambda: [access()], key="k"), trail.begin(lambda: [access()], key="k")
+    assert first is not None and second is not None and not second.done()
+    gate.set()
+    for one in (first, second):
+        with pytest.raises(PacsdError):
+            one.result(5)
+    monkeypatch.setattr(os, "fdatasync", flush)
+    third = trail.begin(lambda: [access()], key="k")
+    assert third is not None and third.result(5) is None
+    trail.close()

@@ -1,0 +1,96 @@
+"""No answer begins before its access is on record, and every route says what is recorded of it."""
+
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+
+import pytest
+
+from pacsd.access.operations import OPEN, Operation
+from pacsd.audit.audited import AUDITED
+from pacsd.audit.codes import Event, Kind, Outcome
+from pacsd.audit.message import AuditMessage
+from pacsd.faults import Fault, PacsdError
+from pacsd.web.app import OPERATIONS, PAGES, TRANSACTIONS
+from pacsd.web.recording import Recording
+from tests.web.fakes import Web
+
+STUDY = "/studies/1.2.3"
+JSON = {"accept": "application/dicom+json"}
+
+
+class Kept:
+    """A recorder that keeps messages, or fails."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.messages: list[AuditMessage] = []
+        self.keys: list[Hashable] = []
+        self._fails = fails
+
+    def write(self, *messages: AuditMessage) -> tuple[str, int]:
+        self.messages += messages
+        return "W", len(self.messages)
+
+    def begin(
+        self, make: Callable[[], Sequence[AuditMessage]], *, key: Hashable | None = None
+    ) -> "Future[None] | None":
+        recorded: Future[None] = Future()
+        self.keys.append(key)
+        if self._fails:
+            recorded.set_exception(PacsdError(Fault.UNAVAILABLE, "the access cannot be recorded"))
+        else:
+            self.messages += make()
+            recorded.set_result(None)
+        return recorded
+
+
+def web(kept: Kept) -> Web:
+    return Web(recording=Recording(kept, "ARCHIVE"))
+
+
+def test_every_operation_says_what_is_recorded_of_it() -> None:
+    assert set(AUDITED) == set(Operation)
+    assert all(AUDITED[one] is None for one in OPEN)
+    assert all(one.operation in AUDITED for one in (*TRANSACTIONS, *OPERATIONS, *PAGES))
+
+
+def test_a_search_is_on_record_with_its_query_and_patient() -> None:
+    kept = Kept()
+    answer = web(kept).get("/studies?PatientID=P1&StudyDate=20200101", headers=JSON)
+    assert answer.status_code == 200
+    (message,) = kept.messages
+    assert message.event is Event.QUERY and message.outcome is Outcome.SUCCESS
+    person, query = message.objects
+    assert (person.kind, person.id, person.authority) == (Kind.PATIENT, "P1", "default")
+    assert query.query == b"/dicom-web/studies?PatientID=P1&StudyDate=20200101"
+    assert [one.user_id for one in message.agents] == ["anonymous", "ARCHIVE"]
+
+
+def test_what_is_not_there_is_on_record_as_a_failure_and_a_wild_card_names_nobody() -> None:
+    kept = Kept()
+    asking = web(kept)
+    assert asking.get("/studies/9.9.9").status_code == 404
+    asking.get("/studies?PatientID=P*", headers=JSON)
+    absent, searched = kept.messages
+    assert absent.outcome is Outcome.MINOR_FAILURE and absent.studies() == ("9.9.9",)
+    assert [one.kind for one in searched.objects] == [Kind.QUERY]
+
+
+@pytest.mark.parametrize("path", ["/studies?PatientID=P1", STUDY + "/metadata", STUDY])
+def test_what_cannot_be_recorded_is_not_answered(path: str) -> None:
+    answer = web(Kept(fails=True)).get(path, headers=JSON)
+    assert answer.status_code == 503 and b"PatientName" not in answer.content
+
+
+def test_pages_and_health_are_answered_without_a_record() -> None:
+    kept = Kept(fails=True)
+    assert web(kept).request("GET", "/health/live").status_code == 200
+    assert kept.keys == []
+
+
+def test_reads_of_one_study_by_one_agent_have_one_key() -> None:
+    kept = Kept()
+    asking = web(kept)
+    for series in ("1.2.3.1", "1.2.3.2"):
+        asking.get(f"{STUDY}/series/{series}/metadata", headers=JSON)
+    asking.get("/studies/1.2.4/metadata", headers=JSON)
+    assert kept.keys[0] == kept.keys[1] != kept.keys[2]
