@@ -32,6 +32,7 @@ from fhir.validation.profile.packages import Packages
 from pacsd.access.directory import Directory
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import FHIR_PREFIX, Journal
+from pacsd.archive.register import Registration
 from pacsd.archive.services import Archive
 from pacsd.blobs.port import BlobStore
 from pacsd.identity.matching import Thresholds
@@ -79,16 +80,16 @@ def _thresholds(settings: IdentitySettings) -> Thresholds:
 def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     """The FHIR server of the settings."""
     directory = archive.directory
-    keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
-    codes = {key: code for code, key in keys.items()}
+    keys, codes = directory.keys, directory.codes
     journal = Journal(archive.blobs, prefix=FHIR_PREFIX)
     contents = Contents(archive.blobs)
     actions = Actions(
-        houses(settings, directory), authorities(settings, keys), contents, Reports(archive.pool, contents, codes)
+        directory, houses(settings, directory), authorities(settings, directory), contents,
+        Reports(archive.pool, contents, codes), Registration(settings),
     )
     rows = Rows(texts if settings.fhir.full_text else None)
     units = Units(
-        archive.pool, journal.append_all, codes.__getitem__, rows=rows, effects=actions,
+        archive.pool, journal.append_all, lambda key: codes[key], rows=rows, effects=actions,
         say_beside=archive.journal.append_all,
     )
     known = Codes(Library((Definitions(), LoadedShelf(archive.pool, Scope((), 0)))))     # to everybody

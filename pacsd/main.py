@@ -186,7 +186,7 @@ def _department(archive: Archive, workflow: Workflow) -> Department:
 
 def _appliers(settings: Settings, archive: Archive) -> Appliers:
     """How facts of rooms beside the archive take effect again."""
-    keys = {one.code: archive.directory.organisation_key(one.code) for one in settings.organisations}
+    keys = archive.directory.keys
     return {
         **identity_appliers(archive.pool),
         FactKind.ORDER: orders_applier(archive.pool, keys),
@@ -205,6 +205,7 @@ def _exchange(settings: Settings, archive: Archive) -> Exchange:
 @contextmanager
 def _opened(context: RoleContext, *, readers: int, timeout_s: float = 0.0) -> Iterator[Archive]:
     archive = open_archive(context.settings, context.dsn, readers=readers, statement_timeout_s=timeout_s)
+    archive.register.start()
     try:
         yield archive
     finally:
@@ -245,7 +246,7 @@ def _reporter(context: RoleContext, archive: Archive, workflow: Workflow, metric
     """Tells configured AEs what they are subscribed to."""
     settings, directory = context.settings, archive.directory
     connect = connecting(settings, directory, DimseMeters(metrics))
-    return Reporter(workflow.channels, targets(settings, directory), connect, stop=context.stopping)
+    return Reporter(workflow.channels, targets(directory), connect, stop=context.stopping)
 
 
 def _web(neighbours: Neighbours, context: RoleContext) -> None:

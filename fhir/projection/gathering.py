@@ -42,11 +42,16 @@ from pacsd.reports.reports import version_of
 class Archives:
     """Where the archive is read. `contents`: series by their keys."""
 
-    scope: Scope
+    everybody: Callable[[], Scope]
     houses: Mapping[int, House]
     contents: Callable[[Sequence[int]], Sequence[SeriesContent]]
     sidecar: Callable[[PackRow], SidecarIndex]
     documents: Contents
+
+    @property
+    def scope(self) -> Scope:
+        """All organisations that there are now."""
+        return self.everybody()
 
 
 @dataclass(slots=True)

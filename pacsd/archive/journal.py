@@ -48,6 +48,8 @@ class FactKind(Enum):
     PERSON_SEPARATE = "person.separate"      # authority, patient_id, other_authority, other_id
     PERSON_MATCHED = "person.matched"        # steps [[step, authority, patient_id, other_authority, other_id], ...]
     FHIR = "fhir"                            # organisation, type, id, version, method, deleted, owner, body
+    ORGANISATION = "organisation"            # organisation, name, assigning_authority, active, keeper
+    APPLICATION_ENTITY = "application.entity"    # organisation, title, keeper, caller, remote
     REPORT = "report"                        # organisation, uid, names, patients, status, content or content_key, …
 
 

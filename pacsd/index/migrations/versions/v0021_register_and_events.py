@@ -1,0 +1,48 @@
+"""Organisations and AEs that are registered while the server runs, beside those of the settings."""
+
+from alembic import op
+
+revision = "0021"
+down_revision = "0016"
+branch_labels = None
+depends_on = None
+
+# Nothing here is deleted: what is no more has neither caller nor remote, so that an earlier fact that is applied once
+# more changes nothing. `said_at` is when an entry was last said; `keeper` is who may say another.
+# Whoever changes any of it holds the row of `register`, and counts its version up: by that others see that it changed.
+REGISTER = """
+create table register (
+    one boolean primary key default true check (one),
+    version bigint not null
+);
+insert into register values (true, 0);
+
+create table registered_organisation (
+    organisation integer primary key references organisation,
+    keeper integer not null references organisation,
+    active boolean not null,
+    said_at timestamptz not null
+);
+
+create table registered_ae (
+    pk integer generated always as identity primary key,
+    organisation integer not null references organisation,
+    title text collate "C" not null,
+    keeper integer not null references organisation,
+    caller jsonb,
+    remote jsonb,
+    said_at timestamptz not null,
+    unique (organisation, title)
+);
+grant select, insert, update on register, registered_organisation, registered_ae to pacsd_app;
+"""
+
+
+def upgrade() -> None:
+    """Build everything in the caller's transaction."""
+    op.get_bind().exec_driver_sql(REGISTER.replace("%", "%%"))
+
+
+def downgrade() -> None:
+    """There is no way back but the backup made before the upgrade."""
+    raise NotImplementedError("restore the backup made before the upgrade")
