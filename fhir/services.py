@@ -16,13 +16,16 @@ from fhir.interaction.request import Asker
 from fhir.interaction.services import Claims, Limits, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
+from fhir.operation.ws_binding_token import SOCKET
 from fhir.projection.houses import houses
 from fhir.restoration import Restoration
 from fhir.search.extract import extract
+from fhir.store import events
 from fhir.store.rows import Rows, texts
 from fhir.store.unit import Units
 from fhir.subscription.channel import Door
 from fhir.subscription.service import Subscriptions
+from fhir.subscription.topics import TOPICS
 from fhir.terminology.library import Definitions, Library
 from fhir.terminology.port import Codes
 from fhir.terminology.shelves import LoadedShelf
@@ -40,7 +43,7 @@ from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
 
 FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
-_CATCH_UP_S = 60.0
+_CATCH_UP_S, _FORGET_S = 60.0, 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,12 @@ class Fhir:
     def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
         """What a worker does again and again: names, seconds between, and whether there is more at once."""
         restoring = ("catch up with what FHIR clients wrote", _CATCH_UP_S, self.restoration.catch_up)
-        return (restoring, *self.workbench.chores())
+        forgetting = ("forget events of subscriptions", _FORGET_S, self._forget)
+        return (restoring, forgetting, *self.workbench.chores())
+
+    def _forget(self) -> bool:
+        events.forget(self.server.pool)
+        return False
 
     def asker(self) -> Asker:
         """On whose behalf a web client acts (no authentication yet: one reader for all)."""
@@ -71,6 +79,10 @@ def limits(settings: FhirSettings) -> Limits:
         max_body_bytes=settings.max_body_bytes, max_entries=settings.max_entries, max_page=settings.max_page,
         conditional_deletes=settings.conditional_deletes,
     )  # fmt: skip
+
+
+def _claims() -> Claims:
+    return Claims(INTERACTIONS, OPERATIONS, formats=FORMATS, topics=tuple(one.url for one in TOPICS), socket=SOCKET)
 
 
 def _thresholds(settings: IdentitySettings) -> Thresholds:
@@ -95,15 +107,21 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     known = Codes(Library((Definitions(), LoadedShelf(archive.pool, Scope((), 0)))))     # to everybody
     validator = Validator(Packages(settings.fhir.profiles).find, known.validate_code)
     server = Server(
-        archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), Claims(INTERACTIONS, OPERATIONS, formats=FORMATS),
+        archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS), _claims(),
         thresholds=_thresholds(settings.identity), blobs=archive.blobs,
         extract=extract, check=policy(validator, Mode(settings.fhir.validation)), validator=validator,
         limits=limits(settings.fhir), full_text=settings.fhir.full_text,
     )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)
     subscriptions = Subscriptions(server, lambda key: directory.scope(codes[key]),
-                                  Door(settings.fhir.subscription_networks))  # fmt: skip
+                                  Door(settings.fhir.subscription_networks), base=base_of(settings))  # fmt: skip
     return Fhir(server, restoration, directory, workbench(server, archive.blobs), subscriptions)
+
+
+def base_of(settings: Settings) -> str:
+    """[base] as subscribers are told it, whoever asked for what changed."""
+    public = settings.web.public_url or f"http://{settings.host}:{settings.http_port}"
+    return public.rstrip("/") + "/fhir"
 
 
 def workbench(server: Server, blobs: BlobStore) -> Workbench:

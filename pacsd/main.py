@@ -10,6 +10,7 @@ from threading import Event, Thread
 import pacsd
 from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
+from fhir.http.event_socket import EventSockets
 from fhir.projection.consumer import Projections
 from fhir.projection.services import open_projections
 from fhir.services import Fhir, open_fhir
@@ -280,7 +281,9 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
 
 def _fhir(settings: Settings, archive: Archive, services: Services) -> FhirApp:
     fhir, threads = open_fhir(settings, archive), services.threads
-    return FhirApp(fhir.server, Edge(fhir.asker, services.addresses.origin, read=threads.run, write=threads.commit))
+    sockets = EventSockets(fhir.server, fhir.subscriptions.scope_of, threads.run, tuple(services.allowed_origins))
+    edge = Edge(fhir.asker, services.addresses.origin, read=threads.run, write=threads.commit, sockets=sockets)
+    return FhirApp(fhir.server, edge)
 
 
 def _hl7(context: RoleContext) -> None:

@@ -60,6 +60,8 @@ class Claims:
     date: str = "2026-11-29"             # on which it last changed
     formats: tuple[str, ...] = ("application/fhir+json", "json")
     patch_formats: tuple[str, ...] = tuple(PATCHES)
+    topics: tuple[str, ...] = ()         # what may be subscribed to
+    socket: str = ""                     # where below [base] WebSockets are opened; empty: nowhere
     instantiates: tuple[str, ...] = (    # CapabilityStatements of others that hold here
         "https://profiles.ihe.net/ITI/PIXm/CapabilityStatement/IHE.PIXm.Manager",
         "https://profiles.ihe.net/ITI/PDQm/CapabilityStatement/IHE.PDQm.PatientDemographicsSupplier",

@@ -11,11 +11,14 @@ from fhir.operation.export import export
 from fhir.operation.ihe_pix import ihe_pix
 from fhir.operation.lookup import look_up
 from fhir.operation.match import match
+from fhir.operation.subscription_events import subscription_events
+from fhir.operation.subscription_status import subscription_status
 from fhir.operation.subsumes import does_subsume
 from fhir.operation.summary import summary
 from fhir.operation.translate import translate_code
 from fhir.operation.validate import validate
 from fhir.operation.validate_code import validate_code
+from fhir.operation.ws_binding_token import ws_binding_token
 
 _HL7 = "http://hl7.org/fhir/OperationDefinition/"
 _OURS = "urn:pacsd:fhir:OperationDefinition:"
@@ -62,9 +65,18 @@ MEASURES: tuple[Operation, ...] = (
     Operation("table", as_table, _OURS + "measure-report-table", type=True, instance=True, types=("MeasureReport",)),
 )  # fmt: skip
 
+_BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-"
+
+SUBSCRIPTIONS: tuple[Operation, ...] = (
+    Operation("status", subscription_status, _BACKPORT + "status", type=True, instance=True, types=("Subscription",)),
+    Operation("events", subscription_events, _BACKPORT + "events", instance=True, types=("Subscription",)),
+    Operation("get-ws-binding-token", ws_binding_token, _BACKPORT + "get-ws-binding-token", type=True, instance=True,
+              types=("Subscription",)),
+)  # fmt: skip
+
 RESOURCES: tuple[Operation, ...] = (
     *meta.OPERATIONS,
     Operation("validate", validate, _HL7 + "Resource-validate", type=True, instance=True),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*RESOURCES, *TERMINOLOGY, *PERSONS, *DOCUMENTS, *BULK, *MEASURES)
+OPERATIONS: tuple[Operation, ...] = (*RESOURCES, *TERMINOLOGY, *PERSONS, *DOCUMENTS, *BULK, *MEASURES, *SUBSCRIPTIONS)

@@ -41,7 +41,7 @@ def of(resource: Mapping[str, Any]) -> Channel:
     told = resource.get("channel")
     told = told if isinstance(told, dict) else {}
     if told.get("type") != "rest-hook":
-        raise PacsdError(Fault.UNSUPPORTED, "the channel is rest-hook; others are not supported")
+        raise PacsdError(Fault.UNSUPPORTED, "the channel is rest-hook or websocket; others are not supported")
     payload = str(told.get("payload", "")).partition(";")[0].strip()
     if payload not in ("", *_JSON):
         raise PacsdError(Fault.UNSUPPORTED, "the payload is application/fhir+json, or none")
@@ -144,19 +144,29 @@ class _Deadline:
 
 def tell(client: httpx.Client, door: Door, channel: Channel, name: str, body: bytes) -> None:
     """One notification. Raises PacsdError UNAVAILABLE where it did not arrive, REFUSED where it never will."""
+    whole = f"/{name}" if channel.payload else None
+    _ask(client, door, channel, "PUT" if channel.payload else "POST", whole, body if channel.payload else b"")
+
+
+def post(client: httpx.Client, door: Door, channel: Channel, body: bytes) -> None:
+    """A notification Bundle of the R5 backport. Raises PacsdError as `tell` does."""
+    _ask(client, door, channel, "POST", None, body)
+
+
+def _ask(client: httpx.Client, door: Door, channel: Channel, method: str, below: str | None, body: bytes) -> None:
     parts = urlsplit(channel.endpoint)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     address = door.address(str(parts.hostname), port)
     shown = f"[{address}]" if ":" in address else address
-    path = parts.path.rstrip("/") if channel.payload else parts.path
-    url = f"{parts.scheme}://{shown}:{port}{path}" + (f"/{name}" if channel.payload else "")
+    path = parts.path if below is None else parts.path.rstrip("/") + below
+    url = f"{parts.scheme}://{shown}:{port}{path}"
     headers = [*channel.headers, ("Host", parts.netloc)]
     if channel.payload:
         headers.append(("Content-Type", channel.payload))
     try:
         with _Deadline(DEADLINE_S) as deadline, client.stream(
-            "PUT" if channel.payload else "POST", url + (f"?{parts.query}" if parts.query else ""), headers=headers,
-            content=body if channel.payload else b"",
+            method, url + (f"?{parts.query}" if parts.query else ""), headers=headers,
+            content=body,
             extensions={"sni_hostname": str(parts.hostname), "trace": deadline.trace},
         ) as answer:  # fmt: skip
             status = answer.status_code

@@ -1,4 +1,4 @@
-"""Organisations and AEs that are registered while the server runs, beside those of the settings."""
+"""Organisations and AEs that are registered while the server runs; events of subscriptions, numbered and kept."""
 
 from alembic import op
 
@@ -37,10 +37,39 @@ create table registered_ae (
 grant select, insert, update on register, registered_organisation, registered_ae to pacsd_app;
 """
 
+# What topics and WebSockets tell: of a subscription `events` are numbered so far, `sent` is the last that its end point
+# took, and `heard_at` when it last took anything. A binding lets who knows its token hear subscriptions for a while.
+EVENTS = """
+alter table fhir_subscription
+    add column events bigint not null default 0,
+    add column sent bigint not null default 0,
+    add column heard_at timestamptz not null default now();
+
+create table fhir_subscription_event (
+    subscription bigint not null references fhir_subscription on delete cascade,
+    number bigint not null,
+    type text collate "C" not null,
+    id text collate "C" not null,
+    version integer not null,
+    at timestamptz not null,
+    noted_at timestamptz not null default now(),
+    primary key (subscription, number)
+);
+
+create table fhir_binding (
+    digest bytea primary key,
+    subscriptions text[] collate "C" not null,
+    organisation integer not null references organisation,
+    expires_at timestamptz not null
+);
+grant select, insert, update, delete on fhir_subscription_event, fhir_binding to pacsd_app;
+"""
+
 
 def upgrade() -> None:
     """Build everything in the caller's transaction."""
-    op.get_bind().exec_driver_sql(REGISTER.replace("%", "%%"))
+    for statements in (REGISTER, EVENTS):
+        op.get_bind().exec_driver_sql(statements.replace("%", "%%"))
 
 
 def downgrade() -> None:
