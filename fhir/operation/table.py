@@ -52,9 +52,9 @@ PERSONS: tuple[Operation, ...] = (
 _BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 
 BULK: tuple[Operation, ...] = (
-    Operation("export", export, _BULK + "export", system=True),
-    Operation("export", export, _BULK + "patient-export", type=True, types=("Patient",)),
-    Operation("export", export, _BULK + "group-export", instance=True, types=("Group",)),
+    Operation("export", export, _BULK + "export", system=True, goes_on=True),
+    Operation("export", export, _BULK + "patient-export", type=True, types=("Patient",), goes_on=True),
+    Operation("export", export, _BULK + "group-export", instance=True, types=("Group",), goes_on=True),
     Operation("import", import_all, _OURS + "import", system=True, affects_state=True),
 )
 
@@ -71,7 +71,7 @@ SUBSCRIPTIONS: tuple[Operation, ...] = (
     Operation("status", subscription_status, _BACKPORT + "status", type=True, instance=True, types=("Subscription",)),
     Operation("events", subscription_events, _BACKPORT + "events", instance=True, types=("Subscription",)),
     Operation("get-ws-binding-token", ws_binding_token, _BACKPORT + "get-ws-binding-token", type=True, instance=True,
-              types=("Subscription",)),
+              types=("Subscription",), goes_on=True),
 )  # fmt: skip
 
 RESOURCES: tuple[Operation, ...] = (

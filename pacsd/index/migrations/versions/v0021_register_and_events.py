@@ -65,10 +65,15 @@ create table fhir_binding (
 grant select, insert, update, delete on fhir_subscription_event, fhir_binding to pacsd_app;
 """
 
+# A step is about a study, which may come or go after it.
+WORKITEMS = """
+create index workitem_study on workitem (study_instance_uid, organisation) where study_instance_uid is not null;
+"""
+
 
 def upgrade() -> None:
     """Build everything in the caller's transaction."""
-    for statements in (REGISTER, EVENTS):
+    for statements in (REGISTER, EVENTS, WORKITEMS):
         op.get_bind().exec_driver_sql(statements.replace("%", "%%"))
 
 
