@@ -115,7 +115,7 @@ def open_fhir(settings: Settings, archive: Archive) -> Fhir:
     restoration = Restoration(units, journal, keys, server.extract)
     subscriptions = Subscriptions(server, lambda key: directory.scope(codes[key]),
                                   Door(settings.fhir.subscription_networks), base=base_of(settings))  # fmt: skip
-    return Fhir(server, restoration, directory, workbench(server, archive.blobs), subscriptions)
+    return Fhir(server, restoration, directory, workbench(server, archive.blobs, subscriptions.door), subscriptions)
 
 
 def base_of(settings: Settings) -> str:
@@ -124,8 +124,8 @@ def base_of(settings: Settings) -> str:
     return public.rstrip("/") + "/fhir"
 
 
-def workbench(server: Server, blobs: BlobStore) -> Workbench:
+def workbench(server: Server, blobs: BlobStore, door: Door) -> Workbench:
     """Who works on what goes on after its request."""
     exports = Exports(server.pool, server.searches, blobs, server.zone)
-    steps = {export.KIND: exports.step, importing.KIND: Imports(server, blobs).step}
+    steps = {export.KIND: exports.step, importing.KIND: Imports(server, blobs, door=door).step}
     return Workbench(server.pool, steps, (partial(export.clear, blobs), partial(importing.clear, blobs)))

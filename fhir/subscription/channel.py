@@ -46,13 +46,13 @@ def of(resource: Mapping[str, Any]) -> Channel:
     if payload not in ("", *_JSON):
         raise PacsdError(Fault.UNSUPPORTED, "the payload is application/fhir+json, or none")
     endpoint = str(told.get("endpoint", ""))
-    if not _is_endpoint(endpoint):
+    if not is_endpoint(endpoint):
         raise PacsdError(Fault.MALFORMED, "the endpoint is an http or https URL without user or fragment")
     header = told.get("header")
     return Channel(endpoint, payload, tuple(map(_header, header[:_MOST_HEADERS] if isinstance(header, list) else ())))
 
 
-def _is_endpoint(url: str) -> bool:
+def is_endpoint(url: str) -> bool:
     """Whether all that is made of a URL later can be made of it."""
     try:
         parts = urlsplit(url)
@@ -116,7 +116,7 @@ def client() -> httpx.Client:
                         limits=httpx.Limits(max_keepalive_connections=0))  # fmt: skip
 
 
-class _Deadline:
+class Deadline:
     """Cuts the connection of a request that lasts too long, however slowly bytes come or go."""
 
     def __init__(self, seconds: float) -> None:
@@ -124,7 +124,7 @@ class _Deadline:
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
 
-    def __enter__(self) -> "_Deadline":
+    def __enter__(self) -> "Deadline":
         self._timer.start()
         return self
 
@@ -164,7 +164,7 @@ def _ask(client: httpx.Client, door: Door, channel: Channel, method: str, below:
     if channel.payload:
         headers.append(("Content-Type", channel.payload))
     try:
-        with _Deadline(DEADLINE_S) as deadline, client.stream(
+        with Deadline(DEADLINE_S) as deadline, client.stream(
             method, url + (f"?{parts.query}" if parts.query else ""), headers=headers,
             content=body,
             extensions={"sni_hostname": str(parts.hostname), "trace": deadline.trace},
