@@ -5,7 +5,7 @@ from functools import partial
 
 from config.settings import Settings
 from fhir.interaction.services import Server
-from fhir.projection.administration import administered
+from fhir.projection.administration import Mappings, administered, mappings
 from fhir.projection.consumer import Lag, Projections, View, not_measured
 from fhir.projection.gathering import Archives, Gathered
 from fhir.projection.houses import houses
@@ -29,17 +29,18 @@ def open_projections(
         directory.everybody, known, partial(locate.by_series, archive.pool), archive.sidecars, Contents(archive.blobs)
     )
     projector = Projector(server.units, archives, server.extract)
-    written = partial(_written, settings, directory, known, projector)
+    written = partial(_written, settings, directory, known, projector, mappings(settings))
     view = View(directory.known, written)
     return Projections(archive.pool, projector, directory.everybody, view=view, holder=holder, lag=lag)
 
 
 def _written(
-    settings: Settings, directory: Directory, houses: Mapping[int, House], projector: Projector, connection: Connection
-) -> None:
+    settings: Settings, directory: Directory, houses: Mapping[int, House], projector: Projector, declared: Mappings,
+    connection: Connection,
+) -> None:  # fmt: skip
     """Bring what the directory knows up to date, and let go of what it knows no more."""
     shared.turn(connection)
-    made = list(administered(settings, directory.known(), houses))
+    made = list(administered(settings, directory.known(), houses, declared))
     there = administered_rows.names(connection, directory.everybody(), {
         house.organisation: feed("settings", house.code) for house in houses.values()
     })  # fmt: skip

@@ -7,7 +7,7 @@ from pacsd.access.scope import Scope
 from pacsd.index.connect import Connection
 from pacsd.index.predicate import Params, within
 
-_TYPES = ["Organization", "Endpoint", "Device"]
+_TYPES = ["Organization", "Endpoint", "Device", "ConceptMap"]
 
 
 def names(connection: Connection, scope: Scope, owners: Mapping[int, str]) -> list[tuple[int, Name]]:
