@@ -53,8 +53,8 @@ class FhirSettings(Checked):
     )
     subscription_networks: tuple[str, ...] = setting(
         (),
-        en="Networks beside the public internet that subscriptions may notify, such as 10.1.0.0/16.",
-        zh="除公网外允许订阅通知到达的网段，如 10.1.0.0/16。",
+        en="Networks beside the public internet that subscriptions and $import may reach, such as 10.1.0.0/16.",
+        zh="除公网外允许订阅通知到达、$import 取文件的网段，如 10.1.0.0/16。",
         check=checks.each(checks.network),
     )
     conditional_deletes: int = setting(

@@ -20,15 +20,18 @@ from fhir.interaction.dispatch import Dispatch
 from fhir.interaction.services import Claims, Limits, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
+from fhir.operation.ws_binding_token import SOCKET
 from fhir.projection.houses import houses
 from fhir.projection.opening import Opening
 from fhir.projection.systems import Systems
 from fhir.restoration import Restoration
 from fhir.search.extract import extract
+from fhir.store import events
 from fhir.store.rows import Rows, texts
 from fhir.store.unit import Units
 from fhir.subscription.channel import Door
 from fhir.subscription.service import Subscriptions
+from fhir.subscription.topics import TOPICS
 from fhir.terminology.library import Definitions, Library
 from fhir.terminology.port import Codes
 from fhir.terminology.shelves import LoadedShelf
@@ -38,6 +41,7 @@ from fhir.validation.profile.packages import Packages
 from pacsd.access.grants import Grants
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import FHIR_PREFIX, Journal
+from pacsd.archive.register import Registration
 from pacsd.archive.services import Archive
 from pacsd.audit.loading import Loading
 from pacsd.audit.services import folder, source
@@ -50,7 +54,7 @@ from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
 
 FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
-_CATCH_UP_S = 60.0
+_CATCH_UP_S, _FORGET_S = 60.0, 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,12 @@ class Fhir:
     def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
         """What a worker does again and again: names, seconds between, and whether there is more at once."""
         restoring = ("catch up with what FHIR clients wrote", _CATCH_UP_S, self.restoration.catch_up)
-        return (restoring, *self.workbench.chores())
+        forgetting = ("forget events of subscriptions", _FORGET_S, self._forget)
+        return (restoring, forgetting, *self.workbench.chores())
+
+    def _forget(self) -> bool:
+        events.forget(self.server.pool)
+        return False
 
 
 def limits(settings: FhirSettings) -> Limits:
@@ -78,6 +87,13 @@ def limits(settings: FhirSettings) -> Limits:
     )  # fmt: skip
 
 
+def _claims() -> Claims:
+    return Claims(
+        INTERACTIONS, OPERATIONS, formats=FORMATS, of_type={AUDIT_EVENT: AUDIT_INTERACTIONS},
+        searched={AUDIT_EVENT: SEARCHED}, topics=tuple(one.url for one in TOPICS), socket=SOCKET,
+    )  # fmt: skip
+
+
 def _thresholds(settings: IdentitySettings) -> Thresholds:
     return Thresholds(settings.review_score, settings.automatic_score, settings.proofs)
 
@@ -85,25 +101,23 @@ def _thresholds(settings: IdentitySettings) -> Thresholds:
 def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = None) -> Fhir:
     """The FHIR server of the settings; `recorder` is where its interactions are recorded."""
     directory = archive.directory
-    keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
-    codes = {key: code for code, key in keys.items()}
+    keys, codes = directory.keys, directory.codes
     journal = Journal(archive.blobs, prefix=FHIR_PREFIX)
     contents = Contents(archive.blobs)
     known_houses = houses(settings, directory)
     actions = Actions(
-        known_houses, authorities(settings, keys), contents, Reports(archive.pool, contents, codes)
+        directory, known_houses, authorities(settings, directory), contents,
+        Reports(archive.pool, contents, codes), Registration(settings),
     )
     rows = Rows(texts if settings.fhir.full_text else None)
     units = Units(
-        archive.pool, journal.append_all, codes.__getitem__, rows=rows, effects=actions,
+        archive.pool, journal.append_all, lambda key: codes[key], rows=rows, effects=actions,
         say_beside=archive.journal.append_all,
     )
     known = Codes(Library((Definitions(), LoadedShelf(archive.pool, Scope((), 0)))))     # to everybody
     validator = Validator(Packages(settings.fhir.profiles).find, known.validate_code)
     server = Server(
-        archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS, {AUDIT_EVENT: AUDIT_INTERACTIONS}),
-        Claims(INTERACTIONS, OPERATIONS, formats=FORMATS, of_type={AUDIT_EVENT: AUDIT_INTERACTIONS},
-               searched={AUDIT_EVENT: SEARCHED}),
+        archive.pool, units, Dispatch(INTERACTIONS, OPERATIONS, {AUDIT_EVENT: AUDIT_INTERACTIONS}), _claims(),
         thresholds=_thresholds(settings.identity), blobs=archive.blobs,
         extract=extract, check=policy(validator, Mode(settings.fhir.validation)), validator=validator,
         limits=limits(settings.fhir), full_text=settings.fhir.full_text, houses=known_houses,
@@ -113,9 +127,9 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
     )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)
     subscriptions = Subscriptions(server, lambda key: directory.scope(codes[key]),
-                                  Door(settings.fhir.subscription_networks))  # fmt: skip
+                                  Door(settings.fhir.subscription_networks), base=base_of(settings))  # fmt: skip
     opening = Opening(archive.pool, known_houses)
-    return Fhir(server, restoration, opening, workbench(server, archive.blobs), subscriptions)
+    return Fhir(server, restoration, opening, workbench(server, archive.blobs, subscriptions.door), subscriptions)
 
 
 def _desk(settings: Settings, archive: Archive, codes: Mapping[int, str], recorder: Recorder) -> AuditDesk:
@@ -125,8 +139,14 @@ def _desk(settings: Settings, archive: Archive, codes: Mapping[int, str], record
                      settings.audit.site)  # fmt: skip
 
 
-def workbench(server: Server, blobs: BlobStore) -> Workbench:
+def base_of(settings: Settings) -> str:
+    """[base] as subscribers are told it, whoever asked for what changed."""
+    public = settings.web.public_url or f"http://{settings.host}:{settings.http_port}"
+    return public.rstrip("/") + "/fhir"
+
+
+def workbench(server: Server, blobs: BlobStore, door: Door) -> Workbench:
     """Who works on what goes on after its request."""
     exports = Exports(server.pool, server.searches, blobs, server.zone)
-    steps = {export.KIND: exports.step, importing.KIND: Imports(server, blobs).step}
+    steps = {export.KIND: exports.step, importing.KIND: Imports(server, blobs, door=door).step}
     return Workbench(server.pool, steps, (partial(export.clear, blobs), partial(importing.clear, blobs)))

@@ -9,12 +9,13 @@ from dataclasses import replace
 from functools import partial
 from threading import Event, Thread
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
 import pacsd
 from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
+from fhir.http.event_socket import EventSockets
 from fhir.interaction.request import Asker, asker_of
 from fhir.launch_patients import LaunchPatients
 from fhir.projection.consumer import Projections
@@ -256,7 +257,7 @@ def _department(archive: Archive, workflow: Workflow) -> Department:
 
 def _appliers(settings: Settings, archive: Archive) -> Appliers:
     """How facts of rooms beside the archive take effect again."""
-    keys = {one.code: archive.directory.organisation_key(one.code) for one in settings.organisations}
+    keys = archive.directory.keys
     return {
         **identity_appliers(archive.pool),
         FactKind.ORDER: orders_applier(archive.pool, keys),
@@ -276,6 +277,7 @@ def _exchange(settings: Settings, archive: Archive) -> Exchange:
 @contextmanager
 def _opened(context: RoleContext, *, readers: int, timeout_s: float = 0.0) -> Iterator[Archive]:
     archive = open_archive(context.settings, context.dsn, readers=readers, statement_timeout_s=timeout_s)
+    archive.register.start()
     try:
         yield archive
     finally:
@@ -338,7 +340,7 @@ def _reporter(context: RoleContext, archive: Archive, workflow: Workflow, metric
     """Tells configured AEs what they are subscribed to."""
     settings, directory = context.settings, archive.directory
     connect = connecting(settings, directory, DimseMeters(metrics))
-    return Reporter(workflow.channels, targets(settings, directory), connect, stop=context.stopping)
+    return Reporter(workflow.channels, targets(directory), connect, stop=context.stopping)
 
 
 def _web(neighbours: Neighbours, context: RoleContext) -> None:
@@ -447,13 +449,14 @@ def _admission(settings: Settings, resolution: Resolution, tokens: Verifier | No
 def _fhir(fhir: Fhir, services: Services, admission: Admission) -> FhirApp:
     threads = services.threads
 
-    async def asker(request: Request) -> Asker:
+    async def asker(request: HTTPConnection) -> Asker:
         access = await admission.access(request.scope)
         address = services.addresses.client(request)
         return asker_of(replace(access, principal=replace(access.principal, address=address)))
 
+    sockets = EventSockets(fhir.server, fhir.subscriptions.scope_of, threads.run, tuple(services.allowed_origins))
     return FhirApp(fhir.server, Edge(asker, services.addresses.origin, read=threads.run, write=threads.commit,
-                                      opening=fhir.opening))  # fmt: skip
+                                      opening=fhir.opening, sockets=sockets))  # fmt: skip
 
 
 def _hl7(context: RoleContext) -> None:

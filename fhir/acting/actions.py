@@ -1,18 +1,27 @@
 """From a version that a client writes to the rule of its type; what no rule is for is kept and nothing is done."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from config.settings import Settings
+from fhir.acting.application_entity import EntityRule
 from fhir.acting.consent import ConsentRule
 from fhir.acting.deed import Deed
+from fhir.acting.device import DEVICE
 from fhir.acting.diagnostic_report import DiagnosticReportRule
+from fhir.acting.endpoint import ENDPOINT
+from fhir.acting.organization import OrganizationRule
 from fhir.acting.patient import PatientRule, may_state
 from fhir.acting.service_request import ServiceRequestRule
+from fhir.projection.application_entity import AE_TITLES
+from fhir.projection.organization import CODES
 from fhir.projection.projected import House
 from fhir.store import resources
 from fhir.store.stored import Change, Stored
 from fhir.store.unit import Unit
+from pacsd.access.directory import Directory
+from pacsd.archive.register import Registration
 from pacsd.identity.patients import Patients
 from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
@@ -30,20 +39,24 @@ class Actions:
     """Does what versions ask of the archive, within the transaction that writes them (fhir.store.unit.Effects)."""
 
     def __init__(
-        self, houses: Mapping[int, House], spoken: Mapping[int, frozenset[str]], contents: Contents, reports: Reports
-    ) -> None:
+        self, directory: Directory, houses: Mapping[int, House], spoken: Mapping[int, frozenset[str]],
+        contents: Contents, reports: Reports, registration: Registration,
+    ) -> None:  # fmt: skip
         self._houses = houses
         self._spoken = spoken
-        orders = Orders({key: one.code for key, one in houses.items()})
-        # in this order: an order may be for a patient who comes with it, and a report answer an order
+        orders = Orders(directory.codes)
+        self._marks = directory.followed(self._systems)
+        # in this order: an AE may be of an organisation that comes with it, an order for a patient who does, and a
+        # report answer an order
         self._rules: Mapping[str, tuple[Rule, tuple[bytes, ...]]] = {
+            "Organization": (OrganizationRule(registration), (CODES.encode(),)),
+            "Device": (EntityRule(registration, DEVICE), (AE_TITLES.encode(),)),
+            "Endpoint": (EntityRule(registration, ENDPOINT), (AE_TITLES.encode(),)),
             "Patient": (PatientRule(Patients()), ()),
             "ServiceRequest": (ServiceRequestRule(orders), (b'"363679005"', b'"RAD"')),
             "Consent": (ConsentRule(houses), (b'"patient-privacy"',)),
             "DiagnosticReport": (DiagnosticReportRule(reports, contents), (b'"imagingStudy"', b'"basedOn"')),
         }
-        self._systems = {key: tuple(house.systems.of(one).encode() for one in spoken.get(key, ()))
-                         for key, house in houses.items()}  # fmt: skip
 
     def takes(self, unit: Unit, current: Stored) -> bool:
         """Whether a client may write what follows a version of a feed's."""
@@ -60,6 +73,11 @@ class Actions:
                     done[place] = rule.act(deed)
         return done
 
+    def _systems(self) -> Mapping[int, tuple[bytes, ...]]:
+        """By organisation the systems of identifiers of patients for whom it speaks."""
+        return {key: tuple(house.systems.of(one).encode() for one in self._spoken.get(key, ()))
+                for key, house in self._houses.items()}  # fmt: skip
+
     def _deed(
         self, unit: Unit, change: Change, beside: Sequence[Change], marks: tuple[bytes, ...]
     ) -> Deed | None:
@@ -69,19 +87,24 @@ class Actions:
             return None
         if change.version > 1:
             previous = resources.held(unit.connection, [change.name]).get(change.name)
-        marks = marks or self._systems[change.organisation]
+        spoken = self._spoken.get(change.organisation, frozenset())
+        marks = marks or self._marks[change.organisation]
         if (previous is None or not previous.owner) and not any(mark in change.body for mark in marks):
             return None
-        spoken = self._spoken.get(change.organisation, frozenset())
         return Deed(unit, house, spoken, change, previous, beside)
 
 
-def authorities(settings: Settings, keys: Mapping[str, int]) -> dict[int, frozenset[str]]:
-    """The assigning authorities for which each organisation speaks, by what the settings say of it and its peers."""
-    found: dict[int, set[str]] = {keys[one.code]: {one.assigning_authority} for one in settings.organisations}
-    for ae in settings.remote_aes:
-        if ae.assigning_authority:
-            found[keys[ae.organisation]].add(ae.assigning_authority)
+def authorities(settings: Settings, directory: Directory) -> Mapping[int, frozenset[str]]:
+    """The assigning authorities for which each organisation speaks, by what is known of it and its peers."""
+    return directory.followed(partial(_authorities, settings, directory))
+
+
+def _authorities(settings: Settings, directory: Directory) -> Mapping[int, frozenset[str]]:
+    known, keys = directory.known(), directory.known().keys
+    found: dict[int, set[str]] = {keys[one.code]: {one.assigning_authority} for one in known.organisations.values()}
+    for caller in (one for each in known.callers.values() for one in each):
+        if caller.assigning_authority:
+            found[keys[caller.organisation]].add(caller.assigning_authority)
     for sender in settings.hl7_senders:
         if sender.assigning_authority:
             found[keys[sender.organisation]].add(sender.assigning_authority)

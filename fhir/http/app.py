@@ -8,20 +8,24 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from fhir.format.summary import Summary
 from fhir.http import body, formats, headers
 from fhir.http.encoding import Body, Wanted, encoded
+from fhir.http.event_socket import EventSockets
 from fhir.http.formats import FORMATS
 from fhir.interaction.request import Answer, Asker
 from fhir.interaction.request import Request as Asked
 from fhir.interaction.services import Server
 from fhir.operation.bulk_import import MEDIA_TYPES
+from fhir.operation.ws_binding_token import SOCKET
 from fhir.outcome import FhirError, of_error
 from pacsd.access.operations import Operation
+from pacsd.access.scope import Scope as Visible
 from pacsd.faults import Fault, PacsdError, place_of
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -43,12 +47,13 @@ class Edge:
     and authority by which a request reached us. `read` and `write` run calls in threads.
     """
 
-    asker: Callable[[Request], Awaitable[Asker]]
-    origin: Callable[[Request], str]
+    asker: Callable[[HTTPConnection], Awaitable[Asker]]
+    origin: Callable[[HTTPConnection], str]
     read: Run
     write: Run
     base: str = "/fhir"
     opening: Callable[[Asker], Asker] = lambda asker: asker      # looks up what is opened to an asker one by one
+    sockets: EventSockets | None = None
 
 
 class FhirApp:
@@ -59,7 +64,10 @@ class FhirApp:
         self._edge = edge
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """One request, or one WebSocket."""
+        if scope["type"] == "websocket":
+            await self._listened(WebSocket(scope, receive, send))
+            return
         request = Request(scope, receive)
         response = await self._answered(request)
         if response is not None:
@@ -67,6 +75,30 @@ class FhirApp:
             if request.method == "HEAD":
                 response.body = b""      # its length stays told (RFC 9110 9.3.2)
             await response(scope, receive, send)
+
+    async def _listened(self, websocket: WebSocket) -> None:
+        """A WebSocket at [base]/ws; elsewhere there is none."""
+        path = websocket.scope["path"].removeprefix(self._edge.base)
+        if self._edge.sockets is None or path != f"/{SOCKET}":
+            await websocket.send_denial_response(Response("there is no WebSocket at this path", 404))
+            return
+        scheme, _, authority = self._edge.origin(websocket).partition("://")
+        origin = f"{scheme.replace('ws', 'http')}://{authority}"
+        try:
+            own = await self._heard(websocket)
+        except PacsdError as error:
+            await websocket.send_denial_response(_refusal(error, Wanted(FORMATS[0])))
+            return
+        await self._edge.sockets.serve(websocket, own, origin + self._edge.base)
+
+    async def _heard(self, websocket: WebSocket) -> Visible:
+        """What somebody may bind to by its id. Pages can send no token along: what they are bound to without one, the
+        token that they were given for it tells. Raises PacsdError UNAUTHENTICATED for a token that proves nothing."""
+        asker = await self._edge.asker(websocket)
+        try:
+            return asker.permitted(Operation.READ_RESOURCES).scope
+        except PacsdError:
+            return Visible((), 0)
 
     async def _answered(self, request: Request) -> Response | None:
         """The answer, or that to a failure; None where nobody is left to be answered."""

@@ -13,6 +13,9 @@ from fhir.operation.declared import Operation
 from fhir.search.conditions import is_offered
 from fhir.version import FHIR_VERSION
 
+_BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
+_WEBSOCKET = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
+
 
 def capabilities(server: Server, request: Request) -> Answer:
     """200 with the CapabilityStatement of this instance."""
@@ -28,16 +31,22 @@ def capabilities(server: Server, request: Request) -> Answer:
         "fhirVersion": FHIR_VERSION,
         "format": list(claims.formats),
         "patchFormat": list(claims.patch_formats),
-        "rest": [_rest(server)],
+        "rest": [_rest(server, request)],
     }
     return Answer(200, resource={name: value for name, value in statement.items() if value != []})
 
 
-def _rest(server: Server) -> dict[str, Any]:
+def _socket(server: Server, request: Request) -> str:
+    """Where WebSockets are opened (http://hl7.org/fhir/R4/subscription.html#websocket); empty: nowhere."""
+    return f"{request.base.replace('http', 'ws', 1)}/{server.claims.socket}" if server.claims.socket else ""
+
+
+def _rest(server: Server, request: Request) -> dict[str, Any]:
     interactions, operations = server.claims.interactions, server.claims.operations
     of_type = [{"code": one} for one in _told(interactions, "type")]
     return {
         "mode": "server",
+        **({"extension": [{"url": _WEBSOCKET, "valueUri": socket}]} if (socket := _socket(server, request)) else {}),
         "resource": [_resource(server, name, of_type) for name in kept_types()],
         "interaction": [{"code": one} for one in _told(interactions, "system")],
         **_operations(one for one in operations if one.system),
@@ -77,7 +86,16 @@ def _resource(server: Server, name: str, interactions: list[dict[str, str]]) -> 
     }
     mine = (one for one in server.claims.operations
             if (one.type or one.instance) and (not one.types or name in one.types))  # fmt: skip
-    return {**told, **_operations(mine)}
+    return {**told, **_operations(mine), **(_topics(server) if name == "Subscription" else {})}
+
+
+def _topics(server: Server) -> dict[str, Any]:
+    """What may be subscribed to (Subscriptions R5 Backport, "Topics in FHIR R4")."""
+    if not server.claims.topics:
+        return {}
+    told = [{"url": f"{_BACKPORT}capabilitystatement-subscriptiontopic-canonical", "valueCanonical": one}
+            for one in server.claims.topics]  # fmt: skip
+    return {"extension": told, "supportedProfile": [f"{_BACKPORT}backport-subscription"]}
 
 
 @cache

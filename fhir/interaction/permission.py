@@ -6,9 +6,12 @@ from fhir.interaction.request import Asker, Request
 from pacsd.access.operations import Operation
 from pacsd.access.permissions import ALL
 
+_REGISTER = ("Organization", "Device", "Endpoint")       # who may call us, and whom we call
 OF_TYPE: Mapping[tuple[str, Operation], Operation] = {
     ("AuditEvent", Operation.READ_RESOURCES): Operation.READ_AUDIT,
     ("AuditEvent", Operation.WRITE_RESOURCES): Operation.FEED_AUDIT,
+    **{(one, Operation.READ_RESOURCES): Operation.READ_REGISTER for one in _REGISTER},
+    **{(one, Operation.WRITE_RESOURCES): Operation.WRITE_REGISTER for one in _REGISTER},
 }
 _LETTERS = {"POST": "c", "PUT": "cu", "PATCH": "u", "DELETE": "d"}       # a PUT may create
 _LEAD_ON = ("_include", "_revinclude", "_has")

@@ -74,6 +74,8 @@ class Claims:
     patch_formats: tuple[str, ...] = tuple(PATCHES)
     of_type: Mapping[str, Sequence[Interaction]] = field(default_factory=dict)   # of types kept elsewhere, no others
     searched: Mapping[str, Sequence[str]] = field(default_factory=dict)          # and what they are searched by
+    topics: tuple[str, ...] = ()         # what may be subscribed to
+    socket: str = ""                     # where below [base] WebSockets are opened; empty: nowhere
     instantiates: tuple[str, ...] = (    # CapabilityStatements of others that hold here
         "https://profiles.ihe.net/ITI/PIXm/CapabilityStatement/IHE.PIXm.Manager",
         "https://profiles.ihe.net/ITI/PDQm/CapabilityStatement/IHE.PDQm.PatientDemographicsSupplier",

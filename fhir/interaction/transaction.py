@@ -32,7 +32,7 @@ def transaction(server: Server, request: Request, given: Sequence[Mapping[str, A
     for number, told in enumerate(given):
         with located(f"Bundle.entry[{number}]"):
             asked.append(entry(request, told, number))
-    written = [number for number, one in enumerate(asked) if _writes(one)]
+    written = [number for number, one in enumerate(asked) if _writes(server, one)]
     answers: dict[int, Answer] = {}
 
     def read(unit: Unit) -> None:
@@ -52,15 +52,22 @@ def transaction(server: Server, request: Request, given: Sequence[Mapping[str, A
     ))  # fmt: skip
 
 
-def _writes(one: Entry) -> bool:
-    """Whether an entry writes; an operation is not told from here. Raises FhirError for one that might."""
+def _writes(server: Server, one: Entry) -> bool:
+    """Whether an entry writes. Raises FhirError for an operation that does: it is no part of a transaction."""
     last = one.path.rstrip("/").rpartition("/")[2]
     if one.request.method == "GET" or last == _SEARCH:
         return False
     if last.startswith("$"):
-        with located(one.where):
-            raise FhirError(Fault.UNSUPPORTED, "an operation by POST is no part of a transaction: ask for it alone")
+        if _changes(server, last[1:]):
+            with located(one.where):
+                raise FhirError(Fault.UNSUPPORTED, "an operation that changes something is asked for alone")
+        return False
     return True
+
+
+def _changes(server: Server, operation: str) -> bool:
+    """Whether any operation of that name changes something; one that there is not is refused when it is done."""
+    return any(one.affects_state or one.goes_on for one in server.claims.operations if one.name == operation)
 
 
 def _intents(server: Server, asked: Sequence[Entry]) -> list[Intent]:

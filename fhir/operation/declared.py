@@ -23,6 +23,7 @@ class Operation:
     instance: bool = False
     types: tuple[str, ...] = ()
     affects_state: bool = False          # then POST alone asks for it (operations.html#executing)
+    goes_on: bool = False                # it begins work that goes on after its request, or keeps something for it
 
     def may_be_asked(self, type_name: str, logical_id: str) -> bool:
         """Whether it is one of the system, of this type, or of this resource."""

@@ -9,6 +9,7 @@ from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
 from fhir.operation.parameters import Given, In, given
 from fhir.operation.stated import resource, sound
+from fhir.terminology.context import bound
 from fhir.terminology.expand import Asked, expand
 from fhir.terminology.value_set import Composition
 
@@ -17,7 +18,7 @@ PARAMETERS = (
     In("offset", "integer"), In("count", "integer"), In("includeDesignations", "boolean"),
     In("designation", "string", None), In("includeDefinition", "boolean"), In("activeOnly", "boolean"),
     In("excludeNested", "boolean"), In("excludeNotForUI", "boolean"), In("displayLanguage", "code"),
-    In("system-version", "canonical", None),
+    In("system-version", "canonical", None), In("context", "uri"), In("contextDirection", "code"),
 )  # fmt: skip
 
 
@@ -40,12 +41,14 @@ def expand_value_set(server: Server, request: Request) -> Answer:
 
 
 def meant(server: Server, request: Request, told: Given, composition: Composition) -> Mapping[str, Any]:
-    """The value set that an operation is about: that of the path, of the body, or of a canonical URL."""
+    """The value set that an operation is about: that of the path, of the body, of an element, or of a canonical URL."""
     if request.id:
         return resource(server, request)
     given_one = told.object("valueSet")
     if given_one is not None:
         return sound(server, given_one, "ValueSet")
+    if told.text("context"):
+        return composition.value_set(bound(told.text("context")))
     url = str(told.required("url"))
     version = told.text("valueSetVersion")
     return composition.value_set(f"{url}|{version}" if version and "|" not in url else url)

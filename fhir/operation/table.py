@@ -11,11 +11,14 @@ from fhir.operation.export import export
 from fhir.operation.ihe_pix import ihe_pix
 from fhir.operation.lookup import look_up
 from fhir.operation.match import match
+from fhir.operation.subscription_events import subscription_events
+from fhir.operation.subscription_status import subscription_status
 from fhir.operation.subsumes import does_subsume
 from fhir.operation.summary import summary
 from fhir.operation.translate import translate_code
 from fhir.operation.validate import validate
 from fhir.operation.validate_code import validate_code
+from fhir.operation.ws_binding_token import ws_binding_token
 from pacsd.access.operations import Operation as Needs
 
 _HL7 = "http://hl7.org/fhir/OperationDefinition/"
@@ -53,9 +56,11 @@ PERSONS: tuple[Operation, ...] = (
 _BULK = "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/"
 
 BULK: tuple[Operation, ...] = (
-    Operation("export", export, _BULK + "export", Needs.EXPORT, system=True),
-    Operation("export", export, _BULK + "patient-export", Needs.EXPORT, type=True, types=("Patient",)),
-    Operation("export", export, _BULK + "group-export", Needs.EXPORT, instance=True, types=("Group",)),
+    Operation("export", export, _BULK + "export", Needs.EXPORT, system=True, goes_on=True),
+    Operation("export", export, _BULK + "patient-export", Needs.EXPORT, type=True, types=("Patient",),
+              goes_on=True),
+    Operation("export", export, _BULK + "group-export", Needs.EXPORT, instance=True, types=("Group",),
+              goes_on=True),
     Operation("import", import_all, _OURS + "import", Needs.IMPORT, system=True, affects_state=True),
 )
 
@@ -76,9 +81,22 @@ SHARING: tuple[Operation, ...] = (
               affects_state=True),
 )  # fmt: skip
 
+_BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-"
+
+SUBSCRIPTIONS: tuple[Operation, ...] = (
+    Operation("status", subscription_status, _BACKPORT + "status", Needs.READ_RESOURCES, type=True, instance=True,
+              types=("Subscription",)),
+    Operation("events", subscription_events, _BACKPORT + "events", Needs.READ_RESOURCES, instance=True,
+              types=("Subscription",)),
+    Operation("get-ws-binding-token", ws_binding_token, _BACKPORT + "get-ws-binding-token", Needs.READ_RESOURCES,
+              type=True, instance=True, types=("Subscription",), goes_on=True),
+)  # fmt: skip
+
 RESOURCES: tuple[Operation, ...] = (
     *meta.OPERATIONS,
     Operation("validate", validate, _HL7 + "Resource-validate", _READ, type=True, instance=True),
 )
 
-OPERATIONS: tuple[Operation, ...] = (*RESOURCES, *TERMINOLOGY, *PERSONS, *DOCUMENTS, *BULK, *MEASURES, *SHARING)
+OPERATIONS: tuple[Operation, ...] = (
+    *RESOURCES, *TERMINOLOGY, *PERSONS, *DOCUMENTS, *BULK, *MEASURES, *SHARING, *SUBSCRIPTIONS,
+)  # fmt: skip

@@ -34,6 +34,23 @@ def not_measured(_seconds: float) -> None:
     """Where nobody wants to know how late projections are."""
 
 
+class View:
+    """What the directory knows, seen through FHIR. `moment` gives another object when it knows something else."""
+
+    def __init__(self, moment: Callable[[], object], write: Callable[[Connection], None]) -> None:
+        self._moment = moment
+        self._write = write
+        self._seen: object = None
+
+    def follow(self, pool: Pool) -> None:
+        """Write what is new, where anything is."""
+        moment = self._moment()
+        if moment is not self._seen:
+            with lent(pool) as connection, connection.transaction():
+                self._write(connection)
+            self._seen = moment
+
+
 class Projections:
     """What a worker does for FHIR. `holder` names it, the same after a restart: it goes on at once.
 
@@ -41,21 +58,20 @@ class Projections:
     """
 
     def __init__(
-        self, pool: Pool, projector: Projector, everybody: Scope, *, settings: Callable[[Connection], int],
+        self, pool: Pool, projector: Projector, everybody: Callable[[], Scope], *, view: View,
         holder: str, lag: Lag = not_measured, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         ticks: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._projector = projector
-        self._scope = everybody
-        self._settings = settings
+        self._everybody = everybody
+        self._view = view
         self._lag = lag
         self._clock = clock
         self._ticks = ticks
-        self._cursor = Cursor(pool, NAME, holder=holder, scope=everybody, topics=TOPICS)
+        self._cursor = Cursor(pool, NAME, holder=holder, scope=everybody(), topics=TOPICS)
         self._ask_at, self._held = 0.0, False
         self._registered = False
-        self._configured = False
 
     def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
         """What a worker does for it."""
@@ -67,6 +83,7 @@ class Projections:
         if not self._holds():
             return False
         retried = self._retry()
+        self._cursor.scope = self._everybody()
         events = self._cursor.read(BATCH)
         free = [one for one in events if not self._parked_behind(one)]
         if free:
@@ -91,12 +108,9 @@ class Projections:
             self._registered = True
 
     def sweep(self) -> bool:
-        """Project some of what there was before; whether more is left. What the settings name comes first."""
+        """Project some of what there was before; whether more is left. What the directory knows comes first."""
         self.register()
-        if not self._configured:
-            with lent(self._pool) as connection, connection.transaction():
-                self._settings(connection)
-            self._configured = True
+        self._view.follow(self._pool)
         return any(self._swept(kind) for kind in sources.SWEPT)
 
     def close(self) -> None:
@@ -146,7 +160,7 @@ class Projections:
             after = shared.swept(connection, kind)
             if after is None:
                 return False
-            found = sources.swept(connection, self._scope, kind, after=after, limit=BATCH)
+            found = sources.swept(connection, self._everybody(), kind, after=after, limit=BATCH)
             self._sweep_some(connection, kind, found)
             shared.sweep_on(connection, kind, found[-1][0] if found else after, finished=len(found) < BATCH)
         return True

@@ -1,10 +1,10 @@
-"""Device (http://hl7.org/fhir/R4/device.html): equipment that studies name, and the AEs that are configured."""
+"""Device (http://hl7.org/fhir/R4/device.html): equipment that studies name."""
 
 from collections.abc import Iterator
 
 from fhir.projection.datatypes import text
 from fhir.projection.projected import House, Projected, feed, without_empty
-from fhir.projection.systems import DCM, local
+from fhir.projection.systems import DCM
 from pacsd.index.sources import SeriesSource, StudySource
 from pacsd.index.values import Attributes
 
@@ -38,16 +38,3 @@ def _equipment(house: House, key: tuple[str, ...], series: SeriesSource) -> Proj
         "owner": house.to("Organization", "organization"),
     }
     return Projected(house.organisation, feed("dicom", house.code), without_empty(resource))
-
-
-def application_entity(house: House, title: str) -> Projected:
-    """An AE of the settings."""
-    resource = {
-        "resourceType": "Device",
-        "id": house.id_of("ae", title),
-        "identifier": [{"system": local(house.code, "ae"), "value": title}],
-        "status": "active",
-        "deviceName": [{"name": title, "type": "user-friendly-name"}],
-        "owner": house.to("Organization", "organization"),
-    }
-    return Projected(house.organisation, feed("settings", house.code), resource)

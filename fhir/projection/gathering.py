@@ -21,7 +21,7 @@ from fhir.projection.provenance import provenance
 from fhir.projection.report_source import ReportSource
 from fhir.projection.service_request import service_request
 from fhir.projection.subjects import Subjects
-from fhir.projection.task import patient_of, task
+from fhir.projection.task import patient_of, study_of, task
 from fhir.store import shared
 from fhir.store.stored import Name
 from pacsd.access.scope import Scope
@@ -42,11 +42,16 @@ from pacsd.reports.reports import version_of
 class Archives:
     """Where the archive is read. `contents`: series by their keys."""
 
-    scope: Scope
+    everybody: Callable[[], Scope]
     houses: Mapping[int, House]
     contents: Callable[[Sequence[int]], Sequence[SeriesContent]]
     sidecar: Callable[[PackRow], SidecarIndex]
     documents: Contents
+
+    @property
+    def scope(self) -> Scope:
+        """All organisations that there are now."""
+        return self.everybody()
 
 
 @dataclass(slots=True)
@@ -86,6 +91,7 @@ def _widen(connection: Connection, scope: Scope, asked: Subjects) -> None:
     asked.studies.update(sources.studies_ordered(connection, scope, asked.orders))
     asked.reports.update(sources.reports_on(connection, scope, asked.studies))
     asked.reports.update(sources.reports_of(connection, scope, asked.moved))
+    asked.workitems.update(sources.workitems_on(connection, scope, asked.studies))
 
 
 def _read(connection: Connection, archives: Archives, asked: Subjects) -> _Read:
@@ -151,7 +157,8 @@ def _known(
     made = shared.names(connection, archives.scope, about)
     known = Known(
         {(one.organisation, *one.patient) for one in read.patients}, orders,
-        {(one.organisation, one.study_instance_uid) for one in read.studies},
+        sources.studies_shown(connection, archives.scope, {(one.organisation, uid) for one in read.workitems
+                                                           if (uid := study_of(one))}),
         {about: name.id for about, name in made.items()},
         {(one.organisation, *one.patient): one.into for one in read.patients if one.into is not None},
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 
 from config.settings import Settings
 from fhir.projection.projected import House
@@ -30,12 +31,17 @@ class LocalZone(tzinfo):
 
 
 def houses(settings: Settings, directory: Directory) -> Mapping[int, House]:
-    """The organisations by key."""
+    """The organisations by key, as the directory learns of them."""
+    return directory.followed(partial(_houses, settings, directory))
+
+
+def _houses(settings: Settings, directory: Directory) -> Mapping[int, House]:
+    known = directory.known()
     systems = Systems({one.authority: one.universal_id for one in settings.identity_domains})
     base = (settings.web.public_url or f"http://{settings.host}:{settings.http_port}").rstrip("/")
     return {
-        (key := directory.organisation_key(one.code)): House(
+        (key := known.keys[one.code]): House(
             key, one.code, one.name, one.assigning_authority, systems, f"{base}/dicom-web", LocalZone()
         )
-        for one in settings.organisations
+        for one in known.organisations.values()
     }  # fmt: skip

@@ -1,15 +1,19 @@
-"""Organization (http://hl7.org/fhir/R4/organization.html): the owners of studies, as the settings name them."""
+"""Organization (http://hl7.org/fhir/R4/organization.html): the owners of studies, as the directory knows them."""
 
+from fhir.projection import extensions
 from fhir.projection.projected import House, Projected, feed
 
+CODES = "urn:pacsd:organisation"
 
-def organization(house: House) -> Projected:
+
+def organization(house: House, *, active: bool = True) -> Projected:
     """One of them."""
     resource = {
         "resourceType": "Organization",
         "id": house.id_of("organization"),
-        "identifier": [{"system": "urn:pacsd:organisation", "value": house.code}],
-        "active": True,
+        "extension": extensions.written(extensions.ORGANIZATION, {"assigning_authority": house.authority}),
+        "identifier": [{"system": CODES, "value": house.code}],
+        "active": active,
         "name": house.name,
         "endpoint": [house.to("Endpoint", "endpoint")],
     }

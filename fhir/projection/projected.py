@@ -58,9 +58,9 @@ class Projected:
 class Known:
     """What resources may refer to: others that are there.
 
-    `patients`: (organisation, authority, id); `studies`: (organisation, UID); `orders`: by organisation and number, the
-    order and which procedure of it; `shared`: by organisation and subject the id of what a client made of it;
-    `merged`: into whom patients were merged.
+    `patients`: (organisation, authority, id); `studies`: (organisation, UID) of those that workitems are about;
+    `orders`: by organisation and number, the order and which procedure of it; `shared`: by organisation and subject the
+    id of what a client made of it; `merged`: into whom patients were merged.
     """
 
     patients: Collection[tuple[int, str, str]] = ()

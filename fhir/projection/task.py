@@ -15,6 +15,11 @@ def patient_of(house: House, source: WorkitemSource) -> Patient | None:
     return (text(source.attributes, "00100021") or house.authority, number) if number else None
 
 
+def study_of(source: WorkitemSource) -> str:
+    """The study that a step is about; empty where it names none."""
+    return text(source.attributes, "0020000D")
+
+
 def task(house: House, source: WorkitemSource, known: Known) -> Projected:
     """A step, as far as it has come."""
     attributes, whose = source.attributes, patient_of(house, source)
@@ -46,7 +51,7 @@ def _code(house: House, source: WorkitemSource) -> Resource:
 
 
 def _study(house: House, source: WorkitemSource, known: Known) -> Resource:
-    study = text(source.attributes, "0020000D")
+    study = study_of(source)
     if (source.organisation, study) in known.studies:
         return house.to("ImagingStudy", "study", study)
     return {"type": "ImagingStudy", "identifier": uid(study)} if study else {}

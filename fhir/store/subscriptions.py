@@ -6,9 +6,11 @@ taken when a transaction writes, which is less than LONGEST_S before it is done.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from fhir.store.stored import Name
+from fhir.store.resources import FIELDS
+from fhir.store.stored import Name, Stored
 from pacsd.access.scope import Scope
 from pacsd.index.connect import Connection, Pool, lent
 from pacsd.index.predicate import Params, within
@@ -32,6 +34,15 @@ class Wanted(NamedTuple):
     body: bytes
 
 
+class Happened(NamedTuple):
+    """A resource that changed: its newest version, which may say that it was deleted."""
+
+    name: Name
+    version: int
+    updated: datetime
+    deleted: bool
+
+
 class Next(NamedTuple):
     """What is to be told next."""
 
@@ -44,6 +55,17 @@ def current(pool: Pool) -> list[Wanted]:
     with lent(pool) as connection:
         return [Wanted(*row) for row in connection.execute("""select r.pk, r.organisation, r.version, r.id, r.body
             from fhir_resource r where r.type = 'Subscription' and not r.deleted order by r.pk""")]
+
+
+def seen(pool: Pool, scope: Scope, ids: Sequence[str], *, limit: int) -> list[Stored]:
+    """Subscriptions that the asker may see: all of them, or those of these ids."""
+    params = Params()
+    mine = within(scope, params, "r")
+    named = f"and r.id = any({params.add(list(ids))})" if ids else ""
+    statement = f"""select {FIELDS} from fhir_resource r where r.type = 'Subscription' and not r.deleted and {mine}
+        {named} order by r.pk limit {params.add(limit)}"""
+    with lent(pool) as connection:
+        return [Stored(*row) for row in connection.execute(statement, params.values)]
 
 
 def follow(pool: Pool, wanted: Wanted, kind: str) -> None:
@@ -81,24 +103,24 @@ def release(pool: Pool, resource: int) -> None:
         connection.execute("update fhir_subscription set taken_until = '-infinity' where resource = %s", (resource,))
 
 
-def changed(connection: Connection, scope: Scope, resource: int) -> list[Name]:
+def changed(connection: Connection, scope: Scope, resource: int, *, deletions: bool = False) -> list[Happened]:
     """Resources of the type that were changed since the last time and that the subscriber sees; to be noted at once.
 
-    In the order in which they changed, each in its newest version only.
+    In the order in which they changed, each in its newest version only; with `deletions` those that are gone, too.
     """
     params = Params()
     mine = within(scope, params, "r")
-    own = params.add(resource)
+    own, gone = params.add(resource), params.add(deletions)
     statement = f"""with n as (select pg_current_snapshot() as snap, pg_snapshot_xmax(pg_current_snapshot()) as now),
         s as (select * from fhir_subscription where resource = {own} for update),
-        found as (select r.type, r.id, r.updated, r.pk from s, n, fhir_resource r
+        found as (select r.type, r.id, r.version, r.updated, r.deleted, r.pk from s, n, fhir_resource r
             where r.type = s.type and r.updated > s.seen_at - make_interval(secs => {LONGEST_S}) and {mine}
-            and {_DONE.format("n.snap")} and not {_DONE.format("s.snapshot")} and not r.deleted
+            and {_DONE.format("n.snap")} and not {_DONE.format("s.snapshot")} and (not r.deleted or {gone})
             order by r.updated, r.pk),
         moved as (update fhir_subscription m set snapshot = n.snap, seen_at = now() from n
             where m.resource = {own})
-        select type, id from found order by updated, pk"""
-    return [Name(*row) for row in connection.execute(statement, params.values)]
+        select type, id, version, updated, deleted from found order by updated, pk"""
+    return [Happened(Name(*row[:2]), *row[2:]) for row in connection.execute(statement, params.values)]
 
 
 def note(connection: Connection, resource: int, names: Sequence[Name]) -> None:

@@ -41,18 +41,18 @@ def of(resource: Mapping[str, Any]) -> Channel:
     told = resource.get("channel")
     told = told if isinstance(told, dict) else {}
     if told.get("type") != "rest-hook":
-        raise PacsdError(Fault.UNSUPPORTED, "the channel is rest-hook; others are not supported")
+        raise PacsdError(Fault.UNSUPPORTED, "the channel is rest-hook or websocket; others are not supported")
     payload = str(told.get("payload", "")).partition(";")[0].strip()
     if payload not in ("", *_JSON):
         raise PacsdError(Fault.UNSUPPORTED, "the payload is application/fhir+json, or none")
     endpoint = str(told.get("endpoint", ""))
-    if not _is_endpoint(endpoint):
+    if not is_endpoint(endpoint):
         raise PacsdError(Fault.MALFORMED, "the endpoint is an http or https URL without user or fragment")
     header = told.get("header")
     return Channel(endpoint, payload, tuple(map(_header, header[:_MOST_HEADERS] if isinstance(header, list) else ())))
 
 
-def _is_endpoint(url: str) -> bool:
+def is_endpoint(url: str) -> bool:
     """Whether all that is made of a URL later can be made of it."""
     try:
         parts = urlsplit(url)
@@ -116,7 +116,7 @@ def client() -> httpx.Client:
                         limits=httpx.Limits(max_keepalive_connections=0))  # fmt: skip
 
 
-class _Deadline:
+class Deadline:
     """Cuts the connection of a request that lasts too long, however slowly bytes come or go."""
 
     def __init__(self, seconds: float) -> None:
@@ -124,7 +124,7 @@ class _Deadline:
         self._timer = threading.Timer(seconds, self._cut)
         self._timer.daemon = True
 
-    def __enter__(self) -> "_Deadline":
+    def __enter__(self) -> "Deadline":
         self._timer.start()
         return self
 
@@ -144,19 +144,29 @@ class _Deadline:
 
 def tell(client: httpx.Client, door: Door, channel: Channel, name: str, body: bytes) -> None:
     """One notification. Raises PacsdError UNAVAILABLE where it did not arrive, REFUSED where it never will."""
+    whole = f"/{name}" if channel.payload else None
+    _ask(client, door, channel, "PUT" if channel.payload else "POST", whole, body if channel.payload else b"")
+
+
+def post(client: httpx.Client, door: Door, channel: Channel, body: bytes) -> None:
+    """A notification Bundle of the R5 backport. Raises PacsdError as `tell` does."""
+    _ask(client, door, channel, "POST", None, body)
+
+
+def _ask(client: httpx.Client, door: Door, channel: Channel, method: str, below: str | None, body: bytes) -> None:
     parts = urlsplit(channel.endpoint)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     address = door.address(str(parts.hostname), port)
     shown = f"[{address}]" if ":" in address else address
-    path = parts.path.rstrip("/") if channel.payload else parts.path
-    url = f"{parts.scheme}://{shown}:{port}{path}" + (f"/{name}" if channel.payload else "")
+    path = parts.path if below is None else parts.path.rstrip("/") + below
+    url = f"{parts.scheme}://{shown}:{port}{path}"
     headers = [*channel.headers, ("Host", parts.netloc)]
     if channel.payload:
         headers.append(("Content-Type", channel.payload))
     try:
-        with _Deadline(DEADLINE_S) as deadline, client.stream(
-            "PUT" if channel.payload else "POST", url + (f"?{parts.query}" if parts.query else ""), headers=headers,
-            content=body if channel.payload else b"",
+        with Deadline(DEADLINE_S) as deadline, client.stream(
+            method, url + (f"?{parts.query}" if parts.query else ""), headers=headers,
+            content=body,
             extensions={"sni_hostname": str(parts.hostname), "trace": deadline.trace},
         ) as answer:  # fmt: skip
             status = answer.status_code

@@ -3,6 +3,9 @@
 The worker looks every second. A subscriber is told of each resource that fulfils the criteria in its newest version:
 of several changes between two looks, once. Notifications of one subscription go out one after the other; one that does
 not arrive is tried again with longer and longer pauses, and when it failed too often the subscription is in error.
+
+Events of topics and WebSockets are numbered and kept (fhir.store.events); a WebSocket is told by the process that has
+it (fhir.http.event_socket).
 """
 
 import logging
@@ -12,27 +15,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
 
 import httpx
 
-from fhir.definitions.structures import structures
 from fhir.format import json
 from fhir.interaction.services import Server
 from fhir.interaction.versions import following
-from fhir.search.conditions import Reader
-from fhir.search.query import Condition, Ids, Query
-from fhir.search.request import read
-from fhir.store import resources
+from fhir.search.query import Ids, Query
+from fhir.store import events, history, locks, resources
 from fhir.store import subscriptions as rows
-from fhir.store.stored import Name
-from fhir.store.subscriptions import Wanted
+from fhir.store.events import Event, Standing
+from fhir.store.stored import Change, Name, Stored
+from fhir.store.subscriptions import Happened, Wanted
 from fhir.store.unit import Unit
 from fhir.subscription import channel as channels
+from fhir.subscription import notification
 from fhir.subscription.channel import Channel, Door
+from fhir.subscription.terms import Criteria, Terms, terms
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
-from pacsd.index.connect import translated
+from pacsd.index.connect import Connection, Pool, translated
 
 REQUESTED, ACTIVE, ERROR, OFF = "requested", "active", "error", "off"
 MOST_FAILURES = 12                       # in a row: with these pauses about half an hour
@@ -52,26 +54,6 @@ class Stop(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Criteria:
-    """What a subscriber wants to be told of."""
-
-    type: str
-    conditions: tuple[Condition, ...]
-
-
-def criteria(server: Server, text: str) -> Criteria:
-    """Read `Observation?code=…`. Raises PacsdError where it is no search that this server does."""
-    kind, _, query = text.partition("?")
-    if kind not in structures().resource_types or kind == "Subscription":
-        raise PacsdError(Fault.UNSUPPORTED, "criteria begin with a resource type")
-    reader = Reader("", server.zone, datetime.now(UTC))
-    found = read(reader, [kind], parse_qsl(query, keep_blank_values=True), strict=True).query
-    if found.includes or found.sort:
-        raise PacsdError(Fault.UNSUPPORTED, "criteria neither include nor sort")
-    return Criteria(kind, found.conditions)
-
-
-@dataclass(frozen=True, slots=True)
 class Subscriptions:
     """Works on all subscriptions; several workers share them. `scope_of`: what an organisation sees today."""
 
@@ -80,6 +62,7 @@ class Subscriptions:
     door: Door
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
+    base: str = "http://localhost/fhir"
     client: httpx.Client = field(default_factory=channels.client)
 
     def run(self, stop: Stop) -> None:
@@ -116,7 +99,7 @@ class Subscriptions:
         if status in (REQUESTED, ACTIVE) and self._is_over(resource):
             self._say(one, resource, OFF)
         elif status == REQUESTED or (status == ACTIVE and followed is None):
-            self._activate(one, resource)
+            return self._activate(one, resource, followed)
         elif status == ACTIVE:
             return True
         elif followed is not None:
@@ -129,9 +112,11 @@ class Subscriptions:
         if not rows.take(self.server.pool, one.pk):
             return
         try:
-            wanted, channel = criteria(self.server, str(resource.get("criteria", ""))), channels.of(resource)
+            wanted = terms(self.server, resource)
             self._find(one, wanted)
-            self._tell(one, channel)
+            if wanted.channel is not None:
+                tell = self._notify if wanted.topic is not None else self._tell
+                tell(one, resource, wanted)
         except PacsdError as error:
             self._failed(one, resource, error)
         except Exception as error:           # of one subscriber: the others are told
@@ -140,8 +125,42 @@ class Subscriptions:
         finally:
             rows.release(self.server.pool, one.pk)
 
-    def _tell(self, one: Wanted, channel: Channel) -> None:
+    def _notify(self, one: Wanted, resource: dict[str, Any], wanted: Terms) -> None:
+        """Shake hands with who is new; tell events that wait, as far as it goes in one turn, or that it is alive."""
+        scope, until = self.scope_of(one.organisation), self.monotonic() + _TURN_S
+        standing = events.standing(self.server.pool, scope, one.pk)
+        if standing is None:
+            return
+        if resource.get("status") == REQUESTED:
+            self._post(one, wanted, notification.HANDSHAKE, standing, REQUESTED, ())
+            self._say(one, resource, ACTIVE)
+            return
+        after = standing.sent
+        while after < standing.events and self.monotonic() < until:
+            kept = events.kept(self.server.pool, scope, one.pk, since=after + 1, until=standing.events,
+                               limit=wanted.most)  # fmt: skip
+            after = kept[-1].number if kept else standing.events
+            self._post(one, wanted, notification.EVENTS, standing._replace(sent=after), ACTIVE, kept)
+        if after == standing.sent and wanted.heartbeat_s and standing.silent_s >= wanted.heartbeat_s:
+            self._post(one, wanted, notification.HEARTBEAT, standing, ACTIVE, ())
+
+    def _post(
+        self, one: Wanted, wanted: Terms, kind: str, standing: Standing, status: str, kept: Sequence[Event]
+    ) -> None:
+        """One notification Bundle. Raises PacsdError where it is not taken."""
+        if wanted.channel is None:
+            return
+        shown = notification.shown(self.server.pool, self.scope_of(one.organisation), kept, wanted.content)
+        subject = notification.Subject(one.id, status, wanted, standing.events)
+        told = notification.notification(self.base, subject, kind, self.clock(), shown)
+        channels.post(self.client, self.door, wanted.channel, json.write(told))
+        events.sent(self.server.pool, one.pk, standing.sent, held_s=rows.HELD_S)
+
+    def _tell(self, one: Wanted, _resource: dict[str, Any], wanted: Terms) -> None:
         """Tell what waits, as far as it goes in one turn: others wait for the slowest."""
+        channel = wanted.channel
+        if channel is None:
+            return
         until = self.monotonic() + _TURN_S
         for _ in range(_MOST_TOLD // 100):
             upcoming = rows.upcoming(self.server.pool, one.pk)
@@ -155,21 +174,50 @@ class Subscriptions:
             if len(upcoming) < 100:
                 return
 
-    def _find(self, one: Wanted, wanted: Criteria) -> None:
+    def _find(self, one: Wanted, wanted: Terms) -> None:
         scope = self.scope_of(one.organisation)
         with translated(), self.server.pool.connection() as connection, connection.transaction():
-            names = rows.changed(connection, scope, one.pk)
-            fulfilling = self._fulfilling(scope, wanted, names)
-            rows.note(connection, one.pk, [name for name in names if name in fulfilling])
+            happened = rows.changed(connection, scope, one.pk, deletions=wanted.deletions)
+            there = [each.name for each in happened if not each.deleted]
+            found = self._fulfilling(self.server.pool, scope, wanted.criteria, there)
+            gone = [each for each in happened if each.deleted]
+            found |= self._fulfilled(connection, scope, wanted.criteria, gone)
+            told = [each for each in happened if each.name in found]
+            if wanted.numbers:
+                events.number(connection, one.pk, told)
+            else:
+                rows.note(connection, one.pk, [each.name for each in told])
 
-    def _fulfilling(self, scope: Scope, wanted: Criteria, names: Sequence[Name]) -> set[Name]:
+    def _fulfilled(
+        self, connection: Connection, scope: Scope, wanted: Criteria, gone: Sequence[Happened]
+    ) -> set[Name]:
+        """Those of what is gone that fulfilled the criteria before: as if they were still there, one by one."""
+        if not wanted.conditions:
+            return {one.name for one in gone}
+        found: set[Name] = set()
+        for one in gone:
+            held = locks.of_resources([one.name])
+            unit = self.server.units.inside(connection, scope=scope, organisation=0, held=held)
+            before = history.version(unit.pool, scope, one.name, one.version - 1)
+            current = unit.newest([one.name]).get(one.name)
+            if before is not None and not before.deleted and current is not None:
+                with unit.tried([self._again(before, current)]):
+                    found |= self._fulfilling(unit.pool, scope, wanted, [one.name])
+        return found
+
+    def _again(self, before: Stored, current: Stored) -> Change:
+        """A version as if it were the newest once more."""
+        told = self.server.extract(json.read(before.body))
+        return Change(current.pk, before.organisation, *before.name, current.version + 1, before.updated, "PUT",
+                      before.body, owner=before.owner, found=told)  # fmt: skip
+
+    def _fulfilling(self, pool: Pool, scope: Scope, wanted: Criteria, names: Sequence[Name]) -> set[Name]:
         """Those that fulfil the criteria as they are now."""
         found: set[Name] = set()
         for start in range(0, len(names), 500):
             ids = tuple(name.id for name in names[start : start + 500])
             query = Query((wanted.type,), (Ids(ids, (wanted.type,)), *wanted.conditions), count=500)
-            found.update(Name(hit.type, hit.id) for hit in self.server.searches.page(
-                self.server.pool, scope, query).hits)  # fmt: skip
+            found.update(Name(hit.type, hit.id) for hit in self.server.searches.page(pool, scope, query).hits)
         return found
 
     def _body(self, one: Wanted, name: Name) -> bytes | None:
@@ -177,22 +225,26 @@ class Subscriptions:
         stored = resources.read(self.server.pool, self.scope_of(one.organisation), name)
         return None if stored is None or stored.deleted else stored.body
 
-    def _activate(self, one: Wanted, resource: dict[str, Any]) -> None:
-        """Followed before it says so: what is changed after it is active is told."""
+    def _activate(self, one: Wanted, resource: dict[str, Any], followed: int | None) -> bool:
+        """Followed before it says so: what is changed after it is active is told. True: it is to shake hands first."""
         try:
-            wanted = criteria(self.server, str(resource.get("criteria", "")))
-            channels.of(resource)
-            self._check_door(resource)
+            wanted = terms(self.server, resource)
+            if wanted.channel is not None:
+                self._check_door(wanted.channel)
         except PacsdError as error:
             self._say(one, resource, ERROR, error.message)
-            return
-        rows.follow(self.server.pool, one, wanted.type)
+            return False
+        if followed != one.version:
+            rows.follow(self.server.pool, one, wanted.criteria.type)
+        if resource.get("status") == REQUESTED and wanted.topic is not None and wanted.channel is not None:
+            return True
         if resource.get("status") == REQUESTED:
             self._say(one, resource, ACTIVE)
+        return False
 
-    def _check_door(self, resource: Mapping[str, Any]) -> None:
+    def _check_door(self, channel: Channel) -> None:
         """Refuse at once what will never be asked; a host that is not known now may be later."""
-        parts = httpx.URL(channels.of(resource).endpoint)
+        parts = httpx.URL(channel.endpoint)
         try:
             self.door.address(parts.host, parts.port or 443)
         except PacsdError as error:

@@ -70,13 +70,12 @@ class Exchange:
         self._pool = pool
         self._worklist = ModalityWorklist(pool)
         self._inbox = Inbox(pool, journal.append_all)
-        self._keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
-        codes = {key: code for code, key in self._keys.items()}
+        self._keys, codes = directory.keys, directory.codes
         self._identity = Identity(settings.identity, pool, journal, directory)
-        domains, linker = Domains(settings, pool), self._identity.linker
+        domains, linker = Domains(settings, pool, directory), self._identity.linker
         pdq = PdqQuery(pool, domains, linker, directory.scope, max_results=settings.identity.max_results)
         self._answered = (PixQuery(pool, domains, linker, directory.scope).answered(), pdq.answered())
-        self._notification = Notification(settings, pool, self.outbox, directory.everybody())
+        self._notification = Notification(settings, pool, self.outbox, directory.everybody)
         contents = Contents(blobs)
         reports = Reports(pool, contents, codes)
         self._handled = (*handled(Orders(codes), Taking(reports, contents)), pdq.handled())

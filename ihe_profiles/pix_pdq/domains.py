@@ -9,6 +9,7 @@ from hl7.escapes import escape
 from hl7.message import Segment
 from hl7.ports import Sender
 from hl7.reading import Reading
+from pacsd.access.directory import Directory
 from pacsd.index import identity_search as search
 from pacsd.index.connect import Pool
 from pacsd.index.identity_search import CARDS, Record
@@ -17,16 +18,17 @@ from pacsd.index.identity_search import CARDS, Record
 class Domains:
     """Which there are. What is no authority of the settings is one if a feed has stated a patient of it."""
 
-    def __init__(self, settings: Settings, pool: Pool) -> None:
+    def __init__(self, settings: Settings, pool: Pool, directory: Directory) -> None:
         self._pool = pool
-        named = [one.assigning_authority for one in settings.organisations]
-        named += [one.assigning_authority for one in settings.hl7_senders if one.assigning_authority]
+        self._directory = directory
+        named = [one.assigning_authority for one in settings.hl7_senders if one.assigning_authority]
         named += [one.authority for one in settings.identity_domains]
         self._named = frozenset(named)
 
     def knows(self, authority: str, sender: Sender) -> bool:
         """Whether an assigning authority is known, or is one of cards in the eyes of the sender."""
-        if authority in self._named or card_kind(authority, sender):
+        of_organisation = any(one.assigning_authority == authority for one in self._directory.organisations.values())
+        if authority in self._named or of_organisation or card_kind(authority, sender):
             return True
         known = sender.authorities is None or sender.speaks_for(authority)
         return known and bool(authority) and search.knows_authority(self._pool, authority)

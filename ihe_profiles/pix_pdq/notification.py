@@ -29,7 +29,7 @@ class Notification:
     """
 
     def __init__(
-        self, settings: Settings, pool: Pool, outbox: Outbox, everybody: Scope,
+        self, settings: Settings, pool: Pool, outbox: Outbox, everybody: Callable[[], Scope],
         *, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:  # fmt: skip
         self._wanted = {one.name: one.notifies for one in settings.hl7_destinations if one.notifies}
@@ -49,10 +49,10 @@ class Notification:
     def tell(self, event: Event) -> None:
         """Let each destination know of the person of a patient, by the first of its identifiers there alone."""
         key = event.body["assigning_authority"], event.body["patient_id"]
-        one = search.record(self._pool, self._everybody, key)
+        one = search.record(self._pool, self._everybody(), key)
         if one is None:
             return
-        person = search.persons(self._pool, self._everybody, [one.patient])[one.patient]
+        person = search.persons(self._pool, self._everybody(), [one.patient])[one.patient]
         for destination, domains in self._wanted.items():
             listed = identifiers(person, self._us, domains)
             if listed and listed[0] == key:

@@ -1,15 +1,22 @@
 """Organisations and application entities: who a peer is, and what it may see and do."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import TypeVar
 
-from config.interfaces import SERVICES
+from config.interfaces import SERVICES, OrganisationSettings
 from config.networks import is_within
 from config.settings import RemoteAESettings, Settings
+from pacsd.access.followed import Followed
+from pacsd.access.known import Known
 from pacsd.access.origin import Origin
 from pacsd.access.principal import Principal, Proof
+from pacsd.access.register import Caller, Register
 from pacsd.access.scope import Rejected, Scope
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Refusal(Enum):
@@ -46,29 +53,59 @@ class Identity:
 
 
 class Directory:
-    """The organisations and AEs of the settings, joined with the keys the index gave the organisations."""
+    """The organisations and AEs of the settings and of the register, joined with the keys the index gave them.
+
+    What a method answers holds for that moment: `learn` may come in between two of them. Mappings that it hands out
+    follow what it learns.
+    """
 
     def __init__(self, settings: Settings, organisation_keys: Mapping[str, int]) -> None:
         self._settings = settings
-        self._keys = organisation_keys
-        self._organisations = {one.code: one for one in settings.organisations}
+        self._known = Known(settings, dict(organisation_keys))
         self._own = {one.title: one for one in settings.own_aes}
-        self._remotes: dict[str, list[RemoteAESettings]] = {}
-        for remote in settings.remote_aes:
-            self._remotes.setdefault(remote.title, []).append(remote)
+        self.keys: Mapping[str, int] = self.followed(lambda: {one: self._known.keys[one] for one in self.organisations})
+        self.codes: Mapping[int, str] = self.followed(lambda: {key: code for code, key in self.keys.items()})
+
+    def learn(self, organisation_keys: Mapping[str, int], register: Register) -> None:
+        """Know this register from now on, instead of the one before."""
+        self._known = Known(self._settings, dict(organisation_keys), register)
+
+    def followed(self, make: Callable[[], Mapping[K, V]]) -> Mapping[K, V]:
+        """What is made of the directory, made again after it learned."""
+        return Followed(self.known, make)
+
+    def known(self) -> Known:
+        """All that is known at this moment."""
+        return self._known
+
+    @property
+    def organisations(self) -> Mapping[str, OrganisationSettings]:
+        """All there are, by code."""
+        return self._known.organisations
+
+    def remotes(self) -> tuple[RemoteAESettings, ...]:
+        """Every AE that can be reached."""
+        return self._known.remotes
+
+    def character_set(self, organisation: str, title: str) -> str | None:
+        """What is stated of the objects of an organisation's AE, where these declare it wrongly."""
+        callers = self._known.callers.get(title, ())
+        return next((one.character_set for one in callers if one.organisation == organisation), None)
 
     def organisation_key(self, code: str) -> int:
-        """The index's key of an organisation. Raises KeyError for a code that is not configured."""
-        return self._keys[code]
+        """The index's key of an organisation. Raises KeyError for a code that is not known."""
+        return self._known.keys[code]
 
     def scope(self, code: str, rejected: Rejected = Rejected.HIDE) -> Scope:
         """What readers of an organisation see: its own studies, and those of organisations that opened theirs to it."""
-        codes = (code, *self._organisations[code].reads)
-        return Scope(tuple(self._keys[one] for one in codes), self._keys[code], rejected)
+        known = self._known
+        codes = (code, *known.organisations[code].reads)
+        return Scope(tuple(known.keys[one] for one in codes), known.keys[code], rejected)
 
     def everybody(self) -> Scope:
         """What the platform itself sees: all of it."""
-        keys = tuple(self._keys[code] for code in self._organisations)
+        known = self._known
+        keys = tuple(known.keys[code] for code in known.organisations)
         return Scope(organisations=keys, own=keys[0])
 
     def peer(self, *, calling: str, called: str, origin: Origin) -> Peer | Refusal:
@@ -79,38 +116,38 @@ class Directory:
         own = self._own.get(called)
         if own is None:
             return Refusal.CALLED_TITLE
-        known = self._remotes.get(calling)
+        known = self._known.callers.get(calling)
         if known is None:
             if not self._settings.dimse.accept_unknown_callers or origin.is_listed:
                 return Refusal.CALLING_TITLE
             return replace(self._peer(calling, own.organisation, Rejected(own.rejected)), origin=origin)
-        for remote in known:
-            if _is_meant(remote, origin):
-                return replace(self._remote_peer(remote, Rejected(remote.rejected or own.rejected)), origin=origin)
+        for caller in known:
+            if _is_meant(caller, origin):
+                return replace(self._calling_peer(caller, Rejected(caller.rejected or own.rejected)), origin=origin)
         return Refusal.CALLING_TITLE
 
     def renewed(self, peer: Peer) -> Peer:
         """The same: what whole organisations see does not change."""
         return peer
 
-    def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None:
-        """Where to reach an AE by title: the asker's own organisation's first, else the first configured."""
-        known = self._remotes.get(title, [])
-        own = [one for one in known if asker is not None and one.organisation == asker.organisation_code]
-        return next(iter(own or known), None)
-
     def proof(self, title: str, code: str) -> Proof:
         """What a caller has proven that was taken for an AE of an organisation: it has the certificate the AE is bound
         to, or calls from one of its addresses, or neither is asked for."""
-        known = [one for one in self._remotes.get(title, []) if one.organisation == code]
+        known = [one for one in self._known.callers.get(title, ()) if one.organisation == code]
         if known and all(one.certificate for one in known):
             return Proof.CERTIFICATE
         return Proof.ADDRESS if known and all(one.addresses or one.certificate for one in known) else Proof.NOTHING
 
+    def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None:
+        """Where to reach an AE by title: the asker's own organisation's first, else the first known."""
+        known = self._titled(title)
+        own = [one for one in known if asker is not None and one.organisation == asker.organisation_code]
+        return next(iter(own or known), None)
+
     def of_organisation(self, title: str, organisation: int) -> RemoteAESettings | None:
         """Where to reach an organisation's own AE of this title: another's is somebody else."""
-        known = self._remotes.get(title, [])
-        return next((one for one in known if self._keys[one.organisation] == organisation), None)
+        keys = self._known.keys
+        return next((one for one in self._titled(title) if keys[one.organisation] == organisation), None)
 
     def own_title(self, code: str) -> str:
         """The title under which this server speaks for an organisation."""
@@ -121,8 +158,8 @@ class Directory:
         return self.acting(self._settings.web.organisation)
 
     def knows(self, code: str) -> bool:
-        """Whether an organisation is one of the settings."""
-        return code in self._organisations
+        """Whether there is an organisation of this code."""
+        return code in self._known.organisations
 
     def acting(self, code: str) -> Peer:
         """A web client that acts for an organisation."""
@@ -132,32 +169,37 @@ class Directory:
         """A peer that acts for a whole organisation, as the command line does."""
         return self._peer("", code)
 
-    def _remote_peer(self, remote: RemoteAESettings, rejected: Rejected) -> Peer:
-        organisation = self._organisations[remote.organisation]
+    def _titled(self, title: str) -> list[RemoteAESettings]:
+        return [one for one in self._known.remotes if one.title == title]
+
+    def _calling_peer(self, caller: Caller, rejected: Rejected) -> Peer:
+        known = self._known
+        organisation = known.organisations[caller.organisation]
         return Peer(
-            title=remote.title,
-            organisation=self._keys[remote.organisation],
-            organisation_code=remote.organisation,
-            assigning_authority=remote.assigning_authority or organisation.assigning_authority,
-            scope=self.scope(remote.organisation, rejected),
-            services=frozenset(remote.services),
-            character_set=remote.character_set,
+            title=caller.title,
+            organisation=known.keys[caller.organisation],
+            organisation_code=caller.organisation,
+            assigning_authority=caller.assigning_authority or organisation.assigning_authority,
+            scope=self.scope(caller.organisation, rejected),
+            services=frozenset(caller.services),
+            character_set=caller.character_set,
         )
 
     def _peer(self, title: str, code: str, rejected: Rejected = Rejected.HIDE) -> Peer:
+        known = self._known
         return Peer(
             title=title,
-            organisation=self._keys[code],
+            organisation=known.keys[code],
             organisation_code=code,
-            assigning_authority=self._organisations[code].assigning_authority,
+            assigning_authority=known.organisations[code].assigning_authority,
             scope=self.scope(code, rejected),
         )
 
 
-def _is_meant(remote: RemoteAESettings, origin: Origin) -> bool:
+def _is_meant(caller: Caller, origin: Origin) -> bool:
     """Whether who calls from there may have the AE's title: by its certificate, by its address."""
-    if remote.certificate and not (origin.certificate and origin.certificate.answers_to(remote.certificate)):
+    if caller.certificate and not (origin.certificate and origin.certificate.answers_to(caller.certificate)):
         return False
-    if not remote.addresses:
+    if not caller.addresses:
         return not origin.is_listed
-    return is_within(origin.address, remote.addresses)
+    return is_within(origin.address, caller.addresses)

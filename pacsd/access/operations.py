@@ -28,6 +28,8 @@ class Operation(Enum):
     STORE_NON_PATIENT = "store-non-patient"
     READ_RESOURCES = "read-resources"    # FHIR: read, vread, history, search and what else only reads
     WRITE_RESOURCES = "write-resources"  # FHIR: create, update, patch, delete
+    READ_REGISTER = "read-register"      # FHIR: organisations, and the AEs that may call and be called
+    WRITE_REGISTER = "write-register"
     BATCH = "batch"                      # FHIR: each entry is an operation of its own
     USE_TERMINOLOGY = "use-terminology"  # FHIR: codes, of no patient
     COUNT = "count"                      # FHIR: measures, numbers of patients and exams
@@ -76,6 +78,8 @@ REACH: Mapping[Operation, Mapping[Role, Reach]] = {
     Operation.STORE_NON_PATIENT: _WORKERS,
     Operation.READ_RESOURCES: _READERS,
     Operation.WRITE_RESOURCES: _STAFF,
+    Operation.READ_REGISTER: {**_READERS, Role.ADMINISTRATOR: _OWN},
+    Operation.WRITE_REGISTER: {Role.ADMINISTRATOR: _OWN},
     Operation.BATCH: dict.fromkeys(Role, _SHARED),
     Operation.USE_TERMINOLOGY: dict.fromkeys(set(Role) - {Role.AUDITOR}, _OWN),
     Operation.COUNT: {**_STAFF, Role.ADMINISTRATOR: _OWN},

@@ -6,7 +6,7 @@ pack itself stays as it is and stays the truth; an alternate may be lost at any 
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -71,7 +71,7 @@ class Recoder:
         scratch: Callable[[], Scratch],
         *,
         rules: Sequence[Rule],
-        owners: dict[int, Owner],
+        owners: Mapping[int, Owner],
     ) -> None:
         self._blobs = blobs
         self._index = index

@@ -155,6 +155,8 @@ class Rebuild:
             elif fact.kind is FactKind.PURGE:
                 for sop in chain.from_iterable(body["series"].values()):
                     said.purged_us[body["organisation"], sop] = _microseconds(fact.at)
+            elif fact.kind is FactKind.ORGANISATION:             # before anything that is its own
+                self._replay(fact)
         return said
 
     def _studies(self) -> dict[_Whose, _Study]:

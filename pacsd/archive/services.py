@@ -1,6 +1,5 @@
 """The archive put together: its services over one blob store and one index, as every process opens it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,6 +15,7 @@ from pacsd.archive.journal import Journal
 from pacsd.archive.metadata import Metadata
 from pacsd.archive.non_patient.service import NonPatient
 from pacsd.archive.note_arrivals import NoteArrivals
+from pacsd.archive.register import RegisterWatch
 from pacsd.archive.reject import Rejections
 from pacsd.archive.rendered import Rendered
 from pacsd.archive.retrieve import Retrieve, Selection
@@ -43,6 +43,7 @@ class Archive:
     non_patient: NonPatient
     commitments: Commitments
     directory: Directory
+    register: RegisterWatch              # by which the directory learns what is registered
     blobs: LocalBlobs
     spool: Spool
     journal: Journal
@@ -56,6 +57,7 @@ class Archive:
 
     def close(self) -> None:
         """Give back every connection and directory."""
+        self.register.stop()
         self.writing.close()
         self._arriving.close()
         self.pool.close()
@@ -74,6 +76,8 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4, statement_ti
         read_pool, [(one.code, one.name, one.assigning_authority) for one in settings.organisations]
     )
     directory = Directory(settings, keys)
+    watch = RegisterWatch(read_pool, directory)
+    watch.refresh()
     root = settings.data_dir.absolute() / "blobs"
     blobs = LocalBlobs(root, reserve_bytes=settings.storage.reserve_bytes)
     spool = Spool(
@@ -94,10 +98,10 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4, statement_ti
         packs_of=partial(_packs_of, read_pool),
         sidecar=sidecars,
     )
-    truth = Truth(read_pool, writing, sidecars, keys, grace_s=settings.storage.grace_s)
+    truth = Truth(read_pool, writing, sidecars, directory.keys, grace_s=settings.storage.grace_s)
     rejections = Rejections(journal, truth, sidecars)
     note_arrivals = NoteArrivals(arrivals, blobs, journal, truth, rejections)
-    true_sets = character_sets(settings)
+    true_sets = directory.character_set
     retrieve = Retrieve(blobs, contents, sidecars, true_sets)
     frames = Frames(retrieve, blobs, sidecars)
     metadata = Metadata(blobs, contents, sidecars, true_sets)
@@ -111,6 +115,7 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4, statement_ti
         non_patient=NonPatient(blobs, read_pool, spool.scratch, true_sets),
         commitments=Commitments(read_pool, blobs, sidecars),
         directory=directory,
+        register=watch,
         blobs=blobs,
         spool=spool,
         journal=journal,
@@ -122,12 +127,6 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4, statement_ti
         pool=read_pool,
         _arriving=ingest_pool,
     )
-
-
-def character_sets(settings: Settings) -> Callable[[str, str], str | None]:
-    """From organisation code and source AE to the character set configured for it."""
-    known = {(one.organisation, one.title): one.character_set for one in settings.remote_aes}
-    return lambda organisation, source_ae: known.get((organisation, source_ae))
 
 
 def _contents(read_pool: Pool, scope: Scope, selection: Selection) -> list[SeriesContent]:

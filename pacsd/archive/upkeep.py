@@ -24,10 +24,11 @@ from pacsd.archive.orphans import Orphans
 from pacsd.archive.overlay import Overlays
 from pacsd.archive.pack import Owner, Packer
 from pacsd.archive.rebuild import Rebuild, Rebuilt
+from pacsd.archive.register import appliers as register_appliers
 from pacsd.archive.reject import Rejections
 from pacsd.archive.repair import Repair
 from pacsd.archive.retention import Expired, Kept, Retention, SendNote, unreachable
-from pacsd.archive.services import Archive, character_sets
+from pacsd.archive.services import Archive
 from pacsd.archive.truth import Truth
 from pacsd.archive.worker import Chore
 from pacsd.faults import Fault, PacsdError
@@ -98,24 +99,25 @@ def retention(settings: Settings, archive: Archive, send_note: SendNote) -> Rete
     ]  # fmt: skip
     return Retention(
         archive.pool, archive.truth, archive.rejections, archive.sidecars, send_note, rules=rules,
-        codes=_codes(settings, archive),
+        codes=archive.directory.codes,
     )  # fmt: skip
 
 
-def _owners(settings: Settings, archive: Archive) -> dict[int, Owner]:
-    return {
-        archive.directory.organisation_key(one.code): Owner(one.code, one.assigning_authority)
-        for one in settings.organisations
-    }
+def _owners(directory: Directory) -> Mapping[int, Owner]:
+    def made() -> Mapping[int, Owner]:
+        known = directory.known()
+        return {known.keys[one.code]: Owner(one.code, one.assigning_authority) for one in known.organisations.values()}
+
+    return directory.followed(made)
 
 
 def _packing(settings: Settings, archive: Archive, packs: Packs) -> tuple[Packer, Merger]:
-    storage, owners = settings.storage, _owners(settings, archive)
+    storage, owners = settings.storage, _owners(archive.directory)
     packer = Packer(
         archive.blobs,
         packs,
         owners=owners,
-        character_set_of=character_sets(settings),
+        character_set_of=archive.directory.character_set,
         quiet_s=storage.quiet_s,
         max_pack_bytes=storage.max_pack_bytes,
         grace_s=storage.grace_s,
@@ -143,7 +145,7 @@ def _recoder(settings: Settings, archive: Archive, alternates: Alternates) -> Re
             AlternateRule(key_of(one.organisation) if one.organisation else None, one.modality)
             for one in settings.htj2k
         ],
-        owners=_owners(settings, archive),
+        owners=_owners(archive.directory),
     )
 
 
@@ -169,7 +171,7 @@ def chores(
         sweeps=(archive.spool.remove_empty_buckets, archive.blobs.clear_parts),
     )
     expired = Expired(
-        archive.pool, archive.rejections, codes=_codes(settings, archive), after_s=storage.delete_expired_s
+        archive.pool, archive.rejections, codes=archive.directory.codes, after_s=storage.delete_expired_s
     )
     repair = _repair(settings, archive, inventory)
     often_s = max(0.2, min(5.0, storage.quiet_s / 4))
@@ -260,14 +262,14 @@ class Upkeep:
             where,
             archive.journal,
             _appliers(settings, archive, self._also_apply),
-            organisations=_organisations(settings, archive),
-            character_set_of=character_sets(settings),
+            organisations=archive.directory.keys,
+            character_set_of=archive.directory.character_set,
             grace_s=settings.storage.grace_s,
         ).run(lambda so_far: progress(so_far.instances, None))
         pass_over(archive.pool, quiet_s=_NEWS_S)
         progress(done.instances, done.instances)
         for found in non_patient.Rebuild(
-            archive.blobs, archive.pool, _organisations(settings, archive), character_sets(settings)
+            archive.blobs, archive.pool, archive.directory.keys, archive.directory.character_set
         ).run():
             yield Finding(found.key, found.detail)
         for rebuild in self._also_rebuild:
@@ -342,8 +344,8 @@ def _repair(settings: Settings, archive: Archive, inventory: Inventory) -> Repai
         archive.blobs,
         inventory,
         partial(archive.arrivals.admit, again=True),
-        organisations=_organisations(settings, archive),
-        character_set_of=character_sets(settings),
+        organisations=archive.directory.keys,
+        character_set_of=archive.directory.character_set,
     )
 
 
@@ -375,20 +377,13 @@ def _made(inventory: Inventory) -> bool:
     return False
 
 
-def _organisations(settings: Settings, archive: Archive) -> dict[str, int]:
-    return {one.code: archive.directory.organisation_key(one.code) for one in settings.organisations}
-
-
-def _codes(settings: Settings, archive: Archive) -> dict[int, str]:
-    return {key: code for code, key in _organisations(settings, archive).items()}
-
-
 def _appliers(settings: Settings, archive: Archive, also: Appliers) -> Appliers:
     said, hidden = overlays(settings, archive), rejections(settings, archive)
     return {
         FactKind.PATIENT_OVERLAY: said.apply,
         FactKind.STUDY_OVERLAY: said.apply,
         **hidden.appliers,
+        **register_appliers(archive.pool, settings, archive.register.refresh),
         **also,
     }
 

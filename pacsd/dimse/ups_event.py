@@ -8,7 +8,7 @@ tried again after a pause, twice as long each time; any other answer settles a r
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -55,11 +55,22 @@ class Target:
 
 
 Connect = Callable[[Target], Outgoing]
+Targets = Mapping[int, Mapping[str, Target]]             # by organisation and title
 
 
-def targets(settings: Settings, directory: Directory) -> tuple[Target, ...]:
-    """Every configured AE."""
-    return tuple(Target(directory.member(one.organisation), one) for one in settings.remote_aes)
+def targets(directory: Directory) -> Targets:
+    """Every AE that is known, as the directory learns of it."""
+    return directory.followed(
+        lambda: of([Target(directory.member(one.organisation), one) for one in directory.remotes()])
+    )
+
+
+def of(targets: Iterable[Target]) -> Targets:
+    """Those, by organisation and title: of two the first."""
+    found: dict[int, dict[str, Target]] = {}
+    for one in targets:
+        found.setdefault(one.peer.organisation, {}).setdefault(one.remote.title, one)
+    return found
 
 
 def connecting(settings: Settings, directory: Directory, meters: Meters) -> Connect:
@@ -82,24 +93,21 @@ def connecting(settings: Settings, directory: Directory, meters: Meters) -> Conn
 class Reporter:
     """Tells the subscribers among `targets` until `stop` is set."""
 
-    def __init__(self, channels: Channels, targets: Sequence[Target], connect: Connect, *, stop: Stop) -> None:
+    def __init__(self, channels: Channels, targets: Targets, connect: Connect, *, stop: Stop) -> None:
         self._channels = channels
         self._connect = connect
         self._stop = stop
         self._busy: set[tuple[int, str]] = set()
         self._lock = threading.Lock()
-        self._targets: dict[int, dict[str, Target]] = {}             # by organisation and title
-        for one in targets:
-            self._targets.setdefault(one.peer.organisation, {}).setdefault(one.remote.title, one)
+        self._targets = targets
 
     def run(self) -> None:
         """Whenever there is something to tell, tell it."""
-        if not self._targets:
-            return
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="ups-event") as workers:
             while not self._stop.is_set():
                 try:
-                    self._listen(workers)
+                    if self._targets:
+                        self._listen(workers)
                 except PacsdError as error:
                     log.warning("subscribers are not looked after", extra={"fault": error.fault.value})
                 except Exception:                # the thread's one catch-all

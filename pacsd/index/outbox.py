@@ -98,7 +98,7 @@ class Cursor:
         self._pool = pool
         self._name = name
         self._holder = holder
-        self._scope = scope
+        self.scope = scope
         self._topics = topics
 
     def register(self, *, begin_now: bool = False) -> None:
@@ -169,8 +169,8 @@ class Cursor:
         params = Params()
         name = params.add(self._name)
         where = [f"c.name = {name}", "e.transaction >= c.window_from", "e.transaction < c.window_to", "e.pk > c.event"]
-        if self._scope is not None:
-            where.append(within(self._scope, params, "e"))
+        if self.scope is not None:
+            where.append(within(self.scope, params, "e"))
         if self._topics is not None:
             where.append(f"e.topic = any({params.add(list(self._topics))}::text[])")
         statement = f"""

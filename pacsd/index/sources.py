@@ -263,6 +263,26 @@ def workitems(connection: Connection, scope: Scope, subjects: Iterable[Subject])
     return [WorkitemSource(row[0], row[1], row[2], row[3], row[4], orjson.loads(row[5])) for row in rows]
 
 
+def workitems_on(connection: Connection, scope: Scope, studies: Iterable[Subject]) -> list[Subject]:
+    """The workitems that are about studies."""
+    params = Params()
+    statement = f"""
+        select w.organisation, w.sop_instance_uid from {_asked(studies, params)} join workitem w
+            on w.study_instance_uid = a.name and w.organisation = a.organisation
+        where {within(scope, params, "w")}"""
+    return [(row[0], row[1]) for row in connection.execute(statement, params.values)]
+
+
+def studies_shown(connection: Connection, scope: Scope, subjects: Iterable[Subject]) -> set[Subject]:
+    """Which of these studies show something."""
+    params = Params()
+    statement = f"""
+        select s.organisation, s.study_instance_uid from {_asked(subjects, params)} join study s
+            on s.study_instance_uid = a.name and s.organisation = a.organisation
+        where {within(scope, params, "s")} and s.instances > 0"""
+    return {(row[0], row[1]) for row in connection.execute(statement, params.values)}
+
+
 def reports(connection: Connection, scope: Scope, subjects: Iterable[Subject]) -> list[tuple[int, int]]:
     """Organisation and key of the reports that have these names."""
     params = Params()

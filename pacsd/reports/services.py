@@ -1,6 +1,6 @@
 """Reports put together over one index and one archive, as every process opens them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -63,22 +63,27 @@ class Shelf:
 def open_reports(settings: Settings, archive: Archive) -> Reporting:
     """The reports of the settings."""
     directory: Directory = archive.directory
-    keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
     contents = Contents(archive.blobs)
-    reports = Reports(archive.pool, contents, {key: code for code, key in keys.items()})
+    reports = Reports(archive.pool, contents, directory.codes)
     chores = [("sweep reports", 86_400.0, partial(_sweep, settings, archive, contents))]
     if settings.reports.objects:
         objects = Objects(
             archive.pool, reports, contents, archive.ingest, rejections(settings, archive), directory, settings.reports,
-            organisations={keys[one.code]: (one.code, one.name) for one in settings.organisations},
+            organisations=directory.followed(partial(_names, directory)),
             ae_title=settings.ae_title,
         )  # fmt: skip
         consumer = Consumer(archive.pool, "objects of reports", objects.handle, topics=TOPICS)
         chores.append(("objects of reports", _LOOK_S, partial(_looked, consumer)))
     return Reporting(
-        reports, Check(archive.pool, contents), appliers(archive.pool, contents, keys, tell=False),
-        appliers(archive.pool, contents, keys, tell=True), tuple(chores),
+        reports, Check(archive.pool, contents), appliers(archive.pool, contents, directory.keys, tell=False),
+        appliers(archive.pool, contents, directory.keys, tell=True), tuple(chores),
     )  # fmt: skip
+
+
+def _names(directory: Directory) -> Mapping[int, tuple[str, str]]:
+    """Codes and names of organisations, by key."""
+    known = directory.known()
+    return {known.keys[one.code]: (one.code, one.name) for one in known.organisations.values()}
 
 
 def _looked(consumer: Consumer) -> bool:

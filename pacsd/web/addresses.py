@@ -34,7 +34,7 @@ class Addresses:
         except PacsdError as error:
             raise bad_request(error.message) from error
 
-    def origin(self, request: Request) -> str:
+    def origin(self, request: HTTPConnection) -> str:
         """What URLs of this server begin with, without trailing slash. Raises PacsdError MALFORMED."""
         if self._public_url is not None:
             return self._public_url
@@ -54,7 +54,7 @@ class Addresses:
             address = before
         return address
 
-    def _from_request(self, request: Request) -> tuple[str, str]:
+    def _from_request(self, request: HTTPConnection) -> tuple[str, str]:
         headers = request.headers
         scheme, authority = request.scope["scheme"], _with_port(headers.get("host", ""), _own_authority(request))
         if self._proxies and _is_within(request.client.host if request.client else "", self._proxies):
@@ -86,7 +86,7 @@ def _with_port(asked: str, own: str) -> str:
     return f"{asked}:{port}" if port and (asked == host or local) else asked
 
 
-def _own_authority(request: Request) -> str:
+def _own_authority(request: HTTPConnection) -> str:
     host, port = request.scope.get("server") or ("", None)
     if port is None:                     # a Unix socket
         return ""

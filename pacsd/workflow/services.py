@@ -75,14 +75,12 @@ def open_workflow(
     `missing` tells which instances never came, `progress` tells scheduled steps that they are performed, `say` keeps
     facts.
     """
-    keys = {one.code: directory.organisation_key(one.code) for one in settings.organisations}
-    records = Records(blobs, {key: code for code, key in keys.items()})
+    records = Records(blobs, directory.codes)
     grace_s = settings.storage.grace_s
     label = settings.worklist.default_label
     notifications = _notifications(settings, index)
-    availability = Availability(
-        index, missing, _notified(settings, keys), give_up_s=settings.notifications.give_up_s
-    )
+    notified = directory.followed(partial(_notified, settings, directory))
+    availability = Availability(index, missing, notified, give_up_s=settings.notifications.give_up_s)
     telling = Consumer(index, _CONSUMER, availability.handle, topics=TOPICS, lease_s=_HANDLING_S)
     return Workflow(
         workitems=Workitems(index, records, own_title=settings.ae_title, worklist_label=label, grace_s=grace_s),
@@ -92,7 +90,7 @@ def open_workflow(
         performed_steps=PerformedSteps(index, records, grace_s=grace_s, progress=progress),
         notifications=notifications,
         check=Check(index, records),
-        rebuild=Rebuild(index, records, keys, directory.scope, progress=progress),
+        rebuild=Rebuild(index, records, directory.keys, directory.scope, progress=progress),
         chores=(
             ("delete finished workitems", 60.0, partial(_delete_finished, settings, index)),
             ("forget old reports", 600.0, partial(_forget, settings, index)),
@@ -144,13 +142,13 @@ def _delete_performed(settings: Settings, index: Pool, records: Records, say: Sa
     return step_rows.delete_old(index, keep, before=before, grace_s=settings.storage.grace_s) > 0
 
 
-def _notified(settings: Settings, keys: Mapping[str, int]) -> dict[int, list[Notified]]:
+def _notified(settings: Settings, directory: Directory) -> Mapping[int, Sequence[Notified]]:
     """Who is told of each organisation's instances, and as which AE title of ours that belongs to it."""
     notified: dict[int, list[Notified]] = {}
-    for remote in settings.remote_aes:
+    for remote in directory.remotes():
         if remote.availability:
             one = Notified(remote.title, _own_title(settings, remote))
-            notified.setdefault(keys[remote.organisation], []).append(one)
+            notified.setdefault(directory.keys[remote.organisation], []).append(one)
     return notified
 
 

@@ -86,6 +86,7 @@ OPERATIONS: Mapping[str, str] = {
     "document": "read resources", "summary": "read resources", "export": "export", "import": "import",
     "evaluate-measure": "count", "library": "count", "table": "count", "share": "share", "unshare": "share",
     "shares": "share", "masked-studies": "break the glass", "break-glass": "break the glass",
+    "status": "read resources", "events": "read resources", "get-ws-binding-token": "read resources",
 }  # fmt: skip
 
 

@@ -36,9 +36,10 @@ class Station:
         )
         directory = Directory(settings, {"east": office.peer.organisation, "group": office.reader.organisation})
         self.stop = threading.Event()
-        self.targets = targets(settings, directory)
+        known = targets(directory)
+        self.targets = [one for mine in known.values() for one in mine.values()]
         self.reporter = Reporter(
-            office.workflow.channels, self.targets, connecting(settings, directory, Meters()), stop=self.stop
+            office.workflow.channels, known, connecting(settings, directory, Meters()), stop=self.stop
         )
 
     def tell(self, number: int = 0) -> bool:

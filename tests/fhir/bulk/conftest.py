@@ -10,6 +10,7 @@ import pytest
 
 from fhir.bulk.worker import Workbench
 from fhir.services import workbench
+from fhir.subscription.channel import Door
 from pacsd.blobs import LocalBlobs
 from tests.fhir.house import BASE, House, opened
 
@@ -65,4 +66,4 @@ def plant(database: str, tmp_path: Path) -> Iterator[Plant]:
         blobs = LocalBlobs(tmp_path / "blobs", reserve_bytes=0)
         server = replace(made.server, blobs=blobs)
         house = House(made.pool, made.journal, made.keys, server)
-        yield Plant(house, workbench(server, blobs), blobs)
+        yield Plant(house, workbench(server, blobs, Door(("127.0.0.0/8",))), blobs)

@@ -1,6 +1,9 @@
 """$import: lines kept and refused, once each, whatever happens in between."""
 
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import orjson
@@ -96,7 +99,7 @@ def test_a_part_taken_in_twice_after_a_crash_comes_once(plant: Plant) -> None:
 
 def test_what_is_no_import_is_refused(plant: Plant) -> None:
     assert issue(plant.house.post("$import", b"", content_type=NDJSON)) == (400, "required")
-    assert plant.house.post("$import", {"resourceType": "Parameters"}).status_code == 415
+    assert plant.house.post("$import", b"x", content_type="text/plain").status_code in (400, 415)
     assert plant.house.post("$import?mode=x", lines(patient("a")), content_type=NDJSON).status_code == 400
     assert plant.house.get("$import").status_code == 405
 
@@ -126,3 +129,87 @@ def test_an_import_of_nothing_but_wrong_lines_is_given_up_within_a_step(
     plant.work()
     assert issue(plant.house.get(where)) == (500, "processing")
     assert refusing.asked == 21          # what comes after is not looked at, and nothing is kept of it
+
+
+@pytest.fixture
+def shelf(plant: Plant) -> Iterator[dict[str, tuple[int, bytes]]]:
+    """Files of a server by path: status and content; its address under `""`."""
+    files: dict[str, tuple[int, bytes]] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, content = files.get(self.path, (404, b""))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Location", "/a.ndjson")
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    files[""] = (0, f"http://127.0.0.1:{server.server_address[1]}".encode())
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield files
+    server.shutdown()
+    server.server_close()
+
+
+def named(*sources: tuple[str, str], **more: str) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = [{"name": name, "valueString": value} for name, value in more.items()]
+    rows += [{"name": "input", "part": [{"name": "type", "valueCode": kind}, {"name": "url", "valueUri": url}]}
+             for kind, url in sources]  # fmt: skip
+    return {"resourceType": "Parameters", "parameter": rows}
+
+
+def test_files_at_urls_are_fetched_and_taken_in(plant: Plant, shelf: dict[str, tuple[int, bytes]]) -> None:
+    host = shelf[""][1].decode()
+    many = [patient(f"p{number}") for number in range(400)]
+    shelf["/a.ndjson"] = (200, lines(*many, {"resourceType": "Basic", "id": "b", "code": {"text": "x"}}))
+    shelf["/b.ndjson?x=1"] = (200, lines({"resourceType": "Organization", "name": "one"}))
+    shelf["/empty.ndjson"] = (200, b"")
+    where = plant.started("$import", named(("Basic", f"{host}/empty.ndjson"), ("Patient", f"{host}/a.ndjson"),
+                                           ("Organization", f"{host}/b.ndjson?x=1"),
+                                           inputFormat=NDJSON))  # fmt: skip
+    told = plant.done(where)
+    assert told["output"] == [{"type": "Organization", "count": 1}, {"type": "Patient", "count": 400}]
+    assert [one["count"] for one in told["error"]] == [1]
+    assert "no Patient" in plant.lines(told["error"][0]["url"])[0]["issue"][0]["diagnostics"]
+    assert plant.house.request("DELETE", where).status_code == 202
+    plant.bench.clear_up()
+    assert list(plant.blobs.list(PREFIX)) == []
+
+
+def test_a_source_that_is_not_to_be_had_ends_the_import_with_the_reason(
+    plant: Plant, shelf: dict[str, tuple[int, bytes]]
+) -> None:
+    host = shelf[""][1].decode()
+    shelf["/moved.ndjson"], shelf["/broken.ndjson"] = (302, b""), (500, b"")
+    for url, reason in ((f"{host}/none.ndjson", "404"), (f"{host}/moved.ndjson", "302"),
+                        ("http://10.0.0.1/x", "not opened")):  # fmt: skip
+        where = plant.started("$import", named(("Patient", url)))
+        plant.work()
+        answer = plant.house.get(where)
+        assert answer.status_code == 500 and reason in answer.json()["issue"][0]["diagnostics"]
+    where = plant.started("$import", named(("Patient", f"{host}/broken.ndjson")))
+    for _ in range(importing.MOST_TRIES - 1):
+        with pytest.raises(PacsdError):
+            plant.bench.work()
+        assert plant.house.get(where).status_code == 202
+        with plant.house.pool.connection() as connection:            # the minute is over
+            connection.execute("update fhir_job set taken_until = '-infinity'")
+    plant.work()
+    assert plant.house.get(where).status_code == 500
+    assert list(plant.blobs.list(PREFIX)) == []
+
+
+def test_parameters_that_name_no_files_are_refused(plant: Plant) -> None:
+    wrong = [
+        named(), named(("Nothing", "http://a/b")), named(("Patient", "ftp://a/b")), named(("Patient", "http://u@a/b")),
+        named(("Patient", "http://a/b"), inputFormat="text/csv"), named(("Patient", "http://a/b"), mode="x"),
+        {"resourceType": "Parameters", "parameter": [{"name": "input"}]}, {"resourceType": "Parameters",
+                                                                          "parameter": "x"}, patient("p"),
+    ]  # fmt: skip
+    for body in wrong:
+        assert plant.house.post("$import", body).status_code == 400, body

@@ -105,7 +105,10 @@ def test_what_is_read_sees_what_was_written(house: House) -> None:
         ([{"resource": patient()}], (400, "required")),
         ([entry("TRACE", "Patient")], (400, "value")),
         (["x"], (400, "structure")),
-        ([entry("POST", "Patient/$match", {"resourceType": "Parameters"})], (400, "not-supported")),
+        ([entry("POST", "Patient/p/$meta-add", {"resourceType": "Parameters"})], (400, "not-supported")),
+        ([entry("POST", "$export", {"resourceType": "Parameters"})], (400, "not-supported")),
+        ([entry("POST", "Patient/$nothing", {"resourceType": "Parameters"})], (404, "not-supported")),
+        ([entry("POST", "Patient/$match", {"resourceType": "Parameters"})], (400, "required")),
         ([entry("GET", "Patient/nobody")], (404, "not-found")),
         ([entry("POST", "Patient", [])], (400, "structure")),
     ],
@@ -189,6 +192,15 @@ def test_a_conditional_reference_does_not_find_what_the_transaction_deletes(hous
         entry("DELETE", "Patient/p"), entry("POST", "Observation", observation("Patient?identifier=http://s|1")),
     ))  # fmt: skip
     assert issue(answer) == (412, "not-found") and house.get("Patient/p").status_code == 200
+
+
+def test_an_operation_by_post_sees_what_its_transaction_wrote(house: House) -> None:
+    asked = {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": patient(
+        identifier=[{"system": "urn:oid:1.2.3", "value": "1"}], birthDate="1980-01-02")}]}  # fmt: skip
+    known = patient(id="p", identifier=[{"system": "urn:oid:1.2.3", "value": "1"}], birthDate="1980-01-02")
+    answer = house.post("", bundle(entry("POST", "Patient/$match", asked), entry("PUT", "Patient/p", known)))
+    assert statuses(answer) == ["200", "201"]
+    assert [one["resource"]["id"] for one in answer.json()["entry"][0]["resource"]["entry"]] == ["p"]
 
 
 def test_operations_that_change_nothing_are_entries_of_a_batch_by_post_too(house: House) -> None:

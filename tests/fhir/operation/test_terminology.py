@@ -149,3 +149,16 @@ def test_a_code_system_value_set_or_map_of_a_wrong_shape_is_refused(house: House
     named = {"name": "url", "valueUri": "http://hl7.org/fhir/ValueSet/administrative-gender"}
     body = {"resourceType": "Parameters", "parameter": [named, coding]}
     assert issue(house.post("ValueSet/$validate-code", body))[0] == 400
+
+
+def test_a_value_set_is_expanded_by_the_element_that_it_is_bound_to(house: House) -> None:
+    def of(context: str) -> Any:
+        return house.get(f"ValueSet/$expand?contextDirection=incoming&context={quote(context)}")
+
+    base = "http://hl7.org/fhir/StructureDefinition/"
+    codes = of(f"{base}Patient#Patient.gender").json()["expansion"]["contains"]
+    assert [one["code"] for one in codes] == ["male", "female", "other", "unknown"]
+    assert of(f"{base}Patient#Patient.contact.gender").json()["url"].endswith("administrative-gender")
+    for wrong in (f"{base}Patient#Patient.birthDate", f"{base}Patient#Patient.nothing", f"{base}Patient", "urn:x#y",
+                  f"{base}Patient#Observation.status", f"{base}Nothing#Nothing.x"):  # fmt: skip
+        assert issue(of(wrong)) == (404, "not-found")

@@ -11,10 +11,13 @@ from fhir.projection.imaging_study import imaging_study
 from fhir.projection.projected import House, Projected
 from pacsd.index.completion import complete_studies
 from pacsd.index.sources import StudySource
+from pacsd.workflow.services import open_workflow
+from pacsd.workflow.states import State
 from tests.fhir.projection.hospital import Hospital
 from tests.hl7.orders import orm
 from tests.hl7.results import oru, text
 from tests.synthetic import ct_series, study
+from tests.workflow.steps import attribute, step
 
 
 def references(hospital: Hospital) -> set[str]:
@@ -198,3 +201,23 @@ def test_how_late_projections_are_is_measured(hospital: Hospital) -> None:
     fill(hospital)
     hospital.project()
     assert hospital.lags and max(hospital.lags) < 60
+
+
+def test_a_step_refers_to_its_study_as_long_as_that_is_there(hospital: Hospital) -> None:
+    one = study(8, name="utf8", patient_id="8")
+    workflow = open_workflow(hospital.settings, hospital.archive.pool, hospital.archive.blobs,
+                             hospital.archive.directory)  # fmt: skip
+    peer = hospital.archive.directory.member("east")
+    workflow.workitems.create(peer, "1.2.3.4.5", step(t0020000D=attribute("UI", one.study_instance_uid)))
+    hospital.project()
+    assert hospital.only("Task")["focus"]["identifier"]["value"] == f"urn:oid:{one.study_instance_uid}"
+    hospital.store(*ct_series(one, count=1, rows=16, columns=16))
+    hospital.project()
+    made = {"reference": f"ImagingStudy/{hospital.only('ImagingStudy')['id']}"}
+    assert hospital.only("Task")["focus"] == made
+    workflow.workitems.change_state(peer, "1.2.3.4.5", State.IN_PROGRESS, transaction_uid="1.2.9")
+    hospital.project()
+    assert hospital.only("Task")["status"] == "in-progress" and hospital.only("Task")["focus"] == made
+    hospital.archive.rejections.reject("east", one.study_instance_uid, None, None, code="113039")
+    hospital.project()
+    assert "reference" not in hospital.only("Task")["focus"]

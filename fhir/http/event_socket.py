@@ -1,0 +1,197 @@
+"""WebSockets of subscriptions: `[base]/ws` (R4 subscription.html#websocket; Subscriptions R5 Backport, "Websockets").
+
+`bind-with-token: TOKEN` binds to what $get-ws-binding-token was asked for; each subscription shakes hands, and its
+events come as notifications. `bind ID` binds to a Subscription with criteria of R4: `bound ID`, and then `ping ID` for
+changes. What happened while nobody was bound is asked for by $events: the handshake tells the newest number.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.responses import Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from fhir.format import json
+from fhir.interaction.services import Server
+from fhir.operation.ws_binding_token import digest
+from fhir.outcome import FhirError
+from fhir.store import events
+from fhir.subscription import notification
+from fhir.subscription.asked import stored, subject
+from fhir.subscription.notification import Subject
+from pacsd.access.scope import Scope
+from pacsd.faults import Fault, PacsdError
+
+LOOK_S = 0.5                             # between two looks for what happened
+TAKEN_S = 30.0                           # in which a client takes a message
+MOST_SOCKETS = 500                       # of one process
+MOST_BOUND = 100                         # subscriptions of one socket
+_MOST_TEXT = 1_000                       # characters of what a client says
+_POLICY, _TOO_BIG, _AWAY = 1008, 1009, 1001              # RFC 6455 7.4.1
+_TOKEN, _BIND = "bind-with-token:", "bind "
+
+_log = logging.getLogger("fhir.http")
+
+
+@dataclass(slots=True)
+class _Bound:
+    """A subscription that a socket hears. `after`: the last event that was told."""
+
+    id: str
+    pk: int
+    scope: Scope
+    after: int
+    plain: bool                          # R4: pings
+    silent_since: float = 0.0
+
+
+@dataclass(slots=True)
+class EventSockets:
+    """All of one process. `scope_of`: what an organisation sees today; `run`: a call in a thread of its own."""
+
+    server: Server
+    scope_of: Callable[[int], Scope]
+    run: Callable[..., Awaitable[Any]]
+    allowed_origins: Collection[str] = ()
+    look_s: float = LOOK_S
+    clock: Callable[[], float] = time.monotonic
+    _open: int = field(default=0, init=False)
+
+    async def serve(self, websocket: WebSocket, own: Scope, base: str) -> None:
+        """Tell until either side has enough. `own`: what the asker may see."""
+        if not self._is_of_us(websocket.headers.get("origin"), websocket.headers.get("host", "")):
+            await websocket.send_denial_response(Response("pages of this origin may not listen", 403))
+            return
+        if self._open >= MOST_SOCKETS:
+            await websocket.send_denial_response(Response("too many listen", 503, headers={"Retry-After": "5"}))
+            return
+        self._open += 1
+        try:
+            await websocket.accept()
+            await self._listening(_Listener(self, websocket, own, base))
+        finally:
+            self._open -= 1
+
+    def _is_of_us(self, origin: str | None, host: str) -> bool:
+        """Browsers let any page open a WebSocket to anywhere."""
+        same = origin is not None and origin.partition("://")[2] == host
+        return origin is None or same or origin in self.allowed_origins or "*" in self.allowed_origins
+
+    async def _listening(self, listener: "_Listener") -> None:
+        hearing, telling = (asyncio.ensure_future(one) for one in (listener.hear(), listener.tell()))
+        try:
+            done, _ = await asyncio.wait((hearing, telling), return_when=asyncio.FIRST_COMPLETED)
+            for one in done:
+                one.result()
+        except (WebSocketDisconnect, TimeoutError, RuntimeError):
+            _log.info("a listener went away")
+        except FhirError as error:
+            await listener.close(_POLICY, error.message)
+        except PacsdError as error:
+            _log.warning("a listener is sent away", extra={"fault": error.fault.value})
+            await listener.close(_AWAY, "try again later")
+        except Exception as error:           # the socket's one catch-all
+            _log.error("a listener was not told", extra={"fault": "internal", "error": type(error).__name__})
+            await listener.close(_AWAY, "processing failure")
+        finally:
+            for task in (hearing, telling):
+                task.cancel()
+            await asyncio.gather(hearing, telling, return_exceptions=True)
+
+
+class _Listener:
+    """One socket."""
+
+    def __init__(self, sockets: EventSockets, websocket: WebSocket, own: Scope, base: str) -> None:
+        self._sockets = sockets
+        self._websocket = websocket
+        self._own = own
+        self._base = base
+        self._bound: dict[str, _Bound] = {}
+        self._turn = asyncio.Lock()
+
+    async def hear(self) -> None:
+        """What the client says, until it goes. Raises FhirError for what cannot be bound."""
+        while True:
+            text = (await self._websocket.receive_text()).strip()
+            if len(text) > _MOST_TEXT:
+                raise FhirError(Fault.TOO_MUCH, "that is too long")
+            async with self._turn:
+                if text.startswith(_TOKEN):
+                    await self._bind_with(text.removeprefix(_TOKEN).strip())
+                elif text.startswith(_BIND):
+                    await self._bind(text.removeprefix(_BIND).strip(), self._own, plain=True)
+                else:
+                    raise FhirError(Fault.UNSUPPORTED, "say `bind-with-token: TOKEN` or `bind ID`")
+
+    async def tell(self) -> None:
+        """What happens, as it happens."""
+        while True:
+            await asyncio.sleep(self._sockets.look_s)
+            async with self._turn:
+                for one in list(self._bound.values()):
+                    for text in await self._sockets.run(self._news, one):
+                        await self._send(text)
+
+    async def close(self, code: int, reason: str) -> None:
+        """Say why, if anybody still listens."""
+        with suppress(Exception):
+            await asyncio.wait_for(self._websocket.close(code, reason[:120]), TAKEN_S)
+
+    async def _send(self, text: str) -> None:
+        await asyncio.wait_for(self._websocket.send_text(text), TAKEN_S)
+
+    async def _bind_with(self, token: str) -> None:
+        server = self._sockets.server
+        binding = await self._sockets.run(events.bound, server.pool, digest(token))
+        if binding is None:
+            raise FhirError(Fault.REFUSED, "the token is none, or over")
+        scope = self._sockets.scope_of(binding.organisation)
+        for one in binding.subscriptions:
+            await self._bind(one, scope, plain=False)
+
+    async def _bind(self, logical_id: str, scope: Scope, *, plain: bool) -> None:
+        if len(self._bound) >= MOST_BOUND and logical_id not in self._bound:
+            raise FhirError(Fault.TOO_MUCH, "too many subscriptions")
+        text = await self._sockets.run(self._begin, logical_id, scope, plain)
+        await self._send(text)
+
+    def _begin(self, logical_id: str, scope: Scope, plain: bool) -> str:
+        """Hear a subscription from now on; what it says first."""
+        server = self._sockets.server
+        found = stored(server, scope, logical_id)
+        one = subject(server, scope, found)
+        if one.terms is None or one.terms.channel is not None or plain != (one.terms.topic is None):
+            raise FhirError(Fault.UNSUPPORTED, "this Subscription is not one that is bound like that")
+        bound = _Bound(logical_id, found.pk, scope, one.events, plain, self._sockets.clock())
+        self._bound[logical_id] = bound
+        return f"bound {logical_id}" if plain else self._notification(one, notification.HANDSHAKE, ())
+
+    def _news(self, bound: _Bound) -> list[str]:
+        """What a subscription has to say now. Raises FhirError where it says nothing any more."""
+        server, now = self._sockets.server, self._sockets.clock()
+        one = subject(server, bound.scope, stored(server, bound.scope, bound.id))
+        if one.terms is None or one.status in ("off", "error"):
+            raise FhirError(Fault.GONE, f"Subscription {bound.id} is {one.status}")
+        kept = events.kept(server.pool, bound.scope, bound.pk, since=bound.after + 1, until=one.events,
+                           limit=one.terms.most)  # fmt: skip
+        if not kept:
+            if one.terms.heartbeat_s and now - bound.silent_since >= one.terms.heartbeat_s and not bound.plain:
+                bound.silent_since = now
+                return [self._notification(one, notification.HEARTBEAT, ())]
+            return []
+        bound.after, bound.silent_since = kept[-1].number, now
+        if bound.plain:
+            return [f"ping {bound.id}"]
+        shown = notification.shown(server.pool, bound.scope, kept, one.terms.content)
+        return [self._notification(one, notification.EVENTS, shown)]
+
+    def _notification(self, one: Subject, kind: str, shown: Sequence[notification.Shown]) -> str:
+        told = notification.notification(self._base, one, kind, datetime.now(UTC), shown)
+        return json.write(told).decode()

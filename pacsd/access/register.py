@@ -1,0 +1,62 @@
+"""What was registered while the server ran, beside what stands in the settings: organisations and their AEs.
+
+An AE is two things, each registered for itself: who calls (a FHIR `Device`), and where it is reached (an `Endpoint`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from config.interfaces import SERVICES, OrganisationSettings, RemoteAESettings
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An AE that opens associations: whose it is, what it may ask for, and from where."""
+
+    title: str
+    organisation: str
+    assigning_authority: str | None = None
+    character_set: str | None = None
+    services: tuple[str, ...] = SERVICES
+    addresses: tuple[str, ...] = ()
+    rejected: str | None = None
+    certificate: str | None = None       # thumbprint or name that it must show
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """An entry with whose word it is: `keeper` is the code of the organisation that registered it."""
+
+    keeper: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredOrganisation(Registered):
+    """An organisation beside those of the settings. Of one that is not `active` no AE is served or reached."""
+
+    settings: OrganisationSettings
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredAE(Registered):
+    """An AE beside those of the settings, as far as it is registered."""
+
+    caller: Caller | None
+    remote: RemoteAESettings | None
+
+
+@dataclass(frozen=True)
+class Register:
+    """All of it, in the order in which it was registered."""
+
+    organisations: Sequence[RegisteredOrganisation] = ()
+    entities: Sequence[RegisteredAE] = ()
+
+
+def caller_of(remote: RemoteAESettings) -> Caller:
+    """An AE of the settings is both."""
+    return Caller(
+        remote.title, remote.organisation, remote.assigning_authority, remote.character_set, remote.services,
+        remote.addresses, remote.rejected, remote.certificate,
+    )  # fmt: skip
