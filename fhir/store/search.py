@@ -14,7 +14,7 @@ from psycopg import errors
 
 from fhir.search.cursor import SortValue
 from fhir.search.query import Include, Query
-from fhir.store.leading import matching_of
+from fhir.store.leading import is_led_to, matching_of
 from fhir.store.rows import array
 from fhir.store.selection import Compiler, Selection
 from fhir.store.sorting import After, order_of, sorted_by
@@ -68,7 +68,8 @@ class Searches:
 
         With `most_bytes` a page ends with the result that reaches them, and others follow.
         """
-        rows = self._run(pool, *page_statement(scope, query, after, most_bytes=most_bytes))
+        text, params = page_statement(scope, query, after, most_bytes=most_bytes)
+        rows = self._run(pool, text, params, planned_once=is_led_to(query))
         keys = len(query.sort)
         hits = [Hit(*row[:4], row[4 : 4 + keys]) for row in rows if row[0] is not None]
         total = rows[0][4 + keys] if rows and query.total != "none" else None
