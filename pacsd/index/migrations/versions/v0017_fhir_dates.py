@@ -7,8 +7,8 @@ down_revision = "0016"
 branch_labels = None
 depends_on = None
 
-# Of what fulfils `le2020` the newest fifty are wanted: by the span it is gathered and sorted, all of it; by the resource
-# each row of every parameter is looked at. Here the rows of one parameter stand newest last, with all that is asked of them.
+# Of what fulfils `le2020` the newest fifty are wanted. An index by the span gathers and sorts all of it, one by the
+# resource alone leads past the rows of every other parameter; here those of one stand in order, with all that is asked.
 WALKED = """
 create index fhir_date_newest on fhir_date (param, resource, organisation, low, high) where position = 0;
 """
