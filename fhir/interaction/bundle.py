@@ -25,8 +25,9 @@ class Link:
 
 
 def bundle(
-    kind: str, entries: Iterable[Mapping[str, Any]], *, total: int | None = None, links: Iterable[Link] = ()
-) -> dict[str, Any]:
+    kind: str, entries: Iterable[Mapping[str, Any] | orjson.Fragment], *, total: int | None = None,
+    links: Iterable[Link] = (),
+) -> dict[str, Any]:  # fmt: skip
     """A Bundle of a type; elements in their order."""
     told: dict[str, Any] = {"resourceType": "Bundle", "type": kind}
     if total is not None:

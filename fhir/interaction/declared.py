@@ -11,7 +11,7 @@ Handler = Callable[[Any, Request], Answer]           # the first is a fhir.inter
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """One interaction: method and path under [base], what the CapabilityStatement calls it, and the clause.
+    """One interaction: method and path under [base], and what the CapabilityStatement calls it.
 
     Of a path each part is `{type}`, `{id}`, `{version}`, `{compartment}` or a word that stands there.
     """
@@ -20,5 +20,4 @@ class Interaction:
     path: str
     handler: Handler
     code: str
-    clause: str
     level: str = "type"                  # type, system; empty: not listed of its own

@@ -71,7 +71,7 @@ class Searches:
         text, params = page_statement(scope, query, after, most_bytes=most_bytes)
         rows = self._run(pool, text, params, planned_once=is_led_to(query))
         keys = len(query.sort)
-        hits = [Hit(*row[:4], row[4 : 4 + keys]) for row in rows if row[0] is not None]
+        hits = [Hit(row[0], row[1], row[2], row[3], row[4 : 4 + keys]) for row in rows if row[0] is not None]
         total = rows[0][4 + keys] if rows and query.total != "none" else None
         shown = read_whole(hits[: query.count])
         return Page(tuple(shown), len(hits) > len(shown), total)
@@ -94,8 +94,10 @@ class Searches:
         return [Hit(*row) for row in self._run(pool, text, params, planned_once=True)]
 
     def _run(self, pool: Pool, text: str, params: Mapping[str, Any], *, planned_once: bool = False) -> list[Any]:
-        """Planned for its values, or once where there is only one way to go, whatever they are. Bodies come as they are:
-        as text each byte of them would be two letters."""
+        """Planned for its values, or once where there is only one way to go, whatever they are.
+
+        Bodies come as they are: as text each byte of them would be two letters.
+        """
         try:
             return retried(pool, lambda lent: lent.execute(text, params, prepare=planned_once, binary=True).fetchall())
         except PacsdError as error:
