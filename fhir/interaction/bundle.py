@@ -6,8 +6,9 @@ from typing import Any
 
 import orjson
 
+from fhir.format.instants import instant
 from fhir.interaction.request import etag
-from fhir.interaction.versions import instant
+from fhir.store.search import Hit
 from fhir.store.stored import Stored
 
 
@@ -37,6 +38,12 @@ def bundle(
     if given := list(entries):
         told["entry"] = given
     return told
+
+
+def found(base: str, hit: Hit, mode: str, **more: Any) -> dict[str, Any]:
+    """A resource that was found or included as an entry of a search (bundle.html#Bundle.entry.search)."""
+    return {"fullUrl": f"{base}/{hit.type}/{hit.id}", "resource": orjson.Fragment(hit.body),
+            "search": {"mode": mode, **more}}  # fmt: skip
 
 
 _STATUS = {"POST": "201", "DELETE": "204"}

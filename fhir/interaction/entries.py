@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl
 import orjson
 
 from fhir.format import json
+from fhir.format.instants import instant
 from fhir.interaction import parts
 from fhir.interaction.bundle import raw
 from fhir.interaction.parts import Parts
 from fhir.interaction.request import Answer, Conditions, Request, etag, location
 from fhir.interaction.services import Limits
-from fhir.interaction.versions import instant
 from fhir.outcome import FhirError, outcome
 from pacsd.faults import Fault
 
