@@ -15,7 +15,7 @@ from fhir.audit.search import SEARCHED
 from fhir.bulk import export, importing
 from fhir.bulk.export import Exports
 from fhir.bulk.importing import Imports
-from fhir.bulk.worker import Workbench
+from fhir.bulk.worker import Workbench, clear
 from fhir.interaction.dispatch import Dispatch
 from fhir.interaction.services import Claims, Limits, Server
 from fhir.interaction.table import INTERACTIONS
@@ -149,4 +149,5 @@ def workbench(server: Server, blobs: BlobStore, door: Door) -> Workbench:
     """Who works on what goes on after its request."""
     exports = Exports(server.pool, server.searches, blobs, server.zone)
     steps = {export.KIND: exports.step, importing.KIND: Imports(server, blobs, door=door).step}
-    return Workbench(server.pool, steps, (partial(export.clear, blobs), partial(importing.clear, blobs)))
+    clears = tuple(partial(clear, blobs, prefix) for prefix in (export.PREFIX, importing.PREFIX))
+    return Workbench(server.pool, steps, clears)

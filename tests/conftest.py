@@ -13,6 +13,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pacsd.supervise.cluster import Cluster
+from tests.reused import Reused
 from tests.server import Server, remove_folder, scratch_folder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,12 +77,19 @@ def migrated_template(postgres: Postgres) -> Iterator[str]:
     postgres.drop(name)
 
 
+@pytest.fixture(scope="session")
+def reused(postgres: Postgres, migrated_template: str) -> Iterator[Reused]:
+    """Where tests have their databases from."""
+    databases = Reused(postgres, migrated_template)
+    yield databases
+    databases.close()
+
+
 @pytest.fixture
-def database(postgres: Postgres, migrated_template: str) -> Iterator[str]:
+def database(reused: Reused) -> Iterator[str]:
     """The DSN of a fresh, migrated database of the test's own."""
-    name, dsn = postgres.create(template=migrated_template)
-    yield dsn
-    postgres.drop(name)
+    with reused.lent() as dsn:
+        yield dsn
 
 
 @pytest.fixture(scope="session")

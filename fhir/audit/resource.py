@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fhir.audit.desk import AuditDesk
-from fhir.interaction.versions import instant
+from fhir.format.instants import instant
 from fhir.projection.projected import without_empty
 from fhir.projection.systems import DICOM_UID
 from pacsd.audit.codes import Code, Event, Kind

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from fhir.definitions.compartments import ITSELF, compartments
 from fhir.format import json
@@ -146,8 +146,3 @@ def _patients(group: Mapping[str, Any]) -> Iterator[str]:
         name = str(one.get("entity", {}).get("reference", ""))
         if name.startswith("Patient/") and not one.get("inactive"):
             yield name.removeprefix("Patient/").partition("/")[0]
-
-
-def clear(blobs: BlobStore, job: UUID) -> None:
-    """Remove all files of an export."""
-    blobs.delete([one.key for one in blobs.list(f"{PREFIX}{job}/")])

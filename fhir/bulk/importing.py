@@ -14,6 +14,7 @@ from uuid import UUID, uuid4, uuid5
 import httpx
 
 from fhir.bulk.fetching import fetch
+from fhir.bulk.worker import AGAIN
 from fhir.definitions.structures import structures
 from fhir.format import json, ndjson
 from fhir.format.ndjson import Line
@@ -37,7 +38,6 @@ STEP_BYTES = 2 << 20                     # of the file, about
 BATCH = 250                              # resources of one transaction
 MOST_TRIES = 5                           # to fetch a file
 MOST_ERRORS = 10_000                     # lines with something wrong, after which the import is given up
-_AGAIN = (Fault.UNAVAILABLE, Fault.FULL)
 
 
 class Taken(NamedTuple):
@@ -179,7 +179,7 @@ class Imports:
             self.server.units.run(act, scope=job.scope, organisation=job.organisation, held=locks.of_resources(names))
             taken.kept.update(name.type for name in names)
         except PacsdError as error:
-            if error.fault in _AGAIN:
+            if error.fault in AGAIN:
                 raise
             if len(batch) == 1:
                 taken.errors.append(_told(batch[0][0], error))
@@ -226,8 +226,3 @@ def _told(number: int, error: PacsdError) -> dict[str, Any]:
     _, issues, _ = of_error(error)
     return outcome([Issue(one.severity, one.code, f"line {number}: {one.diagnostics}", one.expression)
                     for one in issues])  # fmt: skip
-
-
-def clear(blobs: BlobStore, job: UUID) -> None:
-    """Remove all files of an import."""
-    blobs.delete([one.key for one in blobs.list(f"{PREFIX}{job}/")])

@@ -7,12 +7,13 @@ from uuid import UUID
 
 from fhir.store import jobs
 from fhir.store.jobs import Job
+from pacsd.blobs.port import BlobStore
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Pool
 
 Step = Callable[[Job], bool]             # does one; whether there is more to do
 Clear = Callable[[UUID], None]
-_AGAIN = (Fault.UNAVAILABLE, Fault.FULL)
+AGAIN = (Fault.UNAVAILABLE, Fault.FULL)   # tried later
 
 _log = logging.getLogger("fhir.bulk")
 
@@ -37,7 +38,7 @@ class Workbench:
         try:
             self.steps[job.kind](job)
         except PacsdError as error:
-            if error.fault in _AGAIN:
+            if error.fault in AGAIN:
                 raise                    # held until its time is over, then tried again
             jobs.advance(self.pool, job.id, state=job.state, status=jobs.FAILED, error=error.message)
         except Exception as error:
@@ -53,3 +54,8 @@ class Workbench:
                 clear(job)
             jobs.forget(self.pool, job)
         return False
+
+
+def clear(blobs: BlobStore, prefix: str, job: UUID) -> None:
+    """Remove all files of a job of the kind whose files are under a prefix."""
+    blobs.delete([one.key for one in blobs.list(f"{prefix}{job}/")])

@@ -13,11 +13,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from fhir.format.summary import Summary
 from fhir.http import body, formats, headers
 from fhir.http.encoding import Body, Wanted, encoded
 from fhir.http.event_socket import EventSockets
 from fhir.http.formats import FORMATS
+from fhir.interaction import parts
 from fhir.interaction.request import Answer, Asker
 from fhir.interaction.request import Request as Asked
 from fhir.interaction.services import Server
@@ -205,13 +205,8 @@ def _wanted(request: Request, told: dict[str, str], path: str) -> Wanted:
     accept, parameter = ",".join(request.headers.getlist("accept")), told.get("_format", "")
     binary = request.method in ("GET", "HEAD") and _is_binary(path) and formats.wants_binary(accept, parameter)
     chosen = FORMATS[0] if binary else formats.wanted(accept, parameter)
-    elements = tuple(one.strip() for one in told.get("_elements", "").split(",") if one.strip())
     returning = headers.preferences(request.headers).get("return", "")
-    try:
-        summary = Summary(told.get("_summary", "false"))
-    except ValueError as error:
-        raise FhirError(Fault.MALFORMED, "_summary is true, text, data, count or false", code="value") from error
-    return Wanted(chosen, told.get("_pretty") == "true", summary, elements, returning, binary,
+    return Wanted(chosen, told.get("_pretty") == "true", parts.asked(told), returning, binary,
                   headers.takes_gzip(request.headers))  # fmt: skip
 
 

@@ -2,19 +2,18 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import orjson
 from isal import igzip_lib
 
 from fhir.format import json
-from fhir.format.summary import Summary, elements, summary
 from fhir.http.formats import FHIR_JSON, Format
+from fhir.interaction import parts
+from fhir.interaction.parts import Parts
 from fhir.interaction.request import Answer
 from fhir.outcome import outcome
 
-_BUNDLES = ("searchset", "history")
 _GZIP_LEVEL = 1
 _WORTH_CODING_BYTES = 1024
 # what somebody uploaded must not act as a page of this server (binary.html#security)
@@ -27,21 +26,15 @@ class Wanted:
 
     format: Format
     pretty: bool = False
-    summary: Summary = Summary.FALSE
-    elements: tuple[str, ...] = ()
+    parts: Parts = field(default_factory=Parts)
     returning: str = ""                  # Prefer: return=
     binary: bool = False                 # a Binary as it is
     gzip: bool = False
 
     @property
-    def whole(self) -> bool:
-        """Whether all elements are asked for."""
-        return self.summary is Summary.FALSE and not self.elements
-
-    @property
     def plain(self) -> bool:
         """Whether bodies go out as they are kept."""
-        return self.format.media_type == FHIR_JSON and not self.pretty and self.whole
+        return self.format.media_type == FHIR_JSON and not self.pretty and self.parts.whole
 
 
 class Body(NamedTuple):
@@ -77,52 +70,17 @@ def _content(answer: Answer, wanted: Wanted) -> bytes:
         return written(outcome(answer.issues), wanted)
     if answer.stored is not None:
         body = answer.stored.body
-        return body if wanted.plain else written(_parts(json.read(body), wanted), wanted)
+        return body if wanted.plain else written(wanted.parts.of(json.read(body)), wanted)
     if answer.resource is not None:
-        return written(_of_entries(answer.resource, wanted), wanted)
+        return written(wanted.parts.of_answer(answer.resource), wanted)
     return written(outcome(answer.issues), wanted) if answer.issues else b""
 
 
 def written(resource: Mapping[str, Any], wanted: Wanted) -> bytes:
     """A resource in the format that is wanted."""
     if wanted.format.media_type == FHIR_JSON:
-        return json.write(_read(resource) if wanted.pretty else resource, pretty=wanted.pretty)
-    return wanted.format.write(_read(resource), pretty=wanted.pretty)
-
-
-def _parts(resource: Mapping[str, Any], wanted: Wanted) -> Mapping[str, Any]:
-    """What of a resource is asked for."""
-    if wanted.elements:
-        return elements(resource, wanted.elements)
-    return resource if wanted.summary is Summary.FALSE else summary(resource, wanted.summary)
-
-
-def _of_entries(resource: Mapping[str, Any], wanted: Wanted) -> Mapping[str, Any]:
-    """A page, its entries in the parts that are asked for: `_elements` of what was found, not of what is included with
-    it (search.html#elements), and of what is said of the search all."""
-    if wanted.whole or resource.get("type") not in _BUNDLES or resource["resourceType"] != "Bundle":
-        return resource
-    page = _read(resource)
-    return {**page, "entry": [_of_entry(one, wanted) for one in page["entry"]]} if "entry" in page else page
-
-
-def _of_entry(entry: Mapping[str, Any], wanted: Wanted) -> Mapping[str, Any]:
-    mode = entry.get("search", {}).get("mode")
-    if "resource" not in entry or mode == "outcome" or (mode == "include" and wanted.elements):
-        return entry
-    return {**entry, "resource": _parts(entry["resource"], wanted)}
-
-
-def _read(resource: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A resource with what is in it as text (fhir.interaction.bundle.raw) read."""
-    return json.read(json.write(resource)) if _has_text(resource) else resource
-
-
-def _has_text(told: Any) -> bool:
-    if isinstance(told, orjson.Fragment):
-        return True
-    values = told.values() if isinstance(told, Mapping) else told if isinstance(told, list) else ()
-    return any(_has_text(one) for one in values)
+        return json.write(parts.read(resource) if wanted.pretty else resource, pretty=wanted.pretty)
+    return wanted.format.write(parts.read(resource), pretty=wanted.pretty)
 
 
 def _as_it_is(resource: Mapping[str, Any]) -> Body:

@@ -1,7 +1,7 @@
 """Headers of FHIR requests and answers (http://hl7.org/fhir/R4/http.html#Http-Headers)."""
 
+import os
 import re
-import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime
@@ -43,7 +43,7 @@ def takes_gzip(headers: Headers) -> bool:
 def request_id(headers: Headers) -> str:
     """The request's own name for itself, or a new one (http.html#custom)."""
     given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    return given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
 
 
 def of_answer(answer: Answer, base: str) -> dict[str, str]:

@@ -29,8 +29,7 @@ def batch(server: Server, request: Request) -> Answer:
         return transaction(server, request, given)
     done, room = [], Room(server.limits)
     for number, one in enumerate(given):
-        done.append(_done(server, request, one, number, room))
-        room.left(done[-1])
+        done.append(room.left(_done(server, request, one, number, room)))
     return Answer(200, resource=bundle("batch-response", done))
 
 

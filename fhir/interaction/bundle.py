@@ -6,8 +6,9 @@ from typing import Any
 
 import orjson
 
+from fhir.format.instants import instant
 from fhir.interaction.request import etag
-from fhir.interaction.versions import instant
+from fhir.store.search import Hit
 from fhir.store.stored import Stored
 
 
@@ -25,8 +26,9 @@ class Link:
 
 
 def bundle(
-    kind: str, entries: Iterable[Mapping[str, Any]], *, total: int | None = None, links: Iterable[Link] = ()
-) -> dict[str, Any]:
+    kind: str, entries: Iterable[Mapping[str, Any] | orjson.Fragment], *, total: int | None = None,
+    links: Iterable[Link] = (),
+) -> dict[str, Any]:  # fmt: skip
     """A Bundle of a type; elements in their order."""
     told: dict[str, Any] = {"resourceType": "Bundle", "type": kind}
     if total is not None:
@@ -36,6 +38,12 @@ def bundle(
     if given := list(entries):
         told["entry"] = given
     return told
+
+
+def found(base: str, hit: Hit, mode: str, **more: Any) -> dict[str, Any]:
+    """A resource that was found or included as an entry of a search (bundle.html#Bundle.entry.search)."""
+    return {"fullUrl": f"{base}/{hit.type}/{hit.id}", "resource": orjson.Fragment(hit.body),
+            "search": {"mode": mode, **more}}  # fmt: skip
 
 
 _STATUS = {"POST": "201", "DELETE": "204"}

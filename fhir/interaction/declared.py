@@ -12,8 +12,8 @@ Handler = Callable[[Any, Request], Answer]           # the first is a fhir.inter
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """One interaction: method and path under [base], what the CapabilityStatement calls it, the clause, and what the
-    asker must be allowed.
+    """One interaction: method and path under [base], what the CapabilityStatement calls it, and what the asker
+    must be allowed.
 
     Of a path each part is `{type}`, `{id}`, `{version}`, `{compartment}` or a word that stands there.
     """
@@ -22,6 +22,5 @@ class Interaction:
     path: str
     handler: Handler
     code: str
-    clause: str
     needs: Needs
     level: str = "type"                  # type, system; empty: not listed of its own

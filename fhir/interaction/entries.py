@@ -6,15 +6,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
+import orjson
+
 from fhir.format import json
+from fhir.format.instants import instant
+from fhir.interaction import parts
 from fhir.interaction.bundle import raw
+from fhir.interaction.parts import Parts
 from fhir.interaction.request import Answer, Conditions, Request, etag, location
 from fhir.interaction.services import Limits
-from fhir.interaction.versions import instant
 from fhir.outcome import FhirError, outcome
 from pacsd.faults import Fault
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_READING = ("GET", "POST")               # POST: of a search; what is written goes back as a whole
 _GENERAL = ("_format", "_pretty")
 _MAX_PARAMETERS = 1_000
 
@@ -94,15 +99,16 @@ def answered(answer: Answer, request: Request) -> dict[str, Any]:
     if answer.issues:
         response["outcome"] = outcome(answer.issues)
     told: dict[str, Any] = {}
+    wanted = parts.asked(dict(request.parameters)) if request.method in _READING else Parts()
     if answer.about is not None:
         told["fullUrl"] = f"{request.base}/{answer.about.type}/{answer.about.id}"
     if answer.written and request.returning != "representation":
         if request.returning == "OperationOutcome":
             response.setdefault("outcome", outcome(answer.issues))
     elif answer.stored is not None:
-        told["resource"] = raw(answer.stored)
+        told["resource"] = raw(answer.stored) if wanted.whole else wanted.of(json.read(answer.stored.body))
     elif answer.resource is not None:
-        told["resource"] = answer.resource
+        told["resource"] = wanted.of_answer(answer.resource)
     told["response"] = response
     return told
 
@@ -126,9 +132,11 @@ class Room:
         if time.monotonic() > self._until:
             raise FhirError(Fault.TOO_BROAD, f"a bundle takes {self._limits.bundle_s:g} s: ask for less at once")
 
-    def left(self, told: Mapping[str, Any]) -> None:
-        """Note an entry that goes back."""
-        self._left -= len(json.write(told))
+    def left(self, told: Mapping[str, Any]) -> orjson.Fragment:
+        """An entry that goes back, written; what it takes is noted."""
+        written = json.write(told)
+        self._left -= len(written)
+        return orjson.Fragment(written)
 
 
 _STATUS = {

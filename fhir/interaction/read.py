@@ -22,14 +22,20 @@ def read(server: Server, request: Request) -> Answer:
 
 def shown(stored: Stored | None, conditions: Conditions) -> Answer:
     """A version on its way out (http.html#read, #cread)."""
+    found = there(stored)
+    if _is_known(found, conditions):
+        return Answer(NOT_MODIFIED, about=found)
+    return Answer(200, stored=found, about=found)
+
+
+def there(stored: Stored | None) -> Stored:
+    """A version that is there. Raises FhirError NOT_FOUND, GONE."""
     if stored is None:
         raise FhirError(Fault.NOT_FOUND, "there is no such resource")
     if stored.deleted:
         raise FhirError(Fault.GONE, f"the resource was deleted in version {stored.version}",
                         headers={"ETag": etag(stored)})  # fmt: skip
-    if _is_known(stored, conditions):
-        return Answer(NOT_MODIFIED, about=stored)
-    return Answer(200, stored=stored, about=stored)
+    return stored
 
 
 def _is_known(stored: Stored, conditions: Conditions) -> bool:

@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import orjson
-
 from fhir.interaction import demographics
-from fhir.interaction.bundle import Link, bundle
+from fhir.interaction.bundle import Link, bundle, found
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
 from fhir.outcome import Issue, outcome
@@ -61,8 +59,8 @@ def search(server: Server, request: Request) -> Answer:
     if wanted:
         ignored += demographics.unknown(server, request, wanted, page.hits)
         shown = [demographics.narrowed(one, wanted) for one in page.hits]
-    entries = [*(_entry(request.base, one, "match") for one in shown),
-               *(_entry(request.base, one, "include") for one in included.hits), *_said(ignored + included.issues)]
+    entries = [*(found(request.base, one, "match") for one in shown),
+               *(found(request.base, one, "include") for one in included.hits), *_said(ignored + included.issues)]
     links = _links(server, request, parsed, page)
     total = _total(server, request, parsed, page)
     return Answer(200, resource=bundle("searchset", entries, total=total, links=links))
@@ -132,10 +130,6 @@ def _url(request: Request, applied: Sequence[tuple[str, str]]) -> str:
     parts = [one for one in (request.type, request.id, request.compartment) if one]
     query = urlencode(applied, quote_via=quote, safe=":/,|$-._~")
     return "/".join([request.base, *(quote(one, safe="*") for one in parts)]) + (f"?{query}" if query else "")
-
-
-def _entry(base: str, hit: Hit, mode: str) -> Mapping[str, Any]:
-    return {"fullUrl": f"{base}/{hit.type}/{hit.id}", "resource": orjson.Fragment(hit.body), "search": {"mode": mode}}
 
 
 def _said(issues: Sequence[Issue]) -> Iterator[Mapping[str, Any]]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from fhir.interaction.bundle import bundle
 from fhir.interaction.dispatch import place
 from fhir.interaction.entries import Entry, Room, answered, entry
@@ -33,7 +35,7 @@ def transaction(server: Server, request: Request, given: Sequence[Mapping[str, A
         with located(f"Bundle.entry[{number}]"):
             asked.append(entry(request, told, number))
     written = [number for number, one in enumerate(asked) if _writes(server, one)]
-    answers: dict[int, Answer] = {}
+    shown: dict[int, orjson.Fragment] = {}
 
     def read(unit: Unit) -> None:
         within, room = replace(server, pool=unit.pool), Room(server.limits)
@@ -41,15 +43,15 @@ def transaction(server: Server, request: Request, given: Sequence[Mapping[str, A
             if number not in writing:
                 with located(one.where):
                     room.entered()
-                    answers[number] = server.perform(within, one.request, one.path)
-                room.left(answered(answers[number], one.request))
+                    answer = server.perform(within, one.request, one.path)
+                    shown[number] = room.left(answered(answer, one.request))
 
     writing = set(written)
     intents = _intents(server, [asked[number] for number in written])
-    answers.update(zip(written, write_all(server, request.asker, intents, read), strict=True))
-    return Answer(200, resource=bundle(
-        "transaction-response", (answered(answers[number], one.request) for number, one in enumerate(asked))
-    ))  # fmt: skip
+    answers = dict(zip(written, write_all(server, request.asker, intents, read), strict=True))
+    return Answer(200, resource=bundle("transaction-response", (
+        answered(answers[number], one.request) if number in answers else shown[number]
+        for number, one in enumerate(asked))))
 
 
 def _writes(server: Server, one: Entry) -> bool:

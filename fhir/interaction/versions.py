@@ -1,10 +1,11 @@
 """How a version follows another: what every interaction that writes has in common."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from fhir.format import json
+from fhir.format.instants import instant
 from fhir.interaction.request import Request, checked_id, etag
 from fhir.interaction.services import Server
 from fhir.outcome import FhirError, Issue
@@ -14,11 +15,6 @@ from fhir.store.unit import Unit
 from pacsd.faults import Fault
 
 _REFUSING = ("fatal", "error")
-
-
-def instant(at: datetime) -> str:
-    """A time as FHIR tells it (http://hl7.org/fhir/R4/datatypes.html#instant)."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
 def stated(resource: Mapping[str, Any], *, logical_id: str, version: int, updated: datetime) -> dict[str, Any]:

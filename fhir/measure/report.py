@@ -8,7 +8,7 @@ from typing import Any
 
 import xlsxwriter
 
-from fhir.interaction.versions import instant
+from fhir.format.instants import instant
 from fhir.measure.library import COUNTS
 from pacsd.index.statistics import Counted
 

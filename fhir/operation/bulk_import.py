@@ -6,9 +6,9 @@ from typing import Any
 
 from fhir.bulk import importing as bulk
 from fhir.bulk.fetching import checked
+from fhir.format.instants import instant
 from fhir.interaction.request import Answer, Request, checked_type
 from fhir.interaction.services import Server
-from fhir.interaction.versions import instant
 from fhir.operation.asynchronous import NDJSON, Asynchronous
 from fhir.outcome import FhirError
 from fhir.store.jobs import Job

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fhir.format import json
+from fhir.format.instants import instant
 from fhir.interaction.create import create
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
-from fhir.interaction.versions import instant
 from fhir.operation.parameters import In, given
 from fhir.operation.referenced import fetched, local, references
 from fhir.operation.stated import resource

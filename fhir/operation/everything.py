@@ -11,11 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import orjson
-
 from fhir.definitions.compartments import compartments
 from fhir.definitions.structures import structures
-from fhir.interaction.bundle import Link, bundle
+from fhir.interaction.bundle import Link, bundle, found
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.search import MAX_PAGE_BYTES
 from fhir.interaction.services import Server
@@ -61,9 +59,9 @@ def everything(server: Server, request: Request) -> Answer:
     whole = read_whole(referred[:MOST_REFERRED])
     issues = [Issue("warning", "incomplete", f"more than {MOST_REFERRED} resources, or {MAX_PAGE_BYTES} bytes, are "
                     "referred to")] if len(referred) > len(whole) else []  # fmt: skip
-    entries = [*(_entry(request.base, one, "match") for one in page.hits if asked.shown is None or one.type in
+    entries = [*(found(request.base, one, "match") for one in page.hits if asked.shown is None or one.type in
                  asked.shown),
-               *(_entry(request.base, one, "include") for one in whole),
+               *(found(request.base, one, "include") for one in whole),
                *({"resource": outcome([one]), "search": {"mode": "outcome"}} for one in issues)]  # fmt: skip
     total = sum(one["search"]["mode"] == "match" for one in entries) if after is None and not page.more else None
     links = _links(request, asked, page, secret, search)
@@ -111,10 +109,6 @@ def _referred(server: Server, request: Request, include: Include | None, hits: S
         return []
     return server.searches.included(server.pool, request.asker.scope, [(include, pks)], without=pks,
                                     limit=MOST_REFERRED + 1, most_bytes=MAX_PAGE_BYTES)  # fmt: skip
-
-
-def _entry(base: str, hit: Hit, mode: str) -> dict[str, Any]:
-    return {"fullUrl": f"{base}/{hit.type}/{hit.id}", "resource": orjson.Fragment(hit.body), "search": {"mode": mode}}
 
 
 def _links(request: Request, asked: _Asked, page: Page, secret: bytes, search: str) -> Iterator[Link]:

@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl
 
 from fhir.bulk import export as bulk
 from fhir.definitions.structures import structures
+from fhir.format.instants import instant
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
 from fhir.interaction.times import period
-from fhir.interaction.versions import instant
 from fhir.operation.asynchronous import NDJSON, Asynchronous
 from fhir.operation.parameters import Given, In, given
 from fhir.outcome import FhirError

@@ -9,9 +9,9 @@ from typing import Any
 
 from fhir.definitions.compartments import compartments
 from fhir.format import json
+from fhir.format.instants import instant
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
-from fhir.interaction.versions import instant
 from fhir.operation.document import document_of
 from fhir.operation.parameters import In, given
 from fhir.operation.referenced import fetched, local, references

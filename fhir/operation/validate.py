@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fhir.format import json
+from fhir.interaction.read import there
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
 from fhir.interaction.versions import named
@@ -29,7 +30,7 @@ class Asked:
 def validate(server: Server, request: Request) -> Answer:
     """200 with an OperationOutcome, whatever is found; errors in it say that the resource would be refused.
 
-    Raises FhirError MALFORMED for parameters that are none, NOT_FOUND for a resource that is not there.
+    Raises FhirError MALFORMED for parameters that are none, NOT_FOUND and GONE for a resource that is not there.
     """
     asked = decoded(request)
     if asked.mode == "delete":
@@ -80,9 +81,7 @@ def _stored(server: Server, request: Request) -> Mapping[str, Any]:
     """The resource of the URL, as it is kept."""
     if not request.id:
         raise FhirError(Fault.MALFORMED, "there is no resource to validate", code="required")
-    found = resources.read(server.pool, request.asker.scope, request.name)
-    if found is None or found.deleted:
-        raise FhirError(Fault.NOT_FOUND, "there is no such resource")
+    found = there(resources.read(server.pool, request.asker.scope, request.name))
     return json.read(found.body)
 
 

@@ -4,9 +4,9 @@ import hashlib
 import secrets
 from datetime import UTC, datetime, timedelta
 
+from fhir.format.instants import instant
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
-from fhir.interaction.versions import instant
 from fhir.operation.parameters import In, given, parameters
 from fhir.outcome import FhirError
 from fhir.store import events

@@ -1,8 +1,10 @@
 """Expressions compiled to closures, once each (http://hl7.org/fhirpath/N1/)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from functools import lru_cache
+from typing import cast
 
 from fhir.path import equality, temporal
 from fhir.path.errata import ERRATA
@@ -16,6 +18,7 @@ from pacsd.faults import Fault, PacsdError
 
 MAX_DEPTH = 200                          # of a tree
 _CACHED = 4096
+_OF_ITERATIONS = ("$index", "$total")
 
 Step = Callable[[Frame, Items, Items], Items]    # with what is found so far, and the focus of the whole expression
 
@@ -88,13 +91,30 @@ def _constant(tree: Tree, depth: int) -> bool:
     if isinstance(tree, Path):
         return _constant(tree.left, depth) and (
             isinstance(tree.step, Member) or (isinstance(tree.step, Call) and (
-                (tree.step.name in ITERATING and tree.step.name != "aggregate") or tree.step.name in _TYPED
+                (tree.step.name in ITERATING and not _asks_outside(tree.step)) or tree.step.name in _TYPED
                 or all(_constant(argument, depth) for argument in tree.step.arguments))))
     if isinstance(tree, Index):
         return _constant(tree.left, depth) and _constant(tree.index, depth)
     if isinstance(tree, Binary):
         return _constant(tree.left, depth) and _constant(tree.right, depth)
     return isinstance(tree, OfType) and _constant(tree.left, depth)
+
+
+def _asks_outside(tree: Tree) -> bool:
+    """Whether something in it may be told by an iteration around it: `$total`, `$index`, of which a function that goes
+    over items need not have its own."""
+    if isinstance(tree, Variable):
+        return tree.name in _OF_ITERATIONS
+    return any(map(_asks_outside, _parts(tree)))
+
+
+def _parts(tree: Tree) -> Iterator[Tree]:
+    for part in fields(tree):
+        value = getattr(tree, part.name)
+        if isinstance(value, tuple):
+            yield from value
+        elif is_dataclass(value) and not isinstance(value, type):
+            yield cast(Tree, value)
 
 
 def _remembered(evaluate: Lambda) -> Lambda:

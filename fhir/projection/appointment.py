@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from fhir.projection.datatypes import concepts, date_time, instant, text, values
+from fhir.format.instants import instant
+from fhir.projection.datatypes import concepts, date_time, text, values
 from fhir.projection.projected import House, Known, Projected, Resource, feed, without_empty
 from pacsd.index.sources import OrderSource, StepSource
 

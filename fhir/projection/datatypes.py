@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 from fhir.projection.projected import House, Resource, without_empty
@@ -94,11 +94,6 @@ def date_time(attributes: Attributes, day: str, clock: str, zone: tzinfo) -> str
         away = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
         zone = timezone(-away if offset[1] == "-" else away) if away < timedelta(hours=24) else zone
     return datetime.combine(found, at, zone).replace(microsecond=0).isoformat()
-
-
-def instant(at: datetime) -> str:
-    """A moment (http://hl7.org/fhir/R4/datatypes.html#instant)."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
 _HL7_TIME = re.compile(

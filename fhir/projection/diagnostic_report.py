@@ -3,7 +3,8 @@
 import base64
 from datetime import datetime, tzinfo
 
-from fhir.projection.datatypes import coding, entity, hl7_moment, instant, plain
+from fhir.format.instants import instant
+from fhir.projection.datatypes import coding, entity, hl7_moment, plain
 from fhir.projection.document_reference import document_id, shown_at
 from fhir.projection.observation import is_result, result_id
 from fhir.projection.practitioner import person

@@ -8,7 +8,8 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from fhir.projection.datatypes import instant, plain
+from fhir.format.instants import instant
+from fhir.projection.datatypes import plain
 from fhir.projection.projected import House, Known, Projected, Resource, feed, without_empty
 from fhir.projection.report_source import ReportSource, subject
 from fhir.projection.systems import LOINC

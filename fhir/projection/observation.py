@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-from fhir.projection.datatypes import coding, hl7_moment, instant, plain
+from fhir.format.instants import instant
+from fhir.projection.datatypes import coding, hl7_moment, plain
 from fhir.projection.practitioner import person
 from fhir.projection.projected import House, Known, Projected, Resource, without_empty
 from fhir.projection.report_source import ReportSource, subject

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from fhir.projection.datatypes import instant, plain
+from fhir.format.instants import instant
+from fhir.projection.datatypes import plain
 from fhir.projection.projected import House, Projected, without_empty
 
 _AUTHOR = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/provenance-participant-type",

@@ -1,6 +1,7 @@
 """Task (http://hl7.org/fhir/R4/task.html): a unified procedure step (PS3.4 Annex CC)."""
 
-from fhir.projection.datatypes import coding, instant, text
+from fhir.format.instants import instant
+from fhir.projection.datatypes import coding, text
 from fhir.projection.imaging_study import uid
 from fhir.projection.projected import House, Known, Projected, Resource, feed, without_empty
 from pacsd.index.sources import Patient, WorkitemSource

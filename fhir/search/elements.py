@@ -17,10 +17,9 @@ Systems = Mapping[str, str]              # code to system, of a required binding
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How elements are understood: dates without zone are in `zone`, references below `base` lead to this server."""
+    """How elements are understood: dates without zone are in `zone`."""
 
     zone: tzinfo = UTC
-    base: str = ""                       # URL of the server, with a slash at its end; empty: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +189,7 @@ def _samples(place: Place, value: Any) -> Iterator[tuple[str, Value]]:
 def _reference(place: Place, value: Any) -> Iterator[tuple[str, Value]]:
     if type(value) is not dict:
         return
-    if (told := text(value.get("reference"))) and (found := reference(told, place.settings.base)) is not None:
+    if (told := text(value.get("reference"))) and (found := reference(told)) is not None:
         yield "", found
     if display := text(value.get("display")):
         yield ":text", Text(display)
@@ -202,11 +201,11 @@ def _reference(place: Place, value: Any) -> Iterator[tuple[str, Value]]:
 
 
 def _canonical(place: Place, value: Any) -> Iterator[tuple[str, Value]]:
-    if (told := text(value)) and (found := reference(told, place.settings.base, canonical=True)) is not None:
+    if (told := text(value)) and (found := reference(told, canonical=True)) is not None:
         yield "", found
 
 
-def reference(told: str, base: str = "", *, canonical: bool = False) -> Reference | None:
+def reference(told: str, *, canonical: bool = False) -> Reference | None:
     """Where a literal reference or canonical leads; None for one within the resource itself (#…)."""
     if told.startswith("#"):
         return None
@@ -215,7 +214,7 @@ def reference(told: str, base: str = "", *, canonical: bool = False) -> Referenc
         known = target(told) if "://" not in told else None
         return Reference(known.type, known.id, "", version) if known and known.id else Reference("", "", told, version)
     found = target(told)
-    if found.id and found.base in ("", base):
+    if found.id and not found.base:
         return Reference(found.type, found.id, "", found.version)
     return Reference("", "", told)
 

@@ -219,4 +219,3 @@ class Query:
     count: int = 50
     total: Literal["none", "estimate", "accurate"] = "none"
     summary: str = "false"               # true, text, data, count, false
-    elements: tuple[str, ...] = ()

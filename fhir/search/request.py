@@ -15,6 +15,7 @@ MAX_PARAMETERS = 64
 MAX_INCLUDES = 32
 MAX_SORT_KEYS = 4
 FORMATS = frozenset(("_format", "_pretty"))      # of the answer, not of the search
+_OF_THE_ANSWER = frozenset(("_elements",))       # it decides how results are written, not which
 SUMMARIES = ("true", "text", "data", "count", "false")
 TOTALS = ("none", "estimate", "accurate")
 
@@ -107,6 +108,9 @@ def _apply(reader: Reader, draft: _Draft, name: str, value: str, limits: Limits)
             return False
         draft.options[key] = option
         value = str(option) if key == "count" else value
+    elif name in _OF_THE_ANSWER:
+        if any(there == name for there, _ in draft.applied):
+            raise PacsdError(Fault.MISMATCH, f"{name} more than once")
     elif code in ("_include", "_revinclude"):
         include = _include(code, modifier, value)
         if include is None:
@@ -190,10 +194,6 @@ def _one_of(words: Sequence[str], name: str) -> Callable[[_Draft, str, Limits], 
     return read_word
 
 
-def _elements(_draft: _Draft, value: str, _limits: Limits) -> tuple[str, ...]:
-    return tuple(one.strip() for one in value.split(",") if one.strip())
-
-
 def _include(code: str, modifier: str, value: str) -> Include | None:
     """`_include=Type:parameter:Target`, `_include=*` (search.html#revinclude); None if it names what is unknown."""
     if modifier not in ("", "iterate", "recurse"):
@@ -221,6 +221,6 @@ def _any_reference(types: Iterable[str]) -> tuple[str, ...]:
 
 
 _OPTIONS: Mapping[str, tuple[str, Callable[[_Draft, str, Limits], Any]]] = {
-    "_count": ("count", _count), "_sort": ("sort", _sort), "_elements": ("elements", _elements),
+    "_count": ("count", _count), "_sort": ("sort", _sort),
     "_summary": ("summary", _one_of(SUMMARIES, "_summary")), "_total": ("total", _one_of(TOTALS, "_total")),
 }

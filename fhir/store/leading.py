@@ -9,12 +9,14 @@ from fhir.search.query import (
     Composite,
     Condition,
     Ids,
+    Links,
     Match,
     Not,
     OfTypes,
     Present,
     Query,
     ReverseChain,
+    Tokens,
     Updated,
     Words,
 )  # fmt: skip
@@ -29,6 +31,22 @@ def matching_of(compiler: Compiler, query: Query) -> Selection:
     selected = compiler.select(first)
     others = [compiler.where(one, selected.resource) for one in query.conditions if one is not first]
     return Selection(selected.source, (*selected.conditions, *others), selected.resource)
+
+
+def is_led_to(query: Query) -> bool:
+    """Whether there is one way to a page, whatever the values: from a key that leaves a handful, nothing sorted."""
+    return not query.sort and query.total == "none" and any(map(_is_key, query.conditions))
+
+
+def _is_key(condition: Condition) -> bool:
+    """Whether equality with a few values, of which each has a handful of rows, leads to it."""
+    if isinstance(condition, Chain | ReverseChain):
+        return _is_key(condition.condition)
+    if isinstance(condition, AnyOf):
+        return bool(condition.conditions) and all(map(_is_key, condition.conditions))
+    if isinstance(condition, Match) and isinstance(condition.comparison, Tokens):
+        return rank(condition) < FEW and all(one.code is not None for one in condition.comparison.values)
+    return isinstance(condition, Ids) or (isinstance(condition, Match) and isinstance(condition.comparison, Links))
 
 
 FEW = 28                                 # conditions below this leave a handful of resources

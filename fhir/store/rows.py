@@ -113,7 +113,7 @@ class Rows:
         if not told:
             return []
         pks, organisations, narratives, contents = zip(*told, strict=True)
-        return [_array(pks), _array(organisations), *([" ".join(one) for one in column]
+        return [array(pks), array(organisations), *([" ".join(one) for one in column]
                                                       for column in (narratives, contents))]  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def _insert(connection: Connection, changes: Sequence[Indexed], texts: list[Any]
 def _replace(connection: Connection, changes: Sequence[Indexed], texts: list[Any]) -> None:
     """Rows of resources that may have had others."""
     made = _together(changes)
-    pks = _array([one.pk for one in changes])
+    pks = array([one.pk for one in changes])
     values = [column for kind in TABLES for column in (*_columns(kind, made.get(kind, ())), pks)]
     connection.execute(_REPLACEMENT, [*values, *(texts or ["{}"] * 4), pks], prepare=True)
 
@@ -218,10 +218,10 @@ def _columns(kind: str, found: Sequence[Row]) -> list[Any]:
     table = TABLES[kind]
     types = (*_SHARED_TYPES, *table.types)
     turned: Iterable[Sequence[Any]] = zip(*found, strict=True) if found else ((),) * len(types)
-    return [list(column) if kind == "text" else _array(column) for column, kind in zip(turned, types, strict=True)]
+    return [list(column) if kind == "text" else array(column) for column, kind in zip(turned, types, strict=True)]
 
 
-def _array(numbers: Iterable[Any]) -> str:
+def array(numbers: Iterable[Any]) -> str:
     """Numbers as PostgreSQL reads an array of them: a driver that looks at each costs more than all the rest."""
     return f"{{{','.join(map(str, numbers))}}}"
 

@@ -14,7 +14,8 @@ from psycopg import errors
 
 from fhir.search.cursor import SortValue
 from fhir.search.query import Include, Query
-from fhir.store.leading import matching_of
+from fhir.store.leading import is_led_to, matching_of
+from fhir.store.rows import array
 from fhir.store.selection import Compiler, Selection
 from fhir.store.sorting import After, order_of, sorted_by
 from pacsd.access.scope import Scope
@@ -28,7 +29,6 @@ class Hit(NamedTuple):
     pk: int
     type: str
     id: str
-    version: int
     body: bytes
     sort: tuple[SortValue, ...] = ()
 
@@ -68,10 +68,11 @@ class Searches:
 
         With `most_bytes` a page ends with the result that reaches them, and others follow.
         """
-        rows = self._run(pool, *page_statement(scope, query, after, most_bytes=most_bytes))
+        text, params = page_statement(scope, query, after, most_bytes=most_bytes)
+        rows = self._run(pool, text, params, planned_once=is_led_to(query))
         keys = len(query.sort)
-        hits = [Hit(*row[:5])._replace(sort=tuple(row[5 : 5 + keys])) for row in rows if row[0] is not None]
-        total = rows[0][5 + keys] if rows and query.total != "none" else None
+        hits = [Hit(row[0], row[1], row[2], row[3], row[4 : 4 + keys]) for row in rows if row[0] is not None]
+        total = rows[0][4 + keys] if rows and query.total != "none" else None
         shown = read_whole(hits[: query.count])
         return Page(tuple(shown), len(hits) > len(shown), total)
 
@@ -93,9 +94,12 @@ class Searches:
         return [Hit(*row) for row in self._run(pool, text, params, planned_once=True)]
 
     def _run(self, pool: Pool, text: str, params: Mapping[str, Any], *, planned_once: bool = False) -> list[Any]:
-        """Planned for its values, or once where there is only one way to go, whatever they are."""
+        """Planned for its values, or once where there is only one way to go, whatever they are.
+
+        Bodies come as they are: as text each byte of them would be two letters.
+        """
         try:
-            return retried(pool, lambda connection: connection.execute(text, params, prepare=planned_once).fetchall())
+            return retried(pool, lambda lent: lent.execute(text, params, prepare=planned_once, binary=True).fetchall())
         except PacsdError as error:
             if isinstance(error.__cause__, errors.QueryCanceled):
                 raise PacsdError(Fault.TOO_BROAD, "the search took too long; ask for less") from error
@@ -123,7 +127,7 @@ def page_statement(
     keys = "".join(f", m.k{at}" for at in range(len(query.sort)))
     order = order_of(query.sort, "m")
     body = _body(compiler, order, most_bytes)
-    text = f"""select r.pk, r.type, r.id, r.version, {body}{keys} from ({chosen}) m
+    text = f"""select r.pk, r.type, r.id, {body}{keys} from ({chosen}) m
         join fhir_resource r on r.pk = m.pk order by {order}"""
     if query.total != "none":
         counted = _counting(matching_of(compiler, query))
@@ -156,15 +160,26 @@ def _counting(matching: Selection) -> str:
 def include_statement(
     scope: Scope, steps: Iterable[Step], *, without: Iterable[int], limit: int, most_bytes: int | None = None
 ) -> tuple[str, dict[str, Any]]:
-    """SQL and values of one step of includes: a branch for each of them."""
+    """SQL and values of one step of includes: a branch for each of them, and one for all that differ by names alone."""
     compiler = Compiler(scope)
-    branches = [_included(compiler, include, compiler.add(list(pks))) for include, pks in steps]
+    branches = [_included(compiler, include, compiler.add(array(pks))) for include, pks in _joined(steps)]
     body = _body(compiler, "r.pk", most_bytes)
-    text = f"""select r.pk, r.type, r.id, r.version, {body} from (
+    text = f"""select r.pk, r.type, r.id, {body} from (
             select distinct u.pk from ({" union all ".join(branches)}) u (pk)
-            where u.pk <> all({compiler.add(list(without))}::bigint[]) order by 1 limit {compiler.add(limit)}
+            where u.pk <> all({compiler.add(array(without))}::bigint[]) order by 1 limit {compiler.add(limit)}
         ) m join fhir_resource r on r.pk = m.pk order by r.pk"""
     return text, compiler.params.values
+
+
+def _joined(steps: Iterable[Step]) -> list[Step]:
+    """References that start from the same resources and lead to the same types, as one: their rows stand together."""
+    joined: dict[tuple[Any, ...], Step] = {}
+    for include, pks in steps:
+        key = include.reverse, include.types, tuple(pks), not include.names
+        there = joined.get(key)
+        names = include.names if there is None else tuple(dict.fromkeys((*there[0].names, *include.names)))
+        joined[key] = replace(include, names=names), pks
+    return list(joined.values())
 
 
 def _included(compiler: Compiler, include: Include, pks: str) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fhir.format.instants import instant
 from fhir.interaction.bundle import bundle, past
-from fhir.interaction.versions import instant
 from fhir.store import history
 from fhir.store.events import Event
 from fhir.store.stored import Stored

@@ -38,14 +38,16 @@ class Validator:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_conformance", Conformance(self.find, self.validate_code))
 
-    def check(self, resource: Any, *, profiles: Sequence[str] = (), named: bool = True) -> list[Issue]:
-        """What is wrong with a resource; nothing, where all is well.
+    def check(
+        self, resource: Any, *, profiles: Sequence[str] = (), named: bool = True, ruled: bool = True
+    ) -> list[Issue]:
+        """What is wrong with a resource; nothing, where all is well. Unless `ruled` its invariants do not count.
 
         It must conform to `profiles`, and, where `named`, to those of its meta.profile that are known. What of a
         profile cannot be checked is told as a warning, and so is that one is not known.
         """
         name = resource.get("resourceType") if isinstance(resource, dict) else None
-        report = Report(Node(resource, name if isinstance(name, str) else "Resource"))
+        report = Report(Node(resource, name if isinstance(name, str) else "Resource"), ruled=ruled)
         check_resource(resource, report)
         urls = [*dict.fromkeys((*profiles, *(_named(resource) if named else ())))]
         if urls and not any(one[1] == "structure" for one in report.found):

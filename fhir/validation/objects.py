@@ -69,7 +69,7 @@ class ObjectCheck:
                 report.add(wrong("structure", f"there is but one {name}[x]"))
         if not self._resource and len(told) < 2 and (not told or "id" in told):
             report.add(_SAYS_NOTHING if told else _EMPTY_OBJECT)
-        if self._rules and (len(found) == first or all(one[1] != "structure" for one in found[first:])):
+        if self._rules and report.ruled and all(one[1] != "structure" for one in found[first:]):
             for rule in self._rules:
                 rule(told, None, report)
 

@@ -24,7 +24,8 @@ class Mode(Enum):
 def policy(validator: Validator, mode: Mode) -> Check:
     """The check of what is written: issues of severity error refuse it."""
     def check(resource: Mapping[str, Any]) -> Sequence[Issue]:
-        issues = [one for one in validator.check(resource, named=mode is Mode.STRICT) if one.severity != "information"]
+        found = validator.check(resource, named=mode is Mode.STRICT, ruled=mode is not Mode.OFF)
+        issues = [one for one in found if one.severity != "information"]
         if mode is Mode.STRICT:
             return issues
         refusing = [one for one in issues if one.code in ALWAYS or one.severity == "fatal"]

@@ -20,11 +20,12 @@ class Report:
     """Problems with the places where they are. A place is told where a check comes back from it, so that what is in
     order costs nothing."""
 
-    __slots__ = ("_left", "contained", "dropped", "found", "resource", "root")
+    __slots__ = ("_left", "contained", "dropped", "found", "resource", "root", "ruled")
 
-    def __init__(self, resource: Node) -> None:
+    def __init__(self, resource: Node, *, ruled: bool = True) -> None:
         self.found: list[list[str]] = []         # severity, code, text, place
         self.dropped = 0
+        self.ruled = ruled                       # invariants are evaluated
         self._left = {"error": MOST, "warning": MOST // 2, "information": MOST // 2}
         self.contained: Mapping[str, str] = {}   # id and type of what the outermost resource contains
         self.resource = resource                 # %resource

@@ -1,37 +1,126 @@
-"""Where the synchronous services run: worker threads, a bounded number of them."""
+"""Where the synchronous services run: worker threads, a bounded number of them.
 
+A request of a few statements costs a fraction of a millisecond: what hands a call to a thread and its result back is
+as little as there can be, a queue and a wake-up of the loop.
+"""
+
+import asyncio
 import os
+from asyncio import AbstractEventLoop, CancelledError, Future
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
 from typing import Any, ParamSpec, TypeVar
-
-import anyio
-import anyio.to_thread
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_IDLE_S = 30.0                           # without a call after which a thread ends
 
 
 class Threads:
     """Runs calls in worker threads. Reads and commits have their own limits, so that neither starves the other."""
 
-    def __init__(self, *, reads: int = 32, commits: int = 32) -> None:
-        self._reads = reads
-        self._commits = commits
-        self._read_limiter: anyio.CapacityLimiter | None = None
-        self._commit_limiter: anyio.CapacityLimiter | None = None
+    def __init__(self, *, reads: int = 32, commits: int = 32, idle_s: float = _IDLE_S) -> None:
+        self._reads = _Crew(reads, idle_s)
+        self._commits = _Crew(commits, idle_s)
 
     async def run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Await a call. A cancelled request still waits for the call to end: it may hold a file or a cursor."""
-        if self._read_limiter is None:
-            self._read_limiter = anyio.CapacityLimiter(self._reads)
-        return await anyio.to_thread.run_sync(_bound(call, args, kwargs), limiter=self._read_limiter)
+        return await self._reads.run(partial(call, *args, **kwargs))
 
     async def commit(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """As `run`, for calls that wait for disks."""
-        if self._commit_limiter is None:
-            self._commit_limiter = anyio.CapacityLimiter(self._commits)
-        return await anyio.to_thread.run_sync(_bound(call, args, kwargs), limiter=self._commit_limiter)
+        return await self._commits.run(partial(call, *args, **kwargs))
+
+
+class _Crew:
+    """At most so many threads, made when they are needed; calls that find none free wait in the order they came."""
+
+    def __init__(self, most: int, idle_s: float) -> None:
+        self._most = most
+        self._idle_s = idle_s
+        self._calls: SimpleQueue[_Call] = SimpleQueue()
+        self._lock = Lock()
+        self._threads = 0
+        self._open = 0                   # calls that were asked for and have not ended
+
+    async def run(self, work: Callable[[], R]) -> R:
+        call = _Call(work, asyncio.get_running_loop())
+        with self._lock:
+            self._open += 1
+            another = self._threads < min(self._open, self._most)
+            self._threads += another
+        self._calls.put(call)
+        if another:
+            Thread(target=self._work, name="call", daemon=True).start()      # the loop ends after its calls
+        result: R = await call.answered()
+        return result
+
+    def _work(self) -> None:
+        while (call := self._next()) is not None:
+            result, error = call.made()
+            with self._lock:
+                self._open -= 1
+            call.report(result, error)
+            del call, result, error      # nothing of it is kept while the next one is waited for
+
+    def _next(self) -> "_Call | None":
+        """The next call; None where there are more threads than calls for a while."""
+        while True:
+            try:
+                return self._calls.get(timeout=self._idle_s)
+            except Empty:
+                with self._lock:
+                    if self._threads > self._open:
+                        self._threads -= 1
+                        return None
+
+
+class _Call:
+    """A call on its way to a thread and back."""
+
+    def __init__(self, work: Callable[[], Any], loop: AbstractEventLoop) -> None:
+        self._work = work
+        self._loop = loop
+        self._ended = False
+        self._waiting: Future[tuple[Any, BaseException | None]] = loop.create_future()
+
+    def made(self) -> tuple[Any, BaseException | None]:
+        """Make the call, in a thread; what it returned or raised."""
+        try:
+            return self._work(), None
+        except BaseException as error:   # whatever it is, somebody waits for it
+            return None, error
+
+    def report(self, result: Any, error: BaseException | None) -> None:
+        """Tell who waits."""
+        with suppress(RuntimeError):     # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(self._end, (result, error))
+
+    def _end(self, made: tuple[Any, BaseException | None]) -> None:
+        self._ended = True
+        if not self._waiting.done():
+            self._waiting.set_result(made)
+
+    async def answered(self) -> Any:
+        """What the call returns; it raises what the call raises, and CancelledError only when the call has ended."""
+        try:
+            result, error = await self._waiting
+        except CancelledError:
+            await self._end_of_it()
+            raise
+        if error is not None:
+            raise error
+        return result
+
+    async def _end_of_it(self) -> None:
+        while not self._ended:
+            self._waiting = self._loop.create_future()
+            with suppress(CancelledError):
+                await self._waiting
 
 
 def codec_threads() -> Threads:
@@ -45,7 +134,3 @@ def picture_threads(processes: int = 1) -> Threads:
     A picture is many short calls that let go of the interpreter's lock; threads that contend for it cost an eighth.
     """
     return Threads(reads=max(1, (os.cpu_count() or 1) // processes))
-
-
-def _bound(call: Callable[..., R], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], R]:
-    return partial(call, *args, **kwargs)

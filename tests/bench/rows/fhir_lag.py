@@ -14,6 +14,7 @@ from tests.synthetic import small_object, study
 
 EVERY_S = 0.6                                # a hundred a minute
 STUDIES = 50
+DEADLINE_S = 60.0                            # after which a study counts as lost
 
 
 def lag(bench: Bench) -> Samples:
@@ -38,6 +39,8 @@ def _seconds(server: Server, turn: int, count: int) -> list[float]:
             began = time.monotonic()
             asked = {"identifier": f"urn:dicom:uid|urn:oid:{one.study_instance_uid}", "_elements": "status"}
             while not client.get(f"{base}/fhir/ImagingStudy", params=asked).json().get("entry"):
+                if time.monotonic() - began > DEADLINE_S:
+                    raise TimeoutError(f"study {number} was not found within {DEADLINE_S:g} s")
                 time.sleep(0.01)
             found.append(time.monotonic() - began)
             time.sleep(max(0.0, due - time.monotonic()))

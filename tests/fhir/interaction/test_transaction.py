@@ -212,3 +212,24 @@ def test_operations_that_change_nothing_are_entries_of_a_batch_by_post_too(house
     assert statuses(answer) == ["200", "200", "200"]
     kinds = [one["resource"]["resourceType"] for one in answer.json()["entry"]]
     assert kinds == ["OperationOutcome", "CapabilityStatement", "ValueSet"]
+
+
+@pytest.mark.parametrize("kind", ["batch", "transaction"])
+def test_what_is_read_in_a_bundle_comes_in_the_parts_that_are_asked_for(house: House, kind: str) -> None:
+    house.put("Patient/p", patient(id="p", gender="male", birthDate="1970-01-02"))
+    answer = house.post("", bundle(
+        entry("GET", "Patient/p?_elements=gender"), entry("GET", "Patient?_id=p&_summary=data&_elements=birthDate"),
+        entry("GET", "Patient/p"), entry("GET", "Patient?_id=p&_summary=count"), kind=kind))  # fmt: skip
+    assert statuses(answer) == ["200"] * 4
+    one, page, whole, count = (told["resource"] for told in answer.json()["entry"])
+    alone = [house.get(path).json() for path in ("Patient/p?_elements=gender", "Patient/p")]
+    assert [one, whole] == alone and "birthDate" not in one and one["meta"]["tag"][0]["code"] == "SUBSETTED"
+    assert set(page["entry"][0]["resource"]) == {"resourceType", "id", "meta", "active", "birthDate"}
+    assert count["total"] == 1 and "entry" not in count
+
+
+def test_a_summary_that_there_is_not_is_refused_in_a_bundle(house: House) -> None:
+    house.put("Patient/p", patient(id="p"))
+    asked = entry("GET", "Patient/p?_summary=some")
+    assert statuses(house.post("", bundle(asked, kind="batch"))) == ["400"]
+    assert issue(house.post("", bundle(asked))) == (400, "value")

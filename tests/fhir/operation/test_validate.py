@@ -62,6 +62,9 @@ def test_a_resource_of_the_server_and_modes(lax: House) -> None:
     assert told(lax.post("Patient/p/$validate?mode=profile")) == [("error", "required"), ("error", "code-invalid")]
     assert issue(lax.post("Patient/p/$validate?mode=other", patient())) == (400, "value")
     assert issue(lax.post("Patient/$validate")) == (400, "required")
+    lax.delete("Patient/p")
+    assert issue(lax.get("Patient/p/$validate")) == (410, "deleted")
+    assert issue(lax.get("Patient/p")) == (410, "deleted")
 
 
 def test_profiles_that_are_kept_are_known_to_who_may_see_them(house: House) -> None:

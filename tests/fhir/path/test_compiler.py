@@ -101,6 +101,8 @@ def values(expression: str, about: dict[str, Any] = PATIENT) -> list[Any]:
     ("name.where(use = 'usual').given", ["Jim"]), ("name.select(given.first())", ["Peter", "Jim"]),
     ("name.given.where($index > 0)", ["James", "Jim"]), ("name.select(given.count() + $index)", [2, 2]),
     ("(1 | 2 | 3).aggregate($this + $total, 0)", [6]),
+    ("(1 | 2 | 3).aggregate($total + (10 | 20).select($total).first(), 1)", [8]),
+    ("(1 | 2 | 3).select(7.iif(true, $index))", [0, 1, 2]),
     ("(1 | 5 | 3).aggregate(iif($total.empty() or $this > $total, $this, $total))", [5]),
     ("repeat(name | given).count()", [5]), ("extension.value.ofType(Quantity).unit", ["a"]),
     ("extension.value.ofType(Duration)", []), ("gender.ofType(code)", ["male"]),

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fhir.path import Expression
 from fhir.validation.check import Validator
 from fhir.validation.policy import Mode, policy
 
@@ -20,6 +21,14 @@ def test_broken_rules(mode: Mode, severities: list[str]) -> None:
 @pytest.mark.parametrize("mode", list(Mode))
 def test_what_has_not_the_shape_of_a_resource_is_always_refused(mode: Mode) -> None:
     assert [one.severity for one in policy(Validator(), mode)(SHAPE)] == ["error", "error"]
+
+
+def test_rules_count_for_nothing_where_checks_are_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    nameless = {"resourceType": "Patient", "contact": [{"gender": "male"}]}
+    assert [one.code for one in policy(Validator(), Mode.STRICT)(nameless)] == ["invariant"]
+    assert policy(Validator(), Mode.OFF)(nameless) == []
+    monkeypatch.setattr(Expression, "holds", lambda *_: pytest.fail("an invariant was evaluated"))
+    assert policy(Validator(), Mode.OFF)(nameless) == []
 
 
 def test_best_practice_is_not_told_on_writing() -> None:

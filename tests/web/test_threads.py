@@ -1,0 +1,87 @@
+"""Calls in worker threads: bounded, in order, never left behind."""
+
+import asyncio
+import threading
+
+import pytest
+
+from pacsd.web.threads import Threads
+
+
+def test_a_call_returns_and_raises_what_it_does() -> None:
+    async def asked() -> None:
+        threads = Threads()
+        assert await threads.run(divmod, 7, 2) == (3, 1)
+        assert await threads.commit(int, "11", base=2) == 3
+        with pytest.raises(ZeroDivisionError):
+            await threads.run(divmod, 7, 0)
+        with pytest.raises(RuntimeError):    # a coroutine turns StopIteration into that
+            await threads.run(next, iter(()))
+    asyncio.run(asked())
+
+
+def test_no_more_calls_run_at_once_than_there_are_threads() -> None:
+    most, at_once, lock, enough = 3, [0, 0], threading.Lock(), threading.Barrier(3)
+
+    def call() -> None:
+        with lock:
+            at_once[0] += 1
+            at_once[1] = max(at_once)
+        enough.wait(10)                      # passes only if three are there together
+        with lock:
+            at_once[0] -= 1
+
+    async def asked() -> None:
+        threads = Threads(reads=most)
+        await asyncio.gather(*(threads.run(call) for _ in range(4 * most)))
+    asyncio.run(asked())
+    assert at_once == [0, most]
+
+
+def test_reads_that_wait_leave_commits_alone() -> None:
+    async def asked() -> None:
+        threads, go_on = Threads(reads=1), threading.Event()
+        waiting = asyncio.ensure_future(threads.run(go_on.wait, 10))
+        behind = asyncio.ensure_future(threads.run(lambda: "behind"))
+        assert await threads.commit(lambda: "beside") == "beside" and not behind.done()
+        go_on.set()
+        assert await waiting and await behind == "behind"
+    asyncio.run(asked())
+
+
+def test_who_is_cancelled_waits_until_the_call_has_ended() -> None:
+    async def asked() -> None:
+        threads, begun, go_on, ended = Threads(), threading.Event(), threading.Event(), threading.Event()
+
+        def call() -> None:
+            begun.set()
+            go_on.wait(10)
+            ended.set()
+
+        task = asyncio.ensure_future(threads.run(call))
+        while not begun.is_set():
+            await asyncio.sleep(0)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0)
+            assert not task.done()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended.is_set()
+    asyncio.run(asked())
+
+
+def test_threads_without_calls_end_and_others_come_after_them() -> None:
+    async def asked() -> None:
+        threads = Threads(idle_s=0.001)
+        first = await threads.run(threading.current_thread)
+        first.join(10)
+        assert not first.is_alive()
+        assert await threads.run(threading.current_thread) is not first
+    asyncio.run(asked())
+
+
+def test_one_set_of_threads_serves_one_loop_after_another() -> None:
+    threads = Threads()
+    assert [asyncio.run(threads.run(abs, -number)) for number in range(3)] == [0, 1, 2]
