@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import orjson
 
+from fhir.format import json
 from fhir.interaction.declared import Interaction
 from fhir.interaction.request import Answer, Request
 from fhir.operation.declared import Operation as Declared
@@ -119,11 +120,12 @@ def _told(request: Request, answer: Answer) -> Iterator[AuditObject]:
         yield from _of_entry(entry)
 
 
-def _of_entry(entry: Mapping[str, Any]) -> Iterator[AuditObject]:
+def _of_entry(entry: Mapping[str, Any] | orjson.Fragment) -> Iterator[AuditObject]:
+    if isinstance(entry, orjson.Fragment):       # of a transaction: written already
+        entry = json.read(orjson.dumps(entry))
     resource = entry.get("resource")
-    if isinstance(resource, orjson.Fragment):
-        content = resource.contents
-        body = content if isinstance(content, bytes) else content.encode()
+    if resource is not None:
+        body = orjson.dumps(resource, default=str)
         if b'"resourceType":"Patient"' in body[:64]:
             yield AuditObject(Kind.RESOURCE, "Patient/" + str(entry.get("fullUrl", "")).rpartition("/")[2])
         yield from _patients(body)
