@@ -11,7 +11,8 @@ import struct
 import termios
 import time
 
-from config.settings import AuditRepositorySettings
+from config.settings import AuditRepositorySettings, TlsSettings
+from pacsd.access.tls import client_context
 from pacsd.faults import Fault, PacsdError
 
 _TIMEOUT_S = 15.0
@@ -34,7 +35,7 @@ class Repository:
             connection.sendall(data)
             self._acknowledged(connection)
             self._alive(connection)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, PacsdError) as error:
             self.close()
             raise PacsdError(Fault.UNAVAILABLE, "an audit repository does not take records") from error
 
@@ -47,10 +48,9 @@ class Repository:
     def _connected(self) -> ssl.SSLSocket:
         if self._connection is None:
             own = self._settings
-            context = ssl.create_default_context(cafile=own.ca_file)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if own.certificate_file is not None:
-                context.load_cert_chain(own.certificate_file, own.key_file)
+            context = client_context(
+                TlsSettings(authorities=own.ca_file, certificate=own.certificate_file, key=own.key_file)
+            )
             plain = socket.create_connection((own.host, own.port), timeout=self._timeout_s)
             try:
                 plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
