@@ -11,11 +11,3 @@ class Openings(Protocol):
 
     def of(self, principal: Principal, scope: Scope) -> Opened | None:
         """What is opened beside the scope's organisations; None where nothing is, and nothing denied."""
-
-
-class NothingOpened:
-    """Where organisations say all."""
-
-    def of(self, principal: Principal, scope: Scope) -> Opened | None:
-        """None."""
-        return None

@@ -53,13 +53,6 @@ def of_session(session: ssl.SSLObject | ssl.SSLSocket) -> PeerCertificate | None
     )
 
 
-def thumbprint_of_pem(pem: str) -> str:
-    """That of the first certificate of a PEM text."""
-    begin = pem.index("-----BEGIN CERTIFICATE-----")
-    end = pem.index("-----END CERTIFICATE-----", begin) + len("-----END CERTIFICATE-----")
-    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem[begin:end])).hexdigest()
-
-
 _SHORT = {"commonName": "CN", "organizationName": "O", "organizationalUnitName": "OU", "countryName": "C",
           "localityName": "L", "stateOrProvinceName": "ST", "domainComponent": "DC", "userId": "UID"}  # fmt: skip
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl, quote
 
-CONTEXTS = ("patient", "user", "system")
 INTERACTIONS = "cruds"                   # create, read, update, delete, search, in the order scopes write them
 
 _PLAIN = "/:|,.$"                        # what stands in a query as it is

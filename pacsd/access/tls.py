@@ -17,6 +17,7 @@ from pathlib import Path
 from config.listening import openings
 from config.secrets import secret_of
 from config.settings import Settings, TlsSettings
+from pacsd.access.secret_mode import refuse_open
 from pacsd.faults import Fault, PacsdError
 
 log = logging.getLogger("pacsd.tls")
@@ -156,19 +157,9 @@ def _trust(context: ssl.SSLContext, settings: TlsSettings) -> None:
 
 def _identify(context: ssl.SSLContext, certificate: Path, key: Path | None, passphrase: str) -> None:
     if key is not None:
-        _refuse_open_key(key)
+        refuse_open(key)
     password = secret_of(passphrase) if passphrase else ""           # empty: OpenSSL asks nobody at the terminal
     _load(certificate, lambda: context.load_cert_chain(certificate, key, password=password))
-
-
-def _refuse_open_key(key: Path) -> None:
-    """A key that everybody on the machine may read is not a secret."""
-    try:
-        mode = key.stat().st_mode
-    except OSError as error:
-        raise PacsdError(Fault.INVALID, f"{key} cannot be read: {error.strerror}") from error
-    if mode & 0o007:
-        raise PacsdError(Fault.INVALID, f"{key} may be read by everybody on this machine: chmod 600")
 
 
 def _load(file: Path, load: Callable[[], None]) -> None:

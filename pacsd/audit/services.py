@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from config.settings import Settings
+from pacsd.access.secret_mode import refuse_open
 from pacsd.audit.anchors import Anchors
 from pacsd.audit.codes import APPLICATION_ROLE, APPLICATION_START, APPLICATION_STOP, Action, Code, Event
 from pacsd.audit.loading import EVERY_S, Loading
@@ -40,10 +41,12 @@ def open_trail(settings: Settings) -> Trail | Unrecorded:
 
 
 def anchor_key(settings: Settings) -> bytes | None:
-    """The secret that signs anchors. Raises PacsdError UNAVAILABLE where it cannot be read, INVALID for a short one."""
+    """The secret that signs anchors. Raises PacsdError UNAVAILABLE where it cannot be read, INVALID for a short one and
+    for one that everybody on the machine may read."""
     path = settings.audit.anchor_key
     if path is None:
         return None
+    refuse_open(path)
     key = read_file(path)
     if len(key) < KEY_BYTES:
         raise PacsdError(Fault.INVALID, f"audit.anchor_key holds less than {KEY_BYTES} bytes")

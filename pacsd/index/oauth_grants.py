@@ -160,16 +160,6 @@ def revoke(pool: Pool, grant: UUID, *, user_pk: int, why: str) -> bool:
         return connection.execute(statement, (why, grant, user_pk)).rowcount == 1
 
 
-def revoke_of_client(pool: Pool, grant: UUID, client_id: str) -> None:
-    """Revoke a grant for the client that it was made to."""
-    with lent(pool) as connection:
-        connection.execute(
-            "update oauth_grant set revoked_at = now(), revoked_why = 'revoked by client'"
-            " where id = %s and client_id = %s and revoked_at is null",
-            (grant, client_id),
-        )
-
-
 def of_user(pool: Pool, user_pk: int) -> list[tuple[Grant, str]]:
     """All of a user's that go on, with the names of their clients, the newest first."""
     statement = f"""

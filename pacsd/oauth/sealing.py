@@ -63,7 +63,7 @@ class Sealer:
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self._secret)
 
 
-def secret_of(text: str) -> bytes:
+def decoded_secret(text: str) -> bytes:
     """The secret of a file: base64 of 32 bytes or more. Raises PacsdError INVALID."""
     try:
         secret = base64.b64decode(text.strip(), validate=True)

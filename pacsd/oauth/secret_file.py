@@ -4,8 +4,9 @@ import os
 import tempfile
 from pathlib import Path
 
+from pacsd.access.secret_mode import refuse_open
 from pacsd.faults import Fault, PacsdError
-from pacsd.oauth.sealing import new_secret, secret_of
+from pacsd.oauth.sealing import decoded_secret, new_secret
 
 NAME = "oauth-secret"
 
@@ -18,16 +19,16 @@ def read_secret(named: Path | None, data_dir: Path) -> bytes:
     file = named or data_dir / NAME
     if named is None and not file.exists():
         _make(file)
+    refuse_open(file)
     try:
-        if file.stat().st_mode & 0o007:
-            raise PacsdError(Fault.INVALID, f"{file} may be read by everybody: chmod 600")
-        return secret_of(file.read_text(encoding="ascii"))
+        return decoded_secret(file.read_text(encoding="ascii"))
     except (OSError, UnicodeDecodeError) as error:
         raise PacsdError(Fault.INVALID, f"{file} cannot be read") from error
 
 
 def read_client_secret(file: Path) -> str:
-    """What another server is asked with. Raises PacsdError INVALID."""
+    """What another server is asked with. Raises PacsdError INVALID, as `read_secret`."""
+    refuse_open(file)
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
