@@ -7,6 +7,7 @@ import pytest
 
 from config.settings import OwnAESettings, RemoteAESettings
 from pacsd.access.directory import Peer, Refusal
+from pacsd.access.origin import Origin
 from pacsd.archive.upkeep import Upkeep
 from tests.fhir.projection.hospital import Hospital, opened
 
@@ -43,7 +44,7 @@ def put(hospital: Hospital, resource: dict[str, Any], **headers: str) -> int:
 
 
 def peer(hospital: Hospital, title: str = "CT1", address: str = "10.0.0.1") -> Peer | Refusal:
-    return hospital.archive.directory.peer(calling=title, called="PACSD", address=address)
+    return hospital.archive.directory.peer(calling=title, called="PACSD", origin=Origin(address))
 
 
 @pytest.fixture
