@@ -6,14 +6,14 @@ patients whom the answer is about, as far as it says so itself.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
 import orjson
 
 from fhir.interaction.declared import Interaction
-from fhir.interaction.request import Answer, Request
+from fhir.interaction.request import Answer, Asker, Request
 from fhir.operation.declared import Operation as Declared
 from fhir.outcome import of_error
 from pacsd.access.principal import Principal, Proof
@@ -30,6 +30,7 @@ _PATIENT = re.compile(rb'"(?:subject|patient|beneficiary|for|individual|actor|wh
                       rb'(?:[^"]*/)?(Patient/[A-Za-z0-9.-]{1,64})')  # fmt: skip
 _MOST_PATIENTS = 200                     # of one event
 _FAILED = 500
+_SOCKET = Code("websocket", OPERATIONS, "WebSocket of subscriptions")
 _NOBODY = Principal("anonymous", "", frozenset(), Proof.NOTHING)
 
 
@@ -62,6 +63,15 @@ class Recording:
         recorded = self.recorder.begin(lambda: [message], key=("fhir", address))
         if recorded is not None:
             recorded.result()
+
+    def listens(self, asker: Asker, address: str) -> None:
+        """Somebody who opens a WebSocket, to be told of what happens. Raises PacsdError UNAVAILABLE."""
+        principal = _NOBODY if asker.access is None else asker.access.principal
+        message = AuditMessage(
+            Event.REST, Action.EXECUTE, now(), types=(Code("operation", INTERACTIONS, "operation"), _SOCKET),
+            agents=agents(replace(principal, address=address), ours=self.source), purpose=principal.purpose,
+        )  # fmt: skip
+        self.recorder.write(message)
 
     def _is_recorded(self, request: Request, meant: Interaction | Declared) -> bool:
         """What the server does for itself is no access."""

@@ -1,14 +1,14 @@
 """What is recorded of a request, before its answer begins (PS3.15 A.5.3, IHE ITI TF-2 3.20)."""
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from pacsd.access.asking import Access
@@ -43,10 +43,11 @@ class Transaction(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Records requests of one process; `source`: as whom."""
+    """Records requests of one process; `source`: as whom; `client`: where a request comes from."""
 
     recorder: Recorder
     source: str = "PACSD"
+    client: Callable[[HTTPConnection], str] = lambda request: request.client.host if request.client else ""
 
     async def before(self, request: Request, transaction: Transaction, answer: Response) -> Response:
         """The answer, once the access is on record; 503 where it cannot be."""
@@ -70,7 +71,7 @@ class Recording:
         scope = request.scope
         access: Access | None = scope.get(ACCESS)
         principal = access.principal if access is not None else _NOBODY
-        address = scope["client"][0] if scope.get("client") else ""
+        address = self.client(request)
         key: Hashable = None
         if status == _UNAUTHENTICATED:
             key = (address, status)
