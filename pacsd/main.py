@@ -85,6 +85,7 @@ from pacsd.oauth.fetch import fetch
 from pacsd.oauth.own_tokens import OwnTokens
 from pacsd.oauth.peer import Peers
 from pacsd.oauth.provider import Provider, open_provider
+from pacsd.oauth.recording import Recording as OAuthRecording
 from pacsd.oauth.secret_file import read_client_secret, read_secret
 from pacsd.reports.services import Shelf, open_reports
 from pacsd.supervise import logs
@@ -352,7 +353,7 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         fhir = open_fhir(settings, archive, recorder)
         resolution = _resolution(archive)
         patients = _launch_patients(settings, archive, fhir, resolution)
-        provider = _provider(settings, archive, patients)
+        provider = _provider(settings, archive, patients, OAuthRecording(recorder, source(settings)))
         addresses = Addresses(public_url=settings.web.public_url, trusted_proxies=settings.web.trusted_proxies)
         tokens = _verifier(settings, provider, patients)
         admission = Admission(_bearer(settings, tokens, addresses), resolution)
@@ -409,13 +410,15 @@ def _launch_patients(
     )  # fmt: skip
 
 
-def _provider(settings: Settings, archive: Archive, patients: LaunchPatients) -> Provider | None:
+def _provider(
+    settings: Settings, archive: Archive, patients: LaunchPatients, recording: OAuthRecording | None = None
+) -> Provider | None:
     """Our own authorization server, where the settings want it."""
     oauth = settings.security.oauth
     if not oauth.enabled:
         return None
     secret = read_secret(oauth.secret_file, settings.data_dir)
-    return open_provider(settings, archive.pool, secret, patients=patients, fetch=fetch)
+    return open_provider(settings, archive.pool, secret, patients=patients, fetch=fetch, recording=recording)
 
 
 def _oauth(settings: Settings, provider: Provider | None) -> dict[str, OAuthApp]:
