@@ -58,6 +58,15 @@ def strict(database: str, tmp_path: Path) -> Any:
         yield made
 
 
+def test_a_title_that_another_organisation_calls_by_takes_addresses_of_its_own(strict: Hospital) -> None:
+    assert put(strict, device("WS")) == 409                  # the settings have one in west
+    assert isinstance(peer(strict, "WS", "10.9.9.9"), Peer)
+    apart = [says("calling-address", valueString="10.7.0.0/24")]
+    assert put(strict, device("WS", extension=apart)) == 201
+    found = [peer(strict, "WS", address) for address in ("10.9.9.9", "10.7.0.1")]
+    assert [one.organisation_code for one in found if isinstance(one, Peer)] == ["west", "west"]
+
+
 def test_a_device_is_served_and_an_endpoint_reached_as_long_as_they_are_there(strict: Hospital) -> None:
     assert peer(strict) is Refusal.CALLING_TITLE
     told = [says("service", valueCode="store"), says("character-set", valueString="GB18030"),
