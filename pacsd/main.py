@@ -85,6 +85,7 @@ from pacsd.oauth.fetch import fetch
 from pacsd.oauth.own_tokens import OwnTokens
 from pacsd.oauth.peer import Peers
 from pacsd.oauth.provider import Provider, open_provider
+from pacsd.oauth.recording import Recording as OAuthRecording
 from pacsd.oauth.secret_file import read_client_secret, read_secret
 from pacsd.reports.services import Shelf, open_reports
 from pacsd.supervise import logs
@@ -93,7 +94,7 @@ from pacsd.supervise.processors import Processors
 from pacsd.supervise.roles import Role, RoleContext
 from pacsd.supervise.supervisor import Supervisor
 from pacsd.web.addresses import Addresses
-from pacsd.web.admission import NOBODY, Admission, Bearer, web_reader
+from pacsd.web.admission import ACCESS, NOBODY, Admission, Bearer, shown_certificate, web_reader
 from pacsd.web.app import create_app
 from pacsd.web.claims import claims as web_claims
 from pacsd.web.entrance import gates_of
@@ -352,15 +353,15 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         fhir = open_fhir(settings, archive, recorder)
         resolution = _resolution(archive)
         patients = _launch_patients(settings, archive, fhir, resolution)
-        provider = _provider(settings, archive, patients)
-        admission = _admission(settings, resolution, _verifier(settings, provider, patients))
+        provider = _provider(settings, archive, patients, OAuthRecording(recorder, source(settings)))
+        addresses = Addresses(public_url=settings.web.public_url, trusted_proxies=settings.web.trusted_proxies)
+        tokens = _verifier(settings, provider, patients)
+        admission = Admission(_bearer(settings, tokens, addresses), resolution)
         services = Services(
             archive=archive,
             workflow=_workflow(settings, archive),
             directory=archive.directory,
-            addresses=Addresses(
-                public_url=settings.web.public_url, trusted_proxies=settings.web.trusted_proxies
-            ),
+            addresses=addresses,
             allowed_origins=settings.web.allowed_origins,
             viewer_dir=settings.viewer_dir,
             ready=partial(_readiness, context, archive),
@@ -371,7 +372,7 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
                 max_upload_bytes=settings.web.max_upload_bytes, max_results=settings.web.max_results
             ),
             admission=admission,
-            recording=WebRecording(recorder, source(settings)),
+            recording=WebRecording(recorder, source(settings), addresses.client),
         )
         listening, gates = gates_of(settings)
         context.ready()
@@ -409,20 +410,22 @@ def _launch_patients(
     )  # fmt: skip
 
 
-def _provider(settings: Settings, archive: Archive, patients: LaunchPatients) -> Provider | None:
+def _provider(
+    settings: Settings, archive: Archive, patients: LaunchPatients, recording: OAuthRecording | None = None
+) -> Provider | None:
     """Our own authorization server, where the settings want it."""
     oauth = settings.security.oauth
     if not oauth.enabled:
         return None
     secret = read_secret(oauth.secret_file, settings.data_dir)
-    return open_provider(settings, archive.pool, secret, patients=patients, fetch=fetch)
+    return open_provider(settings, archive.pool, secret, patients=patients, fetch=fetch, recording=recording)
 
 
 def _oauth(settings: Settings, provider: Provider | None) -> dict[str, OAuthApp]:
     """Its end points, by where they are mounted."""
     if provider is None:
         return {}
-    peers, threads = Peers(settings.web.trusted_proxies), Threads(reads=4)     # its own: nobody else waits for hashes
+    peers, threads = _peers(settings), Threads(reads=4)      # its own: nobody else waits for hashes
     app = OAuthApp(open_desk(provider), run=threads.run, address=peers.address, certificate=peers.certificate)
     return dict.fromkeys(MOUNTED, app)
 
@@ -439,24 +442,35 @@ def _verifier(settings: Settings, provider: Provider | None, patients: LaunchPat
     )  # fmt: skip
 
 
-def _admission(settings: Settings, resolution: Resolution, tokens: Verifier | None) -> Admission:
-    """Who a web request comes from, and what they see."""
-    required = settings.security.authentication == "required"
-    otherwise = NOBODY if required else web_reader(settings.web.organisation)
-    return Admission(Bearer(tokens, otherwise=otherwise), resolution)
+def _peers(settings: Settings) -> Peers:
+    """Who is behind web requests: of a connection inside TLS its own certificate, of a trusted proxy what it tells."""
+    return Peers(settings.web.trusted_proxies, direct=lambda request: shown_certificate(request.scope))
+
+
+def _bearer(settings: Settings, tokens: Verifier | None, addresses: Addresses) -> Bearer:
+    """Who a web request comes from."""
+    required, peers = settings.security.authentication == "required", _peers(settings)
+    return Bearer(
+        tokens, otherwise=NOBODY if required else web_reader(settings.web.organisation),
+        address=lambda scope: addresses.client(HTTPConnection(scope)),
+        certificate=lambda scope: peers.certificate(HTTPConnection(scope)),
+    )  # fmt: skip
 
 
 def _fhir(fhir: Fhir, services: Services, admission: Admission) -> FhirApp:
     threads = services.threads
 
     async def asker(request: HTTPConnection) -> Asker:
-        access = await admission.access(request.scope)
+        scope = request.scope
+        if scope["type"] == "websocket":     # is asked again and again: for a token that was taken back meanwhile
+            scope = {name: value for name, value in scope.items() if name != ACCESS}
+        access = await admission.access(scope)
         address = services.addresses.client(request)
         return asker_of(replace(access, principal=replace(access.principal, address=address)))
 
     sockets = EventSockets(fhir.server, fhir.subscriptions.scope_of, threads.run, tuple(services.allowed_origins))
     return FhirApp(fhir.server, Edge(asker, services.addresses.origin, read=threads.run, write=threads.commit,
-                                      opening=fhir.opening, sockets=sockets))  # fmt: skip
+                                      opening=fhir.opening, sockets=sockets, client=services.addresses.client))
 
 
 def _hl7(context: RoleContext) -> None:

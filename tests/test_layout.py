@@ -63,7 +63,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pacsd.dimse": CORE_BELOW_EDGES,
     "pacsd.web": CORE_BELOW_EDGES,
     "pacsd.commands": CORE_BELOW_EDGES,
-    "pacsd.oauth": ("pacsd.index", "pacsd.access", "pacsd.codec", "pacsd.faults", "config"),
+    "pacsd.oauth": ("pacsd.index", "pacsd.access", "pacsd.audit", "pacsd.codec", "pacsd.faults", "config"),
     "pacsd.supervise": ("pacsd.faults", "config"),
     "pacsd": (),
 }  # fmt: skip

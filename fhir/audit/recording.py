@@ -6,7 +6,7 @@ patients whom the answer is about, as far as it says so itself.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,12 +14,13 @@ import orjson
 
 from fhir.format import json
 from fhir.interaction.declared import Interaction
-from fhir.interaction.request import Answer, Request
+from fhir.interaction.request import Answer, Asker, Request
 from fhir.operation.declared import Operation as Declared
 from fhir.outcome import of_error
+from pacsd.access.operations import Operation
 from pacsd.access.principal import Principal, Proof
 from pacsd.audit.audited import AUDITED
-from pacsd.audit.codes import INTERACTIONS, NODE_AUTHENTICATION, Action, Code, Event, Kind, Outcome
+from pacsd.audit.codes import EMERGENCY_OVERRIDE, INTERACTIONS, NODE_AUTHENTICATION, Action, Code, Event, Kind, Outcome
 from pacsd.audit.message import AuditMessage, AuditObject, agents
 from pacsd.audit.trail import Recorder, Unrecorded, now
 from pacsd.faults import PacsdError
@@ -29,8 +30,11 @@ _ACTIONS: Mapping[str, Action] = {"create": Action.CREATE, "update": Action.UPDA
                                   "delete": Action.DELETE, "read": Action.READ, "vread": Action.READ}  # fmt: skip
 _PATIENT = re.compile(rb'"(?:subject|patient|beneficiary|for|individual|actor|what)":\{[^{}]*?"reference":"'
                       rb'(?:[^"]*/)?(Patient/[A-Za-z0-9.-]{1,64})')  # fmt: skip
+OPENING = ("break-glass", "share", "unshare")           # operations of which it is recorded what is opened, and why
+_MOST_REASON = 1_000
 _MOST_PATIENTS = 200                     # of one event
 _FAILED = 500
+_SOCKET = Code("websocket", OPERATIONS, "WebSocket of subscriptions")
 _NOBODY = Principal("anonymous", "", frozenset(), Proof.NOTHING)
 
 
@@ -64,6 +68,15 @@ class Recording:
         if recorded is not None:
             recorded.result()
 
+    def listens(self, asker: Asker, address: str) -> None:
+        """Somebody who opens a WebSocket, to be told of what happens. Raises PacsdError UNAVAILABLE."""
+        principal = _NOBODY if asker.access is None else asker.access.principal
+        message = AuditMessage(
+            Event.REST, Action.EXECUTE, now(), types=(Code("operation", INTERACTIONS, "operation"), _SOCKET),
+            agents=agents(replace(principal, address=address), ours=self.source), purpose=principal.purpose,
+        )  # fmt: skip
+        self.recorder.write(message)
+
     def _is_recorded(self, request: Request, meant: Interaction | Declared) -> bool:
         """What the server does for itself is no access."""
         recorded = AUDITED[meant.needs] is not None and not isinstance(self.recorder, Unrecorded)
@@ -80,17 +93,33 @@ class Recording:
         return AuditMessage(
             event, action or (Action.EXECUTE if audited is None else audited.action), now(), outcome, types=types,
             agents=agents(principal, ours=self.source, address=request.base), objects=objects,
-            purpose=principal.purpose, reason=principal.reason,
+            purpose=principal.purpose, reason=principal.reason or _reason(request),
         )  # fmt: skip
 
 
 def _types(meant: Interaction | Declared) -> tuple[tuple[Code, ...], Action | None]:
     if isinstance(meant, Declared):
-        return (Code("operation", INTERACTIONS, "operation"), Code(meant.name, OPERATIONS, f"${meant.name}")), None
+        override = (EMERGENCY_OVERRIDE,) if meant.needs is Operation.BREAK_GLASS and meant.affects_state else ()
+        named = Code(meant.name, OPERATIONS, f"${meant.name}")
+        return (*override, Code("operation", INTERACTIONS, "operation"), named), None
     codes = (Code(meant.code, INTERACTIONS, meant.code),)
     if meant.code.startswith("search"):
         return (Code("search", INTERACTIONS, "search"), *codes), Action.EXECUTE
     return codes, _ACTIONS.get(meant.code)
+
+
+def _reason(request: Request) -> str:
+    """Why somebody opens, closes or overrides, in their words."""
+    told = _parameter(request, "reason") if request.operation in OPENING else ""
+    return told[:_MOST_REASON]
+
+
+def _parameter(request: Request, name: str) -> str:
+    """The text of a parameter of an operation's body; empty where there is none."""
+    rows = (request.resource or {}).get("parameter")
+    named = [one for one in rows if isinstance(one, dict) and one.get("name") == name] if isinstance(rows, list) else []
+    found = next((value for one in named for key, value in one.items() if key.startswith("value")), "")
+    return found if isinstance(found, str) else ""
 
 
 def _is_batch(answer: Answer) -> bool:
@@ -101,6 +130,8 @@ def _is_batch(answer: Answer) -> bool:
 def _asked(request: Request) -> Iterator[AuditObject]:
     if request.type and request.id:
         yield AuditObject(Kind.RESOURCE, f"{request.type}/{request.id}")
+    if request.operation in OPENING and (study := _parameter(request, "study").removeprefix("urn:oid:")):
+        yield AuditObject(Kind.STUDY, study[:64])
     if request.parameters:
         path = "/".join(one for one in (request.type, request.id, request.compartment) if one)
         operation = f"/${request.operation}" if request.operation else ""

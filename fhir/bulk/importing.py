@@ -18,6 +18,7 @@ from fhir.bulk.worker import AGAIN
 from fhir.definitions.structures import structures
 from fhir.format import json, ndjson
 from fhir.format.ndjson import Line
+from fhir.interaction.permission import REGISTER
 from fhir.interaction.request import checked_id
 from fhir.interaction.services import Server
 from fhir.interaction.transaction import AUDIT
@@ -151,6 +152,8 @@ class Imports:
                 checked_id(name.id)
                 if name.type == AUDIT:
                     raise FhirError(Fault.UNSUPPORTED, "audit events are fed one by one, or in a batch")
+                if name.type in job.request.get("refused", REGISTER):
+                    raise FhirError(Fault.FORBIDDEN, "who asked for the import may not write resources of this type")
                 acceptable(self.server, resource, name.type)
             except PacsdError as error:
                 errors.append(_told(line.number, error))

@@ -18,6 +18,7 @@ from fhir.http.encoding import Body, Wanted, encoded
 from fhir.http.event_socket import EventSockets
 from fhir.http.formats import FORMATS
 from fhir.interaction import parts
+from fhir.interaction.permission import hears
 from fhir.interaction.request import Answer, Asker
 from fhir.interaction.request import Request as Asked
 from fhir.interaction.services import Server
@@ -44,7 +45,8 @@ class Edge:
     """What the application needs beside the interactions.
 
     `asker`: who a request comes from; whether they may ask for it is decided where it is performed. `origin`: scheme
-    and authority by which a request reached us. `read` and `write` run calls in threads.
+    and authority by which a request reached us. `read` and `write` run calls in threads. `client`: the address of
+    who asks.
     """
 
     asker: Callable[[HTTPConnection], Awaitable[Asker]]
@@ -54,6 +56,7 @@ class Edge:
     base: str = "/fhir"
     opening: Callable[[Asker], Asker] = lambda asker: asker      # looks up what is opened to an asker one by one
     sockets: EventSockets | None = None
+    client: Callable[[HTTPConnection], str] = lambda request: request.client.host if request.client else ""
 
 
 class FhirApp:
@@ -85,20 +88,28 @@ class FhirApp:
         scheme, _, authority = self._edge.origin(websocket).partition("://")
         origin = f"{scheme.replace('ws', 'http')}://{authority}"
         try:
+            asker = await self._edge.asker(websocket)
+            if self._server.recording is not None:
+                await self._edge.read(self._server.recording.listens, asker, self._edge.client(websocket))
             own = await self._heard(websocket)
         except PacsdError as error:
+            await self._unauthenticated(websocket, error)
             await websocket.send_denial_response(_refusal(error, Wanted(FORMATS[0])))
             return
-        await self._edge.sockets.serve(websocket, own, origin + self._edge.base)
+        await self._edge.sockets.serve(websocket, own, origin + self._edge.base, lambda: self._heard(websocket))
 
     async def _heard(self, websocket: WebSocket) -> Visible:
-        """What somebody may bind to by its id. Pages can send no token along: what they are bound to without one, the
-        token that they were given for it tells. Raises PacsdError UNAUTHENTICATED for a token that proves nothing."""
+        """What somebody may bind to by its id now. Pages can send no token along: what they are bound to without one,
+        the token that they were given for it tells. Raises PacsdError UNAUTHENTICATED for a token that proves nothing.
+        """
         asker = await self._edge.asker(websocket)
         try:
-            return asker.permitted(Operation.READ_RESOURCES).scope
+            asker = asker.permitted(Operation.READ_RESOURCES)
+            if asker.access is not None:
+                hears(asker.access)
         except PacsdError:
             return Visible((), 0)
+        return (await self._edge.read(self._edge.opening, asker)).scope     # type: ignore[no-any-return]
 
     async def _answered(self, request: Request) -> Response | None:
         """The answer, or that to a failure; None where nobody is left to be answered."""
@@ -109,7 +120,7 @@ class FhirApp:
             wanted = _wanted(request, dict(parameters), path)
             return await self._performed(request, path, parameters, wanted)
         except PacsdError as error:
-            return _refusal(error, wanted)
+            return await self._refused(request, error, wanted)
         except ClientDisconnect:
             return None
         except CancelledError:               # the server stops, and the grace that it gives is over: nothing else does
@@ -123,22 +134,24 @@ class FhirApp:
         if request.method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ", ".join(METHODS)})
         base = self._edge.origin(request) + self._edge.base
-        asked = await self._asked(request, path, parameters, base, await self._asker(request))
+        asked = await self._asked(request, path, parameters, base, await self._edge.asker(request))
         if request.method == "POST":         # what a form says counts as what the URL says (http.html#search)
             wanted = _wanted(request, {**dict(parameters), **dict(asked.parameters)}, path)
         run = self._edge.read if asked.method == "GET" else self._edge.write
         answer, content = await run(self._perform, asked, path, wanted)
         return _response(answer, content, base)
 
-    async def _asker(self, request: Request) -> Asker:
-        """Who asks; who cannot prove it is on record. Raises PacsdError UNAUTHENTICATED."""
+    async def _refused(self, request: Request, error: PacsdError, wanted: Wanted) -> Response:
         try:
-            return await self._edge.asker(request)
-        except PacsdError as error:
-            recording, address = self._server.recording, request.client.host if request.client else ""
-            if recording is not None and error.fault is Fault.UNAUTHENTICATED:
-                await self._edge.read(recording.unauthenticated, address)
-            raise
+            await self._unauthenticated(request, error)
+        except PacsdError as unrecorded:
+            return _refusal(unrecorded, wanted)
+        return _refusal(error, wanted)
+
+    async def _unauthenticated(self, request: HTTPConnection, error: PacsdError) -> None:
+        """Who cannot prove who they are is on record. Raises PacsdError UNAVAILABLE."""
+        if self._server.recording is not None and error.fault is Fault.UNAUTHENTICATED:
+            await self._edge.read(self._server.recording.unauthenticated, self._edge.client(request))
 
     def _perform(self, asked: Asked, path: str, wanted: Wanted) -> tuple[Answer, Body]:
         asked = replace(asked, asker=self._edge.opening(asked.asker))

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
@@ -45,7 +46,7 @@ class _Bound:
 
     id: str
     pk: int
-    scope: Scope
+    scope: Callable[[], Scope]           # what it may tell of now
     after: int
     plain: bool                          # R4: pings
     silent_since: float = 0.0
@@ -63,8 +64,9 @@ class EventSockets:
     clock: Callable[[], float] = time.monotonic
     _open: int = field(default=0, init=False)
 
-    async def serve(self, websocket: WebSocket, own: Scope, base: str) -> None:
-        """Tell until either side has enough. `own`: what the asker may see."""
+    async def serve(self, websocket: WebSocket, own: Scope, base: str, again: Callable[[], Awaitable[Scope]]) -> None:
+        """Tell until either side has enough, or the asker's token counts no more. `own`: what the asker may see, and
+        `again` what they may see later; raises PacsdError UNAUTHENTICATED."""
         if not self._is_of_us(websocket.headers.get("origin"), websocket.headers.get("host", "")):
             await websocket.send_denial_response(Response("pages of this origin may not listen", 403))
             return
@@ -74,7 +76,7 @@ class EventSockets:
         self._open += 1
         try:
             await websocket.accept()
-            await self._listening(_Listener(self, websocket, own, base))
+            await self._listening(_Listener(self, websocket, own, base), again)
         finally:
             self._open -= 1
 
@@ -83,8 +85,8 @@ class EventSockets:
         same = origin is not None and origin.partition("://")[2] == host
         return origin is None or same or origin in self.allowed_origins or "*" in self.allowed_origins
 
-    async def _listening(self, listener: "_Listener") -> None:
-        hearing, telling = (asyncio.ensure_future(one) for one in (listener.hear(), listener.tell()))
+    async def _listening(self, listener: "_Listener", again: Callable[[], Awaitable[Scope]]) -> None:
+        hearing, telling = (asyncio.ensure_future(one) for one in (listener.hear(), listener.tell(again)))
         try:
             done, _ = await asyncio.wait((hearing, telling), return_when=asyncio.FIRST_COMPLETED)
             for one in done:
@@ -95,7 +97,8 @@ class EventSockets:
             await listener.close(_POLICY, error.message)
         except PacsdError as error:
             _log.warning("a listener is sent away", extra={"fault": error.fault.value})
-            await listener.close(_AWAY, "try again later")
+            over = error.fault is Fault.UNAUTHENTICATED
+            await listener.close(_POLICY if over else _AWAY, error.message if over else "try again later")
         except Exception as error:           # the socket's one catch-all
             _log.error("a listener was not told", extra={"fault": "internal", "error": type(error).__name__})
             await listener.close(_AWAY, "processing failure")
@@ -126,15 +129,16 @@ class _Listener:
                 if text.startswith(_TOKEN):
                     await self._bind_with(text.removeprefix(_TOKEN).strip())
                 elif text.startswith(_BIND):
-                    await self._bind(text.removeprefix(_BIND).strip(), self._own, plain=True)
+                    await self._bind(text.removeprefix(_BIND).strip(), lambda: self._own, plain=True)
                 else:
                     raise FhirError(Fault.UNSUPPORTED, "say `bind-with-token: TOKEN` or `bind ID`")
 
-    async def tell(self) -> None:
-        """What happens, as it happens."""
+    async def tell(self, again: Callable[[], Awaitable[Scope]]) -> None:
+        """What happens, as it happens. Raises PacsdError UNAUTHENTICATED once the asker's token counts no more."""
         while True:
             await asyncio.sleep(self._sockets.look_s)
             async with self._turn:
+                self._own = await again()
                 for one in list(self._bound.values()):
                     for text in await self._sockets.run(self._news, one):
                         await self._send(text)
@@ -152,34 +156,33 @@ class _Listener:
         binding = await self._sockets.run(events.bound, server.pool, digest(token))
         if binding is None:
             raise FhirError(Fault.REFUSED, "the token is none, or over")
-        scope = self._sockets.scope_of(binding.organisation)
         for one in binding.subscriptions:
-            await self._bind(one, scope, plain=False)
+            await self._bind(one, partial(self._sockets.scope_of, binding.organisation), plain=False)
 
-    async def _bind(self, logical_id: str, scope: Scope, *, plain: bool) -> None:
+    async def _bind(self, logical_id: str, scope: Callable[[], Scope], *, plain: bool) -> None:
         if len(self._bound) >= MOST_BOUND and logical_id not in self._bound:
             raise FhirError(Fault.TOO_MUCH, "too many subscriptions")
         text = await self._sockets.run(self._begin, logical_id, scope, plain)
         await self._send(text)
 
-    def _begin(self, logical_id: str, scope: Scope, plain: bool) -> str:
+    def _begin(self, logical_id: str, seen: Callable[[], Scope], plain: bool) -> str:
         """Hear a subscription from now on; what it says first."""
-        server = self._sockets.server
+        server, scope = self._sockets.server, seen()
         found = stored(server, scope, logical_id)
         one = subject(server, scope, found)
         if one.terms is None or one.terms.channel is not None or plain != (one.terms.topic is None):
             raise FhirError(Fault.UNSUPPORTED, "this Subscription is not one that is bound like that")
-        bound = _Bound(logical_id, found.pk, scope, one.events, plain, self._sockets.clock())
+        bound = _Bound(logical_id, found.pk, seen, one.events, plain, self._sockets.clock())
         self._bound[logical_id] = bound
         return f"bound {logical_id}" if plain else self._notification(one, notification.HANDSHAKE, ())
 
     def _news(self, bound: _Bound) -> list[str]:
         """What a subscription has to say now. Raises FhirError where it says nothing any more."""
-        server, now = self._sockets.server, self._sockets.clock()
-        one = subject(server, bound.scope, stored(server, bound.scope, bound.id))
+        server, now, scope = self._sockets.server, self._sockets.clock(), bound.scope()
+        one = subject(server, scope, stored(server, scope, bound.id))
         if one.terms is None or one.status in ("off", "error"):
             raise FhirError(Fault.GONE, f"Subscription {bound.id} is {one.status}")
-        kept = events.kept(server.pool, bound.scope, bound.pk, since=bound.after + 1, until=one.events,
+        kept = events.kept(server.pool, scope, bound.pk, since=bound.after + 1, until=one.events,
                            limit=one.terms.most)  # fmt: skip
         if not kept:
             if one.terms.heartbeat_s and now - bound.silent_since >= one.terms.heartbeat_s and not bound.plain:
@@ -189,7 +192,7 @@ class _Listener:
         bound.after, bound.silent_since = kept[-1].number, now
         if bound.plain:
             return [f"ping {bound.id}"]
-        shown = notification.shown(server.pool, bound.scope, kept, one.terms.content)
+        shown = notification.shown(server.pool, scope, kept, one.terms.content)
         return [self._notification(one, notification.EVENTS, shown)]
 
     def _notification(self, one: Subject, kind: str, shown: Sequence[notification.Shown]) -> str:

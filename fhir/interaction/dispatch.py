@@ -83,11 +83,12 @@ class Dispatch:
         asked = replace(request, type=found.type, id=found.id, version=found.version, operation=found.operation,
                         compartment=found.compartment)  # fmt: skip
         meant = self._meant(asked, found)
-        asker, recording = admitted(asked, meant.needs, found.compartment or found.type), server.recording
+        recording = server.recording
         try:
+            asker = admitted(asked, meant.needs, found.compartment or found.type)
             answer = meant.handler(server, replace(asked, asker=asker))
         except PacsdError as error:
-            if recording is not None:
+            if recording is not None and error.fault is not Fault.UNAUTHENTICATED:     # that is the edge's to record
                 recording.refused(asked, meant, error)
             raise
         if recording is not None:

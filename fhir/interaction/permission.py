@@ -1,17 +1,21 @@
 """What the asker of an interaction must be allowed, where types of resources have a say in it, too."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from fhir.interaction.request import Asker, Request
+from pacsd.access.asking import Access
 from pacsd.access.operations import Operation
 from pacsd.access.permissions import ALL
+from pacsd.faults import Fault, PacsdError
 
-_REGISTER = ("Organization", "Device", "Endpoint")       # who may call us, and whom we call
+REGISTER = ("Organization", "Device", "Endpoint")        # who may call us, and whom we call
+SUBSCRIPTION = "Subscription"
 OF_TYPE: Mapping[tuple[str, Operation], Operation] = {
     ("AuditEvent", Operation.READ_RESOURCES): Operation.READ_AUDIT,
     ("AuditEvent", Operation.WRITE_RESOURCES): Operation.FEED_AUDIT,
-    **{(one, Operation.READ_RESOURCES): Operation.READ_REGISTER for one in _REGISTER},
-    **{(one, Operation.WRITE_RESOURCES): Operation.WRITE_REGISTER for one in _REGISTER},
+    **{(one, Operation.READ_RESOURCES): Operation.READ_REGISTER for one in REGISTER},
+    **{(one, Operation.WRITE_RESOURCES): Operation.WRITE_REGISTER for one in REGISTER},
 }
 _LETTERS = {"POST": "c", "PUT": "cu", "PATCH": "u", "DELETE": "d"}       # a PUT may create
 _LEAD_ON = ("_include", "_revinclude", "_has")
@@ -25,7 +29,29 @@ def admitted(request: Request, operation: Operation, type_name: str) -> Asker:
     asker = request.asker.permitted(OF_TYPE.get((type_name, operation), operation))
     if asker.access is not None and operation in (Operation.READ_RESOURCES, Operation.WRITE_RESOURCES):
         asker.access.require(_types(request, type_name), _letters(request, operation))
+        if type_name == SUBSCRIPTION and (operation is Operation.WRITE_RESOURCES or request.operation):
+            hears(asker.access)
     return asker
+
+
+def hears(access: Access) -> None:
+    """Raise PacsdError FORBIDDEN for who sees less than their organisation: a subscription tells all that it sees."""
+    access.require(ALL, "rs")
+    if access.principal.context is not None:
+        raise PacsdError(Fault.FORBIDDEN, "a subscription is about more than the one patient of the token")
+
+
+def not_written(request: Request) -> list[str]:
+    """Types that somebody may not write although they may import: those of which more is asked than of others."""
+    return [one for one in (*REGISTER, SUBSCRIPTION) if not _may_write(replace(request, method="PUT", type=one), one)]
+
+
+def _may_write(request: Request, type_name: str) -> bool:
+    try:
+        admitted(replace(request, operation=""), Operation.WRITE_RESOURCES, type_name)
+    except PacsdError:
+        return False
+    return True
 
 
 def _types(request: Request, type_name: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from fhir.audit.desk import AuditDesk
 from fhir.interaction.declared import Interaction
 from fhir.interaction.patches import PATCHES
-from fhir.interaction.request import Answer, Request
+from fhir.interaction.request import Answer, Asker, Request
 from fhir.operation.declared import Operation
 from fhir.outcome import Issue
 from fhir.projection.projected import House
@@ -49,6 +49,7 @@ class Records(Protocol):
     def done(self, request: Request, meant: Any, answer: Answer) -> None: ...
     def refused(self, request: Request, meant: Any, error: PacsdError) -> None: ...
     def unauthenticated(self, address: str) -> None: ...
+    def listens(self, asker: Asker, address: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any
 from fhir.bulk import importing as bulk
 from fhir.bulk.fetching import checked
 from fhir.format.instants import instant
+from fhir.interaction.permission import not_written
 from fhir.interaction.request import Answer, Request, checked_type
 from fhir.interaction.services import Server
 from fhir.operation.asynchronous import NDJSON, Asynchronous
@@ -27,7 +28,7 @@ def import_all(server: Server, request: Request) -> Answer:
         raise FhirError(Fault.UNSUPPORTED, "an import has no parameters in its URL")
     if request.resource is not None:
         IMPORTS.room(server, request)
-        named = {"sources": _sources(request.resource), "url": f"{request.base}/$import"}
+        named = {"sources": _sources(request.resource), **_about(request)}
         return IMPORTS.accepted(server, request, uuid.uuid4(), named)
     if request.content_type.partition(";")[0].strip().lower() not in MEDIA_TYPES or server.blobs is None:
         raise FhirError(Fault.UNSUPPORTED, f"an import is {NDJSON}, or Parameters", status=415)
@@ -37,12 +38,17 @@ def import_all(server: Server, request: Request) -> Answer:
     identifier = uuid.uuid4()
     key = f"{bulk.PREFIX}{identifier}/lines.ndjson"
     server.blobs.put(key, request.content)
-    wanted = {"file": key, "bytes": len(request.content), "url": f"{request.base}/$import"}
+    wanted = {"file": key, "bytes": len(request.content), **_about(request)}
     try:
         return IMPORTS.accepted(server, request, identifier, wanted)
     except BaseException:                # without its job nobody would ever remove it
         server.blobs.delete([key])
         raise
+
+
+def _about(request: Request) -> dict[str, Any]:
+    """By what URL it was asked for, and what who asked may not write."""
+    return {"url": f"{request.base}/$import", "refused": not_written(request)}
 
 
 def _sources(told: Mapping[str, Any]) -> list[dict[str, str]]:

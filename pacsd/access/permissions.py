@@ -1,16 +1,20 @@
 """What the scopes of a token leave of what roles allow (SMART App Launch 2.2): they narrow, and never widen.
 
 A scope with a search (`user/Observation.rs?category=…`) gives nothing here: what it would leave out is not left out.
-Scopes of the context `patient` count where the access is that to one patient.
+Scopes of the context `patient` count where the access is that to one patient, and for reading alone: what is written is
+held to no patient, and other operations are about all of an organisation.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pacsd.access.operations import Operation
 from pacsd.access.principal import Principal
 from pacsd.access.smart_scopes import smart_scopes
 
 ALL = "*"                                # every type of resource
+OF_ONE_PATIENT = frozenset({Operation.SEARCH_STUDIES, Operation.RETRIEVE_STUDIES})       # outside of FHIR
+_READING = frozenset("rs")
 
 # the resources, and the interactions with them, that an operation outside of FHIR stands for
 NEEDED: Mapping[Operation, tuple[str, str]] = {
@@ -30,7 +34,7 @@ def allows(principal: Principal, type_name: str, interactions: str) -> bool:
     """Whether the scopes allow all of these interactions (letters of `cruds`) with resources of a type."""
     if principal.permissions is None:
         return True
-    about_one = principal.patient is not None or principal.context is not None
+    about_one = set(interactions) <= _READING and (principal.patient is not None or principal.context is not None)
     left = set(interactions)
     for one in smart_scopes(principal.permissions):
         if one.type in (ALL, type_name) and not one.search and (one.context != "patient" or about_one):
@@ -41,4 +45,6 @@ def allows(principal: Principal, type_name: str, interactions: str) -> bool:
 def allows_operation(principal: Principal, operation: Operation) -> bool:
     """Whether the scopes allow an operation; those on FHIR resources are asked of with their types."""
     needed = None if principal.permissions is None else NEEDED.get(operation)
+    if needed is not None and operation not in OF_ONE_PATIENT:
+        principal = replace(principal, patient=None, context=None)
     return needed is None or allows(principal, *needed)

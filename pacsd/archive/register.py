@@ -125,6 +125,8 @@ class Registration:
             raise PacsdError(Fault.REFUSED, "another organisation keeps this AE")
         if new and parts[part] is not None:
             raise PacsdError(Fault.CONFLICT, "another resource registers this AE")
+        if part == "caller" and told is not None:
+            self._must_be_apart(connection, organisation, title, told)
         if told and (authority := told.get("assigning_authority")):
             self._must_be_free(work, authority, organisation)
         parts[part] = told
@@ -144,6 +146,14 @@ class Registration:
         if key != work.organisation and (code in self._named or row is None or row.keeper != work.organisation):
             raise PacsdError(Fault.REFUSED, "this is another organisation's")
         return key
+
+    def _must_be_apart(self, connection: Connection, organisation: str, title: str, told: Told) -> None:
+        """What calls by the title of another organisation's AE would be taken for it, if nothing tells them apart."""
+        named = {one.organisation for one in self._settings.remote_aes if one.title == title}
+        others = (named | register.calling(connection, title)) - {organisation}
+        if others and not told.get("addresses") and not told.get("certificate"):
+            raise PacsdError(Fault.CONFLICT, "another organisation's AE has that title: name calling addresses or the "
+                             "certificate of this one")  # fmt: skip
 
     def _must_be_free(self, work: Work, authority: str, code: str) -> None:
         """Who speaks for an assigning authority may change its patients: it is nobody's, or already its keeper's."""

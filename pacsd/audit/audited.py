@@ -33,6 +33,8 @@ AUDITED: Mapping[Operation, Audited | None] = {      # None: nobody's data, and 
     Operation.STORE_NON_PATIENT: Audited(Event.TRANSFERRED, Action.CREATE),
     Operation.READ_RESOURCES: Audited(Event.REST, Action.READ),
     Operation.WRITE_RESOURCES: Audited(Event.REST, Action.UPDATE),
+    Operation.READ_REGISTER: Audited(Event.REST, Action.READ),
+    Operation.WRITE_REGISTER: Audited(Event.REST, Action.UPDATE),
     Operation.BATCH: Audited(Event.REST, Action.EXECUTE),
     Operation.COUNT: Audited(Event.REST, Action.EXECUTE),
     Operation.EXPORT: Audited(Event.EXPORT, Action.READ),

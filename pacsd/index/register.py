@@ -142,6 +142,13 @@ def _json(told: Told | None) -> Jsonb | None:
     return None if told is None else Jsonb(dict(told))
 
 
+def calling(connection: Connection, title: str) -> set[str]:
+    """Codes of the organisations one of whose registered AEs calls by a title."""
+    rows = connection.execute("""select o.code from registered_ae e join organisation o on o.pk = e.organisation
+        where e.title = %s and e.caller is not null""", (title,))
+    return {code for (code,) in rows}
+
+
 def kept_by(connection: Connection, keeper: int) -> set[str]:
     """The codes of organisations that one keeps."""
     return {code for (code,) in connection.execute("""select o.code from registered_organisation r

@@ -56,6 +56,8 @@ def _revoke(desk: Desk, _here: Browser, _session: Session, user: User, fields: F
 
 
 def _sign_out(desk: Desk, here: Browser, session: Session, user: User, _fields: Fields) -> Response:
+    desk.provider.recording.left(user.username, organisation=user.organisation, address=here.place.address,
+                                 name=user.name)  # fmt: skip
     oauth_sessions.end(desk.provider.pool, user.pk, session.number)
     again = f'<p><a href="{_LOGIN}">{escape(here.words["sign_in"])}</a></p>'
     response = pages.page(here.words, here.words["signed_out"], again)

@@ -18,7 +18,7 @@ CAPABILITIES = (                         # SMART App Launch 2.2, "Capabilities"
     "context-standalone-patient", "context-banner", "permission-offline", "permission-online", "permission-patient",
     "permission-user", "permission-v1", "permission-v2",
 )  # fmt: skip
-SCOPES = (*OTHER_SCOPES, "patient/*.cruds", "user/*.cruds", "system/*.cruds")
+SCOPES = (*OTHER_SCOPES, "patient/*.rs", "user/*.cruds", "system/*.cruds")
 _LASTS_S = 300
 
 

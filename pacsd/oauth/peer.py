@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address, ip_network
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 _MAX_CERTIFICATE = 32_768
 
@@ -14,12 +14,13 @@ class Peers:
     """`direct`: the certificate that a client showed to this server itself, in DER."""
 
     def __init__(
-        self, trusted_proxies: Iterable[str], *, direct: Callable[[Request], bytes | None] = lambda _request: None
-    ) -> None:
+        self, trusted_proxies: Iterable[str], *,
+        direct: Callable[[HTTPConnection], bytes | None] = lambda _request: None,
+    ) -> None:  # fmt: skip
         self._proxies = tuple(ip_network(one, strict=False) for one in trusted_proxies)
         self._direct = direct
 
-    def address(self, request: Request) -> str:
+    def address(self, request: HTTPConnection) -> str:
         """Of the client: the last that is none of our proxies. What it says of itself does not count."""
         found = request.client.host if request.client else ""
         if not self._is_proxy(found):
@@ -34,7 +35,7 @@ class Peers:
                 return address
         return found
 
-    def certificate(self, request: Request) -> bytes | None:
+    def certificate(self, request: HTTPConnection) -> bytes | None:
         """Of the TLS client, in DER."""
         if not self._is_proxy(request.client.host if request.client else ""):
             return self._direct(request)

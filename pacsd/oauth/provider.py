@@ -13,6 +13,7 @@ from pacsd.access.tokens import Fetch
 from pacsd.index.connect import Pool
 from pacsd.oauth.keys import SigningKeys
 from pacsd.oauth.passwords import Passwords
+from pacsd.oauth.recording import Recording
 from pacsd.oauth.sealing import Sealer
 
 PATH = "/oauth"
@@ -53,6 +54,7 @@ class Provider:
     fetch: Fetch
     passwords: Passwords = field(default_factory=Passwords)
     clock: Callable[[], float] = time.time
+    recording: Recording = field(default_factory=Recording)
 
     @property
     def audience(self) -> tuple[str, ...]:
@@ -88,12 +90,13 @@ def issuer_of(settings: Settings) -> str:
 
 def open_provider(
     settings: Settings, pool: Pool, secret: bytes, *, patients: Patients, fetch: Fetch,
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float] = time.time, recording: Recording | None = None,
 ) -> Provider:  # fmt: skip
     """The authorization server of the settings. Raises PacsdError INVALID for a secret that is none."""
     oauth, sealer = settings.security.oauth, Sealer(secret)
     keys = SigningKeys(pool, sealer, every=timedelta(days=oauth.key_days), now=clock)
     organisations = {one.code: Organisation(one.name, one.assigning_authority) for one in settings.organisations}
     return Provider(
-        pool, oauth, issuer_of(settings), sealer, keys, patients, organisations, fetch, clock=clock
-    )
+        pool, oauth, issuer_of(settings), sealer, keys, patients, organisations, fetch, clock=clock,
+        recording=recording or Recording(),
+    )  # fmt: skip

@@ -54,6 +54,7 @@ def confirm(desk: Desk, asked: Asked) -> Response:
         return pages.redirect(f"{PATH}/account")
     response = pages.redirect(goes_on(desk.provider, query)[1])
     set_cookie(desk.provider, response, SESSION, sign_in.raised(desk.provider, session, sign_in.OTP))
+    sign_in.entered(desk.provider, user, here.place)
     set_device(desk.provider, response, sign_in.remember_device(desk.provider, user))
     return response
 

@@ -55,14 +55,17 @@ def by_password(provider: Provider, username: str, password: str, place: From) -
     counts = _counts(provider, name, user, place)
     wait_s = oauth_users.guess(provider.pool, counts)
     if wait_s:
-        raise NotIn(wait_s)
+        raise _refused(provider, name, user, place, "guessed too often", wait_s)
     is_right = provider.passwords.is_right(user.password if user is not None else None, password)
     if user is None or not is_right or user.locked or user.organisation not in provider.organisations:
-        raise NotIn
+        raise _refused(provider, name, user, place, "wrong name or password")
     oauth_users.guessed(provider.pool, counts)
     if provider.passwords.wants_renewal(user.password):
         oauth_users.renew_hash(provider.pool, user.pk, user.password, provider.passwords.renewed(password))
-    return _begin(provider, user, place), user
+    token, level = _begin(provider, user, place)
+    if level == FULL:
+        entered(provider, user, place)
+    return token, user
 
 
 def has_second_factor(provider: Provider, user: User) -> bool:
@@ -73,7 +76,23 @@ def has_second_factor(provider: Provider, user: User) -> bool:
 def by_code(provider: Provider, session: Session, user: User, shown: str, place: From) -> str:
     """What the cookie of the full session shall hold, after a code of an authenticator app. Raises NotIn."""
     check_code(provider, user, shown, place)
-    return raised(provider, session, OTP)
+    token = raised(provider, session, OTP)
+    entered(provider, user, place)
+    return token
+
+
+def entered(provider: Provider, user: User, place: From) -> None:
+    """Record that somebody signed in, with all that is asked of them. Raises PacsdError UNAVAILABLE."""
+    provider.recording.entered(user.username, organisation=user.organisation, address=place.address, name=user.name)
+
+
+def _refused(
+    provider: Provider, name: str, user: User | None, place: From, reason: str, wait_s: float = 0.0
+) -> NotIn:
+    """NotIn, once it is on record."""
+    organisation = user.organisation if user is not None else ""
+    provider.recording.refused(name, address=place.address, reason=reason, organisation=organisation)
+    return NotIn(wait_s)
 
 
 def check_code(provider: Provider, user: User, shown: str, place: From) -> None:
@@ -83,9 +102,9 @@ def check_code(provider: Provider, user: User, shown: str, place: From) -> None:
               Guesses(subject, _ANYWHERE, free=20, most_s=60.0)]  # fmt: skip
     wait_s = oauth_users.guess(provider.pool, counts)
     if wait_s:
-        raise NotIn(wait_s)
+        raise _refused(provider, user.username, user, place, "guessed too often", wait_s)
     if not take_code(provider, user, shown):
-        raise NotIn
+        raise _refused(provider, user.username, user, place, "wrong code")
     oauth_users.guessed(provider.pool, counts)
 
 
@@ -94,7 +113,7 @@ def check_password(provider: Provider, user: User, password: str, place: From) -
     counts = [Guesses(_digest("name", user.username), _network(place.address), free=5, most_s=900.0)]
     wait_s = oauth_users.guess(provider.pool, counts)
     if wait_s or not provider.passwords.is_right(user.password, password):
-        raise NotIn(wait_s)
+        raise _refused(provider, user.username, user, place, "wrong password", wait_s)
     oauth_users.guessed(provider.pool, counts)
 
 
@@ -123,7 +142,7 @@ def remember_device(provider: Provider, user: User) -> str:
     return device
 
 
-def _begin(provider: Provider, user: User, place: From) -> str:
+def _begin(provider: Provider, user: User, place: From) -> tuple[str, str]:
     token, level = new_token(), FULL
     if has_second_factor(provider, user):
         level = PASSWORD
@@ -134,7 +153,7 @@ def _begin(provider: Provider, user: User, place: From) -> str:
         provider.pool, hashed(token), uuid4(), user.pk, level=level, methods=(PWD,), address=place.address,
         agent=place.agent[:_MAX_AGENT], lasts_s=lasts_s,
     )  # fmt: skip
-    return token
+    return token, level
 
 
 def _counts(provider: Provider, name: str, user: User | None, place: From) -> list[Guesses]:

@@ -5,7 +5,7 @@ are a few seconds old serve without a thread or a statement.
 """
 
 import ssl
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Protocol
 
 from pacsd.access.asking import Access
@@ -61,9 +61,15 @@ class Bearer:
     Tokens in a form or in the query are not taken: those land in logs (RFC 6750 2.3, RFC 9700 2.2).
     """
 
-    def __init__(self, tokens: Tokens | None, *, otherwise: Principal = NOBODY) -> None:
+    def __init__(
+        self, tokens: Tokens | None, *, otherwise: Principal = NOBODY, address: Callable[[Asgi], str] | None = None,
+        certificate: Callable[[Asgi], bytes | None] | None = None,
+    ) -> None:  # fmt: skip
+        """`address` and `certificate` of who asks; without them of the connection."""
         self._tokens = tokens
         self._otherwise = otherwise
+        self._address = address or _address
+        self._certificate = certificate or shown_certificate
 
     def known(self, scope: Asgi) -> Principal | None:
         """As Authenticator has it."""
@@ -72,14 +78,14 @@ class Bearer:
         token = bearer(scope)
         if token is None:
             return self._otherwise
-        return self._required().known(token, certificate=certificate(scope), address=address(scope))
+        return self._required().known(token, certificate=self._certificate(scope), address=self._address(scope))
 
     def principal(self, scope: Asgi) -> Principal:
         """As Authenticator has it."""
         token = bearer(scope)
         if token is None:
             return self._otherwise
-        return self._required().verify(token, certificate=certificate(scope), address=address(scope))
+        return self._required().verify(token, certificate=self._certificate(scope), address=self._address(scope))
 
     def _required(self) -> Tokens:
         if self._tokens is None:
@@ -102,13 +108,13 @@ def bearer(scope: Asgi) -> str | None:
     return token.strip()
 
 
-def certificate(scope: Asgi) -> bytes | None:
+def shown_certificate(scope: Asgi) -> bytes | None:
     """The TLS client's own certificate in DER, where the server that speaks TLS tells it (ASGI TLS extension)."""
     told = scope.get("extensions", {}).get("tls", {}).get("client_cert_chain") or ()
     return ssl.PEM_cert_to_DER_cert(told[0]) if told else None
 
 
-def address(scope: Asgi) -> str:
+def _address(scope: Asgi) -> str:
     """Where the connection came from."""
     return str((scope.get("client") or ("",))[0])
 

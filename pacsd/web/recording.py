@@ -1,14 +1,14 @@
 """What is recorded of a request, before its answer begins (PS3.15 A.5.3, IHE ITI TF-2 3.20)."""
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from pacsd.access.asking import Access
@@ -43,12 +43,13 @@ class Transaction(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Records requests of one process; `source`: as whom."""
+    """Records requests of one process; `source`: as whom; `client`: where a request comes from."""
 
     recorder: Recorder
     source: str = "PACSD"
+    client: Callable[[HTTPConnection], str] = lambda request: request.client.host if request.client else ""
 
-    async def before(self, request: Request, transaction: Transaction, answer: Response) -> Response:
+    async def before(self, request: HTTPConnection, transaction: Transaction, answer: Response) -> Response:
         """The answer, once the access is on record; 503 where it cannot be."""
         audited = AUDITED[transaction.operation]
         if audited is None or isinstance(self.recorder, Unrecorded):
@@ -65,12 +66,12 @@ class Recording:
         return answer
 
     def _begun(
-        self, request: Request, transaction: Transaction, audited: Audited, status: int
+        self, request: HTTPConnection, transaction: Transaction, audited: Audited, status: int
     ) -> "Future[None] | None":
         scope = request.scope
         access: Access | None = scope.get(ACCESS)
         principal = access.principal if access is not None else _NOBODY
-        address = scope["client"][0] if scope.get("client") else ""
+        address = self.client(request)
         key: Hashable = None
         if status == _UNAUTHENTICATED:
             key = (address, status)
@@ -93,7 +94,7 @@ class Recording:
         )]  # fmt: skip
 
     def _made(
-        self, request: Request, transaction: Transaction, audited: Audited, status: int, access: Access | None,
+        self, request: HTTPConnection, transaction: Transaction, audited: Audited, status: int, access: Access | None,
         principal: Principal, address: str,
     ) -> list[AuditMessage]:  # fmt: skip
         """One message for each study something was stored in, else one."""
@@ -120,7 +121,7 @@ def _outcome(status: int) -> Outcome:
     return Outcome.MINOR_FAILURE if status < _FAILED else Outcome.SERIOUS_FAILURE
 
 
-def _objects(request: Request, assigning_authority: str) -> list[AuditObject]:
+def _objects(request: HTTPConnection, assigning_authority: str) -> list[AuditObject]:
     """What it is about: studies, another object of the path, the query as it came."""
     scope: dict[str, Any] = dict(request.scope)
     query = scope["query_string"]

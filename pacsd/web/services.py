@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from pacsd.access.asking import Access
@@ -305,7 +305,7 @@ class Admits(Protocol):
 class Records(Protocol):
     """web.recording.Recording: what is recorded of a request before it is answered."""
 
-    async def before(self, request: Request, transaction: Any, answer: Response) -> Response: ...
+    async def before(self, request: HTTPConnection, transaction: Any, answer: Response) -> Response: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,9 @@ from pacsd.web.addresses import Addresses
 from pacsd.web.problem import problem
 
 _MOST_CLIENTS = 20_000                   # the one that was away longest is forgotten
-_UNAUTHORIZED = 401
+_REFUSED = (401,)
+_GUARDED_REFUSED = (401, 403)            # pages answer a wrong password or code with 403: 401 would need a challenge
+_STARTS = ("http.response.start", "websocket.http.response.start")
 
 
 def throttled(app: ASGIApp, addresses: Addresses, limits: LimitSettings, *, guarded: tuple[str, ...] = ()) -> ASGIApp:
@@ -95,19 +97,22 @@ class Throttle:
             await _too_many(wait_s, scope, receive, send)
             return
         self._requests.take(client)
-        await self._app(scope, receive, _Watched(self._refusals, client, scope, receive, send))
+        refused = _GUARDED_REFUSED if scope["path"].startswith(self._guarded) else _REFUSED
+        await self._app(scope, receive, _Watched(self._refusals, client, refused, scope, receive, send))
 
 
 class _Watched:
-    """An ASGI `send` that notes refusals."""
+    """An ASGI `send` that notes refusals: answers of certain statuses."""
 
-    def __init__(self, refusals: Buckets, client: str, scope: Scope, receive: Receive, send: Send) -> None:
-        self._refusals, self._client = refusals, client
+    def __init__(
+        self, refusals: Buckets, client: str, refused: tuple[int, ...], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        self._refusals, self._client, self._refused = refusals, client, refused
         self._scope, self._receive, self._send = scope, receive, send
         self._replaced = False
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] == _UNAUTHORIZED:
+        if message["type"] in _STARTS and message["status"] in self._refused:
             wait_s = self._refusals.wait_s(self._client)
             self._refusals.take(self._client)
             if wait_s:

@@ -28,6 +28,8 @@ RULES: Mapping[str, str] = {
     "read other instances":    "- O O O - - - O",
     "store other instances":   "- + + - - - - +",
     "write resources":         "- + + + - - - +",
+    "read register":          "+ + + + - - + +",
+    "write register":         "+ - - - - - - -",
     "batch":                   "+ + + + + + + +",
     "codes":                   "+ + + + + - + +",
     "count":                   "+ + + + - - - +",

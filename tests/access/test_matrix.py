@@ -221,8 +221,15 @@ def test_fhir_interactions_and_operations(region: Region, role: Role) -> None:
         path = f"{place}/none/${one.name}" if one.instance else f"{place}/${one.name}" if one.type else f"${one.name}"
         rows.append(("POST" if one.affects_state else "GET", path, matrix.OPERATIONS[one.name]))
     rows += [("GET", "AuditEvent", "read audit"), ("GET", "AuditEvent/none", "read audit"),
-             ("POST", "AuditEvent", "feed audit"), ("PUT", "AuditEvent/none", "feed audit"),
-             ("GET", "Patient/none/AuditEvent", "read audit")]  # fmt: skip
+             ("POST", "AuditEvent", "feed audit")]  # fmt: skip
+    for one in ("Organization", "Device", "Endpoint"):
+        rows += [("GET", one, "read register"), ("GET", f"{one}/none", "read register"),
+                 ("GET", f"{one}/none/_history", "read register"), ("POST", one, "write register"),
+                 ("PUT", f"{one}/none", "write register"), ("PUT", f"{one}?_id=none", "write register"),
+                 ("PATCH", f"{one}/none", "write register"), ("PATCH", f"{one}?_id=none", "write register"),
+                 ("DELETE", f"{one}/none", "write register"), ("DELETE", f"{one}?_id=none", "write register"),
+                 ("POST", f"{one}/none/$meta-add", "write register"),
+                 ("POST", f"{one}/none/$meta-delete", "write register")]  # fmt: skip
     for method, path, rule in rows:
         body = None if method in ("GET", "DELETE") else {"resourceType": "Basic"}
         answer = region.fhir(method, path, token(role, "east"), body)
@@ -233,11 +240,17 @@ def test_fhir_interactions_and_operations(region: Region, role: Role) -> None:
 
 
 @ROLES
-def test_entries_of_batches_and_transactions_are_operations_of_their_own(region: Region, role: Role) -> None:
+@pytest.mark.parametrize(
+    ("type_name", "rule"), [("Basic", "write resources"), ("Device", "write register"), ("Endpoint", "write register"),
+                            ("Organization", "write register")],
+)  # fmt: skip
+def test_entries_of_batches_and_transactions_are_operations_of_their_own(
+    region: Region, role: Role, type_name: str, rule: str
+) -> None:
     for kind in ("batch", "transaction"):
-        entry = {"request": {"method": "POST", "url": "Basic"}, "resource": {"resourceType": "Basic"}}
+        entry = {"request": {"method": "POST", "url": type_name}, "resource": {"resourceType": type_name}}
         sent = {"resourceType": "Bundle", "type": kind, "entry": [entry]}
         answer = region.fhir("POST", "", token(role, "south"), sent)
         told = answer.json()
         status = told["entry"][0]["response"]["status"][:3] if kind == "batch" else str(answer.status_code)
-        assert (status == "403") == (matrix.rule("write resources", role) == "-"), (kind, told)
+        assert (status == "403") == (matrix.rule(rule, role) == "-"), (kind, told)

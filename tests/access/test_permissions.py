@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from fhir.interaction.permission import admitted
+from fhir.interaction.permission import REGISTER, admitted, not_written
 from fhir.interaction.request import Request, asker_of
 from pacsd.access.asking import Access
 from pacsd.access.directory import Peer
 from pacsd.access.operations import Operation
-from pacsd.access.permissions import NEEDED
+from pacsd.access.permissions import NEEDED, OF_ONE_PATIENT
 from pacsd.access.principal import PatientKey, Role
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
@@ -97,3 +97,44 @@ def test_nobody_shares_or_breaks_the_glass_unnamed(operation: Operation) -> None
 
 def test_what_names_no_resources_is_not_narrowed() -> None:
     assert access().permitted(Operation.USE_TERMINOLOGY) and access().permitted(Operation.DESCRIBE)
+
+
+@pytest.mark.parametrize("operation", set(NEEDED) - OF_ONE_PATIENT)
+def test_scopes_of_a_patient_are_for_reading_about_them_alone(operation: Operation) -> None:
+    patient = PatientKey("WEST", "W1")
+    for role in Role:
+        with pytest.raises(PacsdError) as refused:
+            access("patient/*.cruds", role=role, context=patient).permitted(operation)
+        assert refused.value.fault is Fault.FORBIDDEN
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        request = Request(asker_of(access("patient/*.cruds", context=patient)), "", method, type="Observation")
+        assert not is_admitted(request, WRITE, "Observation")
+        request = replace(request, asker=asker_of(access("patient/*.cruds", "user/*.cud", context=patient)))
+        assert is_admitted(request, WRITE, "Observation")
+
+
+def test_who_may_read_less_than_the_organisation_makes_and_hears_no_subscriptions() -> None:
+    for scopes, context in ((("user/Subscription.cruds",), None),
+                            (("user/*.cud", "patient/*.rs"), PatientKey("WEST", "W1")),
+                            (("user/*.cruds",), PatientKey("WEST", "W1"))):  # fmt: skip
+        asker = asker_of(access(*scopes, context=context))
+        for request in (Request(asker, "", "POST", type="Subscription"), Request(asker, "", "PUT", type="Subscription"),
+                        Request(asker, "", "PATCH", type="Subscription", id="1")):  # fmt: skip
+            assert not is_admitted(request, WRITE, "Subscription")
+        asked = Request(asker, "", "GET", type="Subscription", id="1", operation="get-ws-binding-token")
+        assert not is_admitted(asked, READ, "Subscription")
+    whole = Request(asker_of(access("user/*.cruds")), "", "POST", type="Subscription")
+    assert is_admitted(whole, WRITE, "Subscription")
+
+
+@pytest.mark.parametrize("type_name", REGISTER)
+@pytest.mark.parametrize("role", Role)
+def test_the_register_is_written_by_administrators_alone_whatever_the_way(role: Role, type_name: str) -> None:
+    ways = [("POST", {}), ("PUT", {}), ("PUT", {"id": "1"}), ("PATCH", {"id": "1"}), ("DELETE", {}),
+            ("DELETE", {"id": "1"}), ("POST", {"id": "1", "operation": "meta-add"})]  # fmt: skip
+    for method, more in ways:
+        request = Request(asker_of(access("user/*.cruds", role=role)), "", method, type=type_name, **more)  # type: ignore[arg-type]
+        assert is_admitted(request, WRITE, type_name) is (role is Role.ADMINISTRATOR)
+        assert not is_admitted(replace(request, asker=asker_of(access("user/*.rs", role=role))), WRITE, type_name)
+    importing = Request(asker_of(access("system/*.cruds", role=role)), "", "POST", operation="import")
+    assert (type_name in not_written(importing)) is (role is not Role.ADMINISTRATOR)

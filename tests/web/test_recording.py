@@ -53,6 +53,13 @@ def test_every_operation_says_what_is_recorded_of_it() -> None:
     assert all(one.operation in AUDITED for one in (*TRANSACTIONS, *OPERATIONS, *PAGES))
 
 
+def test_the_address_on_record_is_the_clients_behind_the_proxies() -> None:
+    kept = Kept()
+    through = Web(recording=Recording(kept, "ARCHIVE", lambda request: request.headers["x-test-address"]))
+    through.get("/studies", headers={**JSON, "x-test-address": "198.51.100.7"})
+    assert [one.agents[0].address for one in kept.messages] == ["198.51.100.7"]
+
+
 def test_a_search_is_on_record_with_its_query_and_patient() -> None:
     kept = Kept()
     answer = web(kept).get("/studies?PatientID=P1&StudyDate=20200101", headers=JSON)

@@ -101,6 +101,18 @@ def test_who_was_wrong_too_often_may_try_no_more_where_secrets_can_be_guessed() 
     assert [one.status_code for one in ask(app, ("/link/x", "right", ""), client="192.0.2.8")] == [200]
 
 
+async def form(_request: Request) -> PlainTextResponse:
+    """A log-in page: it says that a password is wrong without the challenge of a 401."""
+    return PlainTextResponse("wrong", 403)
+
+
+def test_wrong_passwords_and_codes_count_where_they_are_tried_and_elsewhere_what_is_forbidden_does_not() -> None:
+    limits = {"requests": UNLIMITED, "refusals": Rate(0.01, 3), "guarded": ("/oauth/",)}
+    app = Throttle(Starlette(routes=[Route("/{path:path}", form)]), Addresses(), **limits)  # type: ignore[arg-type]
+    answers = ask(app, *[("/studies", "", "")] * 5, *[("/oauth/login", "", "")] * 5)
+    assert [one.status_code for one in answers] == [403] * 8 + [429] * 2
+
+
 def test_elsewhere_others_behind_the_same_address_go_on() -> None:
     app = throttle(refusals=Rate(0.01, 3))
     answers = ask(app, *[("/studies", "wrong", ""), ("/studies", "right", "")] * 5)

@@ -8,6 +8,7 @@ Message ID.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +23,7 @@ from pacsd.web.worklist.switchboard import Switchboard
 from pacsd.workflow.channels import Channel, Channels
 
 CONFIRM = "pacsd.confirm"                # scope extension: awaits a pong to a ping sent now (web/server.py)
+_OPENED = 101
 _REPLACED, _NOT_TAKEN, _TRY_AGAIN = 4000, 1003, 1013     # RFC 6455 7.4.1; 4000: ours
 
 _log = logging.getLogger("pacsd.web")
@@ -31,6 +33,14 @@ async def not_upgraded(services: Services, request: Request) -> Response:
     """GET without an upgrade to WebSocket."""
     detail = "an event channel is opened as a WebSocket"
     raise HttpError(426, "Upgrade Required", detail, headers={"Upgrade": "websocket", "Connection": "Upgrade"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """The transaction, as records name it."""
+
+    name: str = "Open Event Channel"
+    operation: Operation = Operation.WATCH_WORKITEMS
 
 
 class EventChannels:
@@ -53,7 +63,12 @@ class EventChannels:
             access = await self._admission.admitted(websocket.scope, Operation.WATCH_WORKITEMS)
             channel = await self._services.threads.run(channels.open, access.peer, title)
         except PacsdError as error:
-            await websocket.send_denial_response(of_fault(error))
+            await websocket.send_denial_response(await self._recorded(websocket, of_fault(error)))
+            return
+        answer = await self._recorded(websocket, Response(status_code=_OPENED))
+        if answer.status_code != _OPENED:
+            await self._closed(channels, channel)
+            await websocket.send_denial_response(answer)
             return
         try:
             await self._serve(websocket, channels, channel)
@@ -61,6 +76,11 @@ class EventChannels:
             _log.info("an event channel broke off")
         finally:
             await self._closed(channels, channel)
+
+    async def _recorded(self, websocket: WebSocket, answer: Response) -> Response:
+        """The answer, once it is on record; else that it cannot be."""
+        recording = self._services.recording
+        return answer if recording is None else await recording.before(websocket, _Opening(), answer)
 
     def _refusal(self, websocket: WebSocket) -> Response | None:
         title = websocket.path_params["aetitle"].strip()

@@ -7,6 +7,7 @@ import pytest
 
 from config.settings import OwnAESettings, RemoteAESettings
 from pacsd.access.directory import Peer, Refusal
+from pacsd.access.origin import Origin
 from pacsd.archive.upkeep import Upkeep
 from tests.fhir.projection.hospital import Hospital, opened
 
@@ -43,7 +44,7 @@ def put(hospital: Hospital, resource: dict[str, Any], **headers: str) -> int:
 
 
 def peer(hospital: Hospital, title: str = "CT1", address: str = "10.0.0.1") -> Peer | Refusal:
-    return hospital.archive.directory.peer(calling=title, called="PACSD", address=address)
+    return hospital.archive.directory.peer(calling=title, called="PACSD", origin=Origin(address))
 
 
 @pytest.fixture
@@ -55,6 +56,15 @@ def strict(database: str, tmp_path: Path) -> Any:
     with opened(database, tmp_path, dimse=DimseSettings(accept_unknown_callers=False), remote_aes=(remote,),
                 own_aes=(OwnAESettings("PACSD", "east"),)) as made:  # fmt: skip
         yield made
+
+
+def test_a_title_that_another_organisation_calls_by_takes_addresses_of_its_own(strict: Hospital) -> None:
+    assert put(strict, device("WS")) == 409                  # the settings have one in west
+    assert isinstance(peer(strict, "WS", "10.9.9.9"), Peer)
+    apart = [says("calling-address", valueString="10.7.0.0/24")]
+    assert put(strict, device("WS", extension=apart)) == 201
+    found = [peer(strict, "WS", address) for address in ("10.9.9.9", "10.7.0.1")]
+    assert [one.organisation_code for one in found if isinstance(one, Peer)] == ["west", "west"]
 
 
 def test_a_device_is_served_and_an_endpoint_reached_as_long_as_they_are_there(strict: Hospital) -> None:
