@@ -76,10 +76,13 @@ _OTHER = ("received_at", "sender", "address", "message_type", "digest", "body", 
           "location", "problem")  # fmt: skip
 _KEPT = (*_OTHER, *_SAME)
 # Of a message of that control id with other bytes the sender used the id before. A conflict waits for the transaction
-# that keeps the same message, so that of two at once one is the repeat.
+# that keeps the same message, so that of two at once one is the repeat. The offset has each looked up by the index:
+# planned while the log is short, it would be read whole for every batch.
 _KEEP = """
 insert into hl7_message ({columns}, reused)
-select {columns}, m.control_id <> '' and exists (select from hl7_message o where {same} and o.digest <> m.digest)
+select {columns}, m.control_id <> '' and exists (
+    select from hl7_message o where {same} and o.digest <> m.digest offset 0
+)
 from {messages}
 on conflict ({key}, digest) do update set repeats = hl7_message.repeats + 1
 returning pk, repeats > 0, state, answers, {key}, digest
