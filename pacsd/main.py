@@ -1,5 +1,6 @@
 """The composition root: the only module that knows every room."""
 
+import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,6 +74,7 @@ HANDOVER_SOCKET = "queries.sock"         # through it receivers pass association
 PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.listener",
              "fhir.http.app", "ihe_profiles.exchange.services")  # fmt: skip
 HL7_CONNECTIONS = 12                     # to the database, for each HL7 process: so many messages at once
+WORKER_NICE = 10                         # whoever waits for an answer goes first, where processors are short
 NOTIFIERS = 3                            # threads of a worker: so many AEs are notified at once
 
 
@@ -300,6 +302,7 @@ def _hl7(context: RoleContext) -> None:
 
 
 def _worker(context: RoleContext) -> None:
+    os.nice(WORKER_NICE)
     with _opened(context, readers=6 + NOTIFIERS) as archive, _notifying(context, archive):
         reporting = open_reports(context.settings, archive)
         also_apply = {**_appliers(context.settings, archive), **reporting.repaired_by}

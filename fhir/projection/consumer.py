@@ -68,7 +68,7 @@ class Projections:
             return False
         retried = self._retry()
         events = self._cursor.read(BATCH)
-        free = [one for one in events if not self._parked_behind(one)]
+        free = self._free(events)
         if free:
             self._project(free)
         if events:
@@ -134,11 +134,13 @@ class Projections:
             return False
         return True
 
-    def _parked_behind(self, event: Event) -> bool:
-        if not self._cursor.waits(event.subject):
-            return False
-        self._cursor.park(event, attempts=0, pause_s=0.0, error="waits for an earlier event")
-        return True
+    def _free(self, events: Sequence[Event]) -> list[Event]:
+        """Those that wait for no earlier event of their subject; the others are put aside behind it."""
+        waiting = self._cursor.waiting(one.subject for one in events) if events else set()
+        for one in events:
+            if one.subject in waiting:
+                self._cursor.park(one, attempts=0, pause_s=0.0, error="waits for an earlier event")
+        return [one for one in events if one.subject not in waiting]
 
     def _swept(self, kind: str) -> bool:
         """Some more of a kind; False when it is finished. What fails is named in the log and left to its next event."""

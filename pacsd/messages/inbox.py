@@ -23,7 +23,7 @@ log = logging.getLogger("pacsd.messages")
 
 _RACES = 3                               # how often a message may find somebody else at work on the same, and go on
 
-_MOST_TOGETHER = 16                      # messages of one transaction
+_MOST_TOGETHER = 32                      # messages of one transaction
 
 Act = Callable[[Work], Sequence[str]]
 Subject = tuple[str, str]
