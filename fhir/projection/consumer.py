@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from fhir.projection.pace import Pace
 from fhir.projection.projector import Projector
 from fhir.projection.subjects import TOPICS, Subjects, subjects
 from fhir.store import shared
@@ -37,13 +38,13 @@ def not_measured(_seconds: float) -> None:
 class Projections:
     """What a worker does for FHIR. `holder` names it, the same after a restart: it goes on at once.
 
-    `lag` is told how long ago the newest event of a batch had happened.
+    `lag` is told how long ago the newest event of a batch had happened. `pace` says when it gives way.
     """
 
     def __init__(
         self, pool: Pool, projector: Projector, everybody: Scope, *, settings: Callable[[Connection], int],
         holder: str, lag: Lag = not_measured, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        ticks: Callable[[], float] = time.monotonic,
+        ticks: Callable[[], float] = time.monotonic, pace: Pace | None = None,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._projector = projector
@@ -52,6 +53,7 @@ class Projections:
         self._lag = lag
         self._clock = clock
         self._ticks = ticks
+        self._pace = pace or Pace(lambda: 0, ticks=ticks)
         self._cursor = Cursor(pool, NAME, holder=holder, scope=everybody, topics=TOPICS)
         self._ask_at, self._held = 0.0, False
         self._registered = False
@@ -62,10 +64,11 @@ class Projections:
         return ((NAME, LOOK_S, self.run), ("sweep into fhir", 1.0, self.sweep))
 
     def run(self) -> bool:
-        """Project a batch of what happened; whether more may be waiting."""
+        """Project a batch of what happened; whether more may be waiting, and for nobody."""
         self.register()
-        if not self._holds():
+        if not self._holds() or self._pace.rests():
             return False
+        began = self._ticks()
         retried = self._retry()
         events = self._cursor.read(BATCH)
         free = self._free(events)
@@ -73,7 +76,9 @@ class Projections:
             self._project(free)
         if events:
             self._cursor.advance(events[-1].event)
-            self._lag(max(0.0, (self._clock() - events[-1].created_at).total_seconds()))
+            late_s = max(0.0, (self._clock() - events[-1].created_at).total_seconds())
+            self._lag(late_s)
+            self._pace.worked(began, late_s=late_s)
         return bool(retried or events)
 
     def _holds(self) -> bool:
@@ -91,13 +96,19 @@ class Projections:
             self._registered = True
 
     def sweep(self) -> bool:
-        """Project some of what there was before; whether more is left. What the settings name comes first."""
+        """Project some of what there was before; whether more is left, and for nobody. First what the settings name."""
         self.register()
+        if self._pace.rests():
+            return False
         if not self._configured:
             with lent(self._pool) as connection, connection.transaction():
                 self._settings(connection)
             self._configured = True
-        return any(self._swept(kind) for kind in sources.SWEPT)
+        began = self._ticks()
+        more = any(self._swept(kind) for kind in sources.SWEPT)
+        if more:
+            self._pace.worked(began)
+        return more
 
     def close(self) -> None:
         """Let another process go on at once."""

@@ -11,11 +11,12 @@ from fhir.projection.endpoint import endpoint
 from fhir.projection.gathering import Archives, Gathered
 from fhir.projection.houses import houses
 from fhir.projection.organization import organization
+from fhir.projection.pace import Pace
 from fhir.projection.projected import House, Projected
 from fhir.projection.projector import Projector
 from pacsd.access.directory import Directory
 from pacsd.archive.services import Archive
-from pacsd.index import locate
+from pacsd.index import locate, messages
 from pacsd.index.connect import Connection
 from pacsd.reports.contents import Contents
 
@@ -31,7 +32,8 @@ def open_projections(
     )
     projector = Projector(server.units, archives, server.extract)
     configured = partial(_configured, settings, archive.directory, known, projector)
-    return Projections(archive.pool, projector, everybody, settings=configured, holder=holder, lag=lag)
+    pace = Pace(partial(messages.newest, archive.pool))
+    return Projections(archive.pool, projector, everybody, settings=configured, holder=holder, lag=lag, pace=pace)
 
 
 def _configured(

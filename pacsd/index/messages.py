@@ -194,6 +194,13 @@ def one(pool: Pool, scope: Scope, pk: int) -> Logged | None:
     return None if row is None else _logged(row)
 
 
+def newest(pool: Pool) -> int:
+    """A number that grows by at least one with each message that is kept."""
+    with lent(pool) as connection:
+        row = connection.execute("select max(pk) from hl7_message").fetchone()
+    return 0 if row is None or row[0] is None else int(row[0])
+
+
 def forget(pool: Pool, *, before: datetime, limit: int = 1000) -> int:
     """Delete messages that came before; how many, at most `limit`."""
     with lent(pool) as connection:
