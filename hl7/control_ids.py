@@ -13,12 +13,15 @@ class ControlIds:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0
+        self._process = (0, "")              # forked, it is another one
 
     def __call__(self) -> str:
         """The next: microseconds, then the process."""
         with self._lock:
             self._last = max(self._last + 1, time.time_ns() // 1000)
-            return _base36(self._last) + _base36(os.getpid())[-5:].rjust(5, "0")
+            if self._process[0] != os.getpid():
+                self._process = (os.getpid(), _base36(os.getpid())[-5:].rjust(5, "0"))
+            return _base36(self._last) + self._process[1]
 
 
 def _base36(number: int) -> str:

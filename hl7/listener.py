@@ -8,6 +8,7 @@ that is too long, and when the server stops, never in the middle of a message th
 import contextlib
 import logging
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +25,7 @@ _BACKLOG = 128
 _READ_BYTES = 65_536
 _ACCEPT_PAUSE_S = 0.1
 _LINGER_S = 2.0                                  # for a peer that still sends to read why it is cut off
-_WRITE_TIMEOUT_S = 30.0
+_WRITE_TIMEOUT = struct.pack("@ll", 30, 0)      # struct timeval of SO_SNDTIMEO (socket(7))
 _KEEP_ALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
 
@@ -190,6 +191,7 @@ class _Connection:
         self._limits = limits
         self._frames = FrameReader(max_message_bytes=limits.max_message_bytes, room=room)
         self._stopped = False
+        self._wait_s = 0.0                       # 0: for ever
 
     def stop(self) -> None:
         """End it as soon as no message is in hand."""
@@ -207,6 +209,7 @@ class _Connection:
         """Until the peer, its manners or the server end it."""
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _WRITE_TIMEOUT)
         for option, value in _KEEP_ALIVE:
             self._socket.setsockopt(socket.IPPROTO_TCP, option, value)
         try:
@@ -225,8 +228,11 @@ class _Connection:
             self._frames.close()
 
     def _read(self) -> bytes:
+        """What comes next. A timeout costs system calls for each message, and so does changing it."""
         wait_s = self._limits.message_timeout_s if self._frames.inside else self._limits.idle_timeout_s
-        self._socket.settimeout(wait_s or None)
+        if wait_s != self._wait_s:
+            self._socket.settimeout(wait_s or None)
+            self._wait_s = wait_s
         return b"" if self._stopped else self._socket.recv(_READ_BYTES)
 
     def _answer(self, frames: Iterable[Frame | Oversized], counting: Counting) -> bool:
@@ -247,7 +253,6 @@ class _Connection:
 
     def _write(self, answers: Sequence[bytes]) -> None:
         if answers:
-            self._socket.settimeout(_WRITE_TIMEOUT_S)
             self._socket.sendall(b"".join(map(framed, answers)))
 
     def _linger(self) -> None:

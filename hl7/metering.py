@@ -32,6 +32,7 @@ class Meters:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._answers: dict[str, Number] = {}
         self._open = metrics.gauge("pacsd_hl7_connections_open", "MLLP connections being served now.")
         self._seconds = metrics.histogram(
             "pacsd_hl7_message_seconds", "Time from a message's last byte to its answer.", operation="receive"
@@ -45,6 +46,13 @@ class Meters:
         """A message was answered."""
         found = _CODE.search(answers[0]) if answers else None
         code = found[1].decode() if found else "none"
-        help_text = "HL7 messages received, by the first acknowledgement code (HL7 table 0008)."
-        self._metrics.counter("pacsd_hl7_messages_total", help_text, answer=code).add()
+        self._counter(code).add()
         self._seconds.observe_all((seconds,))
+
+    def _counter(self, code: str) -> Number:
+        found = self._answers.get(code)
+        if found is None:
+            help_text = "HL7 messages received, by the first acknowledgement code (HL7 table 0008)."
+            found = self._metrics.counter("pacsd_hl7_messages_total", help_text, answer=code)
+            self._answers[code] = found
+        return found

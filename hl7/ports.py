@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from config.hl7_mapping import MessageMapping
 from hl7.conditions import Hl7Error
@@ -74,16 +74,27 @@ Action = Callable[[Any, Reading, Sender], Sequence[str]]
 """Does what a message says within the unit of work it is given; says what it did. Raises Hl7Error."""
 
 
+class Together(NamedTuple):
+    """What several messages of one transaction do at once, instead of `act` each: `do` is given the `part` of each.
+
+    Messages of the same `do` go together, in their order.
+    """
+
+    do: Callable[[Any, Sequence[Any]], None]
+    part: Any
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A message that was read before its unit of work began: what it does there.
 
     `subject`: the one patient (id and authority) whom it is about and alone changes. Messages with one may take effect
-    together with others.
+    together with others, those with the same `together` at once.
     """
 
     act: Callable[[Any], Sequence[str]]
     subject: tuple[str, str] | None = None
+    together: Together | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +146,7 @@ class Inbox(Protocol):
 
     def take(
         self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
-        subject: tuple[str, str] | None = None,
+        subject: tuple[str, str] | None = None, together: Together | None = None,
     ) -> Sequence[bytes]:  # fmt: skip
         """Keep a message and let it take effect, both or neither; durable on return.
 

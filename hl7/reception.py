@@ -97,7 +97,10 @@ class Reception:
         if kind in self._answered:
             return self._ask(arrival, reading, sender, header, self._answered[kind])
         prepared = _prepared(self._handled[kind], reading, sender)
-        return self._inbox.take(arrival, self._answers(header, None), prepared.act, subject=prepared.subject)
+        given = self._answers(header, None)
+        return self._inbox.take(
+            arrival, given, prepared.act, subject=prepared.subject, together=prepared.together
+        )
 
     def _ask(
         self, arrival: Arrival, reading: Reading, sender: Sender, header: Header, answered: Answered

@@ -1,6 +1,7 @@
 """The composition root: the only module that knows every room."""
 
 import logging
+import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -119,6 +120,7 @@ PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.
              "fhir.http.app", "ihe_profiles.exchange.services")  # fmt: skip
 HL7_CONNECTIONS = 12                     # to the database, for each HL7 process: so many messages at once
 GUARDED = ("/oauth/", "/link/")          # where passwords, codes and PINs are tried
+WORKER_NICE = 10                         # whoever waits for an answer goes first, where processors are short
 NOTIFIERS = 3                            # threads of a worker: so many AEs are notified at once
 
 log = logging.getLogger("pacsd")
@@ -502,6 +504,7 @@ def _recorded_inbox(recorder: Recorder, name: str, inbox: Inbox) -> Inbox:
 
 
 def _worker(context: RoleContext) -> None:
+    os.nice(WORKER_NICE)
     with _opened(context, readers=6 + NOTIFIERS) as archive, _notifying(context, archive), _recorded(context):
         reporting = open_reports(context.settings, archive)
         also_apply = {**_appliers(context.settings, archive), **reporting.repaired_by}

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from fhir.projection.pace import Pace
 from fhir.projection.projector import Projector
 from fhir.projection.subjects import TOPICS, Subjects, subjects
 from fhir.store import shared
@@ -54,13 +55,13 @@ class View:
 class Projections:
     """What a worker does for FHIR. `holder` names it, the same after a restart: it goes on at once.
 
-    `lag` is told how long ago the newest event of a batch had happened.
+    `lag` is told how long ago the newest event of a batch had happened. `pace` says when it gives way.
     """
 
     def __init__(
         self, pool: Pool, projector: Projector, everybody: Callable[[], Scope], *, view: View,
         holder: str, lag: Lag = not_measured, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        ticks: Callable[[], float] = time.monotonic,
+        ticks: Callable[[], float] = time.monotonic, pace: Pace | None = None,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._projector = projector
@@ -69,6 +70,7 @@ class Projections:
         self._lag = lag
         self._clock = clock
         self._ticks = ticks
+        self._pace = pace or Pace(lambda: 0, ticks=ticks)
         self._cursor = Cursor(pool, NAME, holder=holder, scope=everybody(), topics=TOPICS)
         self._ask_at, self._held = 0.0, False
         self._registered = False
@@ -78,19 +80,22 @@ class Projections:
         return ((NAME, LOOK_S, self.run), ("sweep into fhir", 1.0, self.sweep))
 
     def run(self) -> bool:
-        """Project a batch of what happened; whether more may be waiting."""
+        """Project a batch of what happened; whether more may be waiting, and for nobody."""
         self.register()
-        if not self._holds():
+        if not self._holds() or self._pace.rests():
             return False
+        began = self._ticks()
         retried = self._retry()
         self._cursor.scope = self._everybody()
         events = self._cursor.read(BATCH)
-        free = [one for one in events if not self._parked_behind(one)]
+        free = self._free(events)
         if free:
             self._project(free)
         if events:
             self._cursor.advance(events[-1].event)
-            self._lag(max(0.0, (self._clock() - events[-1].created_at).total_seconds()))
+            late_s = max(0.0, (self._clock() - events[-1].created_at).total_seconds())
+            self._lag(late_s)
+            self._pace.worked(began, late_s=late_s)
         return bool(retried or events)
 
     def _holds(self) -> bool:
@@ -108,10 +113,17 @@ class Projections:
             self._registered = True
 
     def sweep(self) -> bool:
-        """Project some of what there was before; whether more is left. What the directory knows comes first."""
+        """Project some of what there was before; whether more is left, and for nobody. What the directory knows comes
+        first."""
         self.register()
         self._view.follow(self._pool)
-        return any(self._swept(kind) for kind in sources.SWEPT)
+        if self._pace.rests():
+            return False
+        began = self._ticks()
+        more = any(self._swept(kind) for kind in sources.SWEPT)
+        if more:
+            self._pace.worked(began)
+        return more
 
     def close(self) -> None:
         """Let another process go on at once."""
@@ -148,11 +160,13 @@ class Projections:
             return False
         return True
 
-    def _parked_behind(self, event: Event) -> bool:
-        if not self._cursor.waits(event.subject):
-            return False
-        self._cursor.park(event, attempts=0, pause_s=0.0, error="waits for an earlier event")
-        return True
+    def _free(self, events: Sequence[Event]) -> list[Event]:
+        """Those that wait for no earlier event of their subject; the others are put aside behind it."""
+        waiting = self._cursor.waiting(one.subject for one in events) if events else set()
+        for one in events:
+            if one.subject in waiting:
+                self._cursor.park(one, attempts=0, pause_s=0.0, error="waits for an earlier event")
+        return [one for one in events if one.subject not in waiting]
 
     def _swept(self, kind: str) -> bool:
         """Some more of a kind; False when it is finished. What fails is named in the log and left to its next event."""

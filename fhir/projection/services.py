@@ -9,13 +9,14 @@ from fhir.projection.administration import Mappings, administered, mappings
 from fhir.projection.consumer import Lag, Projections, View, not_measured
 from fhir.projection.gathering import Archives, Gathered
 from fhir.projection.houses import houses
+from fhir.projection.pace import Pace
 from fhir.projection.projected import House, feed
 from fhir.projection.projector import Projector
 from fhir.store import administered as administered_rows
 from fhir.store import shared
 from pacsd.access.directory import Directory
 from pacsd.archive.services import Archive
-from pacsd.index import locate
+from pacsd.index import locate, messages
 from pacsd.index.connect import Connection
 from pacsd.reports.contents import Contents
 
@@ -31,7 +32,8 @@ def open_projections(
     projector = Projector(server.units, archives, server.extract)
     written = partial(_written, settings, directory, known, projector, mappings(settings))
     view = View(directory.known, written)
-    return Projections(archive.pool, projector, directory.everybody, view=view, holder=holder, lag=lag)
+    pace = Pace(partial(messages.newest, archive.pool))
+    return Projections(archive.pool, projector, directory.everybody, view=view, holder=holder, lag=lag, pace=pace)
 
 
 def _written(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hl7.conditions import Hl7Error
-from hl7.ports import Arrival, Inbox, Outgoing
+from hl7.ports import Arrival, Inbox, Outgoing, Together
 from hl7.ports import Outbox as Queue
 from ihe_profiles.exchange.conditions import located
 from pacsd.audit.codes import DESTINATION_ROLE, SOURCE_ROLE, Action, Code, Event, Kind, Outcome
@@ -31,10 +31,10 @@ class RecordedInbox:
 
     def take(
         self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
-        subject: tuple[str, str] | None = None,
+        subject: tuple[str, str] | None = None, together: Together | None = None,
     ) -> Sequence[bytes]:  # fmt: skip
         """Take it, and record that before it is acknowledged: one that is not is sent again, and not done twice."""
-        given = self._inbox.take(arrival, answers, act, subject=subject)
+        given = self._inbox.take(arrival, answers, act, subject=subject, together=together)
         self._write(arrival, Outcome.SUCCESS, subject)
         return given
 

@@ -1,11 +1,11 @@
 """The log of messages, as the HL7 edge speaks to it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hl7.conditions import Hl7Error
-from hl7.ports import Arrival
+from hl7.ports import Arrival, Together
 from ihe_profiles.exchange.conditions import located
 from pacsd.messages.inbox import Act, Entry, Inbox, Problem, Work
 from pacsd.messages.outbox import Outbox
@@ -20,21 +20,40 @@ class Relay:
 
     def after(self, entry: Entry, act: Act) -> Act:
         """The action, and in the same unit of work the queueing."""
-        to = [name for name, types in self.types.items() if types & {entry.message_type, entry.message_type[:3]}]
-        if not to:
-            return act
+        to = self._destinations(entry)
+        return (lambda work: [*act(work), *self._queue(work, entry, to)]) if to else act
 
-        def both(work: Work) -> Sequence[str]:
-            done = list(act(work))
-            for name in to:
-                self.outbox.add(
-                    work.connection, name, work.organisation, control_id=entry.control_id,
-                    message_type=entry.message_type, body=entry.body,
-                )  # fmt: skip
-                done.append(f"queues it for {name}")
-            return done
+    def after_all(self, entry: Entry, together: Together) -> Together:
+        """The same where several messages act at once."""
+        return Together(_Relayed(self, together.do), (together.part, entry, self._destinations(entry)))
 
-        return both
+    def queue_all(self, work: Work, those: Iterable[tuple[Entry, Sequence[str]]]) -> None:
+        """Queue messages for their destinations, in their order."""
+        for entry, to in those:
+            self._queue(work, entry, to)
+
+    def _destinations(self, entry: Entry) -> list[str]:
+        return [name for name, types in self.types.items() if types & {entry.message_type, entry.message_type[:3]}]
+
+    def _queue(self, work: Work, entry: Entry, to: Sequence[str]) -> list[str]:
+        for name in to:
+            self.outbox.add(
+                work.connection, name, work.organisation, control_id=entry.control_id,
+                message_type=entry.message_type, body=entry.body,
+            )  # fmt: skip
+        return [f"queues it for {name}" for name in to]
+
+
+@dataclass(frozen=True, slots=True)
+class _Relayed:
+    """What several messages do at once, and the queueing of each."""
+
+    relay: Relay
+    do: Callable[[Any, Sequence[Any]], None]
+
+    def __call__(self, work: Work, parts: Sequence[tuple[Any, Entry, Sequence[str]]]) -> None:
+        self.do(work, [part for part, _, _ in parts])
+        self.relay.queue_all(work, [(entry, to) for _, entry, to in parts])
 
 
 class LoggingInbox:
@@ -50,14 +69,15 @@ class LoggingInbox:
 
     def take(
         self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
-        subject: tuple[str, str] | None = None,
+        subject: tuple[str, str] | None = None, together: Together | None = None,
     ) -> Sequence[bytes]:  # fmt: skip
         """Keep a message and let it take effect, both or neither. Raises Hl7Error."""
         entry = self.entry(arrival)
         if act is not None and self._relay is not None:
             act = self._relay.after(entry, act)
+            together = self._relay.after_all(entry, together) if together else None
         with located(None):
-            return self._inbox.take(entry, answers, act, subject=subject)
+            return self._inbox.take(entry, answers, act, subject=subject, together=together)
 
     def asked(self, arrival: Arrival) -> None:
         """Keep that a query came. Raises Hl7Error."""
@@ -100,7 +120,7 @@ class TryingInbox(LoggingInbox):
 
     def take(
         self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
-        subject: tuple[str, str] | None = None,
+        subject: tuple[str, str] | None = None, together: Together | None = None,
     ) -> Sequence[bytes]:  # fmt: skip
         """Let it take effect and undo that. Raises Hl7Error."""
         if act is None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, product
 
 from hl7.conditions import Condition, Hl7Error, Location
-from hl7.ports import Handled, Prepared, Sender
+from hl7.ports import Handled, Prepared, Sender, Together
 from hl7.reading import Identifier, Reading
 from ihe_profiles.exchange.conditions import located
 from ihe_profiles.pir.demographics import PATIENT_BIRTH_DATE, PATIENT_SEX, Attributes, demographics
 from ihe_profiles.pir.details import details, warnings
 from pacsd.codec.keys import KEY_BY_TAG
-from pacsd.identity.patients import PatientKey, Patients
+from pacsd.identity.patients import PatientKey, Patients, Statement
 from pacsd.identity.person import Persons
 from pacsd.index.work import Work
 
@@ -52,6 +52,22 @@ class _Said:
     stated: Attributes
     besides: dict[str, str]
 
+    def doubts(self, location: str) -> list[str]:
+        """What speaks against it, also told in the log."""
+        found = warnings(self.besides, _first(self.stated, PATIENT_BIRTH_DATE), _first(self.stated, PATIENT_SEX))
+        for doubt in found:
+            log.info(doubt, extra={"location": location})
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A message about one patient, among others that act at once."""
+
+    statement: Statement
+    said: _Said
+    location: str
+
 
 class PatientIdentity:
     """Acts on ADT messages."""
@@ -84,13 +100,23 @@ class PatientIdentity:
             raise _no_identifier(reading, "patient_id")
         said = _Said(demographics(reading), details(reading))
         first = keys[0][0]
-        subject = (first.patient_id, first.assigning_authority) if len(keys) == 1 else None
-        return Prepared(lambda work: self._update(work, reading, keys, said), subject)
+        if len(keys) > 1:
+            return Prepared(lambda work: self._update(work, reading, keys, said))
+        part = _Part(Statement(first, said.stated, said.besides), said, str(reading.location("patient_id")))
+        return Prepared(
+            lambda work: self._state(work, reading, keys, said), (first.patient_id, first.assigning_authority),
+            Together(self._update_all, part),
+        )  # fmt: skip
+
+    def _update_all(self, work: Work, parts: Sequence["_Part"]) -> None:
+        """What several messages say, each of one patient."""
+        self._patients.state_all(work, [one.statement for one in parts])
+        for one in parts:
+            one.said.doubts(one.location)
 
     def _update(self, work: Work, reading: Reading, keys: Sequence[_Named], said: "_Said") -> Sequence[str]:
-        if len(keys) > 1:
-            with located(reading.location("patient_id")):
-                self._patients.hold(work, [key for key, _ in keys])
+        with located(reading.location("patient_id")):
+            self._patients.hold(work, [key for key, _ in keys])
         return self._state(work, reading, keys, said)
 
     def merge(self, work: Work, reading: Reading, sender: Sender) -> Sequence[str]:
@@ -170,11 +196,7 @@ class PatientIdentity:
             with located(place.location):
                 if self._persons.link_unless_decided(work, one_key, other):
                     done.append(f"links {_said(one_key)} and {_said(other)}")
-        doubts = warnings(
-            said.besides, _first(said.stated, PATIENT_BIRTH_DATE), _first(said.stated, PATIENT_SEX)
-        )
-        for doubt in doubts:
-            log.info(doubt, extra={"location": str(reading.location("patient_id"))})
+        doubts = said.doubts(str(reading.location("patient_id")))
         return [*done, *(f"warns: {doubt}" for doubt in doubts)]
 
 

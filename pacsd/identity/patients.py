@@ -5,7 +5,8 @@ studies of one patient under another of the same authority, until it is taken ba
 is said to the unit of work, which journals it before it commits, so that a rebuild from blobs alone knows it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -32,6 +33,35 @@ class PatientKey(NamedTuple):
     patient_id: str
 
 
+class Statement(NamedTuple):
+    """What a feed says of a patient, in the terms of `Patients.state`."""
+
+    key: PatientKey
+    changes: Attributes
+    details: Details = _NO_DETAILS
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What a statement changes: the attributes, what is stated by that, and the event that tells of it."""
+
+    changed: dict[str, dict[str, Any]]
+    stated: rows.Stated
+    told: rows.Told
+
+    @property
+    def after(self) -> rows.Patient:
+        """The patient as the next statement of the same unit of work finds it."""
+        patient, overlay = self.stated.patient, self.stated.overlay
+        return replace(patient, overlay=patient.overlay if overlay is None else overlay, details=self.stated.details)
+
+    def since(self, before: rows.Stated | None) -> rows.Stated:
+        """What is to be written where another statement changed the patient before and was not written."""
+        if before is None or self.stated.overlay is not None or before.overlay is None:
+            return self.stated
+        return replace(self.stated, overlay=before.overlay, at=before.at)
+
+
 class Patients:
     """States and merges patients, within the caller's unit of work."""
 
@@ -56,23 +86,32 @@ class Patients:
         """
         _check(key, changes, details)
         patient = self._live(work.connection, key)
-        changed = {tag: value for tag, value in _stated(changes).items() if patient.overlay.get(tag) != value}
-        known = patient.details or {}
-        news = sorted(name for name, value in details.items() if known.get(name, "") != value)
-        if not changed and not news and patient.details is not None:
-            return changed
-        body: dict[str, Any] = {"attributes": sorted(changed), **({"details": news} if news else {})}
-        told = _told(work, PATIENT_UPDATED, key, body)
-        if news or patient.details is None:
-            self._state_details(work, key, patient, {**known, **details}, None if changed else told)
-        if changed:
-            overlay = {**patient.stated(), **changed}
-            at = work.say({
-                "fact": FactKind.PATIENT_OVERLAY.value, "authority": key.assigning_authority,
-                "patient_id": key.patient_id, "attributes": {tag: value or None for tag, value in overlay.items()},
-            })  # fmt: skip
-            rows.state(work.connection, patient, overlay, at=at, details={**known, **details}, told=told)
-        return changed
+        change = self._change(work, patient, Statement(key, changes, details))
+        if change is not None:
+            rows.state_all(work.connection, [change.stated], [change.told])
+        return change.changed if change is not None else {}
+
+    def state_all(self, work: Work, statements: Sequence["Statement"]) -> None:
+        """The same for several statements in this order, their patients locked in the order that everybody keeps.
+
+        Raises PacsdError NOT_FOUND where a patient was merged, or is being made or merged by somebody else.
+        """
+        for one in statements:
+            _check(*one)
+        found = rows.locked_all(work.connection, [_name(one.key) for one in statements])
+        changes: dict[int, rows.Stated] = {}
+        told: list[rows.Told] = []
+        for one in statements:
+            patient = found.get(_name(one.key))
+            if patient is None:
+                raise PacsdError(Fault.NOT_FOUND, "the patient was merged into another")
+            change = self._change(work, patient, one)
+            if change is not None:
+                found[_name(one.key)] = change.after
+                changes[patient.pk] = change.since(changes.get(patient.pk))
+                told.append(change.told)
+        if changes:
+            rows.state_all(work.connection, list(changes.values()), told)
 
     def merge(self, work: Work, *, prior: PatientKey, survivor: PatientKey) -> bool:
         """Make the studies of `prior`, and those that still arrive for it, those of `survivor`; whether that is new.
@@ -144,16 +183,33 @@ class Patients:
         _merge(work.connection, prior, survivor, organisation=work.organisation, at=at, said_by=FEED)
         _tell(work, PATIENT_MERGED, PatientKey(authority, survivor.patient_id), {"prior": prior.patient_id})
 
-    def _state_details(
-        self, work: Work, key: PatientKey, patient: rows.Patient, details: Details, told: rows.Told | None
-    ) -> None:
-        kept = {name: value for name, value in details.items() if value}
-        at = work.say({
+    def _change(self, work: Work, patient: rows.Patient, said: "Statement") -> "_Change | None":
+        """What a statement changes of a locked patient, said to the unit of work; None where it says nothing new."""
+        key, _, details = said
+        changed = {tag: value for tag, value in _stated(said.changes).items() if patient.overlay.get(tag) != value}
+        known = patient.details or {}
+        news = sorted(name for name, value in details.items() if known.get(name, "") != value)
+        if not changed and not news and patient.details is not None:
+            return None
+        all_of_it = {name: value for name, value in {**known, **details}.items() if value}
+        details_at = self._say_details(work, key, all_of_it) if news or patient.details is None else None
+        overlay = at = None
+        if changed:
+            after = {**patient.stated(), **changed}
+            at = work.say({
+                "fact": FactKind.PATIENT_OVERLAY.value, "authority": key.assigning_authority,
+                "patient_id": key.patient_id, "attributes": {tag: value or None for tag, value in after.items()},
+            })  # fmt: skip
+            overlay = patient.shown(after)
+        body: dict[str, Any] = {"attributes": sorted(changed), **({"details": news} if news else {})}
+        stated = rows.Stated(patient, work.organisation, overlay, at, all_of_it, at or details_at or work.clock())
+        return _Change(changed, stated, _told(work, PATIENT_UPDATED, key, body))
+
+    def _say_details(self, work: Work, key: PatientKey, details: Details) -> datetime:
+        return work.say({
             "fact": FactKind.PATIENT_DETAILS.value, "authority": key.assigning_authority, "patient_id": key.patient_id,
-            "organisation": self._code(work), "details": kept,
+            "organisation": self._code(work), "details": details,
         })  # fmt: skip
-        if told is not None:                     # else the attributes' statement writes both
-            rows.state_details(work.connection, patient, kept, organisation=work.organisation, at=at, told=told)
 
     def _code(self, work: Work) -> str:
         found = self._codes.get(work.organisation)
@@ -242,6 +298,11 @@ def _unmerge(
     identity_steps.note(
         connection, UNMERGED, _pair(prior), into, organisation=organisation, at=at, said_by=said_by
     )
+
+
+def _name(key: PatientKey) -> tuple[str, str]:
+    """As rows are named and locked in order."""
+    return key.patient_id, key.assigning_authority
 
 
 def _pair(patient: rows.Patient) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from pacsd.access.scope import Scope
 from pacsd.index.connect import Connection, Pool, again, lent
 from pacsd.index.predicate import Params, within
+from pacsd.index.rows import dumps
 
 APPLIED, IGNORED, REFUSED, REPLACED = "applied", "ignored", "refused", "replaced"
 ASKED = "asked"                          # a query: answered each time it comes
@@ -76,10 +77,13 @@ _OTHER = ("received_at", "sender", "address", "message_type", "digest", "body", 
           "location", "problem")  # fmt: skip
 _KEPT = (*_OTHER, *_SAME)
 # Of a message of that control id with other bytes the sender used the id before. A conflict waits for the transaction
-# that keeps the same message, so that of two at once one is the repeat.
+# that keeps the same message, so that of two at once one is the repeat. The offset has each looked up by the index:
+# planned while the log is short, it would be read whole for every batch.
 _KEEP = """
 insert into hl7_message ({columns}, reused)
-select {columns}, m.control_id <> '' and exists (select from hl7_message o where {same} and o.digest <> m.digest)
+select {columns}, m.control_id <> '' and exists (
+    select from hl7_message o where {same} and o.digest <> m.digest offset 0
+)
 from {messages}
 on conflict ({key}, digest) do update set repeats = hl7_message.repeats + 1
 returning pk, repeats > 0, state, answers, {key}, digest
@@ -97,12 +101,16 @@ def _keeping(messages: str) -> str:
 
 _TYPED = tuple((name, _TYPES.get(name, "text")) for name in _KEPT)
 _KEEP_ONE = _keeping("(select {}) m".format(", ".join(f"%s::{kind} as {name}" for name, kind in _TYPED)))
-# the answers of each are an array, and arrays of several lengths are no array of PostgreSQL's: they come as text
+_BYTES = ("digest", "body")
+# as one JSON value: bytes are hexadecimal there, and an array of bytes its text
 _KEEP_ALL = _keeping(
-    "(select {}, u.answers::bytea[] as answers from unnest({}) as u({})) m".format(
-        ", ".join(f"u.{name}" for name in _KEPT if name != "answers"),
-        ", ".join("%s::text[]" if name == "answers" else f"%s::{kind}[]" for name, kind in _TYPED),
-        ", ".join(_KEPT),
+    "(select {} from jsonb_to_recordset(%s::jsonb) as u({})) m".format(
+        ", ".join(
+            f"decode(u.{name}, 'hex') as {name}" if name in _BYTES
+            else f"u.{name}::bytea[] as {name}" if name == "answers" else f"u.{name}"
+            for name in _KEPT
+        ),
+        ", ".join(f"{name} {'text' if kind.startswith('bytea') else kind}" for name, kind in _TYPED),
     )
 )
 _STATE = """
@@ -137,8 +145,13 @@ def keep(
 
 def keep_all(connection: Connection, entries: Sequence[tuple[Entry, str, Sequence[bytes]]]) -> list[Kept]:
     """The same for several messages, each with state and answers; no two of one sender have the same control id."""
-    rows = [_values(entry, state, _array(answers), None) for entry, state, answers in entries]
-    found = again(connection, _KEEP_ALL, [list(column) for column in zip(*rows, strict=True)]).fetchall()
+    if len(entries) == 1:
+        entry, state, answers = entries[0]
+        return [keep(connection, entry, state=state, answers=answers)]
+    rows = [dict(zip(_KEPT, _values(entry, state, _array(answers), None), strict=True))
+            for entry, state, answers in entries]  # fmt: skip
+    written = [{**row, **{name: row[name].hex() for name in _BYTES}} for row in rows]
+    found = again(connection, _KEEP_ALL, (dumps(written),)).fetchall()
     kept = {row[4:]: Kept(row[0], row[1], row[2], tuple(row[3])) for row in found}
     return [kept[(*names_of(entry), entry.digest)] for entry, _, _ in entries]
 
@@ -179,6 +192,13 @@ def one(pool: Pool, scope: Scope, pk: int) -> Logged | None:
     with lent(pool) as connection:
         row = connection.execute(statement, params.values).fetchone()
     return None if row is None else _logged(row)
+
+
+def newest(pool: Pool) -> int:
+    """A number that grows by at least one with each message that is kept."""
+    with lent(pool) as connection:
+        row = connection.execute("select max(pk) from hl7_message").fetchone()
+    return 0 if row is None or row[0] is None else int(row[0])
 
 
 def forget(pool: Pool, *, before: datetime, limit: int = 1000) -> int:

@@ -1,6 +1,6 @@
 """The rows behind `pacsd.events`: events written with the change they tell of, cursors, and retries."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,6 +55,7 @@ values (%s, %s, %s, now() + make_interval(secs => %s), %s, %s)
 on conflict (consumer, event) do update
     set attempts = excluded.attempts, due_at = excluded.due_at, error = excluded.error
 """
+_WAITING = "select distinct subject from retry where consumer = %s and subject = any(%s)"
 _DUE = f"""
 select {_FIELDS}, t.attempts from retry t join event e on e.pk = t.event
 where t.consumer = %s and t.due_at <= now()
@@ -138,11 +139,13 @@ class Cursor:
 
     def waits(self, subject: str) -> bool:
         """Whether an earlier event of the subject is still to be handled."""
+        return bool(self.waiting([subject]))
+
+    def waiting(self, subjects: Iterable[str]) -> set[str]:
+        """Those of the subjects of which an earlier event is still to be handled."""
         with lent(self._pool) as connection:
-            found = connection.execute(
-                "select from retry where consumer = %s and subject = %s limit 1", (self._name, subject)
-            )
-            return found.fetchone() is not None
+            found = connection.execute(_WAITING, (self._name, sorted(set(subjects))), prepare=True)
+            return {row[0] for row in found}
 
     def park(self, event: Event, *, attempts: int, pause_s: float, error: str) -> None:
         """Try again in `pause_s`; later events of the subject wait behind it."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from pacsd.index.connect import Connection
+from pacsd.index.connect import Connection, again
 from pacsd.index.names import name_columns
 from pacsd.index.values import Attributes, bounded, date_of, text_at
 
@@ -25,6 +25,10 @@ _NAME, _BIRTH_DATE, _SEX = "00100010", "00100030", "00100040"
 
 # Whose a record is: of whoever stated it first, else of the organisation that the authority is of.
 _COLUMNS = (*_SHOWN, *DETAILS)
+_REPLACED = ", ".join((
+    "details_at = coalesce(excluded.details_at, patient_record.details_at)",
+    *(f"{name} = excluded.{name}" for name in _COLUMNS),
+))  # fmt: skip
 WRITE = f"""
 insert into patient_record (patient, organisation, assigning_authority, patient_id, details_at, {", ".join(_COLUMNS)})
 select p.pk, coalesce(%s::integer,
@@ -32,10 +36,17 @@ select p.pk, coalesce(%s::integer,
         (select min(o.pk) from organisation o)),
     p.assigning_authority, p.patient_id, %s, {", ".join("%s::date" if c == "birth_date" else "%s" for c in _COLUMNS)}
 from patient p where p.pk = %s
-on conflict (patient) do update set due = true,
-    details_at = coalesce(excluded.details_at, patient_record.details_at),
-    {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)}
+on conflict (patient) do update set due = true, {_REPLACED}
 """
+_FIELDS = ("patient", "organisation", "assigning_authority", "patient_id", "details_at", *_COLUMNS)
+_TYPES = {"patient": "bigint", "organisation": "integer", "details_at": "timestamptz", "birth_date": "date"}
+TYPED = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in _FIELDS)
+"""The columns of a record, as a row of `named` has them."""
+WRITE_ALL = f"""
+insert into patient_record ({", ".join(_FIELDS)}) select {", ".join(_FIELDS)} from said order by patient
+on conflict (patient) do update set due = true, {_REPLACED}
+"""
+_DETAILS_ALL = f"select r.patient, {DETAILS_ARRAY} from patient_record r where r.patient = any(%s)"
 _MARK = "update patient_record set due = true where patient = any(%s)"
 _ENSURE = """
 insert into patient_record (patient, organisation, assigning_authority, patient_id)
@@ -50,12 +61,27 @@ def values(
     patient: int, organisation: int | None, overlay: Attributes, details: Details | None, *, at: datetime | None
 ) -> tuple[Any, ...]:
     """The values of WRITE. `at`: when the details were said, where they are new."""
+    return (organisation, at, *_values(overlay, details or {}), patient)
+
+
+def named(
+    patient: int, organisation: int, overlay: Attributes, details: Details, *, at: datetime
+) -> dict[str, Any]:
+    """The same by name, for WRITE_ALL."""
+    found = dict(zip(_COLUMNS, _values(overlay, details), strict=True))
+    return {"patient": patient, "organisation": organisation, "details_at": at, **found}
+
+
+def _values(overlay: Attributes, details: Details) -> tuple[Any, ...]:
+    """In the order of _COLUMNS."""
     name = text_at(overlay, _NAME)
-    shown = (
-        name, *name_columns(name), date_of(text_at(overlay, _BIRTH_DATE)), text_at(overlay, _SEX),
-    )  # fmt: skip
-    said = details or {}
-    return (organisation, at, *shown, *(bounded(said.get(one, "")) or None for one in DETAILS), patient)
+    shown = name, *name_columns(name), date_of(text_at(overlay, _BIRTH_DATE)), text_at(overlay, _SEX)
+    return (*shown, *(bounded(details.get(one, "")) or None for one in DETAILS))
+
+
+def details_all(connection: Connection, patients: Sequence[int]) -> dict[int, dict[str, str] | None]:
+    """What else is stated of patients, by patient; of whom nothing ever was is not there."""
+    return {row[0]: details_of(row[1]) for row in again(connection, _DETAILS_ALL, (list(patients),))}
 
 
 def details_of(array: Sequence[str] | None) -> dict[str, str] | None:

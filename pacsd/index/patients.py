@@ -22,8 +22,8 @@ from pacsd.index.patient_records import Details
 from pacsd.index.rows import PATIENT_ID, dumps
 from pacsd.index.values import Attributes
 
-_FIELDS = f"p.pk, p.overlay, p.stated_at, p.merged_into, {records.DETAILS_ARRAY}"
-_JOINED = "patient p join asked using (patient_id, assigning_authority) left join patient_record r on r.patient = p.pk"
+_FIELDS = "p.pk, p.overlay, p.stated_at, p.merged_into"
+_JOINED = "patient p join asked using (patient_id, assigning_authority)"
 # %s the third time: the caller says whether one that is not there is made
 _LOCK = f"""
 with asked as (select %s::text as patient_id, %s::text as assigning_authority),
@@ -38,7 +38,27 @@ made as (
     on conflict do nothing returning pk, overlay, stated_at, merged_into
 )
 select *, false from survivor union all select *, false from merged
-union all select pk, overlay, stated_at, merged_into, null, true from made
+union all select *, true from made
+"""
+# Those that are not there are made first, then the others locked, each in the order of the arrays. One that was merged
+# does not come. Laterals and offsets have each row looked up by its key: planned while tables are small, a join would
+# read all of them, and go on to when they are large.
+_LOCK_ALL = """
+with asked as (select * from unnest(%s::text[], %s::text[]) as a(patient_id, assigning_authority)),
+made as (
+    insert into patient (patient_id, assigning_authority)
+    select patient_id, assigning_authority from asked a
+    where not exists (select from patient p where p.patient_id = a.patient_id
+        and p.assigning_authority = a.assigning_authority and p.unidentified = '' offset 0)
+    on conflict do nothing returning pk, patient_id, assigning_authority
+)
+select pk, patient_id, assigning_authority, '{}'::jsonb, null::timestamptz, true from made
+union all
+select p.*, false from asked a cross join lateral (
+    select p.pk, p.patient_id, p.assigning_authority, p.overlay, p.stated_at from patient p
+    where p.patient_id = a.patient_id and p.assigning_authority = a.assigning_authority and p.unidentified = ''
+        and p.merged_into is null for update of p
+) p
 """
 _IS_THERE = "select from patient where patient_id = %s and assigning_authority = %s and unidentified = ''"
 # Everybody whom a change of these patients may concern: those merged into them, and those they were merged into.
@@ -57,8 +77,24 @@ update patient set overlay = %s, stated_at = coalesce(%s, now()),
     overlaid_at = {_OVERLAID_AT.replace("%s", "coalesce(%s, now())")}
 where pk = %s
 """
-_TELL = "insert into event (organisation, topic, subject, body) values (%s, %s, %s, %s)"
-_STATE_AND_TELL = f"with stated as ({_STATE}), recorded as ({records.WRITE}) {_TELL}"
+# The same, and details, of many patients, with the events that tell of it; whose attributes stay has no overlay here.
+_STATE_ALL = f"""
+with said as (
+    select * from jsonb_to_recordset(%s::jsonb)
+        as s(made boolean, overlay jsonb, stated_at timestamptz, {records.TYPED})
+),
+stated as (
+    insert into patient (pk, patient_id, assigning_authority, overlay, stated_at, overlaid_at) overriding system value
+    select patient, patient_id, assigning_authority, overlay, stated_at, case when made then stated_at
+        else greatest(stated_at, (select max(merged_at) from patient c where c.merged_into = patient)) end
+    from said where overlay is not null
+    on conflict (pk) do update
+        set overlay = excluded.overlay, stated_at = excluded.stated_at, overlaid_at = excluded.overlaid_at
+),
+recorded as ({records.WRITE_ALL})
+insert into event (organisation, topic, subject, body)
+select * from jsonb_to_recordset(%s::jsonb) as e(organisation integer, topic text, subject text, body jsonb)
+"""
 _MERGE = "update patient set merged_into = %s, survivor = %s, merged_at = %s where pk = %s"
 # Under its own id it shows what is merged into it, and only then.
 _SHOW_OWN_ID = f"""
@@ -76,7 +112,9 @@ with recursive family(pk) as (
 )
 select pk from family
 """
-_STUDIES = "select pk from study where patient = %s order by study_instance_uid, organisation for no key update"
+_STUDIES = """
+select pk from study where patient = any(%s) order by study_instance_uid, organisation for no key update
+"""
 _STUDIES_NAMING = """
 select pk from study where patient = %s and named_patient = any(%s)
 order by study_instance_uid, organisation for no key update
@@ -103,6 +141,13 @@ class Patient:
         all_of_it = self.overlay if overlay is None else overlay
         return {tag: value for tag, value in all_of_it.items() if tag != PATIENT_ID or value != self.own_id}
 
+    def shown(self, overlay: Attributes) -> Attributes:
+        """What another overlay shows of it: its own id, where that is shown now."""
+        found = dict(self.stated(overlay))
+        if self.overlay.get(PATIENT_ID) == self.own_id:
+            found.setdefault(PATIENT_ID, self.own_id)
+        return found
+
     @property
     def own_id(self) -> Mapping[str, Any]:
         """Its id as an attribute."""
@@ -124,10 +169,26 @@ def _locked_once(
     row = again(connection, _LOCK, (patient_id, assigning_authority, make)).fetchone()
     if row is None:
         return None
-    pk, overlay, stated_at, merged_into, details, made = row
-    return Patient(
-        pk, patient_id, assigning_authority, overlay, stated_at, merged_into, records.details_of(details), made
-    )
+    pk, overlay, stated_at, merged_into, made = row
+    # Of whoever held the row before, the statement above may have seen the patient alone, and not yet the record.
+    details = None if made else records.details_all(connection, [pk]).get(pk)
+    return Patient(pk, patient_id, assigning_authority, overlay, stated_at, merged_into, details, made)
+
+
+def locked_all(connection: Connection, keys: Iterable[_Name]) -> dict[_Name, Patient]:
+    """Several patients, (patient id, authority), until the transaction ends; those that are not there are made.
+
+    One that was merged, or is made or merged by somebody else at this moment, is missing in the answer.
+    """
+    asked = sorted(set(keys))
+    names = [patient_id for patient_id, _ in asked], [authority for _, authority in asked]
+    rows = again(connection, _LOCK_ALL, names).fetchall()
+    known = [row[0] for row in rows if not row[-1]]
+    details = records.details_all(connection, known) if known else {}
+    return {
+        (patient_id, authority): Patient(pk, patient_id, authority, overlay, at, None, details.get(pk), made)
+        for pk, patient_id, authority, overlay, at, made in rows
+    }
 
 
 def overlay_of(connection: Connection, patient: int) -> Attributes:
@@ -198,49 +259,62 @@ class Told:
     body: Mapping[str, Any]
 
 
-def state(
-    connection: Connection,
-    patient: Patient,
-    overlay: Attributes,
-    *,
-    at: datetime | None,
-    details: Details | None = None,
-    told: Told | None = None,
-) -> int:
-    """Replace what is stated of a locked patient, and tell of it; how many studies read differently now.
+def state(connection: Connection, patient: Patient, overlay: Attributes, *, at: datetime | None) -> int:
+    """Replace the attributes that are stated of a locked patient; how many studies read differently now."""
+    shown = patient.shown(overlay)
+    connection.execute(_STATE, (Jsonb(shown, dumps=dumps), at, at, patient.pk))
+    connection.execute(records.WRITE, records.values(patient.pk, None, shown, patient.details, at=None))
+    return 0 if patient.made else _shown_anew(connection, [patient.pk])
 
-    `details`: all that is stated besides; as it was, where it is None.
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What is stated of a locked patient from now on: `details` is all there is besides the attributes.
+
+    `overlay` is what it shows, said `at`; None where the attributes stay as they are.
     """
-    shown = dict(patient.stated(overlay))
-    if patient.overlay.get(PATIENT_ID) == patient.own_id:
-        shown.setdefault(PATIENT_ID, patient.own_id)
-    values = (Jsonb(shown, dumps=dumps), at, at, patient.pk)
-    organisation = told.organisation if told else None
-    said = patient.details if details is None else details
-    record = records.values(patient.pk, organisation, shown, said, at=None if details is None else at)
-    if told is None:
-        connection.execute(_STATE, values)
-        connection.execute(records.WRITE, record)
-    else:                                        # one statement: feeds state thousands of patients a minute
-        event = (told.organisation, told.topic, told.subject, Jsonb(dict(told.body)))
-        again(connection, _STATE_AND_TELL, (*values, *record, *event))
-    if patient.made:
+
+    patient: Patient
+    organisation: int
+    overlay: Attributes | None
+    at: datetime | None
+    details: Details
+    details_at: datetime
+
+
+def state_all(connection: Connection, changes: Sequence[Stated], told: Sequence[Told]) -> None:
+    """The same for many patients at once, details among it, and the events that tell of it."""
+    rows = [_row(one) for one in changes]
+    events = [{"organisation": one.organisation, "topic": one.topic, "subject": one.subject, "body": one.body}
+              for one in told]  # fmt: skip
+    again(connection, _STATE_ALL, (dumps(rows), dumps(events)))
+    _shown_anew(connection, [one.patient.pk for one in changes if one.overlay is not None and not one.patient.made])
+
+
+def _row(one: Stated) -> Mapping[str, Any]:
+    shows = one.patient.overlay if one.overlay is None else one.overlay
+    return {
+        "made": one.patient.made, "overlay": one.overlay, "stated_at": one.at,
+        "assigning_authority": one.patient.assigning_authority, "patient_id": one.patient.patient_id,
+        **records.named(one.patient.pk, one.organisation, shows, one.details, at=one.details_at),
+    }  # fmt: skip
+
+
+def _shown_anew(connection: Connection, patients: Sequence[int]) -> int:
+    """Work out again what readers see of everything under these patients; how many studies there are."""
+    if not patients:
         return 0
-    found = recompute(connection, _studies(connection, patient.pk))
-    scheduled_steps.recompute(connection, patient.pk)
+    found = recompute(connection, _studies(connection, *patients))
+    for patient in scheduled_steps.patients_with(connection, patients):
+        scheduled_steps.recompute(connection, patient)
     return found
 
 
 def state_details(
-    connection: Connection, patient: Patient, details: Details, *, organisation: int | None, at: datetime,
-    told: Told | None = None,
-) -> None:  # fmt: skip
+    connection: Connection, patient: Patient, details: Details, *, organisation: int | None, at: datetime
+) -> None:
     """Replace what is stated of a locked patient beside its DICOM attributes."""
-    record = records.values(patient.pk, organisation, patient.overlay, details, at=at)
-    connection.execute(records.WRITE, record)
-    if told is not None:
-        event = (told.organisation, told.topic, told.subject, Jsonb(dict(told.body)))
-        connection.execute(_TELL, event)
+    connection.execute(records.WRITE, records.values(patient.pk, organisation, patient.overlay, details, at=at))
 
 
 def merge(connection: Connection, prior: Patient, survivor: Patient, *, at: datetime) -> int:
@@ -305,5 +379,5 @@ def survivor_of(connection: Connection, patient: Patient) -> int | None:
     return None if row is None else row[0]
 
 
-def _studies(connection: Connection, patient: int) -> Sequence[int]:
-    return [row[0] for row in connection.execute(_STUDIES, (patient,), prepare=True)]
+def _studies(connection: Connection, *patients: int) -> Sequence[int]:
+    return [row[0] for row in connection.execute(_STUDIES, (list(patients),), prepare=True)]

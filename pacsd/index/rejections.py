@@ -210,6 +210,17 @@ def listed(pool: Pool, organisation: int, *, study_instance_uid: str | None, lim
     ]
 
 
+def hidden_because(pool: Pool, organisation: int, sops: Sequence[str], *, reason: str) -> set[str]:
+    """Those of an organisation's instances that are hidden for just this reason."""
+    params = Params()
+    mine = within(Scope((organisation,), organisation), params, "x")
+    statement = f"""
+        select x.sop_instance_uid from rejection x where {mine} and x.sop_instance_uid = any({params.add(sorted(sops))})
+            and x.state = 'hidden' and x.reason = {params.add(reason)}"""
+    with lent(pool) as connection:
+        return {row[0] for row in connection.execute(statement, params.values)}
+
+
 def tombstone(pool: Pool, organisation: int, sops: Sequence[str]) -> None:
     """Instances that were purged, as a rebuild finds them, are awaited no more."""
     with lent(pool) as connection:

@@ -44,6 +44,10 @@ _OF_PATIENT = f"""
 select {_FIELDS}, p.overlay from scheduled_step t join patient p on p.pk = t.patient
 where t.patient = %s order by t.pk for no key update of t
 """
+_WITH_STEPS = """
+select p.pk from unnest(%s::bigint[]) as p(pk) where exists (select from scheduled_step where patient = p.pk)
+order by p.pk
+"""
 _MOVE_BACK = """
 with procedures as (
     update requested_procedure set patient = %(owner)s, named_patient = nullif(named_patient, %(owner)s)
@@ -96,6 +100,11 @@ def keep_only(connection: Connection, procedure: int, step_ids: Sequence[str]) -
     connection.execute(
         "delete from scheduled_step where procedure = %s and step_id <> all(%s::text[])", (procedure, list(step_ids))
     )
+
+
+def patients_with(connection: Connection, patients: Sequence[int]) -> list[int]:
+    """Those of these patients that have steps, in order."""
+    return [row[0] for row in connection.execute(_WITH_STEPS, (sorted(patients),), prepare=True)]
 
 
 def recompute(connection: Connection, patient: int) -> None:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
@@ -22,21 +23,32 @@ log = logging.getLogger("pacsd.messages")
 
 _RACES = 3                               # how often a message may find somebody else at work on the same, and go on
 
-_MOST_TOGETHER = 16                      # messages of one transaction
+_MOST_TOGETHER = 32                      # messages of one transaction
 
 Act = Callable[[Work], Sequence[str]]
 Subject = tuple[str, str]
 """A patient (id and authority): the only one that a message locks, in whose order everybody locks them."""
 
 
+class Together(Protocol):
+    """What several messages of one transaction do at once: `do` is given the `part` of each."""
+
+    @property
+    def do(self) -> Callable[[Work, Sequence[Any]], None]: ...
+    @property
+    def part(self) -> Any: ...
+
+
 class _Waiting(Ticket):
     """A message on its way into a transaction with others."""
 
-    __slots__ = ("act", "answers", "entry", "error", "given", "subject")
+    __slots__ = ("act", "answers", "entry", "error", "given", "subject", "together")
 
-    def __init__(self, entry: Entry, answers: Sequence[bytes], act: Act | None, subject: Subject) -> None:
+    def __init__(
+        self, entry: Entry, answers: Sequence[bytes], act: Act | None, subject: Subject, together: Together | None
+    ) -> None:
         super().__init__()
-        self.entry, self.answers, self.act, self.subject = entry, answers, act, subject
+        self.entry, self.answers, self.act, self.subject, self.together = entry, answers, act, subject, together
         self.given: Sequence[bytes] = ()
         self.error: Exception | None = None
 
@@ -57,19 +69,21 @@ class Inbox:
         self._group: Group[_Waiting] = Group(self._take_together, limit=_MOST_TOGETHER)
 
     def take(
-        self, entry: Entry, answers: Sequence[bytes], act: Act | None, *, subject: Subject | None = None
-    ) -> Sequence[bytes]:
+        self, entry: Entry, answers: Sequence[bytes], act: Act | None, *, subject: Subject | None = None,
+        together: Together | None = None,
+    ) -> Sequence[bytes]:  # fmt: skip
         """Keep a message and do what it says; None does nothing. Durable on return.
 
         The answers to give, those of the first time where it had taken effect before. What `act` raises undoes all.
         Its facts are journalled last: of a message that fails none is said, and one whose commit fails then comes
         again from the journal, if not from its sender. Where another transaction is in the way, it is done once more.
         Messages that each lock one patient, which `subject` names, share a transaction with others that come at the
-        same moment; where that one fails, each gets its own.
+        same moment, and where all of them have `together` of one kind that is what they do, and not their `act`. Where
+        that transaction fails, each gets its own.
         """
         if subject is None:
             return self._take_alone(entry, answers, act)
-        waiting = _Waiting(entry, answers, act, subject)
+        waiting = _Waiting(entry, answers, act, subject, together)
         self._group.run(waiting)
         if waiting.error is not None:
             raise waiting.error
@@ -77,10 +91,11 @@ class Inbox:
 
     def _take_together(self, batch: Sequence[_Waiting]) -> None:
         """Several messages in the order in which everybody locks patients; never raises."""
-        if len({rows.names_of(one.entry) for one in batch}) == len(batch) > 1:
+        ordered = sorted(batch, key=lambda one: one.subject)
+        if _may_share(ordered):
             try:
                 with rows.keeping(self._pool) as connection:
-                    self._apply_all(connection, sorted(batch, key=lambda one: one.subject))
+                    self._apply_all(connection, ordered)
                 return
             except Exception as error:           # whose fault it was shows when each is alone
                 log.info("messages are taken one by one", extra={"cause": type(error).__name__})
@@ -93,10 +108,27 @@ class Inbox:
     def _apply_all(self, connection: Connection, batch: Sequence[_Waiting]) -> None:
         facts: list[Said] = []
         entries = [(one.entry, _state(one.act), one.answers) for one in batch]
-        for one, kept in zip(batch, rows.keep_all(connection, entries), strict=True):
+        both = list(zip(batch, rows.keep_all(connection, entries), strict=True))
+        new = [(one, kept) for one, kept in both if not _has_effect(kept)]
+        do = _at_once([one for one, _ in new])
+        for one, kept in both if do is None else ():
             one.given = self._applied(connection, kept, one.entry, one.answers, one.act, facts)
+        if do is not None:
+            for one, kept in both:
+                one.given = kept.answers if _has_effect(kept) else one.answers
+            self._apply_at_once(connection, new, do, facts)
         if facts:
             self._say(facts)
+
+    def _apply_at_once(
+        self, connection: Connection, new: Sequence[tuple[_Waiting, rows.Kept]],
+        do: Callable[[Work, Sequence[Any]], None], facts: list[Said],
+    ) -> None:  # fmt: skip
+        work = Work(connection, new[0][0].entry.organisation, self._clock, facts)
+        do(work, [one.together.part for one, _ in new if one.together is not None])
+        for one, kept in new:
+            if kept.known:
+                rows.settle(connection, kept.pk, state=_state(one.act), answers=one.answers)
 
     def _take_alone(self, entry: Entry, answers: Sequence[bytes], act: Act | None) -> Sequence[bytes]:
         for _ in range(_RACES):
@@ -121,7 +153,7 @@ class Inbox:
         facts: list[Said],
     ) -> Sequence[bytes]:  # fmt: skip
         """What a message that is in the log does; what is to be journalled before all ends is added to `facts`."""
-        if kept.known and kept.state in rows.EFFECTIVE:
+        if _has_effect(kept):
             return kept.answers
         if act is not None:
             act(Work(connection, entry.organisation, self._clock, facts))
@@ -179,6 +211,25 @@ class Inbox:
                 raise _Undo
         except _Undo:
             return
+
+
+def _has_effect(kept: rows.Kept) -> bool:
+    return kept.known and kept.state in rows.EFFECTIVE
+
+
+def _may_share(batch: Sequence[_Waiting]) -> bool:
+    """Whether messages may share a transaction: not where one may be a repeat of the other."""
+    return len({rows.names_of(one.entry) for one in batch}) == len(batch) and (
+        len(batch) > 1 or batch[0].together is not None
+    )
+
+
+def _at_once(batch: Sequence[_Waiting]) -> Callable[[Work, Sequence[Any]], None] | None:
+    """What these messages do at once; None where it is not the same for all, or they are of several organisations."""
+    those = [one.together.do for one in batch if one.together is not None]
+    if not those or len(those) < len(batch) or any(one != those[0] for one in those):
+        return None
+    return those[0] if len({one.entry.organisation for one in batch}) == 1 else None
 
 
 def _state(act: Act | None) -> str:

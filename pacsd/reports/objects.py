@@ -2,7 +2,7 @@
 
 An object comes with the first of the report's studies that is here, whichever of them comes first, and once: its UID
 follows from the version. What is amended stays, and is named by what amends it; what is withdrawn is rejected, and so
-is what stands in a study of another patient after a merge was taken back.
+is what stands in a study of another patient after a merge was taken back; merged once more, that is shown again.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,16 +18,19 @@ from pacsd.index import reports as rows
 from pacsd.index.connect import Pool
 from pacsd.index.outbox import Event
 from pacsd.index.placement import STUDY_RECEIVED
+from pacsd.index.rejections import hidden_because
 from pacsd.reports import basic_text, encapsulated_pdf
 from pacsd.reports.contents import Contents
 from pacsd.reports.counting import AMENDED, CANCELLED, FINAL, PRELIMINARY, Counting
 from pacsd.reports.document import Attributes, Subject, instance_uid, uid_of
-from pacsd.reports.report import Status
+from pacsd.reports.report import Status, Version
 from pacsd.reports.reports import Report, Reports
 
 PATIENT_MERGED, PATIENT_UNMERGED = "patient.merged", "patient.unmerged"              # pacsd.identity.patients
 TOPICS = (PRELIMINARY, FINAL, AMENDED, CANCELLED, STUDY_RECEIVED, PATIENT_MERGED, PATIENT_UNMERGED)
 REJECTED = "113037"                                      # DCM: Rejected for Patient Safety Reasons
+TAKEN_BACK = "the study is no longer of the patient whom the report names"
+MERGED_AGAIN = "the study is of the patient whom the report names again"
 _EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 _KEPT_ALREADY = (Fault.CONFLICT, Fault.REFUSED)          # made before, with other corrections; or rejected since
 
@@ -97,7 +100,7 @@ class Objects:
         """Hide what was made of a report in a study, if anything was."""
         here = _made_in(report, study_instance_uid) & {uid for one in report.versions for uid in one.objects}
         if here:
-            self._hide(report, study_instance_uid)
+            self._hide(report, study_instance_uid, TAKEN_BACK)
             rows.has_objects_no_more(self._pool, report.row.pk, sorted(here))
 
     def _came(self, organisation: int, study_instance_uid: str) -> None:
@@ -124,9 +127,26 @@ class Objects:
         known = state.newest.objects
         if known and made.keys().isdisjoint(known):              # they are in another study of the report
             return
-        for uid in [uid for uid in made if uid not in known]:
+        again = self._shown_again(report, study.study_instance_uid)
+        for uid in [uid for uid in made if uid not in known and uid not in again]:
             self._store(self._directory.member(code), made[uid])
             rows.has_object(self._pool, report.row.organisation, state.newest.uid, uid)
+
+    def _shown_again(self, report: Report, study_instance_uid: str) -> set[str]:
+        """Show what was made of a report in a study and hidden because they had been parted; what that is.
+
+        What people rejected stays rejected.
+        """
+        code, _ = self._organisations[report.row.organisation]
+        found = hidden_because(
+            self._pool, report.row.organisation, sorted(_made_in(report, study_instance_uid)), reason=TAKEN_BACK
+        )
+        if found:
+            self._rejections.restore(code, study_instance_uid, None, sorted(found), reason=MERGED_AGAIN)
+        for version in report.versions:
+            for uid in sorted(found & _made_of(version, study_instance_uid)):
+                rows.has_object(self._pool, report.row.organisation, version.uid, uid)
+        return found
 
     def _attributes(self, subject: Subject, report: Report) -> Iterator[Attributes]:
         if "sr" in self._settings.objects and basic_text.has_text(subject):
@@ -171,15 +191,15 @@ class Objects:
         for study in self._reports.studies_of(report) if made else ():
             self._hide(report, study.study_instance_uid)
 
-    def _hide(self, report: Report, study_instance_uid: str) -> None:
+    def _hide(self, report: Report, study_instance_uid: str, reason: str = "") -> None:
         code, _ = self._organisations[report.row.organisation]
         for kind in (basic_text.KIND, encapsulated_pdf.KIND):
             series = uid_of(kind, study_instance_uid, report.row.names[0])
-            self._reject(code, study_instance_uid, series)
+            self._reject(code, study_instance_uid, series, reason)
 
-    def _reject(self, code: str, study: str, series: str) -> None:
+    def _reject(self, code: str, study: str, series: str, reason: str) -> None:
         try:
-            self._rejections.reject(code, study, series, None, code=REJECTED)
+            self._rejections.reject(code, study, series, None, code=REJECTED, reason=reason)
         except PacsdError as error:
             if error.fault is not Fault.NOT_FOUND:           # nothing was made of this kind, or it is hidden already
                 raise
@@ -187,9 +207,13 @@ class Objects:
 
 def _made_in(report: Report, study_instance_uid: str) -> set[str]:
     """The objects that its versions would be in a study."""
-    documents = sum(len(one.content.documents) for one in report.versions)
+    return {uid for version in report.versions for uid in _made_of(version, study_instance_uid)}
+
+
+def _made_of(version: Version, study_instance_uid: str) -> set[str]:
+    documents = len(version.content.documents)
     return {
-        uid_of(kind, study_instance_uid, version.uid, str(number)) for version in report.versions
+        uid_of(kind, study_instance_uid, version.uid, str(number))
         for kind in (basic_text.KIND, encapsulated_pdf.KIND) for number in range(documents + 1)
     }  # fmt: skip
 

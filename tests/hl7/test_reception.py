@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from config.hl7_mapping import MessageMapping
 from hl7 import reception
 from hl7.conditions import Condition, Hl7Error
-from hl7.ports import Arrival, Caller, Handled, Sender
+from hl7.ports import Arrival, Caller, Handled, Sender, Together
 from hl7.reading import Reading
 from hl7.reception import Reception
 from tests.hl7.peer import adt, code, field
@@ -27,7 +27,7 @@ class Log:
 
     def take(
         self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
-        subject: tuple[str, str] | None = None,
+        subject: tuple[str, str] | None = None, together: Together | None = None,
     ) -> Sequence[bytes]:  # fmt: skip
         if self.away:
             raise Hl7Error(Condition.APPLICATION, None, "the index does not answer", rejected=True)

@@ -16,13 +16,14 @@ from pacsd.archive.overlay import Overlays
 from pacsd.archive.reject import Rejections
 from pacsd.archive.truth import Truth
 from pacsd.faults import Fault, PacsdError
-from pacsd.identity.patients import PatientKey, Patients, appliers
+from pacsd.identity.patients import PatientKey, Patients, Statement, appliers
 from pacsd.index import messages as message_rows
 from pacsd.messages.inbox import Work
 from tests.archive.house import House, opened
 from tests.synthetic import small_object, study
 
 NAME = {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "张^三"}]}}
+SEX = "00100040"
 BIRTH = {"00100030": {"vr": "DA", "Value": ["19800101"]}}
 
 
@@ -268,3 +269,68 @@ def test_images_that_arrive_while_patients_are_merged_are_never_lost(house: Hous
     assert not failures and not any(thread.is_alive() for thread in threads)
     assert {patient_of(house, one.study_instance_uid)[0] for one in studies.values()} == {"R11"}
     assert len(shown(house)) == len(studies)
+
+
+def test_statements_of_one_moment_count_as_one_after_the_other_would(house: House) -> None:
+    house.receive(small_object(study(1, patient_id="3")))
+    patients = Patients()
+    with working(house) as work:
+        patients.state_all(work, [
+            Statement(key("1"), {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "A"}]}}, {"phone": "1"}),
+            Statement(key("2"), {SEX: {"vr": "CS", "Value": ["F"]}}),
+            Statement(key("1"), {SEX: {"vr": "CS", "Value": ["M"]}}, {"address": "x"}),
+            Statement(key("3"), {SEX: {"vr": "CS", "Value": ["O"]}}),
+            Statement(key("1"), {}, {"phone": ""}),
+            Statement(key("2"), {SEX: {"vr": "CS", "Value": ["F"]}}),
+        ])  # fmt: skip
+        assert len(work.facts) == 9                              # of the last nothing is new
+    assert overlay_of(house, study(1).study_instance_uid)[SEX]["Value"] == ["O"]
+    with house.pool.connection() as connection:
+        found = connection.execute(
+            "select patient_id, name_alphabetic, sex, phone, address from patient_record order by patient_id"
+        ).fetchall()
+        told = connection.execute("select subject from event where topic = 'patient.updated' order by pk").fetchall()
+    assert found == [("1", "a", "M", None, "x"), ("2", None, "F", None, None), ("3", None, "O", None, None)]
+    assert [row[0] for row in told] == ["east 1", "east 2", "east 1", "east 3", "east 1"]
+
+
+def test_where_one_patient_of_several_was_merged_nothing_is_stated_of_any(house: House) -> None:
+    merge(house, "1", "2")
+    with pytest.raises(PacsdError) as raised, working(house) as work:
+        Patients().state_all(work, [Statement(key("3"), {}, {"phone": "3"}), Statement(key("1"), {}, {"phone": "1"})])
+    assert raised.value.fault is Fault.NOT_FOUND
+    with house.pool.connection() as connection:
+        assert connection.execute("select from patient where patient_id = '3'").fetchone() is None
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["alone", "together"])
+def test_what_two_feeds_state_of_one_patient_at_one_time_is_kept_of_both(house: House, together: bool) -> None:
+    patients, begun, done = Patients(), threading.Event(), threading.Event()
+    with working(house) as work:
+        patients.state(work, key("1"), {}, {"phone": "old"})
+
+    def other() -> None:
+        with working(house) as work:
+            begun.set()
+            if together:
+                patients.state_all(work, [Statement(key("1"), {}, {"address": "new"})])
+            else:
+                patients.state(work, key("1"), {}, {"address": "new"})
+        done.set()
+
+    thread = threading.Thread(target=other)
+    with working(house) as work:
+        patients.state(work, key("1"), {}, {"phone": "new"})
+        thread.start()
+        assert begun.wait(10)
+        while not waits_for_a_lock(house):
+            threading.Event().wait(0.001)
+    thread.join(10)
+    assert done.is_set()
+    with house.pool.connection() as connection:
+        assert connection.execute("select phone, address from patient_record").fetchall() == [("new", "new")]
+
+
+def waits_for_a_lock(house: House) -> bool:
+    with house.pool.connection() as connection:
+        return connection.execute("select from pg_locks where not granted").fetchone() is not None

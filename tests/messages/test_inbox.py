@@ -4,13 +4,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from psycopg.errors import SerializationFailure
 
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Pool
-from pacsd.messages.inbox import Entry, Inbox, Problem, Work
+from pacsd.messages.inbox import Entry, Inbox, Problem, Work, _Waiting
 from tests.messages.conftest import EAST, WEST, Clock
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -277,3 +278,39 @@ def test_messages_that_cannot_share_a_transaction_are_taken_one_by_one(index: Po
     else:
         assert results.pop(3) is Fault.NOT_FOUND
         assert results == {n: [b"%d" % n] for n in (0, 1, 2, 4, 5)} and len(log) == effect.stays() == 5
+
+
+class Both:
+    """What several messages do at once: counts in the end what came about."""
+
+    def __init__(self, part: str, effects: "Effect", batches: list[list[str]]) -> None:
+        self.part, self._effects, self._batches = part, effects, batches
+
+    def do(self, work: Work, parts: Sequence[str]) -> None:
+        self._batches.append(list(parts))
+        for _ in parts:
+            self._effects(work)
+
+
+def test_what_messages_do_at_once_is_done_once_and_of_repeats_not_at_all(index: Pool) -> None:
+    inbox, effect, batches = Inbox(index, unsaid), Effect(index), list[list[str]]()
+    shared = Both("", effect, batches).do
+
+    def take(name: str, answer: bytes) -> Sequence[bytes]:
+        together = SimpleNamespace(do=shared, part=name)
+        return tuple(inbox.take(
+            replace(ENTRY, control_id=name), [answer], alone, subject=(name, "A"), together=together
+        ))  # fmt: skip
+
+    def alone(_work: Work) -> Sequence[str]:
+        raise AssertionError("each for itself")
+
+    assert take("a", b"first") == take("a", b"second") == (b"first",)
+    waiting = [
+        _Waiting(replace(ENTRY, control_id=name), [b"new"], alone, (name, "A"), SimpleNamespace(do=shared, part=name))
+        for name in ("c", "a", "b")
+    ]
+    inbox._take_together(waiting)
+    assert [one.error for one in waiting] == [None] * 3
+    assert [tuple(one.given) for one in waiting] == [(b"new",), (b"first",), (b"new",)]
+    assert batches == [["a"], ["b", "c"]] and effect.stays() == 3

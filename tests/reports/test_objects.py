@@ -225,6 +225,52 @@ def test_what_was_made_during_a_merge_leaves_the_other_patients_study_when_it_is
     assert len(ward.made()) == 2 and ward.made(other.study_instance_uid) == []
 
 
+def merged(ward: Making, number: str) -> None:
+    assert ward.ask(adt("A40", number, "42", more="MRG|TEMP"))[0] == "AA"
+    ward.look()
+
+
+def parted(ward: Making) -> None:
+    with working(ward.house.pool, ward.house.journal.append_all, ward.house.keys["east"]) as work:
+        Patients().unmerge(work, PatientKey("east", "TEMP"))
+    ward.look()
+
+
+def test_a_merge_that_was_taken_back_and_is_made_again_shows_what_the_first_showed(ward: Making) -> None:
+    other = study(913, patient_id="TEMP", accession_number="A1")
+    ward.house.receive(small_object(other))
+    assert ward.ask(oru("1", text("x"), ED))[0] == "AA"
+    merged(ward, "2")
+    assert ward.ask(oru("3", text("better"), ED, status="C", time="20260102120000+0800"))[0] == "AA"
+    ward.look()
+    first = [one.SOPInstanceUID for one in ward.made(other.study_instance_uid)]
+    assert len(first) == 4                                   # text and document, amended text and document
+    for number in ("4", "5"):
+        parted(ward)
+        assert ward.made(other.study_instance_uid) == []
+        merged(ward, number)
+        assert [one.SOPInstanceUID for one in ward.made(other.study_instance_uid)] == first
+    parted(ward)
+    ward.seen = 0
+    ward.look()                                              # all of it said twice
+    assert ward.made(other.study_instance_uid) == []
+
+
+def test_what_people_rejected_stays_rejected_when_patients_are_merged_again(ward: Making) -> None:
+    other = study(913, patient_id="TEMP", accession_number="A1")
+    ward.house.receive(small_object(other))
+    assert ward.ask(oru("1", text("x"), ED))[0] == "AA"
+    merged(ward, "2")
+    sr, pdf = ward.made(other.study_instance_uid)
+    truth = Truth(ward.house.pool, ward.house.writing, ward.house.sidecars, ward.house.keys, grace_s=0.0)
+    Rejections(ward.house.journal, truth, ward.house.sidecars).reject(
+        "east", other.study_instance_uid, sr.SeriesInstanceUID, code="113037", reason="of somebody else"
+    )
+    parted(ward)
+    merged(ward, "3")
+    assert [one.SOPInstanceUID for one in ward.made(other.study_instance_uid)] == [pdf.SOPInstanceUID]
+
+
 def test_a_full_disk_is_told_so_that_it_is_tried_again(ward: Making, monkeypatch: pytest.MonkeyPatch) -> None:
     ward.house.receive(small_object(ONE))
     assert ward.ask(oru("1", text("x")))[0] == "AA"

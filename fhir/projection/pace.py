@@ -1,0 +1,43 @@
+"""When projecting gives way: messages of a feed wait for their acknowledgements, readers of FHIR for nothing yet.
+
+While they pour in, projecting takes a tenth of the time, the share that the niceness of workers means where processors
+are short, and what is left follows at once when it is over. What is half a minute late waits no longer: then both
+go on side by side.
+"""
+
+import time
+from collections.abc import Callable
+
+POURING = 100.0                          # messages a second
+SHARE = 0.1                              # of the time, meanwhile
+LONGEST_S = 2.0                          # of a rest, whatever a batch took
+MOST_LATE_S = 30.0
+
+Came = Callable[[], int]                 # a number that grows by one with each message that comes
+
+
+class Pace:
+    """Of one consumer. `came` is asked only while it might have to rest."""
+
+    def __init__(self, came: Came, *, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._came = came
+        self._ticks = ticks
+        self._rest_until, self._late_s = 0.0, 0.0
+        self._looked_at, self._seen = ticks(), 0
+
+    def rests(self) -> bool:
+        """Whether it is not yet time for more."""
+        return self._ticks() < self._rest_until and self._pouring()
+
+    def worked(self, began: float, *, late_s: float | None = None) -> None:
+        """Something was projected. `began`: by the same clock; `late_s`: how long ago the last event had happened."""
+        now = self._ticks()
+        self._late_s = self._late_s if late_s is None else late_s
+        rest_s = min((now - began) * (1 / SHARE - 1), LONGEST_S)
+        self._rest_until = now if self._late_s > MOST_LATE_S else now + rest_s
+
+    def _pouring(self) -> bool:
+        """Whether as many came since the last look."""
+        before, at = self._seen, self._looked_at
+        self._seen, self._looked_at = self._came(), self._ticks()
+        return self._seen - before > POURING * (self._looked_at - at)

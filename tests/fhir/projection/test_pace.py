@@ -1,0 +1,70 @@
+"""Projecting gives way to messages that pour in, and to nothing else."""
+
+from collections.abc import Callable
+
+import pytest
+
+from fhir.projection.pace import MOST_LATE_S, POURING, SHARE, Pace
+
+
+class Feed:
+    """A clock, and messages that come by it."""
+
+    def __init__(self, *, rate: float) -> None:
+        self.rate, self.now, self.asked = rate, 0.0, 0
+        self.so_far, self.counted_at = 0.0, 0.0
+
+    def came(self) -> int:
+        self.asked += 1
+        self.so_far += self.rate * (self.now - self.counted_at)
+        self.counted_at = self.now
+        return int(self.so_far)
+
+    def ticks(self) -> float:
+        return self.now
+
+    def share(self, pace: Pace, *, seconds: float, late_s: Callable[[float], float] = lambda _: 0.0) -> float:
+        """How much of the time batches of 50 ms took, looked for as a worker does."""
+        worked, until = 0.0, self.now + seconds
+        while self.now < until:
+            if pace.rests():
+                self.now += 0.2
+                continue
+            began = self.now
+            self.now += 0.05
+            worked += 0.05
+            pace.worked(began, late_s=late_s(self.now))
+        return worked / seconds
+
+
+def test_while_messages_pour_in_little_is_projected() -> None:
+    feed = Feed(rate=10 * POURING)
+    assert feed.share(Pace(feed.came, ticks=feed.ticks), seconds=20) <= 1.2 * SHARE
+
+
+@pytest.mark.parametrize("rate", [0.0, POURING / 2])
+def test_a_few_messages_hold_up_nothing(rate: float) -> None:
+    feed = Feed(rate=rate)
+    assert feed.share(Pace(feed.came, ticks=feed.ticks), seconds=20) > 0.95
+
+
+def test_what_was_left_follows_at_once_when_it_is_over() -> None:
+    feed = Feed(rate=10 * POURING)
+    pace = Pace(feed.came, ticks=feed.ticks)
+    feed.share(pace, seconds=20)
+    feed.now, feed.rate = feed.now + 0.2, 0.0
+    assert feed.share(pace, seconds=20) > 0.95
+
+
+def test_nobody_is_kept_waiting_for_longer_than_was_said() -> None:
+    feed = Feed(rate=10 * POURING)
+    pace = Pace(feed.came, ticks=feed.ticks)
+    assert feed.share(pace, seconds=20, late_s=lambda _: MOST_LATE_S + 1) > 0.95
+    assert feed.share(pace, seconds=20, late_s=lambda _: 1.0) <= 1.2 * SHARE
+
+
+def test_messages_are_not_counted_while_there_is_no_need_to_rest() -> None:
+    feed = Feed(rate=0.0)
+    pace = Pace(feed.came, ticks=feed.ticks)
+    assert not any(pace.rests() for _ in range(100))
+    assert feed.asked == 0
