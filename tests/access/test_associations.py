@@ -17,8 +17,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from config.settings import RemoteAESettings
+from hl7.ports import Caller
 from pacsd.access.callers import SERVICES, Callers, _may
 from pacsd.access.directory import Directory
+from pacsd.access.origin import Origin
 from pacsd.access.principal import PatientKey, Principal, Role
 from pacsd.dimse.query import as_query
 from pacsd.faults import Fault, PacsdError
@@ -120,7 +122,7 @@ def test_who_may_associate(server: Server, calling: str, said: tuple[Any, ...], 
 def test_a_title_is_believed_where_nothing_is_required(region: Region) -> None:
     open_to_all = callers(region)
     for calling in ("ANYWHERE", "CT_EAST"):
-        found = open_to_all.peer(calling=calling, called="PACSD", address="127.0.0.1")
+        found = open_to_all.peer(calling=calling, called="PACSD", origin=Origin("127.0.0.1"))
         assert getattr(found, "principal", None) is not None
 
 
@@ -135,7 +137,7 @@ def test_services_of_a_user_are_those_of_its_role(role: Role) -> None:
 
 def test_an_open_association_sees_what_is_granted_and_revoked(region: Region) -> None:
     given = callers(region)
-    found = given.peer(calling="CT_EAST", called="PACSD", address="127.0.0.1")
+    found = given.peer(calling="CT_EAST", called="PACSD", origin=Origin("127.0.0.1"))
     assert not isinstance(found, type(None)) and not found.scope.opened        # type: ignore[union-attr]
     grant = region.grants.share(
         somebody(Role.ADMINISTRATOR, "west"), region.key("west"), grantee=region.key("east"),
@@ -162,7 +164,7 @@ def test_an_identity_that_lies_of_its_length_is_no_association(server: Server) -
 def pix(region: Region, application: str, person: str) -> bytes:
     lines = (f"MSH|^~\\&|{application}|F|PIXM|US|20260101120000||QBP^Q23^QBP_Q21|q{application}|P|2.5.1",
              f"QPD|IHE PIX Query|T1|{person}", "RCP|I")  # fmt: skip
-    (answer,) = region.exchange.reception().receive("".join(f"{one}\r" for one in lines).encode(), "127.0.0.1")
+    (answer,) = region.exchange.reception().receive("".join(f"{one}\r" for one in lines).encode(), Caller("127.0.0.1"))
     return answer
 
 
