@@ -51,7 +51,7 @@ class Problem:
 def backup(
     blobs: BlobStore, folder: Path, progress: Progress, *, records: AppendFolder | None = None
 ) -> Iterator[Problem]:
-    """Mirror the archive to `folder`, with the `records` of accesses. Raises PacsdError FULL, UNAVAILABLE for the folder.
+    """Mirror the archive to `folder`, with the records of accesses. Raises PacsdError FULL, UNAVAILABLE for the folder.
 
     Spool files come before packs, so that one that is packed meanwhile is found in its pack, and the journal last; but
     for what of reports it names, which is there before it is named. A pack that vanishes while it is copied was merged:
