@@ -54,7 +54,7 @@ def chores(settings: Settings, blobs: BlobStore, pool: Pool) -> Sequence[tuple[s
     """What the worker does about records."""
     events = AuditEvents(pool)
     anchors = Anchors(blobs, events, key=anchor_key(settings))
-    loading = Loading(folder(settings), events)
+    loading = reading(settings, events)
     return (("read what was recorded", EVERY_S, loading.turn), ("anchor it", settings.audit.anchor_s, anchors.run))
 
 
@@ -69,8 +69,13 @@ def reload_records(settings: Settings, pool: Pool) -> None:
     _load(settings, events)
 
 
+def reading(settings: Settings, events: AuditEvents) -> Loading:
+    """What reads records into the index, whose numbers repositories are served by."""
+    return Loading(folder(settings), events, lasting=bool(settings.audit_repositories))
+
+
 def _load(settings: Settings, events: AuditEvents) -> None:
-    loading = Loading(folder(settings), events)
+    loading = reading(settings, events)
     while loading.run():
         pass
 
