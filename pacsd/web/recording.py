@@ -107,16 +107,18 @@ class Recording:
     ) -> list[AuditMessage]:  # fmt: skip
         """One message for each study something was stored in, else one."""
         authority = access.peer.assigning_authority if access is not None else ""
-        message = AuditMessage(
-            audited.event, audited.action, now(), _outcome(status), types=(_named(transaction),),
-            agents=agents(replace(principal, address=address), ours=self.source),
-            purpose=principal.purpose, reason=principal.reason,
-        )  # fmt: skip
+        asker = principal if principal.address == address else replace(principal, address=address)
         stored = request.scope.get(STORED)
-        if stored:
-            return [message.is_about(AuditObject(Kind.STUDY, uid, sop_classes=classes))
-                    for uid, classes in stored.items()]  # fmt: skip
-        return [message.is_about(*_objects(request, authority))]
+        about = [[AuditObject(Kind.STUDY, uid, sop_classes=classes)] for uid, classes in stored.items()] if stored \
+            else [_objects(request, authority)]          # fmt: skip
+        types, parties, at = (_named(transaction),), agents(asker, ours=self.source), now()
+        return [
+            AuditMessage(
+                audited.event, audited.action, at, _outcome(status), types=types, agents=parties,
+                objects=tuple(objects), purpose=principal.purpose, reason=principal.reason,
+            )
+            for objects in about
+        ]  # fmt: skip
 
 
 async def _done(recorded: "Future[None] | None") -> None:
