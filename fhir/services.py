@@ -43,8 +43,7 @@ from pacsd.access.scope import Scope
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.archive.register import Registration
 from pacsd.archive.services import Archive
-from pacsd.audit.loading import Loading
-from pacsd.audit.services import folder, source
+from pacsd.audit.services import reading, source
 from pacsd.audit.trail import Recorder, Unrecorded
 from pacsd.blobs.port import BlobStore
 from pacsd.identity.matching import Thresholds
@@ -135,7 +134,7 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
 def _desk(settings: Settings, archive: Archive, codes: Mapping[int, str], recorder: Recorder) -> AuditDesk:
     events = AuditEvents(archive.pool)
     systems = Systems({one.authority: one.universal_id for one in settings.identity_domains})
-    return AuditDesk(events, recorder, Loading(folder(settings), events).run, systems, codes, source(settings),
+    return AuditDesk(events, recorder, reading(settings, events).refresh, systems, codes, source(settings),
                      settings.audit.site)  # fmt: skip
 
 

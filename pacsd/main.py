@@ -51,7 +51,8 @@ from pacsd.audit.codes import Event as AuditEventKind
 from pacsd.audit.loading import told
 from pacsd.audit.message import AuditMessage
 from pacsd.audit.services import chores as audit_chores
-from pacsd.audit.services import open_trail, source, started, stopped, verification
+from pacsd.audit.services import folder as audit_folder
+from pacsd.audit.services import open_trail, reload_records, source, started, stopped, verification
 from pacsd.audit.trail import Recorder
 from pacsd.audit.verify import Verify
 from pacsd.commands import cli
@@ -157,9 +158,11 @@ class Wiring:
                 settings,
                 archive,
                 send_note=NoteSender(settings),
-                also_rebuild=(workflow.rebuild.run, partial(linker.run_all, tell=False), restoration.rebuild),
+                also_rebuild=(workflow.rebuild.run, partial(linker.run_all, tell=False), restoration.rebuild,
+                              partial(reload_records, settings, archive.pool)),
                 also_check=(workflow.check.run, reporting.check.run),
                 also_apply={**_appliers(settings, archive), **reporting.rebuilt_by},
+                records=audit_folder(settings),
             )
 
     def record(self, settings: Settings, message: AuditMessage) -> None:

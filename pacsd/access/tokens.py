@@ -9,7 +9,7 @@ import hmac
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Protocol, TypeVar
 
@@ -34,6 +34,7 @@ from pacsd.faults import Fault, PacsdError
 
 REVOKED_WITHIN_S = 5.0                   # so long what was asked of a server or the index counts
 _MOST_REMEMBERED = 8_192
+_MOST_ADDRESSES = 16                     # of one token
 T = TypeVar("T")
 
 
@@ -64,6 +65,7 @@ class _Known:
     principal: Principal
     thumbprint: str                      # of the certificate that the token is bound to, if it is
     until: float
+    callers: dict[str, Principal] = field(default_factory=dict)      # the same by address: nothing is made twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,14 @@ def _bound(known: _Known, certificate: bytes | None, address: str) -> Principal:
         shown = thumbprint(certificate) if certificate is not None else ""
         if not hmac.compare_digest(known.thumbprint, shown):
             refuse("the token is bound to the certificate of another client")
-    return replace(known.principal, address=address) if address else known.principal
+    if not address:
+        return known.principal
+    found = known.callers.get(address)
+    if found is None:
+        found = replace(known.principal, address=address)
+        if len(known.callers) < _MOST_ADDRESSES:
+            known.callers[address] = found
+    return found
 
 
 def _thumbprint(claims: Claims) -> str:

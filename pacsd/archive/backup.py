@@ -2,8 +2,9 @@
 
 No database dump is kept: whatever it said that the blobs and the journal do not would be no truth, and two halves of
 different moments would be worse than one. The folder is a blob store of the same keys. A second backup copies only what
-is new, blobs being immutable, and then removes what had gone from the archive before it began. It may run beside a
-server. Settings (`pacsd.toml`) are not part of it.
+is new, blobs being immutable, and then removes what had gone from the archive before it began. Beside them, in a folder
+of its own, are the records of accesses, of which nothing is ever removed. It may run beside a server. Settings
+(`pacsd.toml`) are not part of it, and neither are keys.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +19,9 @@ from pacsd.archive.journal import PREFIX as JOURNAL_PREFIX
 from pacsd.archive.pack_file import PREFIX as PACKS_PREFIX
 from pacsd.archive.pack_file import PieceReader
 from pacsd.archive.received import read_receipt
+from pacsd.archive.record_copies import copy_records
 from pacsd.archive.repair import SPOOL_PREFIX
+from pacsd.blobs.append_log import AppendFolder
 from pacsd.blobs.local import LocalBlobs
 from pacsd.blobs.port import BlobInfo, BlobReader, BlobStore
 from pacsd.blobs.ulid import Ulids
@@ -26,6 +29,8 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Extent
 
 DONE_PREFIX = "backups/"                 # in the folder only: one blob for each backup that was finished
+RECORDS = "audit"                        # in the folder only: the files of records, which are no blobs
+NOT_BLOBS = (DONE_PREFIX, f"{RECORDS}/")
 CHUNK_BYTES = 4 << 20
 MOST_ROUNDS = 5
 WORKLIST_PREFIX = "worklist/"            # the workflow's records
@@ -43,24 +48,29 @@ class Problem:
     problem: str
 
 
-def backup(blobs: BlobStore, folder: Path, progress: Progress) -> Iterator[Problem]:
-    """Mirror the archive to `folder`. Raises PacsdError FULL, UNAVAILABLE for the folder.
+def backup(
+    blobs: BlobStore, folder: Path, progress: Progress, *, records: AppendFolder | None = None
+) -> Iterator[Problem]:
+    """Mirror the archive to `folder`, with the records of accesses. Raises PacsdError FULL, UNAVAILABLE for the folder.
 
     Spool files come before packs, so that one that is packed meanwhile is found in its pack, and the journal last; but
     for what of reports it names, which is there before it is named. A pack that vanishes while it is copied was merged:
-    then packs are looked through again, and so are the records of workitems. With a problem nothing is removed from the
-    folder, and the backup does not count as finished.
+    then packs are looked through again, and so are the records of workitems. Records of accesses come after the anchors
+    among the blobs, which so name none that is not there. With a problem nothing is removed from the folder, and the
+    backup does not count as finished.
     """
     copying = _Copying(blobs, LocalBlobs(folder, reserve_bytes=0), progress)
     gone = [
         pair.key for pair in compared(copying.target.list(""), (info.key for info in blobs.list("")))
-        if pair.blob is not None and not pair.known and not pair.key.startswith(DONE_PREFIX)
+        if pair.blob is not None and not pair.known and not pair.key.startswith(NOT_BLOBS)
     ]
     yield from copying.copy(_objects(blobs))
     for prefix in CHANGING_PREFIXES:
         yield from _settled(copying, blobs, prefix)
     yield from copying.copy(blobs.list(JOURNAL_PREFIX))
     yield from copying.copy(blobs.list(REPORTS_PREFIX))
+    if records is not None:
+        yield from copying.copy_records(records, AppendFolder(folder / RECORDS))
     if copying.problems or copying.vanished:
         return
     copying.target.delete(gone)
@@ -76,8 +86,10 @@ def _settled(copying: "_Copying", blobs: BlobStore, prefix: str) -> Iterator[Pro
             break
 
 
-def restore(blobs: BlobStore, folder: Path, progress: Progress) -> Iterator[Problem]:
-    """Bring the blobs of a finished backup back, to rebuild the index from; may be run again if it broke off.
+def restore(
+    blobs: BlobStore, folder: Path, progress: Progress, *, records: AppendFolder | None = None
+) -> Iterator[Problem]:
+    """Bring a finished backup back, to rebuild the index from; may be run again if it broke off.
 
     Raises PacsdError NOT_FOUND if `folder` holds no finished backup, FULL, UNAVAILABLE.
     """
@@ -87,7 +99,9 @@ def restore(blobs: BlobStore, folder: Path, progress: Progress) -> Iterator[Prob
     if next(source.list(DONE_PREFIX), None) is None:
         raise PacsdError(Fault.NOT_FOUND, "the folder holds no finished backup")
     copying = _Copying(source, blobs, progress)
-    yield from copying.copy(info for info in source.list("") if not info.key.startswith(DONE_PREFIX))
+    yield from copying.copy(info for info in source.list("") if not info.key.startswith(NOT_BLOBS))
+    if records is not None:
+        yield from copying.copy_records(AppendFolder(folder / RECORDS), records)
 
 
 class _Copying:
@@ -118,6 +132,12 @@ class _Copying:
                 continue
             self.done += 1
             self._progress(self.done, None)
+
+    def copy_records(self, source: AppendFolder, target: AppendFolder) -> Iterator[Problem]:
+        """Copy what is new of the records of accesses."""
+        for name, problem in copy_records(source, target):
+            self.problems += 1
+            yield Problem(f"{RECORDS}/{name}", problem)
 
     def _is_there(self, info: BlobInfo) -> bool:
         try:

@@ -31,6 +31,7 @@ from pacsd.archive.retention import Expired, Kept, Retention, SendNote, unreacha
 from pacsd.archive.services import Archive
 from pacsd.archive.truth import Truth
 from pacsd.archive.worker import Chore
+from pacsd.blobs.append_log import AppendFolder
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import caught_up, holds, outbox
 from pacsd.index.alternates import Alternates
@@ -208,9 +209,11 @@ class Upkeep:
         also_check: Iterable[Callable[[], Iterator[tuple[str, str]]]] = (),
         also_apply: Appliers = _NONE,
         send_note: SendNote = unreachable,
+        records: AppendFolder | None = None,
     ) -> None:
         self._settings = settings
         self._archive = archive
+        self._records = records                              # of accesses, which go into backups
         self._send_note = send_note
         self._inventory = Inventory(archive.pool)
         self._also_rebuild = tuple(also_rebuild)             # what other rooms have on record among the blobs
@@ -310,15 +313,15 @@ class Upkeep:
         archive.non_patient.purge(archive.directory.organisation_key(organisation), sop_instance_uid)
 
     def backup(self, folder: Path, progress: Progress) -> Iterator[Finding]:
-        """Copy blobs and journal there; a second time only what is new."""
-        for problem in backups.backup(self._archive.blobs, folder, progress):
+        """Copy blobs, journal and records of accesses there; a second time only what is new."""
+        for problem in backups.backup(self._archive.blobs, folder, progress, records=self._records):
             yield Finding(problem.key, problem.problem)
 
     def restore(self, folder: Path, progress: Progress) -> Iterator[Finding]:
         """Bring a backup back into an empty data directory, index included."""
         if self._inventory.holds_studies():
             raise PacsdError(Fault.CONFLICT, "the index is not empty; restore into an empty data directory")
-        for problem in backups.restore(self._archive.blobs, folder, progress):
+        for problem in backups.restore(self._archive.blobs, folder, progress, records=self._records):
             yield Finding(problem.key, problem.problem)
         yield from self.rebuild(progress)
 

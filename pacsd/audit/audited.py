@@ -9,18 +9,23 @@ from pacsd.audit.codes import Action, Event
 
 @dataclass(frozen=True, slots=True)
 class Audited:
-    """The event of an operation. `counted`: the same of the same agent is recorded once in a while, and counted."""
+    """The event of an operation. `counted`: the same of the same agent is recorded once in a while, and counted.
+
+    `asked`: that it was asked is the event, whatever comes of it (PS3.15 A.5.3.10), so that it is recorded while it is
+    done; a failure is recorded besides.
+    """
 
     event: Event
     action: Action
     counted: bool = False
+    asked: bool = False
 
 
 AUDITED: Mapping[Operation, Audited | None] = {      # None: nobody's data, and not recorded
     Operation.DESCRIBE: None,
     Operation.MEASURE: None,
     Operation.USE_TERMINOLOGY: None,
-    Operation.SEARCH_STUDIES: Audited(Event.QUERY, Action.EXECUTE, counted=True),
+    Operation.SEARCH_STUDIES: Audited(Event.QUERY, Action.EXECUTE, counted=True, asked=True),
     Operation.RETRIEVE_STUDIES: Audited(Event.TRANSFERRED, Action.READ, counted=True),
     Operation.STORE_STUDIES: Audited(Event.TRANSFERRED, Action.CREATE),
     Operation.COMMIT_STORAGE: Audited(Event.ACCESSED, Action.READ),

@@ -1,9 +1,12 @@
 """A chore of the worker: reads the chains of records into the index, checking each link on its way."""
 
 import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
+from threading import Lock
 
 from pacsd.audit import chain
 from pacsd.audit.codes import Kind
@@ -15,7 +18,9 @@ from pacsd.index.audit_events import AuditEvents, EventRow, Place, StudyFacts
 
 EVERY_S = 0.5
 _AT_ONCE = 500                           # records of one transaction
-_MOST = 200                              # records of one turn: while there is much to do, who does it comes first
+_MOST, _LEAST = 400, 40                  # records of one turn; the least while there is much to do, which comes first
+_BUSY_BYTES = 100_000                    # that were recorded since the turn before
+_MOST_PIECES = 50                        # that a search waits for
 
 log = logging.getLogger("pacsd.audit")
 
@@ -29,16 +34,39 @@ class _Read:
 
 
 class Loading:
-    """Reads what was recorded; any number of workers may, one after the other."""
+    """Reads what was recorded; any number of workers may, one after the other.
 
-    def __init__(self, folder: AppendFolder, events: AuditEvents) -> None:
+    `lasting`: rows keep their numbers whatever happens, as those must who hand them on by number.
+    """
+
+    def __init__(
+        self, folder: AppendFolder, events: AuditEvents, *, lasting: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self._folder = folder
         self._events = events
+        self._lasting = lasting
+        self._clock = clock
+        self._size_bytes = 0
+        self._lock = Lock()
+        self._begun = 0.0                # the last refresh
 
     def turn(self) -> bool:
         """What the worker does every EVERY_S; that there is more is no reason to hurry."""
-        self.run(most=_MOST)
+        before, self._size_bytes = self._size_bytes, self._recorded_bytes()
+        self.run(most=_LEAST if self._size_bytes - before > _BUSY_BYTES else _MOST)
         return False
+
+    def refresh(self) -> None:
+        """Have what was recorded until now read. Of many who ask at once, one reads for all who asked before it."""
+        asked = self._clock()
+        with self._lock:
+            if self._begun > asked:
+                return
+            self._begun = self._clock()
+            for _ in range(_MOST_PIECES):
+                if not self.run():
+                    return
 
     def run(self, most: int | None = None) -> bool:
         """Read a piece of every chain that has more, of at most so many records; whether there is more."""
@@ -50,36 +78,44 @@ class Loading:
                 continue
             if most is not None and begun >= most:
                 return True
-            further, count = self._advance(place)
+            further, count = self._advance(place, _AT_ONCE if most is None else min(_AT_ONCE, most - begun))
             more, begun = more or further, begun + count
         return more
 
-    def _advance(self, place: Place) -> tuple[bool, int]:
+    def _recorded_bytes(self) -> int:
+        """Of all files together."""
+        total = 0
+        for name in self._folder.names():
+            with suppress(PacsdError):   # it went away, or is not to be read now: reading it will say so
+                total += self._folder.size(name)
+        return total
+
+    def _advance(self, place: Place, most: int) -> tuple[bool, int]:
         """One piece of a chain: whether it has more, and how many records it was."""
         name = chain.file_name(place.writer, place.segment)
         try:
             writing = self._folder.in_use(name)          # asked first: what it writes meanwhile is read the next time
-            after, found, full = self._read(name, place)
+            after, found, full = self._read(name, place, most)
         except (chain.Broken, PacsdError) as error:
             if isinstance(error, PacsdError) and error.fault is not Fault.NOT_FOUND:
                 raise
             problem = str(error) if isinstance(error, chain.Broken) else f"{name} is not there"
             log.error("a chain of audit records is broken", extra={"problem": problem})
-            self._events.load(replace(place, problem=problem), (), place.number)
+            self._events.load(replace(place, problem=problem), (), place.number, lasting=self._lasting)
             return False, 0
         if not full and after.segment == place.segment and not writing:
             after = replace(after, ended=True)
         if after == place:
             return False, 0
-        self._events.load(after, self._rows(place.writer, found), place.number)
+        self._events.load(after, self._rows(place.writer, found), place.number, lasting=self._lasting)
         return full or after.segment != place.segment, after.number - place.number
 
-    def _read(self, name: str, place: Place) -> tuple[Place, list[_Read], bool]:
+    def _read(self, name: str, place: Place, most: int) -> tuple[Place, list[_Read], bool]:
         """Where the chain stands after a piece, its events, and whether the piece was a full one. Raises Broken."""
         head = chain.Head(place.number, place.digest)
         records = chain.records(self._folder.read, name, head, place.offset_bytes)
         found, after, count = [], place, 0
-        for record in islice(records, _AT_ONCE):
+        for record in islice(records, most):
             count += 1
             after = replace(
                 after, offset_bytes=record.end_bytes, number=record.head.number, digest=record.head.digest
@@ -94,7 +130,7 @@ class Loading:
                 after = replace(after, segment=place.segment + 1, offset_bytes=0)
             elif "end" in body:
                 after = replace(after, ended=True)
-        return after, found, count == _AT_ONCE
+        return after, found, count == most
 
     def _rows(self, writer: str, found: Sequence[_Read]) -> list[EventRow]:
         """The events as they are searched; whose a study is, the index tells: who asks for it need not know."""

@@ -57,16 +57,36 @@ def chores(settings: Settings, blobs: BlobStore, pool: Pool) -> Sequence[tuple[s
     """What the worker does about records."""
     events = AuditEvents(pool)
     anchors = Anchors(blobs, events, key=anchor_key(settings))
-    loading = Loading(folder(settings), events)
+    loading = reading(settings, events)
     return (("read what was recorded", EVERY_S, loading.turn), ("anchor it", settings.audit.anchor_s, anchors.run))
+
+
+def reload_records(settings: Settings, pool: Pool) -> None:
+    """Read all records into an index that was made anew.
+
+    How far repositories had them, the former index knew: each of them gets all of it again, and none lacks anything.
+    """
+    events = AuditEvents(pool)
+    for one in settings.audit_repositories:
+        events.delivered(one.name)
+    _load(settings, events)
+
+
+def reading(settings: Settings, events: AuditEvents) -> Loading:
+    """What reads records into the index, whose numbers repositories are served by."""
+    return Loading(folder(settings), events, lasting=bool(settings.audit_repositories))
+
+
+def _load(settings: Settings, events: AuditEvents) -> None:
+    loading = reading(settings, events)
+    while loading.run():
+        pass
 
 
 def verification(settings: Settings, blobs: BlobStore, pool: Pool) -> Verify:
     """What `pacsd audit verify` does, after what waits was read into the index."""
     events = AuditEvents(pool)
-    loading = Loading(folder(settings), events)
-    while loading.run():
-        pass
+    _load(settings, events)
     return Verify(folder(settings), blobs, events, key=anchor_key(settings))
 
 

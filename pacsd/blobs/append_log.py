@@ -28,18 +28,30 @@ class AppendFolder:
 
     def create(self, name: str) -> "AppendFile":
         """A new file, there for good on return. Raises PacsdError FULL, UNAVAILABLE, CONFLICT."""
+        return self._opened(name, os.O_EXCL)
+
+    def further(self, name: str) -> "AppendFile":
+        """A file that may be there, to append to a copy of another's. Raises PacsdError FULL, UNAVAILABLE."""
+        return self._opened(name, 0)
+
+    def _opened(self, name: str, flags: int) -> "AppendFile":
+        path = self._path(name)
         try:
             make_durable_root(self._root)
             if self._space is None:
                 self._space = FreeSpace(self._root, reserve_bytes=self._reserve_bytes)
             self._space.take(0)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-            descriptor = os.open(self._path(name), flags, FILE_MODE)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            sync_folder(self._root)
+            flags |= os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            descriptor = os.open(path, flags, FILE_MODE)
         except OSError as error:
             raise translated(error, name) from error
-        return AppendFile(name, descriptor, self._space)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            sync_folder(self._root)
+            return AppendFile(name, descriptor, self._space, size_bytes=os.fstat(descriptor).st_size)
+        except OSError as error:
+            os.close(descriptor)
+            raise translated(error, name) from error
 
     def discard(self, name: str) -> None:
         """Remove a file into which nothing was written."""
@@ -97,9 +109,9 @@ class AppendFolder:
 class AppendFile:
     """A file being written; for one thread at a time."""
 
-    def __init__(self, name: str, descriptor: int, space: FreeSpace) -> None:
+    def __init__(self, name: str, descriptor: int, space: FreeSpace, *, size_bytes: int = 0) -> None:
         self.name = name
-        self.size_bytes = 0
+        self.size_bytes = size_bytes
         self._descriptor = descriptor
         self._space = space
 

@@ -102,14 +102,17 @@ class AuditEvents:
         with lent(self._pool) as connection:
             return {row[0]: _place(row) for row in connection.execute(_PLACES)}
 
-    def load(self, place: Place, rows: Sequence[EventRow], before: int) -> bool:
+    def load(self, place: Place, rows: Sequence[EventRow], before: int, *, lasting: bool = True) -> bool:
         """Rows of one chain, and how far it is read now, in one transaction; False where another did so meanwhile.
 
-        `before`: the number of the record after which they come.
+        Not `lasting`, it waits for no disk: what a crash takes away is read from the chain again, but may get another
+        pk. `before`: the number of the record after which they come.
         """
 
         def work(connection: Connection) -> bool:
             with connection.transaction():
+                if not lasting:
+                    connection.execute("set local synchronous_commit = off")
                 connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
                 found = connection.execute(
                     "select number from audit_chain where writer = %s", (place.writer,)

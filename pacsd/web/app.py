@@ -289,6 +289,8 @@ async def _admitted(transaction: Transaction, services: Services, request: Reque
     if transaction.operation not in OPEN and services.admission is not None:
         access = await services.admission.admitted(request.scope, transaction.operation)
         services = services.on_behalf_of(access)
+    if services.recording is not None:
+        services.recording.asked(request, transaction)
     return await transaction.handler(services, request)
 
 

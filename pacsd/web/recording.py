@@ -25,6 +25,8 @@ from pacsd.web.store_response import STORED
 from pacsd.web.streaming import StreamedResponse
 
 TRANSACTIONS = "urn:pacsd:dicomweb"      # system of the transactions' names (PS3.18 names them, and codes none)
+_BEGUN = "pacsd.recorded"                # where in the ASGI scope the record stands that was begun
+_GOOD = 200
 _UNAUTHENTICATED = 401
 _REFUSED, _FAILED = 400, 500
 _NOBODY = Principal("anonymous", "", frozenset(), Proof.NOTHING)
@@ -49,16 +51,23 @@ class Recording:
     source: str = "PACSD"
     client: Callable[[HTTPConnection], str] = lambda request: request.client.host if request.client else ""
 
+    def asked(self, request: HTTPConnection, transaction: Transaction) -> None:
+        """Begin to record what its asker may do and is about to, where asking is the event; `before` waits for it."""
+        audited = AUDITED[transaction.operation]
+        if audited is not None and audited.asked and not isinstance(self.recorder, Unrecorded):
+            request.scope[_BEGUN] = self._begun(request, transaction, audited, _GOOD)
+
     async def before(self, request: HTTPConnection, transaction: Transaction, answer: Response) -> Response:
         """The answer, once the access is on record; 503 where it cannot be."""
         audited = AUDITED[transaction.operation]
         if audited is None or isinstance(self.recorder, Unrecorded):
             return answer
-        recorded = self._begun(request, transaction, audited, answer.status_code)
-        if recorded is None:
-            return answer
+        waiting = [request.scope[_BEGUN]] if _BEGUN in request.scope else []
+        if not waiting or answer.status_code >= _REFUSED:
+            waiting.append(self._begun(request, transaction, audited, answer.status_code))
         try:
-            await asyncio.wrap_future(recorded)
+            for recorded in waiting:
+                await _done(recorded)
         except PacsdError as error:
             if isinstance(answer, StreamedResponse):
                 await answer.close()
@@ -99,16 +108,28 @@ class Recording:
     ) -> list[AuditMessage]:  # fmt: skip
         """One message for each study something was stored in, else one."""
         authority = access.peer.assigning_authority if access is not None else ""
-        message = AuditMessage(
-            audited.event, audited.action, now(), _outcome(status), types=(_named(transaction),),
-            agents=agents(replace(principal, address=address), ours=self.source),
-            purpose=principal.purpose, reason=principal.reason,
-        )  # fmt: skip
+        asker = principal if principal.address == address else replace(principal, address=address)
         stored = request.scope.get(STORED)
-        if stored:
-            return [message.is_about(AuditObject(Kind.STUDY, uid, sop_classes=classes))
-                    for uid, classes in stored.items()]  # fmt: skip
-        return [message.is_about(*_objects(request, authority))]
+        about = [[AuditObject(Kind.STUDY, uid, sop_classes=classes)] for uid, classes in stored.items()] if stored \
+            else [_objects(request, authority)]          # fmt: skip
+        types, parties, at = (_named(transaction),), agents(asker, ours=self.source), now()
+        return [
+            AuditMessage(
+                audited.event, audited.action, at, _outcome(status), types=types, agents=parties,
+                objects=tuple(objects), purpose=principal.purpose, reason=principal.reason,
+            )
+            for objects in about
+        ]  # fmt: skip
+
+
+async def _done(recorded: "Future[None] | None") -> None:
+    """Raises PacsdError UNAVAILABLE."""
+    if recorded is None:
+        return
+    if recorded.done():
+        recorded.result()
+    else:
+        await asyncio.wrap_future(recorded)
 
 
 def _named(transaction: Transaction) -> Code:

@@ -305,6 +305,8 @@ class Admits(Protocol):
 class Records(Protocol):
     """web.recording.Recording: what is recorded of a request before it is answered."""
 
+    def asked(self, request: HTTPConnection, transaction: Any) -> None: ...
+
     async def before(self, request: HTTPConnection, transaction: Any, answer: Response) -> Response: ...
 
 

@@ -84,6 +84,32 @@ def test_two_readers_load_each_record_once(house: House, database: str) -> None:
     other.close()
 
 
+def test_who_asked_before_another_began_to_read_waits_for_nothing_more(house: House) -> None:
+    trail = house.trail()
+    times = iter([1.0, 10.0, 5.0, 11.0, 12.0])           # asked, begun; asked; asked, begun
+    loading = Loading(house.folder, house.events, clock=lambda: next(times))
+    trail.write(access(user="first"))
+    loading.refresh()
+    trail.write(access(user="second"))
+    loading.refresh()
+    assert agents(house) == ["first"]
+    loading.refresh()
+    assert agents(house) == ["first", "second"]
+    trail.close()
+
+
+def test_while_much_is_recorded_little_is_read_in_a_turn(house: House) -> None:
+    trail = house.trail()
+    house.loading.turn()
+    trail.write(*(access(user="x" * 200) for _ in range(500)))
+    house.loading.turn()
+    assert 0 < len(agents(house)) < 100
+    for _ in range(2):
+        house.loading.turn()
+    assert len(agents(house)) == 500
+    trail.close()
+
+
 def test_a_broken_chain_is_told_and_holds_up_no_other(house: House) -> None:
     bad, good = house.trail(), house.trail()
     bad.write(access(user="bad"))

@@ -29,6 +29,7 @@ class Job:
     accept: str = "*/*"
     bodies: list[str] = field(default_factory=list)  # dealt as paths are, each with POST; none: GET
     content_type: str = "application/fhir+json"
+    token: str = ""  # of OAuth, if one is shown
     least_bytes: int = 0  # a mean body shorter than this is no true answer
 
 
@@ -174,6 +175,7 @@ async def _connect(port: int) -> Connection:
 
 def _requests(job: Job) -> Iterator[bytes]:
     told = f"Host: 127.0.0.1:{job.port}\r\nAccept: {job.accept}\r\n"
+    told += f"Authorization: Bearer {job.token}\r\n" if job.token else ""
     for path in job.paths if not job.bodies else ():
         yield f"GET {path} HTTP/1.1\r\n{told}\r\n".encode()
     for number, text in enumerate(job.bodies):

@@ -102,6 +102,10 @@ def test_a_backup_comes_back_elsewhere(hospitals, imported, tmp_path):
     other = Server(hospitals.server.data.parent / "restored", config=hospitals.server.config.read_text())
     done = other.command("restore", str(tmp_path / "backup"))
     assert done.returncode == 0, failed(done)
+    kept = {one.name for one in (tmp_path / "backup" / "audit").iterdir()}
+    assert kept and kept <= {one.name for one in (other.data / "audit").iterdir()}
+    verified = other.command("audit", "verify")
+    assert verified.returncode == 0 and ", 0 problems" in verified.stdout, failed(verified)
     try:
         other.start()
         uid = MINE.study_instance_uid

@@ -88,6 +88,28 @@ def test_what_cannot_be_recorded_is_not_answered(path: str) -> None:
     assert answer.status_code == 503 and b"PatientName" not in answer.content
 
 
+def test_a_search_is_done_while_it_is_recorded() -> None:
+    kept, recorded = Kept(), Future[None]()
+    kept.begin = lambda make, *, key=None: kept.messages.extend(make()) or recorded      # type: ignore[method-assign]
+    asking = web(kept)
+    compiled = asking.archive.compile
+
+    def found(*arguments: object, **options: object) -> object:
+        assert len(kept.messages) == 1
+        recorded.set_result(None)        # were it waited for before, this would never come
+        return compiled(*arguments, **options)
+
+    asking.archive.compile = found                       # type: ignore[method-assign,assignment]
+    assert asking.get("/studies?PatientID=P1", headers=JSON).status_code == 200
+    assert len(kept.messages) == 1
+
+
+def test_a_search_that_is_refused_is_on_record_as_asked_and_as_a_failure() -> None:
+    kept = Kept()
+    assert web(kept).get("/studies?limit=x", headers=JSON).status_code == 400
+    assert [one.outcome for one in kept.messages] == [Outcome.SUCCESS, Outcome.MINOR_FAILURE]
+
+
 def test_pages_and_health_are_answered_without_a_record() -> None:
     kept = Kept(fails=True)
     assert web(kept).request("GET", "/health/live").status_code == 200

@@ -2,6 +2,7 @@
 
 from tests.bench.measures import Row
 from tests.bench.rows import (
+    audit,
     big_index,
     fhir,
     fhir_import,
@@ -33,6 +34,7 @@ ROWS: tuple[Row, ...] = (
     *fhir_import.ROWS,
     *fhir_search.ROWS,
     *fhir_lag.ROWS,
+    *audit.ROWS,
     *memory.ROWS,
     *big_index.ROWS,
 )
