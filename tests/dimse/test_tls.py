@@ -19,8 +19,12 @@ from pynetdicom import AE, build_role, evt
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
 
 from config.settings import RemoteAESettings, Settings
+from pacsd.access.callers import Callers
 from pacsd.access.directory import Directory
 from pacsd.access.handshakes import Handshakes
+from pacsd.access.principal import Principal
+from pacsd.access.resolution import Resolution
+from pacsd.access.scope import Scope
 from pacsd.access.tls import TlsContexts
 from pacsd.dimse.associate import AssociateAccept
 from pacsd.dimse.dialling import Dialling
@@ -362,8 +366,17 @@ def is_rejected(place: Place, port: int, files: Files | None) -> bool:
         return connection.recv(1) == b"\x03"
 
 
-def directory(*remotes: RemoteAESettings) -> Directory:
-    return Directory(Settings(remote_aes=remotes), {"default": 1})
+class NothingOpened:
+    """access.openings.Openings"""
+
+    def of(self, principal: Principal, scope: Scope) -> None:
+        """Nothing is opened one by one."""
+
+
+def directory(*remotes: RemoteAESettings) -> Callers:
+    """As main puts it together."""
+    known = Directory(Settings(remote_aes=remotes), {"default": 1})
+    return Callers(known, Resolution(known, NothingOpened()))
 
 
 def listens(port: int) -> bool:
