@@ -25,6 +25,10 @@ class Recorded:
 
 COMMANDS: Mapping[str, Recorded | None] = {          # None: nobody's data is shown or changed
     "serve": None, "claims": None, "check": None, "rebuild": None, "echo": None, "terminology": None, "viewer": None,
+    "sbom": None, "certs": None,
+    "users": Recorded(Event.SECURITY_ALERT, Action.UPDATE),          # who may do what is changed, or looked at
+    "clients": Recorded(Event.SECURITY_ALERT, Action.UPDATE),
+    "export": Recorded(Event.EXPORT, Action.READ),
     "audit": Recorded(Event.AUDIT_LOG_USED, Action.READ),
     "import": Recorded(Event.IMPORT, Action.CREATE),
     "purge": Recorded(Event.STUDY_DELETED, Action.DELETE),
@@ -68,6 +72,7 @@ def _objects(options: argparse.Namespace) -> list[AuditObject]:
         found.append(patient(*number))
     if study := getattr(options, "study", None):
         found.append(AuditObject(Kind.STUDY, study))
+    found += [AuditObject(Kind.STUDY, one) for one in getattr(options, "studies", ())]
     if folder := getattr(options, "folder", None):
         found.append(AuditObject(Kind.URI, str(folder)))
     if keys := getattr(options, "keys", None):

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from typing import Any
 
-from config.settings import RemoteAESettings
-from pacsd.access.directory import Peer, Refusal
+from config.settings import RemoteAESettings, Settings
+from pacsd.access.callers import Callers
+from pacsd.access.directory import Directory, Peer, Refusal
 from pacsd.access.handshakes import Handshakes
 from pacsd.access.origin import Origin
+from pacsd.access.principal import Principal
+from pacsd.access.resolution import Resolution
 from pacsd.access.scope import Scope
 from pacsd.archive.retrieve import FileRange
 from pacsd.dimse.acceptor import Acceptor
@@ -222,3 +225,16 @@ def process_is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+class NothingOpened:
+    """access.openings.Openings"""
+
+    def of(self, principal: Principal, scope: Scope) -> None:
+        """Nothing is opened one by one."""
+
+
+def callers(settings: Settings) -> Callers:
+    """Who associations come from, as main puts it together."""
+    known = Directory(settings, {"default": 1})
+    return Callers(known, Resolution(known, NothingOpened()))

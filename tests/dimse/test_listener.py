@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from config.settings import Settings, load_settings
-from pacsd.access.directory import Directory
 from pacsd.dimse.associate import AssociateAccept, AssociateReject
 from pacsd.dimse.handover import Door
 from pacsd.dimse.listener import serve_receiver, start
@@ -19,7 +18,7 @@ from pacsd.dimse.requestor import Proposal, Requestor
 from pacsd.dimse.sop_classes import VERIFICATION
 from tests.clients import require
 from tests.conftest import ROOT
-from tests.dimse.fakes import FakeArchive, running
+from tests.dimse.fakes import FakeArchive, callers, running
 from tests.dimse.test_acceptor import until
 from tests.dimse.test_find import ask as find
 from tests.dimse.test_find import identifier, study
@@ -83,7 +82,7 @@ def test_a_receiver_process_serves_and_stops(tmp_path: Path) -> None:
         port = probe.getsockname()[1]
     settings: Settings = load_settings(None, {"dicom_port": port, "data_dir": str(tmp_path)})
     context = Context()
-    directory = Directory(settings, {"default": 1})
+    directory = callers(settings)
     role = threading.Thread(target=serve_receiver, args=(context, FakeArchive(), directory, settings), daemon=True)
     role.start()
     assert context.is_ready.wait(10)
@@ -137,9 +136,8 @@ QUERY_PROCESS = """
 import sys, threading
 from pathlib import Path
 from config.settings import load_settings
-from pacsd.access.directory import Directory
 from pacsd.dimse.listener import serve_queries
-from tests.dimse.fakes import FakeArchive
+from tests.dimse.fakes import FakeArchive, callers
 from tests.dimse.test_find import study
 
 class Context:
@@ -151,7 +149,7 @@ class Context:
 archive = FakeArchive()
 archive.matches = lambda: [study(1), study(2)]
 settings = load_settings(None, {})
-serve_queries(Context(), archive, Directory(settings, {"default": 1}), settings, handover=Path(sys.argv[1]))
+serve_queries(Context(), archive, callers(settings), settings, handover=Path(sys.argv[1]))
 """
 
 

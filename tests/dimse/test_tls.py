@@ -20,11 +20,7 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet
 
 from config.settings import RemoteAESettings, Settings
 from pacsd.access.callers import Callers
-from pacsd.access.directory import Directory
 from pacsd.access.handshakes import Handshakes
-from pacsd.access.principal import Principal
-from pacsd.access.resolution import Resolution
-from pacsd.access.scope import Scope
 from pacsd.access.tls import TlsContexts
 from pacsd.dimse.associate import AssociateAccept
 from pacsd.dimse.dialling import Dialling
@@ -34,7 +30,7 @@ from pacsd.dimse.requestor import Proposal, Requestor
 from pacsd.faults import Fault, PacsdError
 from tests.certificates import Authority, Files, write
 from tests.clients import require
-from tests.dimse.fakes import FakeDirectory, running
+from tests.dimse.fakes import FakeDirectory, callers, running
 from tests.dimse.objects import ct_file
 from tests.dimse.test_acceptor import until
 from tests.dimse.test_find import study
@@ -366,17 +362,8 @@ def is_rejected(place: Place, port: int, files: Files | None) -> bool:
         return connection.recv(1) == b"\x03"
 
 
-class NothingOpened:
-    """access.openings.Openings"""
-
-    def of(self, principal: Principal, scope: Scope) -> None:
-        """Nothing is opened one by one."""
-
-
 def directory(*remotes: RemoteAESettings) -> Callers:
-    """As main puts it together."""
-    known = Directory(Settings(remote_aes=remotes), {"default": 1})
-    return Callers(known, Resolution(known, NothingOpened()))
+    return callers(Settings(remote_aes=remotes))
 
 
 def listens(port: int) -> bool:
