@@ -10,6 +10,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from config.settings import Settings
+from pacsd.audit.message import AuditMessage
 from pacsd.commands import cli
 from pacsd.index import oauth_clients, oauth_users
 from pacsd.index.connect import Pool, pool
@@ -22,6 +23,10 @@ class Wired:
 
     def __init__(self, opened: Pool) -> None:
         self.opened = opened
+        self.recorded: list[AuditMessage] = []
+
+    def record(self, _settings: Settings, message: AuditMessage) -> None:
+        self.recorded.append(message)
 
     @contextmanager
     def administration(self, _settings: Settings) -> Iterator[Administration]:
