@@ -75,7 +75,8 @@ def _objects(options: argparse.Namespace) -> list[AuditObject]:
     found += [AuditObject(Kind.STUDY, one) for one in getattr(options, "studies", ())]
     if folder := getattr(options, "folder", None):
         found.append(AuditObject(Kind.URI, str(folder)))
-    if keys := getattr(options, "keys", None):
+    keys = getattr(options, "keys", None)
+    if keys and isinstance(keys, list):
         found.append(AuditObject(Kind.QUERY, "", query="\n".join(keys).encode()))
     if peer := getattr(options, "peer", None):
         found.append(AuditObject(Kind.NODE, peer))
