@@ -18,7 +18,7 @@ from pacsd.index.connect import Pool
 
 KEY_BYTES = 32                           # at least, of the key of anchors
 FOLDER = "audit"                         # in the data directory
-_RESERVE_PART = 8                        # records may use what objects must leave free, but for this part of it
+_RESERVE_PART = 16                       # records may use what objects must leave free, but for this part of it
 
 
 def folder(settings: Settings) -> AppendFolder:

@@ -22,6 +22,11 @@ _BATCH_BYTES = 1 << 20
 log = logging.getLogger("pacsd.audit")
 
 
+def no_room(error: PacsdError) -> bool:
+    """Whether an access cannot be recorded because the disk is full."""
+    return isinstance(error.__cause__, PacsdError) and error.__cause__.fault is Fault.FULL
+
+
 def now() -> datetime:
     """The time of an event."""
     return datetime.now(UTC)

@@ -31,12 +31,13 @@ from pacsd.dimse.negotiation import LOCAL_LIMIT_EXCEEDED, Acceptance, Policy, ne
 from pacsd.dimse.occupancy import Alone, Place
 from pacsd.dimse.operations import CLASSES
 from pacsd.dimse.pdu import A_ASSOCIATE_RQ, abort_pdu, read_pdu
-from pacsd.dimse.recording import Party
+from pacsd.dimse.recording import NotRecorded, Party
 from pacsd.dimse.relay import relay
 from pacsd.dimse.services import Services
 from pacsd.dimse.sop_classes import UPS_PULL, UPS_QUERY, UPS_WATCH
-from pacsd.dimse.statuses import PROCESSING_FAILURE, UNRECOGNIZED_OPERATION, response
+from pacsd.dimse.statuses import PROCESSING_FAILURE, STORE_STATUS, UNRECOGNIZED_OPERATION, response
 from pacsd.dimse.violations import AbortReason, AbortSource, AssociationEnded, PeerGone, Violation
+from pacsd.faults import Fault
 
 log = logging.getLogger("pacsd.dimse")
 
@@ -303,6 +304,12 @@ class Acceptor:
             handler(association, message, self._services)
         except AssociationEnded:
             raise
+        except NotRecorded as error:
+            full = error.is_full and field == C_STORE_RQ
+            association.discard_dataset()
+            association.send(message.context, response(
+                message.command, STORE_STATUS[Fault.FULL] if full else PROCESSING_FAILURE, comment="cannot be recorded"
+            ))  # fmt: skip
         except Exception:                        # the catch-all of this edge
             log.exception("operation failed", extra={"command": f"{field:04X}"})
             association.discard_dataset()

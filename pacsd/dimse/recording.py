@@ -28,7 +28,7 @@ from pacsd.audit.codes import (
     Outcome,
 )
 from pacsd.audit.message import Agent, AuditMessage, AuditObject, patient
-from pacsd.audit.trail import Recorder, Unrecorded, now
+from pacsd.audit.trail import Recorder, Unrecorded, no_room, now
 from pacsd.dimse.command import (
     AFFECTED_SOP_INSTANCE_UID,
     C_ECHO_RQ,
@@ -72,7 +72,14 @@ _TOLD = ("00100020", "00100021", "0020000D")     # Patient ID, its Issuer, Study
 
 
 class NotRecorded(Exception):
-    """The access cannot be recorded: it is answered with 0110H, whatever the operation."""
+    """The access cannot be recorded: it is answered with 0110H, whatever the operation, or as a C-STORE for which there
+    is no room."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for the record."""
+        cause = self.__cause__
+        return isinstance(cause, PacsdError) and no_room(cause)
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from pacsd.access.principal import Principal, Proof
 from pacsd.audit.audited import AUDITED, Audited
 from pacsd.audit.codes import NODE_AUTHENTICATION, Action, Code, Event, Kind, Outcome
 from pacsd.audit.message import AuditMessage, AuditObject, agents, patient
-from pacsd.audit.trail import Recorder, Unrecorded, now
+from pacsd.audit.trail import Recorder, Unrecorded, no_room, now
 from pacsd.faults import PacsdError
 from pacsd.web.admission import ACCESS
 from pacsd.web.problem import of_fault
@@ -28,6 +28,7 @@ TRANSACTIONS = "urn:pacsd:dicomweb"      # system of the transactions' names (PS
 _BEGUN = "pacsd.recorded"                # where in the ASGI scope the record stands that was begun
 _GOOD = 200
 _UNAUTHENTICATED = 401
+_FULL = 507                              # that there is no room is said of both: the object's and the record's
 _REFUSED, _FAILED = 400, 500
 _NOBODY = Principal("anonymous", "", frozenset(), Proof.NOTHING)
 _PATIENT_ID = ("PatientID", "00100020")
@@ -71,7 +72,7 @@ class Recording:
         except PacsdError as error:
             if isinstance(answer, StreamedResponse):
                 await answer.close()
-            return of_fault(error)
+            return answer if answer.status_code == _FULL and no_room(error) else of_fault(error)
         return answer
 
     def _begun(

