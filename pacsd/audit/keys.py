@@ -8,29 +8,34 @@ from pacsd.audit.message import AuditMessage
 EVERYBODY = "o *"                        # of events that concern no organisation, and whose auditors all see
 
 
+def _cut(text: str) -> str:
+    """As it fits an index: what clients name may be of any length and of any characters."""
+    return text.replace("\0", "\ufffd")[:256]
+
+
 def of_patient(assigning_authority: str, patient_id: str) -> str:
     """A patient's, whoever is the agent."""
-    return f"p {assigning_authority} {patient_id}"
+    return f"p {_cut(assigning_authority)} {_cut(patient_id)}"
 
 
 def of_entity(entity_id: str) -> str:
     """An object's: a UID, a patient's id, a resource `Type/id`."""
-    return f"e {entity_id[:256]}"
+    return f"e {_cut(entity_id)}"
 
 
 def of_agent(user_id: str) -> str:
     """A participant's, by user or client."""
-    return f"a {user_id[:256]}"
+    return f"a {_cut(user_id)}"
 
 
 def of_name(name: str) -> str:
     """A participant's, by name."""
-    return f"w {name.casefold()[:256]}"
+    return f"w {_cut(name.casefold())}"
 
 
 def of_address(address: str) -> str:
     """A network access point's."""
-    return f"n {address[:256]}"
+    return f"n {_cut(address)}"
 
 
 def of_organisation(code: str) -> str:
