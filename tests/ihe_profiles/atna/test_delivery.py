@@ -1,8 +1,6 @@
 """Records reach a repository in their order, and none is missed while it is away."""
 
-import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import pool
 from pacsd.index.organisations import register
 from tests.audit.house import House, access
+from tests.clients import missing, require
 from tests.ihe_profiles.atna.receivers import Receiver, certificate
 from tests.server import free_port
 
@@ -111,10 +110,9 @@ action(type="omfile" file="{folder}/received" template="whole")
 def test_rsyslog_takes_them_over_tls(
     house: House, tmp_path: Path, delivery: Callable[[int, Path], Delivery]
 ) -> None:
-    if shutil.which("rsyslogd") is None or not list(Path("/usr/lib").glob("*/rsyslog/lmnsd_gtls.so")):
-        if os.environ.get("PACSD_REQUIRE_CLIENTS") == "1":
-            pytest.fail("rsyslogd with gtls is not installed")
-        pytest.skip("needs rsyslogd with gtls")
+    require("rsyslogd")
+    if not list(Path("/usr/lib").glob("*/rsyslog/lmnsd_gtls.so")):
+        missing("needs rsyslogd with gtls")
     cert, key = certificate(tmp_path)
     port = free_port()
     config = tmp_path / "rsyslog.conf"
