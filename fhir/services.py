@@ -23,6 +23,7 @@ from fhir.operation.table import OPERATIONS
 from fhir.operation.ws_binding_token import SOCKET
 from fhir.projection.houses import houses
 from fhir.projection.opening import Opening
+from fhir.projection.standing import OrganisationScopes, Standing
 from fhir.projection.systems import Systems
 from fhir.restoration import Restoration
 from fhir.search.extract import extract
@@ -48,6 +49,7 @@ from pacsd.audit.trail import Recorder, Unrecorded
 from pacsd.blobs.port import BlobStore
 from pacsd.identity.matching import Thresholds
 from pacsd.index.access_grants import GrantRows
+from pacsd.index.access_openings import IndexOpenings
 from pacsd.index.audit_events import AuditEvents
 from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
@@ -125,10 +127,11 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
         recording=None if recorder is None else Recording(recorder, source(settings)),
     )  # fmt: skip
     restoration = Restoration(units, journal, keys, server.extract)
-    subscriptions = Subscriptions(server, lambda key: directory.scope(codes[key]),
-                                  Door(settings.fhir.subscription_networks), base=base_of(settings))  # fmt: skip
     opening = Opening(archive.pool, known_houses)
-    return Fhir(server, restoration, opening, workbench(server, archive.blobs, subscriptions.door), subscriptions)
+    standing = OrganisationScopes(directory, IndexOpenings(archive.pool), opening, codes)
+    door = Door(settings.fhir.subscription_networks)
+    subscriptions = Subscriptions(server, standing, door, base=base_of(settings))
+    return Fhir(server, restoration, opening, workbench(server, archive.blobs, door, standing), subscriptions)
 
 
 def _desk(settings: Settings, archive: Archive, codes: Mapping[int, str], recorder: Recorder) -> AuditDesk:
@@ -144,9 +147,9 @@ def base_of(settings: Settings) -> str:
     return public.rstrip("/") + "/fhir"
 
 
-def workbench(server: Server, blobs: BlobStore, door: Door) -> Workbench:
+def workbench(server: Server, blobs: BlobStore, door: Door, standing: Standing) -> Workbench:
     """Who works on what goes on after its request."""
-    exports = Exports(server.pool, server.searches, blobs, server.zone)
+    exports = Exports(server.pool, server.searches, blobs, server.zone, standing=standing)
     steps = {export.KIND: exports.step, importing.KIND: Imports(server, blobs, door=door).step}
     clears = tuple(partial(clear, blobs, prefix) for prefix in (export.PREFIX, importing.PREFIX))
     return Workbench(server.pool, steps, clears)

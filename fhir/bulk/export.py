@@ -5,7 +5,7 @@ One step writes one file, durable before the job says so: who takes over after a
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from uuid import uuid4
@@ -43,6 +43,15 @@ class Exports:
     zone: tzinfo = UTC
     file_bytes: int = FILE_BYTES
     monotonic: Callable[[], float] = time.monotonic
+    standing: Callable[[int], Scope] | None = None       # what an organisation sees today; None: as when it asked
+
+    def _scope(self, job: Job) -> Scope:
+        """For whom it is done: what they saw when they asked, without what they see no more."""
+        if self.standing is None:
+            return job.scope
+        today = self.standing(job.organisation)
+        seen = tuple(one for one in job.scope.organisations if one in today.organisations)
+        return replace(job.scope, organisations=seen, opened=today.opened)
 
     def step(self, job: Job) -> bool:
         """Write the next file, of the next type that has any; whether there is more to do. Raises PacsdError."""
@@ -71,7 +80,7 @@ class Exports:
         size = count = 0
         try:
             while True:
-                page = self.searches.page(self.pool, job.scope, query, None if last is None else After((), last),
+                page = self.searches.page(self.pool, self._scope(job), query, None if last is None else After((), last),
                                           most_bytes=self.file_bytes)  # fmt: skip
                 for hit in page.hits:
                     line = _line(hit)

@@ -7,7 +7,7 @@ from fhir.interaction.request import Asker
 from fhir.projection.projected import House, about_patient
 from fhir.search.keys import key
 from fhir.store import shared
-from pacsd.access.scope import Links, Names, Scope
+from pacsd.access.scope import Links, Names, Opened, Scope
 from pacsd.index.connect import Pool, lent
 
 _EVERYBODY = -1
@@ -25,9 +25,13 @@ class Opening:
         opened = asker.scope.opened
         if opened is None or opened.links is not None or asker.access is None:
             return asker
-        scope = replace(asker.scope, opened=replace(opened, links=self._links(opened.names)))
+        scope = replace(asker.scope, opened=self.linked(opened))
         access = replace(asker.access, peer=replace(asker.access.peer, scope=scope))
         return replace(asker, scope=scope, access=access)
+
+    def linked(self, opened: Opened) -> Opened:
+        """The same, as references between resources name it."""
+        return replace(opened, links=self._links(opened.names))
 
     def _links(self, names: Names) -> Links:
         made = self._made({*names.patients, *names.denied_patients})

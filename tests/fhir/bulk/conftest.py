@@ -11,6 +11,7 @@ import pytest
 from fhir.bulk.worker import Workbench
 from fhir.services import workbench
 from fhir.subscription.channel import Door
+from pacsd.access.scope import Scope
 from pacsd.blobs import LocalBlobs
 from tests.fhir.house import BASE, House, opened
 
@@ -66,4 +67,5 @@ def plant(database: str, tmp_path: Path) -> Iterator[Plant]:
         blobs = LocalBlobs(tmp_path / "blobs", reserve_bytes=0)
         server = replace(made.server, blobs=blobs)
         house = House(made.pool, made.journal, made.keys, server)
-        yield Plant(house, workbench(server, blobs, Door(("127.0.0.0/8",))), blobs)
+        bench = workbench(server, blobs, Door(("127.0.0.0/8",)), lambda key: Scope(tuple(made.keys.values()), key))
+        yield Plant(house, bench, blobs)

@@ -6,6 +6,7 @@ from typing import Any
 from fhir.bulk.export import PREFIX, Exports
 from fhir.store import jobs
 from fhir.store.search import Page, Searches
+from pacsd.access.scope import Scope
 from tests.fhir.bulk.conftest import Plant
 from tests.fhir.house import issue
 
@@ -90,6 +91,23 @@ def test_what_a_crash_leaves_is_gone_on_with_and_nothing_comes_twice(plant: Plan
         again = replace(again, state=_state(plant, again))
     told = plant.done(where)
     assert sum(one["count"] for one in told["output"]) == 30
+
+
+def test_what_its_organisation_sees_no_more_is_not_in_an_export_that_was_asked_for_before(plant: Plant) -> None:
+    plant.put("Patient", "p1")
+    plant.started("$export?_type=Patient")
+    job = jobs.take(plant.house.pool)
+    assert job is not None
+    for seen, files in ((job.scope, 1), (Scope((), job.organisation), 0)):
+        exports = Exports(
+            plant.house.pool, plant.house.server.searches, plant.blobs, standing=lambda _key, seen=seen: seen
+        )
+        while exports.step(job):
+            pass
+        found = jobs.read(plant.house.pool, job.scope, job.id, "export")
+        assert found is not None and sum(one["count"] for one in found.output) == files
+        with plant.house.pool.connection() as connection:
+            connection.execute("update fhir_job set status = 'waiting', output = '[]', state = '{}'")
 
 
 def _state(plant: Plant, job: jobs.Job) -> dict[str, object]:
