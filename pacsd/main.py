@@ -382,7 +382,8 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         listening, gates = gates_of(settings)
         context.ready()
         limits = ServerLimits(grace_s=settings.supervise.grace_s)
-        beside: dict[str, ASGIApp] = {**_oauth(settings, provider), "/fhir": _fhir(fhir, services, admission)}
+        oauth = _oauth(settings, provider, addresses)
+        beside: dict[str, ASGIApp] = {**oauth, "/fhir": _fhir(fhir, services, admission)}
         app = throttled(create_app(services, beside), services.addresses, settings.limits, guarded=GUARDED)
         run_web(app, listening, gates=gates, stop=context.stopping, limits=limits, desk=desk)
 
@@ -426,12 +427,12 @@ def _provider(
     return open_provider(settings, archive.pool, secret, patients=patients, fetch=fetch, recording=recording)
 
 
-def _oauth(settings: Settings, provider: Provider | None) -> dict[str, OAuthApp]:
+def _oauth(settings: Settings, provider: Provider | None, addresses: Addresses) -> dict[str, OAuthApp]:
     """Its end points, by where they are mounted."""
     if provider is None:
         return {}
     peers, threads = _peers(settings), Threads(reads=4)      # its own: nobody else waits for hashes
-    app = OAuthApp(open_desk(provider), run=threads.run, address=peers.address, certificate=peers.certificate)
+    app = OAuthApp(open_desk(provider), run=threads.run, address=addresses.client, certificate=peers.certificate)
     return dict.fromkeys(MOUNTED, app)
 
 
@@ -448,7 +449,7 @@ def _verifier(settings: Settings, provider: Provider | None, patients: LaunchPat
 
 
 def _peers(settings: Settings) -> Peers:
-    """Who is behind web requests: of a connection inside TLS its own certificate, of a trusted proxy what it tells."""
+    """Whose certificate is behind web requests: a connection's own inside TLS, of a trusted proxy what it tells."""
     return Peers(settings.web.trusted_proxies, direct=lambda request: shown_certificate(request.scope))
 
 

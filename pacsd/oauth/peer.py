@@ -1,4 +1,4 @@
-"""Who is behind a request, through the proxies that are trusted: address (X-Forwarded-For), certificate (RFC 9440)."""
+"""Whose TLS certificate is behind a request, through the proxies that are trusted (RFC 9440)."""
 
 import base64
 import binascii
@@ -19,21 +19,6 @@ class Peers:
     ) -> None:  # fmt: skip
         self._proxies = tuple(ip_network(one, strict=False) for one in trusted_proxies)
         self._direct = direct
-
-    def address(self, request: HTTPConnection) -> str:
-        """Of the client: the last that is none of our proxies. What it says of itself does not count."""
-        found = request.client.host if request.client else ""
-        if not self._is_proxy(found):
-            return found
-        told = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
-        for one in reversed(told[-20:]):
-            address = one.strip().strip("[]")
-            if not _is_address(address):
-                return found
-            found = address
-            if not self._is_proxy(address):
-                return address
-        return found
 
     def certificate(self, request: HTTPConnection) -> bytes | None:
         """Of the TLS client, in DER."""

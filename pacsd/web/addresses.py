@@ -13,6 +13,7 @@ from pacsd.web.problem import bad_request
 DICOM_WEB = "/dicom-web"
 
 _DEFAULT_PORTS = (80, 443)
+_MOST_PROXIES = 20                       # one behind the other
 _AUTHORITY = re.compile(r"(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")     # what the archive can keep: PS3.5 9.1, and its odd cousins
 
@@ -48,10 +49,11 @@ class Addresses:
         (X-Forwarded-For), the last that is none of them."""
         address = request.client.host if request.client else ""
         said = ",".join(request.headers.getlist("x-forwarded-for")) if self._proxies else ""
-        for before in reversed([one.strip() for one in said.split(",")] if said else []):
-            if not _is_within(address, self._proxies) or not _is_address(before):
+        for before in reversed(said.split(",")[-_MOST_PROXIES:]):
+            told = before.strip().strip("[]")
+            if not _is_within(address, self._proxies) or not _is_address(told):
                 break
-            address = before
+            address = told
         return address
 
     def _from_request(self, request: HTTPConnection) -> tuple[str, str]:

@@ -21,6 +21,18 @@ def request(*, client="10.0.0.5", scheme="http", **headers):
     )
 
 
+def test_the_client_behind_proxies_is_the_last_that_is_none_of_them():
+    trusting = Addresses(trusted_proxies=("10.0.0.0/24", "fd00::/8"))
+    for told, client in (
+        ("198.51.100.1", "198.51.100.1"), ("203.0.113.9, 198.51.100.1, 10.0.0.7", "198.51.100.1"),
+        ("[2001:db8::1], fd00::2", "2001:db8::1"), ("nobody", "10.0.0.5"), ("198.51.100.1, nobody", "10.0.0.5"),
+        ("", "10.0.0.5"), (", ".join(["10.0.0.8"] * 500), "10.0.0.8"),
+    ):  # fmt: skip
+        assert trusting.client(request(x_forwarded_for=told)) == client, told
+    assert trusting.client(request(client="198.51.100.2", x_forwarded_for="192.0.2.1")) == "198.51.100.2"
+    assert Addresses().client(request(x_forwarded_for="192.0.2.1")) == "10.0.0.5"
+
+
 FORWARDED = {"host": "inside:8080", "x_forwarded_proto": "https", "x_forwarded_host": "pacs.example"}
 
 
