@@ -120,7 +120,7 @@ HANDOVER_SOCKET = "queries.sock"         # through it receivers pass association
 PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.listener",
              "fhir.http.app", "ihe_profiles.exchange.services")  # fmt: skip
 HL7_CONNECTIONS = 12                     # to the database, for each HL7 process: so many messages at once
-GUARDED = ("/oauth/", "/link/")          # where passwords, codes and PINs are tried
+GUARDED = ("/oauth/",)                   # where passwords and codes are tried
 WORKER_NICE = 10                         # whoever waits for an answer goes first, where processors are short
 NOTIFIERS = 3                            # threads of a worker: so many AEs are notified at once
 

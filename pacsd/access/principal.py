@@ -1,4 +1,4 @@
-"""Who asks, on every interface: a person, a program, a device, or the holder of a link."""
+"""Who asks, on every interface: a person, a program or a device."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -22,10 +22,9 @@ class Proof(Enum):
 
     NOTHING = 0                          # nobody said: what is open to everybody on a listener for trusted networks
     ADDRESS = 1                          # an AE title or sender together with its source address
-    LINK = 2                             # a signed link, with its PIN where it has one
-    PASSCODE = 3                         # DICOM user identity, or a client's secret
-    TOKEN = 4                            # an access token
-    CERTIFICATE = 5                      # a TLS client certificate
+    PASSCODE = 2                         # DICOM user identity, or a client's secret
+    TOKEN = 3                            # an access token
+    CERTIFICATE = 4                      # a TLS client certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class PatientKey:
 class Principal:
     """Somebody, as far as is known, for one request, association or message.
 
-    `subject` is stable and names one user, client, AE or link within `organisation` (a code of the settings); it is
+    `subject` is stable and names one user, client or AE within `organisation` (a code of the settings); it is
     what audit records hold. `permissions` are the SMART scopes that narrow what the roles allow; None where there are
     none to narrow it. A PATIENT, and nobody else, has a `patient`.
     """

@@ -71,7 +71,7 @@ class Buckets:
 
 class Throttle:
     """Stands before the application. `guarded` are the beginnings of paths where secrets are tried that a patient
-    person could guess: passwords, codes of a second factor, PINs. A client that was refused too often gets no further
+    person could guess: passwords, codes of a second factor. A client that was refused too often gets no further
     there, right or wrong; elsewhere only its refusals become 429, so that others behind its address go on.
     """
 
