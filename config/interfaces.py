@@ -233,8 +233,10 @@ class WebSettings(Checked):
     )
     trusted_proxies: tuple[str, ...] = setting(
         (),
-        en="Addresses and networks of proxies whose X-Forwarded-Proto, -Host and -For are believed.",
-        zh="可信代理的地址或网段，采信其 X-Forwarded-Proto、X-Forwarded-Host 与 X-Forwarded-For。",
+        en="Addresses and networks of proxies whose X-Forwarded-Proto, -Host, -For and Client-Cert are believed: they "
+        "must not pass on a client's own.",
+        zh="可信代理的地址或网段，采信其 X-Forwarded-Proto、X-Forwarded-Host、X-Forwarded-For 与 Client-Cert；"
+        "代理不得转发客户端自带的这些首部。",
         check=checks.each(checks.network),
     )
     plain_networks: tuple[str, ...] = setting(
