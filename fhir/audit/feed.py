@@ -4,7 +4,7 @@ What was taken is in the chain of records like our own, and nobody changes it an
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from fhir.audit.resource import audit_event
@@ -50,13 +50,14 @@ def _message(resource: Mapping[str, Any], organisation: str) -> AuditMessage:
     kind = resource.get("type", {}).get("code", "")
     try:
         at = datetime.fromisoformat(resource["recorded"])
+        at = at.astimezone(UTC) if at.tzinfo else now()
         outcome = Outcome(int(resource.get("outcome", 0)))
         action = Action(resource.get("action", "E"))
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise FhirError(Fault.INVALID, "recorded, outcome or action cannot be read") from error
     subtypes = tuple(Code(_text(one.get("code")), _text(one.get("system")), "") for one in resource.get("subtype", ()))
     return AuditMessage(
-        _EVENTS.get(kind, Event.APPLICATION_ACTIVITY), action, at if at.tzinfo else now(), outcome, types=subtypes,
+        _EVENTS.get(kind, Event.APPLICATION_ACTIVITY), action, at, outcome, types=subtypes,
         agents=tuple(_agents(resource, organisation))[:_MOST], objects=tuple(_objects(resource))[:_MOST],
         resource=dict(resource),
     )  # fmt: skip

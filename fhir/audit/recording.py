@@ -28,11 +28,11 @@ from pacsd.faults import PacsdError
 OPERATIONS = "urn:pacsd:fhir-operation"
 _ACTIONS: Mapping[str, Action] = {"create": Action.CREATE, "update": Action.UPDATE, "patch": Action.UPDATE,
                                   "delete": Action.DELETE, "read": Action.READ, "vread": Action.READ}  # fmt: skip
-_PATIENT = re.compile(rb'"(?:subject|patient|beneficiary|for|individual|actor|what)":\{[^{}]*?"reference":"'
-                      rb'(?:[^"]*/)?(Patient/[A-Za-z0-9.-]{1,64})')  # fmt: skip
+_PATIENT = re.compile(rb'"(?:subject|patient|beneficiary|for|individual|actor|what)":'
+                      rb'\{(?:[^{}]|\{[^{}]*\})*?"reference":"(?:[^"]*/)?(Patient/[A-Za-z0-9.-]{1,64})')  # fmt: skip
 OPENING = ("break-glass", "share", "unshare")           # operations of which it is recorded what is opened, and why
 _MOST_REASON = 1_000
-_MOST_PATIENTS = 200                     # of one event
+_MOST_OBJECTS = 200                      # of one event: about more there are several
 _FAILED = 500
 _SOCKET = Code("websocket", OPERATIONS, "WebSocket of subscriptions")
 _NOBODY = Principal("anonymous", "", frozenset(), Proof.NOTHING)
@@ -48,8 +48,9 @@ class Recording:
     def done(self, request: Request, meant: Interaction | Declared, answer: Answer) -> None:
         """One that was performed. Raises PacsdError UNAVAILABLE: then it is not answered."""
         if self._is_recorded(request, meant) and not _is_batch(answer):
-            objects = (*_asked(request), *_told(request, answer))
-            self.recorder.write(self._message(request, meant, Outcome.SUCCESS, _each_once(objects)))
+            objects = _each_once((*_asked(request), *_told(request, answer)))
+            parts = [objects[at : at + _MOST_OBJECTS] for at in range(0, len(objects), _MOST_OBJECTS)] or [()]
+            self.recorder.write(*(self._message(request, meant, Outcome.SUCCESS, part) for part in parts))
 
     def refused(self, request: Request, meant: Interaction | Declared, error: PacsdError) -> None:
         """One that was not. Raises PacsdError UNAVAILABLE."""
@@ -177,6 +178,4 @@ def _each_once(objects: Iterator[AuditObject] | tuple[AuditObject, ...]) -> tupl
         known = found.get((one.kind.name, one.id))
         if known is None or (one.details and not known.details):
             found[(one.kind.name, one.id)] = one
-        if len(found) >= _MOST_PATIENTS:
-            break
     return tuple(found.values())

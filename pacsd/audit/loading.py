@@ -103,7 +103,7 @@ class Loading:
             log.error("a chain of audit records is broken", extra={"problem": problem})
             self._events.load(replace(place, problem=problem), (), place.number, lasting=self._lasting)
             return False, 0
-        if not full and after.segment == place.segment and not writing:
+        if not full and after.number and after.segment == place.segment and not writing:   # an empty one may begin yet
             after = replace(after, ended=True)
         if after == place:
             return False, 0
@@ -134,7 +134,7 @@ class Loading:
 
     def _rows(self, writer: str, found: Sequence[_Read]) -> list[EventRow]:
         """The events as they are searched; whose a study is, the index tells: who asks for it need not know."""
-        studies = {uid for one in found for uid in one.message.studies()}
+        studies = {uid for one in found for uid in one.message.studies() if "\0" not in uid}
         facts = self._events.studies(studies) if studies else {}
         return [_row(writer, one, facts) for one in found]
 
@@ -160,8 +160,8 @@ def _row(writer: str, read: _Read, facts: dict[str, list[StudyFacts]]) -> EventR
     return EventRow(
         recorded=message.at, writer=writer, number=read.number, event=message.event.value.code,
         action=message.action.value, outcome=message.outcome.value,
-        subtypes=tuple(one.code for one in message.types), keys=keys(message, owners),
-        body=encoded(message).decode().replace("\\u0000", ""),
+        subtypes=tuple(one.code.replace("\0", "\ufffd") for one in message.types), keys=keys(message, owners),
+        body=encoded(message).decode(),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -93,7 +94,14 @@ def encoded(message: AuditMessage) -> bytes:
         "resource": message.resource,
     }  # fmt: skip
     return orjson.dumps({name: value for name, value in body.items() if value not in ("", [], None) and
-                         (value or name != "repeats")})  # fmt: skip
+                         (value or name != "repeats")}, default=_number)  # fmt: skip
+
+
+def _number(value: object) -> orjson.Fragment:
+    """A number of a resource, with its digits (FHIR R4 json.html#decimal)."""
+    if isinstance(value, Decimal):
+        return orjson.Fragment(str(value))
+    raise TypeError
 
 
 def decoded(body: Mapping[str, Any]) -> AuditMessage:

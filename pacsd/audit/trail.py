@@ -17,6 +17,7 @@ from pacsd.blobs.ulid import Ulids
 from pacsd.faults import Fault, PacsdError
 
 SWEEP_S = 30.0                           # so often the counts of ended windows are written
+_MOST_BYTES = chain.MAX_RECORD_BYTES // 2     # of one record: who reads the chain takes no larger ones
 _BATCH_BYTES = 1 << 20
 
 log = logging.getLogger("pacsd.audit")
@@ -75,6 +76,7 @@ class _Waiting:
         self.payloads = payloads
         self.place = ("", 0)             # of the last of them, when it is done
         self.done: Future[None] = Future()
+        self.done.set_running_or_notify_cancel()     # whoever waits may be gone: the others' records are written
 
 
 class Trail:
@@ -132,7 +134,10 @@ class Trail:
             self._end()
 
     def _put(self, messages: Sequence[AuditMessage]) -> _Waiting:
-        waiting = _Waiting([encoded(one) for one in messages])
+        payloads = [encoded(one) for one in messages]
+        if any(len(one) > _MOST_BYTES for one in payloads):
+            raise PacsdError(Fault.TOO_MUCH, "the access is too large to be recorded")
+        waiting = _Waiting(payloads)
         self._waiting.append(waiting)
         return waiting
 
@@ -153,7 +158,10 @@ class Trail:
                 sweep_at = time.monotonic() + SWEEP_S
                 if counts := self._repeats.ended(now()):
                     self._put(counts)
-            self._drain()
+            try:
+                self._drain()
+            except Exception:                # whoever waits was told; the next are written
+                log.exception("records could not be written")
 
     def _drain(self) -> None:
         with self._turn:

@@ -68,6 +68,7 @@ _PENDING = 0xFF00
 _PENDING_MASK = 0xFFFE
 _WARNINGS = 0xB000
 _DIMSE = "urn:pacsd:dimse"
+_MOST_QUERY = 1 << 16                     # bytes of a data set that stand in a record
 _TOLD = ("00100020", "00100021", "0020000D")     # Patient ID, its Issuer, Study Instance UID
 
 
@@ -245,7 +246,7 @@ def _objects(
     if study:
         yield AuditObject(Kind.STUDY, study)
     if identifier:
-        yield AuditObject(Kind.SOP_CLASS_QUERY, abstract_syntax, query=identifier)
+        yield AuditObject(Kind.SOP_CLASS_QUERY, abstract_syntax, query=identifier[:_MOST_QUERY])
     uid = command.text(REQUESTED_SOP_INSTANCE_UID) or command.text(AFFECTED_SOP_INSTANCE_UID)
     if uid:
         yield AuditObject(Kind.URI, uid[:64], details={"name": "SOP Instance UID"})

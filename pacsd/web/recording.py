@@ -28,6 +28,7 @@ TRANSACTIONS = "urn:pacsd:dicomweb"      # system of the transactions' names (PS
 _BEGUN = "pacsd.recorded"                # where in the ASGI scope the record stands that was begun
 _GOOD = 200
 _UNAUTHENTICATED = 401
+_MOST_QUERY = 1 << 16                    # bytes of a query that stand in a record
 _FULL = 507                              # that there is no room is said of both: the object's and the record's
 _REFUSED, _FAILED = 400, 500
 _NOBODY = Principal("anonymous", "", frozenset(), Proof.NOTHING)
@@ -89,7 +90,8 @@ class Recording:
         else:
             if audited.counted:
                 study = scope["path_params"].get("study")
-                key = (principal.subject, principal.client, address, transaction.name, _outcome(status),
+                key = (principal.subject, principal.client, principal.organisation, principal.purpose, principal.reason,
+                       address, transaction.name, _outcome(status),
                        study or (scope["path"], scope["query_string"]))  # fmt: skip
             make = partial(self._made, request, transaction, audited, status, access, principal, address)
         return self.recorder.begin(make, key=key)
@@ -143,11 +145,19 @@ def _outcome(status: int) -> Outcome:
     return Outcome.MINOR_FAILURE if status < _FAILED else Outcome.SERIOUS_FAILURE
 
 
+def _pairs(query: bytes) -> dict[str, str]:
+    """The fields of a query; none of one with more than anybody asks with: it stands in the record as it came."""
+    try:
+        return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=1_000))
+    except ValueError:
+        return {}
+
+
 def _objects(request: HTTPConnection, assigning_authority: str) -> list[AuditObject]:
     """What it is about: studies, another object of the path, the query as it came."""
     scope: dict[str, Any] = dict(request.scope)
     query = scope["query_string"]
-    pairs = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=1_000)) if query else {}
+    pairs = _pairs(query) if query else {}
     study = scope["path_params"].get("study") or pairs.get("studyUID")
     found = [AuditObject(Kind.STUDY, study[:64])] if study else []
     found += [
@@ -156,7 +166,7 @@ def _objects(request: HTTPConnection, assigning_authority: str) -> list[AuditObj
     ]
     if query or not found:
         text = scope["path"].encode() + (b"?" + query if query else b"")
-        found.append(AuditObject(Kind.QUERY, "", query=text))
+        found.append(AuditObject(Kind.QUERY, "", query=text[:_MOST_QUERY]))
     searched = next((pairs[name] for name in _PATIENT_ID if pairs.get(name)), "")
     if searched and not _WILD & set(searched):
         found.insert(0, patient(pairs.get("IssuerOfPatientID", assigning_authority), searched[:64]))
