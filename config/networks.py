@@ -4,6 +4,20 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 
 
+def plain(address: str) -> str:
+    """An address as everybody writes it: of IPv4 where it came inside IPv6 (RFC 4291 2.5.5.2), without a zone."""
+    return address.removeprefix("::ffff:") if "." in address else address.partition("%")[0]
+
+
+def client_network(address: str) -> str:
+    """What one client has to itself: an IPv4 address, or the /64 of an IPv6 one; another text as it is."""
+    try:
+        source = ip_address(plain(address))
+    except ValueError:
+        return address[:64]
+    return str(source) if source.version == 4 else str(ip_network(f"{source}/64", strict=False))
+
+
 def is_within(address: str, networks: Sequence[str]) -> bool:
     """Whether an address is one of these, or in one of these networks."""
     source = ip_address(address)

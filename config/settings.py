@@ -238,7 +238,10 @@ def load_settings(file: Path | None, overrides: Mapping[str, object]) -> Setting
         fhir = tables.get("fhir")
         if isinstance(fhir, dict) and isinstance(fhir.get("profiles"), str):
             fhir["profiles"] = file.parent / Path(fhir["profiles"]).expanduser()
-        _place_tls_files(tables.get("security"), file.parent)
+        tls, oauth = _inner(tables, "security", "tls"), _inner(tables, "security", "oauth")
+        _beside(file, [tls, *_tables(tls.get("names"))], ("certificate", "key", "authorities", "revocations"))
+        _beside(file, [oauth], ("secret_file",))
+        _beside(file, _tables(oauth.get("issuers")), ("client_secret_file",))
         _beside(file, [tables.get("audit")], ("anchor_key",))
         _beside(file, _tables(tables.get("audit_repositories")), ("ca_file", "certificate_file", "key_file"))
         for sender in _tables(tables.get("hl7_senders")):
@@ -261,13 +264,12 @@ def _parse(file: Path) -> dict[str, object]:
         raise SettingsError(str(file), f"is not TOML: {error}") from error
 
 
-def _place_tls_files(security: object, folder: Path) -> None:
-    """Certificates, keys and lists are relative to the folder of the file that names them."""
-    tls = security.get("tls") if isinstance(security, dict) else None
-    for table in [*_tables([tls]), *_tables(tls.get("names") if isinstance(tls, dict) else None)]:
-        for name in ("certificate", "key", "authorities", "revocations"):
-            if isinstance(table.get(name), str):
-                table[name] = folder / Path(table[name]).expanduser()
+def _inner(tables: Mapping[str, object], *names: str) -> dict[str, Any]:
+    """A table inside of others; an empty one where there is none."""
+    found: object = tables
+    for name in names:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _tables(value: object) -> list[dict[str, Any]]:

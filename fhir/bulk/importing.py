@@ -83,6 +83,8 @@ class Imports:
             done, state = False, {"source": source + 1, "failed": failed, "kept": dict(kept)}
         more = jobs.advance(self.server.pool, job.id, state=state, output=output,
                             status=jobs.DONE if done else jobs.WAITING)  # fmt: skip
+        if sources and offset + len(part) >= size:
+            self.blobs.delete([key])         # it was fetched for this alone
         return more and not done
 
     def take(self, job: Job, lines: Iterable[Line], source: int = 0) -> Taken:

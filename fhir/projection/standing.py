@@ -46,7 +46,8 @@ class OrganisationScopes:
     def _found(self, organisation: int) -> Scope:
         code = self._codes[organisation]
         scope = self._directory.scope(code)
-        itself = Principal(f"organisation {code}", code, frozenset({Role.SYSTEM}), Proof.NOTHING)
+        anybody = frozenset(Role) - {Role.PATIENT}           # what any of its people are denied
+        itself = Principal(f"organisation {code}", code, anybody, Proof.NOTHING)
         opened = self._openings.of(itself, scope)
         denied = None if opened is None else opened.denials()
         return scope if denied is None else replace(scope, opened=self._opening.linked(denied))

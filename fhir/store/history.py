@@ -106,6 +106,8 @@ def _past(scope: Scope) -> str:
 
 def _mine(scope: Scope, params: Params, span: Span) -> str:
     parts = [open_resource(scope, params, "r", "r.pk")]
+    if scope.opened is not None and scope.opened.denies:
+        parts.append("not r.deleted")        # of what is gone nothing tells any more whom it was about
     if span.type:
         parts.append(f"r.type = {params.add(span.type)}")
     if span.id:

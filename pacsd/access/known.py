@@ -50,7 +50,7 @@ class Known:
     def callers(self) -> Mapping[str, tuple[Caller, ...]]:
         """By title who may open associations."""
         found = [caller_of(one) for one in self.settings.remote_aes]
-        found += [one.caller for one in self.entities if one.caller is not None]
+        found += sorted((one.caller for one in self.entities if one.caller is not None), key=_is_loose)
         by_title: dict[str, tuple[Caller, ...]] = {}
         for one in found:
             by_title[one.title] = (*by_title.get(one.title, ()), one)
@@ -60,6 +60,11 @@ class Known:
     def remotes(self) -> tuple[RemoteAESettings, ...]:
         """Who can be reached."""
         return (*self.settings.remote_aes, *(one.remote for one in self.entities if one.remote is not None))
+
+
+def _is_loose(one: Caller) -> bool:
+    """Whether nothing tells an AE from others of its title: of those registered it comes behind all that are told."""
+    return not (one.certificate or one.addresses)
 
 
 def name_of(one: RegisteredAE) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID
@@ -13,7 +14,7 @@ MIN_KEY_BYTES = 32
 MAX_SHIFT_DAYS = 3650
 _MIN_SHIFT_DAYS = 30
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"     # no I and O, no 0 and 1: people read these to each other
-_WELL_KNOWN = "1.2.840.10008."
+_WELL_KNOWN = re.compile(r"1\.2\.840\.10008(?:\.[0-9]+)+")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Project:
 
     def uid(self, uid: str) -> str:
         """The UID in place of another one (PS3.5 B.2); one that the standard defines stays."""
-        if not uid or uid.startswith(_WELL_KNOWN):
+        if not uid or _WELL_KNOWN.fullmatch(uid):
             return uid
         digest = bytearray(self._digest("uid", uid)[:16])
         digest[6], digest[8] = digest[6] & 0x0F | 0x80, digest[8] & 0x3F | 0x80       # RFC 9562 version 8

@@ -88,8 +88,8 @@ def _stepped(desk: Desk, asked: Asked, query: str) -> Response:
     if signed_in is None or _is_too_old(provider, request, signed_in[0]):
         if silent:
             raise _declined(request, "login_required", "nobody is signed in")
-        return here.greeted(pages.redirect(_step("login", _without(told, "prompt", "max_age"))))
-    asking = _asking(provider, request, _without(told, "prompt"), *signed_in, told.get(CHOSEN, ""))
+        return here.greeted(pages.redirect(_step("login", _without(_signed_in(told), "max_age"))))
+    asking = _asking(provider, request, _without(_signed_in(told)), *signed_in, told.get(CHOSEN, ""))
     if request.wants_patient and asking.patient is None:
         if silent:
             raise _declined(request, "interaction_required", "a patient is to be chosen")
@@ -215,6 +215,12 @@ def _about(here: Browser, asking: Asking) -> str:
 
 def _step(name: str, query: str) -> str:
     return f"{PATH}/{name}?{urlencode({'continue': query})}"
+
+
+def _signed_in(told: dict[str, str]) -> dict[str, str]:
+    """The request of somebody who has signed in, and is not to do so once more; what else was asked for stays."""
+    left = " ".join(one for one in told.get("prompt", "").split() if one not in ("login", "select_account"))
+    return {**told, "prompt": left} if left else {name: one for name, one in told.items() if name != "prompt"}
 
 
 def _without(told: dict[str, str], *names: str) -> str:

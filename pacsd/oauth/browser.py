@@ -55,7 +55,8 @@ class Browser:
         if session is None or session.level != level:
             return None
         user = oauth_users.by_key(self.provider.pool, session.user_pk)
-        return (session, user) if user is not None else None
+        known = user is not None and not user.locked and user.organisation in self.provider.organisations
+        return (session, user) if user is not None and known else None
 
     def csrf(self) -> str:
         """What a form of ours holds, and no other site can know."""

@@ -45,10 +45,11 @@ class OwnTokens:
         if grant is None or user is None:
             refuse("the token was revoked")
         permissions, patient = scopes_of(claims), _patient(user)
+        launched = _context(grant) if _is_about_one(permissions) else None
         return Principal(
             subject=user.username, organisation=user.organisation, roles=_roles(user.roles), proof=Proof.TOKEN,
             name=user.name, client=grant.client_id, permissions=permissions, patient=patient,
-            context=patient or _context(grant), purpose=purpose_of(claims, PATIENT_REQUEST if patient else TREATMENT),
+            context=patient or launched, purpose=purpose_of(claims, PATIENT_REQUEST if patient else TREATMENT),
             claims=dict(claims),
         )  # fmt: skip
 
@@ -92,3 +93,8 @@ def _uuid(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         refuse("the token was revoked")
+
+
+def _is_about_one(permissions: tuple[str, ...] | None) -> bool:
+    """Whether any scope is about the patient of the launch (SMART App Launch 2.2, `patient/`)."""
+    return any(one.startswith("patient/") for one in permissions or ())

@@ -7,6 +7,8 @@ from ipaddress import ip_address, ip_network
 
 from starlette.requests import HTTPConnection
 
+from config.networks import plain
+
 _MAX_CERTIFICATE = 32_768
 
 
@@ -28,7 +30,7 @@ class Peers:
         return _decoded(told[0]) if len(told) == 1 else None
 
     def _is_proxy(self, address: str) -> bool:
-        return _is_address(address) and any(ip_address(address) in one for one in self._proxies)
+        return _is_address(plain(address)) and any(ip_address(plain(address)) in one for one in self._proxies)
 
 
 def _is_address(text: str) -> bool:

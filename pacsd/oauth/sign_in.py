@@ -8,9 +8,9 @@ device from which they signed in before.
 import hashlib
 import unicodedata
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from uuid import uuid4
 
+from config.networks import client_network
 from pacsd.index import oauth_sessions, oauth_users
 from pacsd.index.oauth_sessions import Session
 from pacsd.index.oauth_users import Guesses, User
@@ -98,7 +98,7 @@ def _refused(
 def check_code(provider: Provider, user: User, shown: str, place: From) -> None:
     """Raises NotIn unless a code is right, was not shown before, and not too many were guessed."""
     subject = _digest("second factor", str(user.pk))
-    counts = [Guesses(subject, _network(place.address), free=5, most_s=900.0),
+    counts = [Guesses(subject, client_network(place.address), free=5, most_s=900.0),
               Guesses(subject, _ANYWHERE, free=20, most_s=60.0)]  # fmt: skip
     wait_s = oauth_users.guess(provider.pool, counts)
     if wait_s:
@@ -110,7 +110,7 @@ def check_code(provider: Provider, user: User, shown: str, place: From) -> None:
 
 def check_password(provider: Provider, user: User, password: str, place: From) -> None:
     """Raises NotIn unless it is the password of who is signed in, and not too many were guessed."""
-    counts = [Guesses(_digest("name", user.username), _network(place.address), free=5, most_s=900.0)]
+    counts = [Guesses(_digest("name", user.username), client_network(place.address), free=5, most_s=900.0)]
     wait_s = oauth_users.guess(provider.pool, counts)
     if wait_s or not provider.passwords.is_right(user.password, password):
         raise _refused(provider, user.username, user, place, "wrong password", wait_s)
@@ -157,7 +157,7 @@ def _begin(provider: Provider, user: User, place: From) -> tuple[str, str]:
 
 
 def _counts(provider: Provider, name: str, user: User | None, place: From) -> list[Guesses]:
-    subject, network = _digest("name", name), _network(place.address)
+    subject, network = _digest("name", name), client_network(place.address)
     counts = [Guesses(subject, network, free=5, most_s=900.0), Guesses(b"", network, free=50, most_s=900.0)]
     known = place.device and user is not None and oauth_users.is_known_device(
         provider.pool, hashed(place.device), user.pk)  # fmt: skip
@@ -166,12 +166,3 @@ def _counts(provider: Provider, name: str, user: User | None, place: From) -> li
 
 def _digest(kind: str, text: str) -> bytes:
     return hashlib.sha256(f"{kind} {text}".encode()).digest()
-
-
-def _network(address: str) -> str:
-    """An address as far as one person has it to themselves: an IPv6 /64."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address[:64]
-    return str(found) if found.version == 4 else str(ip_network(f"{found}/64", strict=False))

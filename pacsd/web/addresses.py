@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from starlette.requests import HTTPConnection, Request
 
+from config.networks import plain
 from pacsd.faults import Fault, PacsdError
 from pacsd.web.problem import bad_request
 
@@ -47,10 +48,10 @@ class Addresses:
     def client(self, request: HTTPConnection) -> str:
         """The address a request comes from: of the connection or, as trusted proxies say one after the other
         (X-Forwarded-For), the last that is none of them."""
-        address = request.client.host if request.client else ""
+        address = plain(request.client.host if request.client else "")
         said = ",".join(request.headers.getlist("x-forwarded-for")) if self._proxies else ""
         for before in reversed(said.split(",")[-_MOST_PROXIES:]):
-            told = before.strip().strip("[]")
+            told = plain(before.strip().strip("[]"))
             if not _is_within(address, self._proxies) or not _is_address(told):
                 break
             address = told
@@ -108,7 +109,7 @@ def _is_address(text: str) -> bool:
 @lru_cache(maxsize=256)
 def _is_within(address: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
     try:
-        source = ip_address(address)
+        source = ip_address(plain(address))
     except ValueError:
         return False
     return any(source in network for network in networks)

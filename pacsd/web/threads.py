@@ -55,9 +55,21 @@ class _Crew:
             self._threads += another
         self._calls.put(call)
         if another:
-            Thread(target=self._work, name="call", daemon=True).start()      # the loop ends after its calls
+            self._begin()
         result: R = await call.answered()
         return result
+
+    def _begin(self) -> None:
+        """One more thread; where the system has none to give, those there are take the call. The loop ends after its
+        calls."""
+        try:
+            Thread(target=self._work, name="call", daemon=True).start()
+        except RuntimeError:
+            with self._lock:
+                self._threads -= 1
+                alone = not self._threads
+            if alone:
+                raise
 
     def _work(self) -> None:
         while (call := self._next()) is not None:

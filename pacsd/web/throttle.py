@@ -8,12 +8,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from config.limits import LimitSettings
+from config.networks import client_network
 from pacsd.web.addresses import Addresses
 from pacsd.web.problem import problem
 
@@ -89,7 +89,7 @@ class Throttle:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        client = network_of(self._addresses.client(HTTPConnection(scope)))
+        client = client_network(self._addresses.client(HTTPConnection(scope)))
         wait_s = self._requests.wait_s(client)
         if not wait_s and scope["path"].startswith(self._guarded):
             wait_s = self._refusals.wait_s(client)
@@ -120,18 +120,6 @@ class _Watched:
                 await _too_many(wait_s, self._scope, self._receive, self._send)
         if not self._replaced:
             await self._send(message)
-
-
-def network_of(address: str) -> str:
-    """What counts as one client: an IPv4 address, or the /64 of an IPv6 one, which is one customer's."""
-    try:
-        source = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    mapped = getattr(source, "ipv4_mapped", None)
-    if mapped is not None:
-        return str(mapped)
-    return str(source) if source.version == 4 else str(ip_network(f"{source}/64", strict=False))
 
 
 async def _too_many(wait_s: float, scope: Scope, receive: Receive, send: Send) -> None:

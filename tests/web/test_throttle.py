@@ -11,8 +11,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from config.limits import LimitSettings
+from config.networks import client_network
 from pacsd.web.addresses import Addresses
-from pacsd.web.throttle import Buckets, Rate, Throttle, network_of, throttled
+from pacsd.web.throttle import Buckets, Rate, Throttle, throttled
 
 UNLIMITED = Rate(0.0, 1)
 
@@ -56,7 +57,7 @@ def test_what_is_known_of_clients_is_bounded() -> None:
     ("fe80::1%eth0", "fe80::/64"), ("", ""), ("testclient", "testclient"),
 ])  # fmt: skip
 def test_a_client_is_an_ipv4_address_or_a_network_of_ipv6(address: str, client: str) -> None:
-    assert network_of(address) == client
+    assert client_network(address) == client
 
 
 async def answer(request: Request) -> PlainTextResponse:
