@@ -73,7 +73,7 @@ class Fhir:
         """What a worker does again and again: names, seconds between, and whether there is more at once."""
         restoring = ("catch up with what FHIR clients wrote", _CATCH_UP_S, self.restoration.catch_up)
         forgetting = ("forget events of subscriptions", _FORGET_S, self._forget)
-        return (restoring, forgetting, *self.workbench.chores())
+        return restoring, forgetting
 
     def _forget(self) -> bool:
         events.forget(self.server.pool)

@@ -4,7 +4,7 @@ import logging
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -509,7 +509,7 @@ def _recorded_inbox(recorder: Recorder, name: str, inbox: Inbox) -> Inbox:
 
 def _worker(context: RoleContext) -> None:
     os.nice(WORKER_NICE)
-    with _opened(context, readers=6 + NOTIFIERS) as archive, _notifying(context, archive), _recorded(context):
+    with _opened(context, readers=8 + NOTIFIERS) as archive, _notifying(context, archive), _recorded(context):
         reporting = open_reports(context.settings, archive)
         also_apply = {**_appliers(context.settings, archive), **reporting.repaired_by}
         settle(context.settings, archive, also_apply=also_apply)
@@ -520,15 +520,29 @@ def _worker(context: RoleContext) -> None:
             *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
             *reporting.chores, *_projections(context, archive, fhir).chores(), *fhir.chores,
             *audit_chores(context.settings, archive.blobs, archive.pool),
-            *atna_chores(context.settings, archive.pool),
         )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)
         forgetting = Chore("forget what is over of sign-ins", 3600.0, partial(oauth_grants.forget, archive.pool))
         worker = Worker((*own, *(Chore(*one) for one in others), forgetting), stop=context.stopping)
         context.ready()
-        with _telling(fhir.subscriptions):
+        repositories = atna_chores(context.settings, archive.pool)
+        with _telling(fhir.subscriptions), _beside(fhir.workbench.chores()), _beside(repositories):
             worker.run()
+
+
+@contextmanager
+def _beside(chores: Iterable[tuple[str, float, Callable[[], bool]]]) -> Iterator[None]:
+    """Chores that wait for other machines, in a thread of their own, until the role ends."""
+    ended = Event()
+    worker = Worker([Chore(*one) for one in chores], stop=ended)
+    thread = Thread(target=worker.run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(1.0)                     # what it is in the middle of is done again, if it must be
 
 
 @contextmanager

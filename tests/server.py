@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -150,6 +152,16 @@ def session_members(session: int) -> list[int]:
         if not more:
             return sorted(found)
         found |= more
+
+
+def listeners(root: int, port: int) -> list[psutil.Process]:
+    """The processes below one that have a TCP port open; who ends while it is asked is none of them."""
+    found = []
+    for one in psutil.Process(root).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if port in {each.laddr.port for each in one.net_connections("tcp")}:
+                found.append(one)
+    return found
 
 
 def free_port() -> int:

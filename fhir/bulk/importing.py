@@ -14,7 +14,7 @@ from uuid import UUID, uuid4, uuid5
 import httpx
 
 from fhir.bulk.fetching import fetch
-from fhir.bulk.worker import AGAIN
+from fhir.bulk.worker import AGAIN, Later
 from fhir.definitions.structures import structures
 from fhir.format import json, ndjson
 from fhir.format.ndjson import Line
@@ -106,7 +106,7 @@ class Imports:
             if error.fault is not Fault.UNAVAILABLE or tries >= MOST_TRIES:
                 raise PacsdError(Fault.NOT_FOUND, f"source {source + 1}: {error.message}") from error
             jobs.advance(self.server.pool, job.id, state={**job.state, "tries": tries})
-            raise
+            raise Later from error
         state = {**job.state, "source": source, "file": key, "bytes": size, "offset": 0, "line": 0, "tries": 0}
         return jobs.advance(self.server.pool, job.id, state=state)
 

@@ -18,6 +18,10 @@ AGAIN = (Fault.UNAVAILABLE, Fault.FULL)   # tried later
 _log = logging.getLogger("fhir.bulk")
 
 
+class Later(Exception):
+    """A job waits for somebody else; nothing is wrong here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workbench:
     """Steps by kind of job, and what removes what they put out."""
@@ -37,6 +41,8 @@ class Workbench:
             return False
         try:
             self.steps[job.kind](job)
+        except Later:
+            return True                      # held until its time is over; others go on
         except PacsdError as error:
             if error.fault in AGAIN:
                 raise                    # held until its time is over, then tried again

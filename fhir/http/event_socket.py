@@ -31,6 +31,7 @@ from pacsd.faults import Fault, PacsdError
 
 LOOK_S = 0.5                             # between two looks for what happened
 TAKEN_S = 30.0                           # in which a client takes a message
+BOUND_S = 3_600.0                        # so long a token binds: nobody is known behind it who could be asked again
 MOST_SOCKETS = 500                       # of one process
 MOST_BOUND = 100                         # subscriptions of one socket
 _MOST_TEXT = 1_000                       # characters of what a client says
@@ -50,6 +51,7 @@ class _Bound:
     after: int
     plain: bool                          # R4: pings
     silent_since: float = 0.0
+    until: float = float("inf")          # where a token bound it: then another one is asked for
 
 
 @dataclass(slots=True)
@@ -172,13 +174,16 @@ class _Listener:
         one = subject(server, scope, found)
         if one.terms is None or one.terms.channel is not None or plain != (one.terms.topic is None):
             raise FhirError(Fault.UNSUPPORTED, "this Subscription is not one that is bound like that")
-        bound = _Bound(logical_id, found.pk, seen, one.events, plain, self._sockets.clock())
+        now = self._sockets.clock()
+        bound = _Bound(logical_id, found.pk, seen, one.events, plain, now, float("inf") if plain else now + BOUND_S)
         self._bound[logical_id] = bound
         return f"bound {logical_id}" if plain else self._notification(one, notification.HANDSHAKE, ())
 
     def _news(self, bound: _Bound) -> list[str]:
         """What a subscription has to say now. Raises FhirError where it says nothing any more."""
         server, now, scope = self._sockets.server, self._sockets.clock(), bound.scope()
+        if now > bound.until:
+            raise FhirError(Fault.GONE, "the token that bound it is over: ask for another one")
         one = subject(server, scope, stored(server, scope, bound.id))
         if one.terms is None or one.status in ("off", "error"):
             raise FhirError(Fault.GONE, f"Subscription {bound.id} is {one.status}")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from fhir.projection.pace import Pace
+from fhir.projection.pace import MOST_LATE_S, Pace
 from fhir.projection.projector import Projector
 from fhir.projection.subjects import TOPICS, Subjects, subjects
 from fhir.store import shared
@@ -55,13 +55,14 @@ class View:
 class Projections:
     """What a worker does for FHIR. `holder` names it, the same after a restart: it goes on at once.
 
-    `lag` is told how long ago the newest event of a batch had happened. `pace` says when it gives way.
+    `lag` is told how long ago the newest event of a batch had happened. `pace` and `sweeping` say when it gives way.
     """
 
     def __init__(
         self, pool: Pool, projector: Projector, everybody: Callable[[], Scope], *, view: View,
         holder: str, lag: Lag = not_measured, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         ticks: Callable[[], float] = time.monotonic, pace: Pace | None = None,
+        sweeping: Pace | None = None,
     ) -> None:  # fmt: skip
         self._pool = pool
         self._projector = projector
@@ -71,6 +72,8 @@ class Projections:
         self._clock = clock
         self._ticks = ticks
         self._pace = pace or Pace(lambda: 0, ticks=ticks)
+        self._sweeping = sweeping or Pace(lambda: 0, ticks=ticks)        # its own: else it would always find a rest
+        self._swept_at = ticks()
         self._cursor = Cursor(pool, NAME, holder=holder, scope=everybody(), topics=TOPICS)
         self._ask_at, self._held = 0.0, False
         self._registered = False
@@ -117,12 +120,13 @@ class Projections:
         first."""
         self.register()
         self._view.follow(self._pool)
-        if self._pace.rests():
+        if self._sweeping.rests() and self._ticks() - self._swept_at < MOST_LATE_S:
             return False
         began = self._ticks()
         more = any(self._swept(kind) for kind in sources.SWEPT)
         if more:
-            self._pace.worked(began)
+            self._sweeping.worked(began)
+        self._swept_at = self._ticks()
         return more
 
     def close(self) -> None:

@@ -32,8 +32,9 @@ def open_projections(
     projector = Projector(server.units, archives, server.extract)
     written = partial(_written, settings, directory, known, projector, mappings(settings))
     view = View(directory.known, written)
-    pace = Pace(partial(messages.newest, archive.pool))
-    return Projections(archive.pool, projector, directory.everybody, view=view, holder=holder, lag=lag, pace=pace)
+    pace, sweeping = (Pace(partial(messages.newest, archive.pool)) for _ in range(2))
+    return Projections(archive.pool, projector, directory.everybody, view=view, holder=holder, lag=lag, pace=pace,
+                       sweeping=sweeping)  # fmt: skip
 
 
 def _written(

@@ -107,7 +107,8 @@ class Loading:
             after = replace(after, ended=True)
         if after == place:
             return False, 0
-        self._events.load(after, self._rows(place.writer, found), place.number, lasting=self._lasting)
+        if not self._events.load(after, self._rows(place.writer, found), place.number, lasting=self._lasting):
+            return True, 0               # another was faster; it may have seen less of it than is there now
         return full or after.segment != place.segment, after.number - place.number
 
     def _read(self, name: str, place: Place, most: int) -> tuple[Place, list[_Read], bool]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pacsd.access.directory import Identity, Peer, Refusal
 from pacsd.access.origin import Origin
+from pacsd.access.principal import Proof
 from pacsd.access.secure_connection import SecureConnection
 from pacsd.dimse import echo, find, get, move, normalized, store, ups_find
 from pacsd.dimse.associate import AssociateReject, AssociateRequest, decode_request, encode_accept, encode_reject
@@ -248,7 +249,8 @@ class Acceptor:
         association.meter = Meter(self._services.meters)
         peer = decision.peer
         association.party = Party(
-            request.calling, request.called, session.origin.address, peer.organisation_code, peer.assigning_authority
+            request.calling, request.called, session.origin.address, peer.organisation_code, peer.assigning_authority,
+            peer.principal if peer.principal is not None and peer.principal.proof is Proof.TOKEN else None,
         )
         with self._changed:
             session.association = association

@@ -14,7 +14,7 @@ from typing import Any
 
 from config.settings import RemoteAESettings
 from pacsd.access.operations import Operation
-from pacsd.access.principal import Role
+from pacsd.access.principal import Principal, Role
 from pacsd.archive.retrieve import InstanceRef
 from pacsd.audit.audited import AUDITED
 from pacsd.audit.codes import (
@@ -92,6 +92,7 @@ class Party:
     address: str
     organisation: str = ""
     assigning_authority: str = ""
+    user: Principal | None = None        # who proved to be the AE's user
     received: dict[str, Counter[str]] = field(default_factory=dict)      # by study, numbers by SOP class
 
 
@@ -209,14 +210,19 @@ def operation_of(field_number: int, abstract_syntax: str) -> Operation:
 
 
 def _agents(party: Party, to: RemoteAESettings | None = None) -> tuple[Agent, ...]:
-    asker = Agent(
-        party.calling, requestor=True, organisation=party.organisation, address=party.address,
-        role=SOURCE_ROLE, roles=(Role.SYSTEM.value,) if party.organisation else (),
+    user = party.user
+    device = Agent(
+        party.calling, requestor=user is None, organisation=party.organisation, address=party.address,
+        role=SOURCE_ROLE, roles=(Role.SYSTEM.value,) if party.organisation and user is None else (),
     )  # fmt: skip
+    asking = () if user is None else (Agent(
+        user.subject, requestor=True, name=user.name, organisation=party.organisation, address=party.address,
+        roles=tuple(sorted(one.value for one in user.roles)),
+    ),)  # fmt: skip
     ours = Agent(party.called, role=DESTINATION_ROLE)
     if to is None:
-        return asker, ours
-    return asker, ours, Agent(to.title, organisation=to.organisation, address=to.host, role=DESTINATION_ROLE)
+        return *asking, device, ours
+    return *asking, device, ours, Agent(to.title, organisation=to.organisation, address=to.host, role=DESTINATION_ROLE)
 
 
 def _transfer(

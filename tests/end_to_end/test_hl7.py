@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from hl7.listener import Limits, Listener
@@ -18,7 +17,7 @@ from tests.hl7.expected_answers import EXPECTED
 from tests.hl7.files import hl7_files
 from tests.hl7.peer import Peer, adt, code, field
 from tests.hl7.test_message import gbk_characters
-from tests.server import Server, free_port, remove_folder, scratch_folder
+from tests.server import Server, free_port, listeners, remove_folder, scratch_folder
 from tests.synthetic import small_object, study
 
 SECOND_BYTES = {0x7C: "bar", 0x5E: "caret", 0x7E: "tilde", 0x5C: "backslash"}
@@ -201,9 +200,7 @@ def pour(peer: Peer) -> None:
 
 def held(server: Server) -> int:
     """Bytes of the HL7 process that are its own."""
-    members = psutil.Process(server.pid).children(recursive=True)
-    ours = [one for one in members if server.mllp_port in {each.laddr.port for each in one.net_connections("tcp")}]
-    return max(one.memory_full_info().uss for one in ours)
+    return max(one.memory_full_info().uss for one in listeners(server.pid, server.mllp_port))
 
 
 class Ris:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pydicom
 import pytest
 
@@ -20,7 +19,7 @@ from tests.end_to_end.test_hl7 import SECOND_BYTES, Ris
 from tests.hl7.peer import Peer, adt, code, field
 from tests.hl7.results import mdm, oru, study_uid, text
 from tests.hl7.test_message import gbk_characters
-from tests.server import Server, free_port, remove_folder, scratch_folder
+from tests.server import Server, free_port, listeners, remove_folder, scratch_folder
 from tests.synthetic import small_object, study
 
 BASIC_TEXT, PDF_CLASS = "1.2.840.10008.5.1.4.1.1.88.11", "1.2.840.10008.5.1.4.1.1.104.1"
@@ -300,9 +299,7 @@ def test_a_pdf_of_fifty_megabytes_needs_no_five_hundred(hospital: Hospital) -> N
     big = b"%PDF-1.4\n" + b"0123456789abcdef" * (50_000_000 // 16)
     uid = stored(hospital, 704, "BIG-1")
     line = f"ED|PDF^\u5927||^application^pdf^Base64^{base64.b64encode(big).decode()}||||||F"
-    members = psutil.Process(hospital.server.pid).children(recursive=True)
-    listening = [one for one in members
-                 if hospital.server.mllp_port in {each.laddr.port for each in one.net_connections("tcp")}]  # fmt: skip
+    listening = listeners(hospital.server.pid, hospital.server.mllp_port)
     peaks = [0]
     done = threading.Event()
 
