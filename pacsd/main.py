@@ -20,6 +20,7 @@ from fhir.http.event_socket import EventSockets
 from fhir.interaction.request import Asker, asker_of
 from fhir.launch_patients import LaunchPatients
 from fhir.projection.consumer import Projections
+from fhir.projection.pace import UNHURRIED_S, Pace
 from fhir.projection.services import open_projections
 from fhir.projection.systems import Systems
 from fhir.services import Fhir, open_fhir
@@ -77,6 +78,7 @@ from pacsd.index import oauth_grants
 from pacsd.index.access_grants import appliers as grant_appliers
 from pacsd.index.access_openings import IndexOpenings
 from pacsd.index.audit_events import AuditEvents
+from pacsd.index.busy import writes
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
@@ -564,7 +566,10 @@ def _projections(context: RoleContext, archive: Archive, fhir: Fhir) -> Projecti
         "pacsd_fhir_projection_lag_seconds", "Time from the last event of a batch to its projection into FHIR."
     )
     holder = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
-    return open_projections(context.settings, archive, fhir.server, holder=holder, lag=late.observe)
+    sweeping = Pace(partial(writes, archive.pool), longest_s=UNHURRIED_S)
+    return open_projections(
+        context.settings, archive, fhir.server, holder=holder, lag=late.observe, sweeping=sweeping
+    )
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 While they pour in, projecting takes a tenth of the time, the share that the niceness of workers means where processors
 are short, and what is left follows at once when it is over. What is half a minute late waits no longer: then both
-go on side by side.
+go on side by side. What was there before is in no hurry at all: it gives way to whatever is written, with longer rests.
 """
 
 import time
@@ -11,6 +11,7 @@ from collections.abc import Callable
 POURING = 100.0                          # messages a second
 SHARE = 0.1                              # of the time, meanwhile
 LONGEST_S = 2.0                          # of a rest, whatever a batch took
+UNHURRIED_S = 20.0                       # of a rest of who has no deadline
 MOST_LATE_S = 30.0
 
 Came = Callable[[], int]                 # a number that grows by one with each message that comes
@@ -19,8 +20,11 @@ Came = Callable[[], int]                 # a number that grows by one with each 
 class Pace:
     """Of one consumer. `came` is asked only while it might have to rest."""
 
-    def __init__(self, came: Came, *, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, came: Came, *, longest_s: float = LONGEST_S, ticks: Callable[[], float] = time.monotonic
+    ) -> None:
         self._came = came
+        self._longest_s = longest_s
         self._ticks = ticks
         self._rest_until, self._late_s = 0.0, 0.0
         self._looked_at, self._seen = ticks(), 0
@@ -33,7 +37,7 @@ class Pace:
         """Something was projected. `began`: by the same clock; `late_s`: how long ago the last event had happened."""
         now = self._ticks()
         self._late_s = self._late_s if late_s is None else late_s
-        rest_s = min((now - began) * (1 / SHARE - 1), LONGEST_S)
+        rest_s = min((now - began) * (1 / SHARE - 1), self._longest_s)
         self._rest_until = now if self._late_s > MOST_LATE_S else now + rest_s
 
     def _pouring(self) -> bool:

@@ -22,9 +22,10 @@ from pacsd.reports.contents import Contents
 
 
 def open_projections(
-    settings: Settings, archive: Archive, server: Server, *, holder: str, lag: Lag = not_measured
+    settings: Settings, archive: Archive, server: Server, *, holder: str, lag: Lag = not_measured,
+    sweeping: Pace | None = None,
 ) -> Projections:
-    """What a worker does to bring FHIR up to what the archive knows."""
+    """What a worker does to bring FHIR up to what the archive knows. `sweeping`: how what was before gives way."""
     directory, known = archive.directory, houses(settings, archive.directory)
     archives = Archives(
         directory.everybody, known, partial(locate.by_series, archive.pool), archive.sidecars, Contents(archive.blobs)
@@ -32,7 +33,7 @@ def open_projections(
     projector = Projector(server.units, archives, server.extract)
     written = partial(_written, settings, directory, known, projector, mappings(settings))
     view = View(directory.known, written)
-    pace, sweeping = (Pace(partial(messages.newest, archive.pool)) for _ in range(2))
+    pace = Pace(partial(messages.newest, archive.pool))
     return Projections(archive.pool, projector, directory.everybody, view=view, holder=holder, lag=lag, pace=pace,
                        sweeping=sweeping)  # fmt: skip
 

@@ -69,11 +69,11 @@ class Bench:
 
 
 def alternate(
-    bench: Bench, sides: Sequence[str], once: Callable[[str], float], *, only_once: Sequence[str] = ()
+    bench: Bench, sides: Sequence[str], once: Callable[[str], float], *, only_once: Sequence[str] = (), least: int = 1
 ) -> Samples:
-    """Measure the sides in turn, the order turned about each round so that neither is always second."""
+    """Measure the sides in turn, at `least` so often, the order turned about so that neither is always second."""
     samples: Samples = {side: [] for side in sides}
-    for turn in range(bench.rounds):
+    for turn in range(max(bench.rounds, least)):
         for side in sides if turn % 2 == 0 else list(reversed(sides)):
             if not (turn and side in only_once):
                 samples[side].append(once(side))

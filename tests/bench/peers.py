@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.processes import answers, free_port, listens, start, stop, wait_until
 from tests.server import Server as ServeCommand
+from tests.server import session_members
 
 ORTHANC_WEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 ORTHANC_FOLDERS = ORTHANC_WEB.with_name("libServeFolders.so")
@@ -187,3 +189,22 @@ def running(side: str, folder: Path) -> Iterator[Server]:
     else:
         with PEERS[side](folder) as server:
             yield server
+
+
+@contextmanager
+def only(servers: Mapping[str, Server], side: str) -> Iterator[Server]:
+    """One of them, while the others stand still: what a worker has left to do is not the other's burden."""
+    still = [pid for name, one in servers.items() if name != side for pid in session_members(one.pid)]
+    _signalled(still, signal.SIGSTOP)
+    try:
+        yield servers[side]
+    finally:
+        _signalled(still, signal.SIGCONT)
+
+
+def _signalled(pids: Sequence[int], number: int) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue

@@ -6,16 +6,13 @@ measured the other stands still.
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
@@ -32,10 +29,9 @@ from tests.bench.archives import QUIET_S, wait_packed
 from tests.bench.dcmtk import storescu, timed
 from tests.bench.load import Job, measure
 from tests.bench.measures import Bench, Row, Samples, alternate
-from tests.bench.peers import Server, served
+from tests.bench.peers import Server, only, served
 from tests.bench.rows.query import JSON
 from tests.bench.rows.retrieve import FRAME, OCTETS, series_path
-from tests.server import session_members
 
 ON, OFF = "pacsd", "off"
 CLIENT = "bench"
@@ -76,25 +72,6 @@ def both(bench: Bench) -> dict[str, Server]:
             bench.loaded[name] = server
         found[side] = bench.loaded[name]
     return found
-
-
-@contextmanager
-def only(servers: dict[str, Server], side: str) -> Iterator[Server]:
-    """One of them, while the others stand still: what a worker has left to do is not the other's burden."""
-    still = [pid for name, one in servers.items() if name != side for pid in session_members(one.pid)]
-    _signalled(still, signal.SIGSTOP)
-    try:
-        yield servers[side]
-    finally:
-        _signalled(still, signal.SIGCONT)
-
-
-def _signalled(pids: Sequence[int], number: int) -> None:
-    for pid in pids:
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            continue
 
 
 def token(server: Server) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fhir.projection.pace import MOST_LATE_S, POURING, SHARE, Pace
+from fhir.projection.pace import LONGEST_S, MOST_LATE_S, POURING, SHARE, UNHURRIED_S, Pace
 
 
 class Feed:
@@ -68,3 +68,15 @@ def test_messages_are_not_counted_while_there_is_no_need_to_rest() -> None:
     pace = Pace(feed.came, ticks=feed.ticks)
     assert not any(pace.rests() for _ in range(100))
     assert feed.asked == 0
+
+
+@pytest.mark.parametrize("longest_s", [LONGEST_S, UNHURRIED_S])
+def test_a_long_batch_is_followed_by_no_longer_rest_than_may_be(longest_s: float) -> None:
+    feed = Feed(rate=10 * POURING)
+    pace = Pace(feed.came, longest_s=longest_s, ticks=feed.ticks)
+    began, feed.now = feed.now, feed.now + 10.0
+    pace.worked(began)
+    feed.now += 0.9 * longest_s
+    assert pace.rests()
+    feed.now += 0.2 * longest_s
+    assert not pace.rests()
