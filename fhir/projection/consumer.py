@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from fhir.projection.pace import MOST_LATE_S, Pace
+from pacsd.events.pace import MOST_LATE_S, Pace
 from fhir.projection.projector import Projector
 from fhir.projection.subjects import TOPICS, Subjects, subjects
 from fhir.store import shared

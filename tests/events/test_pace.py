@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fhir.projection.pace import MOST_LATE_S, POURING, SHARE, Pace
+from pacsd.events.pace import MOST_LATE_S, POURING, SHARE, Pace
 
 
 class Feed:
