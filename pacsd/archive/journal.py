@@ -157,6 +157,18 @@ class Journal:
                 yield from (fact for fact in self._read(info.key) if since is None or fact.at >= since)
 
     def _read(self, key: str) -> list[Fact]:
+        facts = self._parsed(key)
+        if facts is None and self._was_cut_off(key):
+            log.warning("the journal's last words are not whole", extra={"key": key})
+            return []
+        if facts is None:                        # one that was being written is whole when another follows it
+            facts = self._parsed(key)
+        if facts is None:
+            raise PacsdError(Fault.UNAVAILABLE, f"the journal's {key} cannot be read")
+        return facts
+
+    def _parsed(self, key: str) -> list[Fact] | None:
+        """The facts of a blob; None where it does not say any. Raises PacsdError UNSUPPORTED."""
         try:
             body = orjson.loads(self._blobs.read(key))
             version = body.pop("version")
@@ -164,11 +176,8 @@ class Journal:
                 raise PacsdError(Fault.UNSUPPORTED, f"a later version wrote {key}")
             bodies = [body] if version == VERSION else body["facts"]
             return [Fact(key, FactKind(one.pop("fact")), datetime.fromisoformat(one.pop("at")), one) for one in bodies]
-        except (orjson.JSONDecodeError, KeyError, ValueError, AttributeError, TypeError) as error:
-            if self._was_cut_off(key):
-                log.error("the journal's last words before a crash were cut off", extra={"key": key})
-                return []
-            raise PacsdError(Fault.UNAVAILABLE, f"the journal's {key} cannot be read") from error
+        except (orjson.JSONDecodeError, KeyError, ValueError, AttributeError, TypeError):
+            return None
 
     def _was_cut_off(self, key: str) -> bool:
         """Whether it is the last record of a segment: a writer that goes on has synced those before."""

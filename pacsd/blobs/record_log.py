@@ -93,7 +93,8 @@ class RecordLog:
         try:
             make_durable_folder(self._root, folder)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(f"{self._root}/{key}", flags, FILE_MODE)
+            path = f"{self._root}/{key}"
+            descriptor = os.open(path, flags, FILE_MODE)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_SH)
                 os.pwrite(descriptor, bytes(self._segment_bytes), 0)
@@ -101,6 +102,8 @@ class RecordLog:
                 sync_folder(f"{self._root}/{folder}")
             except BaseException:
                 os.close(descriptor)
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
                 raise
         except OSError as error:
             raise translated(error, key) from error

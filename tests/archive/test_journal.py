@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pacsd.archive.journal import FactKind, Journal
-from pacsd.blobs import LocalBlobs, segment_writer
+from pacsd.blobs import LocalBlobs
 from pacsd.blobs.port import BlobInfo
 from pacsd.blobs.record_log import RecordLog
 from pacsd.blobs.segments import HEAD_BYTES
@@ -107,7 +107,7 @@ def seconds(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
     def clock() -> float:
         return began + next(looks)
 
-    monkeypatch.setattr(segment_writer.time, "time", clock)
+    monkeypatch.setattr(time, "time", clock)
     return clock
 
 
@@ -165,3 +165,19 @@ def test_a_copy_of_a_journal_is_read_as_the_journal_is(tmp_path: Path) -> None:
     for info in source.list("journal/"):
         copy.put(info.key, source.read(info.key))
     assert numbers(Journal(copy)) == list(range(5))
+
+
+def test_a_record_that_another_process_was_writing_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    say(busy(tmp_path), *range(5))
+    blobs = LocalBlobs(tmp_path, reserve_bytes=0)
+    read, writing = blobs.read, [info.key for info in blobs.list("journal/")][-3:]
+
+    def half(key: str, *, offset_bytes: int = 0, length_bytes: int | None = None) -> bytes:
+        whole = read(key, offset_bytes=offset_bytes, length_bytes=length_bytes)
+        if key not in writing:
+            return whole
+        writing.remove(key)
+        return whole[:20] + bytes(len(whole) - 20)
+
+    blobs.read = half  # type: ignore[method-assign]
+    assert numbers(Journal(blobs)) == [0, 1, 2, 3] and numbers(Journal(blobs)) == [0, 1, 2, 3, 4]

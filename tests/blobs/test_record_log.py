@@ -83,10 +83,14 @@ def test_each_folder_has_its_own_segment_and_one_that_is_left_holds_no_more_than
 
 
 def test_a_record_costs_one_flush(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log, flushes = log_of(tmp_path), []
+    log, flushes, flush = log_of(tmp_path), list[int](), os.fdatasync
     log.put("journal/a", b"makes the segment")
-    flush = os.fdatasync
-    monkeypatch.setattr(os, "fdatasync", lambda descriptor: flushes.append(descriptor) or flush(descriptor))
+
+    def counted(descriptor: int) -> None:
+        flushes.append(descriptor)
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", counted)
     monkeypatch.setattr(os, "fsync", lambda descriptor: pytest.fail("nothing but its bytes"))
     assert log.put("journal/a", b"one") is not None and len(flushes) == 1
 

@@ -65,7 +65,7 @@ def test_without_patience_nobody_waits() -> None:
 
 
 def test_many_threads_that_come_again_and_again_are_all_served() -> None:
-    work, served = Work(patience_s=0.001), []
+    work, served = Work(patience_s=0.001), list[int]()
 
     def come() -> None:
         for _ in range(200):

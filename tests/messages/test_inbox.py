@@ -379,14 +379,20 @@ def test_messages_that_come_by_many_connections_are_each_taken_once(index: Pool)
         for name in names:
             work.connection.execute("insert into garbage (key, delete_after) values (%s, now())", (name,))
 
+    def take(name: str) -> Sequence[bytes]:
+        def act(work: Work) -> Sequence[str]:
+            do(work, [name])
+            return ["something"]
+
+        together = SimpleNamespace(do=do, part=name)
+        return tuple(inbox.take(
+            replace(ENTRY, control_id=name), [name.encode()], act, subject=(name, "A"), together=together
+        ))  # fmt: skip
+
     def send(sender: int) -> None:
         for n in range(20):
             name = f"{sender % 6}-{n}"                               # two connections say the same
-            given = tuple(inbox.take(
-                replace(ENTRY, control_id=name), [name.encode()], lambda work, name=name: do(work, [name]) or [],
-                subject=(name, "A"), together=SimpleNamespace(do=do, part=name),
-            ))  # fmt: skip
-            if given != (name.encode(),):
+            if (given := take(name)) != (name.encode(),):
                 wrong.append(given)
 
     threads = [threading.Thread(target=send, args=(sender,)) for sender in range(12)]
