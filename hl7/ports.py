@@ -84,6 +84,17 @@ class Together(NamedTuple):
     part: Any
 
 
+class Beside(NamedTuple):
+    """What is begun for several messages when only their commit is left to do, and waited for before an answer.
+
+    `begin` is given the `part` of each of the same `begin`; what it returns waits until that is done. Both may raise
+    what the inbox understands.
+    """
+
+    begin: Callable[[Sequence[Any]], Callable[[], None]]
+    part: Any
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A message that was read before its unit of work began: what it does there.
@@ -146,9 +157,9 @@ class Inbox(Protocol):
 
     def take(
         self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
-        subject: tuple[str, str] | None = None, together: Together | None = None,
+        subject: tuple[str, str] | None = None, together: Together | None = None, beside: Beside | None = None,
     ) -> Sequence[bytes]:  # fmt: skip
-        """Keep a message and let it take effect, both or neither; durable on return.
+        """Keep a message and let it take effect, both or neither; durable on return, and what is `beside` it done.
 
         The answers to give: those of the first time where the same message took effect before, and does not again.
         """

@@ -20,7 +20,6 @@ from fhir.http.event_socket import EventSockets
 from fhir.interaction.request import Asker, asker_of
 from fhir.launch_patients import LaunchPatients
 from fhir.projection.consumer import Projections
-from fhir.projection.pace import UNHURRIED_S, Pace
 from fhir.projection.services import open_projections
 from fhir.projection.systems import Systems
 from fhir.services import Fhir, open_fhir
@@ -71,6 +70,7 @@ from pacsd.dimse.requestor import Proposal
 from pacsd.dimse.services import Department
 from pacsd.dimse.sop_classes import INSTANCE_AVAILABILITY_NOTIFICATION, STORAGE_COMMITMENT
 from pacsd.dimse.ups_event import Reporter, connecting, targets
+from pacsd.events.pace import UNHURRIED_S, Pace
 from pacsd.faults import PacsdError
 from pacsd.identity.services import Identity
 from pacsd.identity.services import appliers as identity_appliers

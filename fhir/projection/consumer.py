@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from fhir.projection.pace import MOST_LATE_S, Pace
 from fhir.projection.projector import Projector
 from fhir.projection.subjects import TOPICS, Subjects, subjects
 from fhir.store import shared
 from pacsd.access.scope import Scope
+from pacsd.events.pace import MOST_LATE_S, Pace
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import sources
 from pacsd.index.connect import Connection, Pool, lent, translated

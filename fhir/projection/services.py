@@ -9,13 +9,13 @@ from fhir.projection.administration import Mappings, administered, mappings
 from fhir.projection.consumer import Lag, Projections, View, not_measured
 from fhir.projection.gathering import Archives, Gathered
 from fhir.projection.houses import houses
-from fhir.projection.pace import Pace
 from fhir.projection.projected import House, feed
 from fhir.projection.projector import Projector
 from fhir.store import administered as administered_rows
 from fhir.store import shared
 from pacsd.access.directory import Directory
 from pacsd.archive.services import Archive
+from pacsd.events.pace import Pace
 from pacsd.index import locate, messages
 from pacsd.index.connect import Connection
 from pacsd.reports.contents import Contents

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hl7.conditions import Hl7Error
-from hl7.ports import Arrival, Inbox, Outgoing, Together
+from hl7.ports import Arrival, Beside, Inbox, Outgoing, Together
 from hl7.ports import Outbox as Queue
 from ihe_profiles.exchange.conditions import located
 from pacsd.audit.codes import DESTINATION_ROLE, SOURCE_ROLE, Action, Code, Event, Kind, Outcome
@@ -31,33 +31,46 @@ class RecordedInbox:
 
     def take(
         self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
-        subject: tuple[str, str] | None = None, together: Together | None = None,
+        subject: tuple[str, str] | None = None, together: Together | None = None, beside: Beside | None = None,
     ) -> Sequence[bytes]:  # fmt: skip
-        """Take it, and record that before it is acknowledged: one that is not is sent again, and not done twice."""
-        given = self._inbox.take(arrival, answers, act, subject=subject, together=together)
-        self._write(arrival, Outcome.SUCCESS, subject)
-        return given
+        """Take it, and record that before it is acknowledged: one that is not is sent again, and not done twice.
+
+        It is recorded while it is committed: only a commit that comes to nothing is recorded and did not happen, and
+        that it failed is recorded besides.
+        """
+        if beside is not None:
+            raise ValueError("what is recorded is what is done beside it")
+        record = Beside(self._begin, self._message(arrival, Outcome.SUCCESS, subject))
+        return self._inbox.take(arrival, answers, act, subject=subject, together=together, beside=record)
 
     def asked(self, arrival: Arrival) -> None:
         """Record a query before its answer."""
         self._inbox.asked(arrival)
-        self._write(arrival, Outcome.SUCCESS, None)
+        self._write(arrival, Outcome.SUCCESS)
 
     def refuse(self, arrival: Arrival, answers: Sequence[bytes], error: Hl7Error) -> None:
         """Keep a message that had no effect; nothing is given out with its answer."""
         self._inbox.refuse(arrival, answers, error)
-        self._write(arrival, Outcome.MINOR_FAILURE, None)
+        self._write(arrival, Outcome.MINOR_FAILURE)
 
-    def _write(self, arrival: Arrival, outcome: Outcome, subject: tuple[str, str] | None) -> None:
+    def _begin(self, messages: Sequence[AuditMessage]) -> Callable[[], None]:
+        """Begin to record; what is returned comes back when that is on the disk. Both raise PacsdError."""
+        begun = self._recorder.begin(lambda: messages)
+        return _nothing if begun is None else begun.result
+
+    def _write(self, arrival: Arrival, outcome: Outcome) -> None:
+        with located(None):
+            self._recorder.write(self._message(arrival, outcome, None))
+
+    def _message(self, arrival: Arrival, outcome: Outcome, subject: tuple[str, str] | None) -> AuditMessage:
         who = "|".join(one for one in (arrival.facility, arrival.application) if one) or arrival.sender or "unknown"
         asker = Agent(who, requestor=True, organisation=arrival.organisation, address=arrival.address, role=SOURCE_ROLE)
         objects = [patient(subject[1], subject[0])] if subject else list(_patients(arrival.body))
         message = _message(arrival.message_type, arrival.control_id, outcome, arrival.body)
-        with located(None):
-            self._recorder.write(AuditMessage(
-                message.event, message.action, now(), outcome, types=message.types,
-                agents=(asker, Agent(self._source, role=DESTINATION_ROLE)), objects=(*objects, *message.objects),
-            ))  # fmt: skip
+        return AuditMessage(
+            message.event, message.action, now(), outcome, types=message.types,
+            agents=(asker, Agent(self._source, role=DESTINATION_ROLE)), objects=(*objects, *message.objects),
+        )  # fmt: skip
 
 
 class RecordedQueue:
@@ -101,6 +114,10 @@ class RecordedQueue:
                 Event.EXPORT, Action.READ, now(), outcome, types=message.types, agents=(ours, theirs),
                 objects=(*_patients(outgoing.body), *message.objects),
             ))  # fmt: skip
+
+
+def _nothing() -> None:
+    """Nothing is recorded, and nothing waited for."""
 
 
 def _message(kind: str, control_id: str, outcome: Outcome, body: bytes) -> AuditMessage:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hl7.conditions import Hl7Error
-from hl7.ports import Arrival, Together
+from hl7.ports import Arrival, Beside, Together
 from ihe_profiles.exchange.conditions import located
 from pacsd.messages.inbox import Act, Entry, Inbox, Problem, Work
 from pacsd.messages.outbox import Outbox
@@ -69,7 +69,7 @@ class LoggingInbox:
 
     def take(
         self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
-        subject: tuple[str, str] | None = None, together: Together | None = None,
+        subject: tuple[str, str] | None = None, together: Together | None = None, beside: Beside | None = None,
     ) -> Sequence[bytes]:  # fmt: skip
         """Keep a message and let it take effect, both or neither. Raises Hl7Error."""
         entry = self.entry(arrival)
@@ -77,7 +77,7 @@ class LoggingInbox:
             act = self._relay.after(entry, act)
             together = self._relay.after_all(entry, together) if together else None
         with located(None):
-            return self._inbox.take(entry, answers, act, subject=subject, together=together)
+            return self._inbox.take(entry, answers, act, subject=subject, together=together, beside=beside)
 
     def asked(self, arrival: Arrival) -> None:
         """Keep that a query came. Raises Hl7Error."""
@@ -120,7 +120,7 @@ class TryingInbox(LoggingInbox):
 
     def take(
         self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
-        subject: tuple[str, str] | None = None, together: Together | None = None,
+        subject: tuple[str, str] | None = None, together: Together | None = None, beside: Beside | None = None,
     ) -> Sequence[bytes]:  # fmt: skip
         """Let it take effect and undo that. Raises Hl7Error."""
         if act is None:

@@ -1,26 +1,33 @@
 """Facts that are in no object's bytes, appended where the bytes are, so that an index can be rebuilt from blobs alone.
 
 One small blob for each fact, or for all that are said at a time, `journal/<yyyy>/<mm>/<dd>/<ulid>.json`, durable before
-`append` returns. Facts name
+`append` returns; where many are said, a record of a segment, `<ulid>.log/<offset>.json`. Facts name
 organisations by code and everything else by UID or identifier, never by a key of the index. Whoever applies a fact
 must be able to apply it twice: repair replays the last ones after a crash, rebuild all of them.
 """
 
+import logging
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from heapq import heappop, heappush
+from typing import Protocol
 
 import orjson
 
-from pacsd.blobs.port import BlobStore
+from pacsd.blobs.port import BlobInfo, BlobStore
 from pacsd.blobs.ulid import Ulids, ulid_time
 from pacsd.faults import Fault, PacsdError
 
+log = logging.getLogger("pacsd.archive")
+
 VERSION, VERSION_OF_MANY = 1, 2
 PREFIX = "journal/"
+_SEGMENT = ".log"                        # which several blobs share
+_ULID_CHARACTERS = 26
 FHIR_PREFIX = "fhir-journal/"            # a journal of its own: what clients write through FHIR is much, and read back
                                          # in its own way
 
@@ -65,6 +72,13 @@ class Fact:
     body: Mapping[str, object]
 
 
+class Records(Protocol):
+    """Where who says much says it: pacsd.blobs.record_log.RecordLog."""
+
+    def put(self, folder: str, data: bytes) -> BlobInfo | None:
+        """Keep a blob in a folder, durable on return; None for one that is to be a file of its own."""
+
+
 class _Waiting:
     """What one thread wants to say, until it is said."""
 
@@ -77,8 +91,11 @@ class _Waiting:
 class Journal:
     """Appends and replays facts; used by many threads and processes at once."""
 
-    def __init__(self, blobs: BlobStore, *, prefix: str = PREFIX, ulids: Ulids | None = None) -> None:
+    def __init__(
+        self, blobs: BlobStore, *, prefix: str = PREFIX, ulids: Ulids | None = None, records: Records | None = None
+    ) -> None:
         self._blobs = blobs
+        self._records = records
         self._prefix = prefix
         self._ulids = ulids or Ulids()
         self._turn = threading.Lock()            # whose turn it is to write what waits
@@ -90,10 +107,9 @@ class Journal:
         kind = FactKind(body.pop("fact"))
         ulid = self._ulids()
         at = ulid_time(ulid)
-        said = Fact(f"{self._prefix}{at:%Y/%m/%d}/{ulid}.json", kind, at, body)
         text = orjson.dumps({"version": VERSION, "fact": kind.value, "at": at.isoformat(), **body})
-        self._blobs.put(said.key, text)
-        return said
+        with self._turn:
+            return Fact(self._put(ulid, text), kind, at, body)
 
     def append_all(self, facts: Sequence[tuple[Mapping[str, object], datetime]]) -> None:
         """Keep facts, each with when it was said, for good: all or none. Raises PacsdError FULL, UNAVAILABLE.
@@ -116,8 +132,7 @@ class Journal:
         try:
             ulid = self._ulids()
             texts = b",".join(text for one in all_of_them for text in one.facts)
-            key = f"{self._prefix}{ulid_time(ulid):%Y/%m/%d}/{ulid}.json"
-            self._blobs.put(key, b'{"version":%d,"facts":[%b]}' % (VERSION_OF_MANY, texts))
+            self._put(ulid, b'{"version":%d,"facts":[%b]}' % (VERSION_OF_MANY, texts))
             error = None
         except PacsdError as problem:
             error = problem
@@ -125,16 +140,35 @@ class Journal:
             for one in all_of_them:
                 one.error, one.said = error, True
 
+    def _put(self, ulid: str, text: bytes) -> str:
+        """Keep what is said, one after the other; the key of it."""
+        folder = f"{self._prefix}{ulid_time(ulid):%Y/%m/%d}"
+        kept = self._records.put(folder, text) if self._records is not None else None
+        return kept.key if kept is not None else self._blobs.put(f"{folder}/{ulid}.json", text).key
+
     def replay(self, *, since: datetime | None = None) -> Iterator[Fact]:
         """Facts in the order they were said, from `since` on.
 
-        Raises PacsdError UNAVAILABLE at a fact that cannot be read: to skip one would change the truth.
+        Raises PacsdError UNAVAILABLE at a fact that cannot be read: to skip one would change the truth. But the last
+        record of a segment may be half of one, of which a crash kept the rest from the disk: nobody was promised it.
         """
         for prefix in self._days(since):
-            for info in self._blobs.list(prefix):
+            for info in _as_said(self._blobs.list(prefix)):
                 yield from (fact for fact in self._read(info.key) if since is None or fact.at >= since)
 
     def _read(self, key: str) -> list[Fact]:
+        facts = self._parsed(key)
+        if facts is None and self._was_cut_off(key):
+            log.warning("the journal's last words are not whole", extra={"key": key})
+            return []
+        if facts is None:                        # one that was being written is whole when another follows it
+            facts = self._parsed(key)
+        if facts is None:
+            raise PacsdError(Fault.UNAVAILABLE, f"the journal's {key} cannot be read")
+        return facts
+
+    def _parsed(self, key: str) -> list[Fact] | None:
+        """The facts of a blob; None where it does not say any. Raises PacsdError UNSUPPORTED."""
         try:
             body = orjson.loads(self._blobs.read(key))
             version = body.pop("version")
@@ -142,8 +176,13 @@ class Journal:
                 raise PacsdError(Fault.UNSUPPORTED, f"a later version wrote {key}")
             bodies = [body] if version == VERSION else body["facts"]
             return [Fact(key, FactKind(one.pop("fact")), datetime.fromisoformat(one.pop("at")), one) for one in bodies]
-        except (orjson.JSONDecodeError, KeyError, ValueError, AttributeError, TypeError) as error:
-            raise PacsdError(Fault.UNAVAILABLE, f"the journal's {key} cannot be read") from error
+        except (orjson.JSONDecodeError, KeyError, ValueError, AttributeError, TypeError):
+            return None
+
+    def _was_cut_off(self, key: str) -> bool:
+        """Whether it is the last record of a segment: a writer that goes on has synced those before."""
+        segment = key.rpartition("/")[0]
+        return segment.endswith(_SEGMENT) and max(info.key for info in self._blobs.list(f"{segment}/")) == key
 
     def _days(self, since: datetime | None) -> Iterator[str]:
         if since is None:
@@ -153,3 +192,31 @@ class Journal:
         while day <= datetime.now(UTC).date() + timedelta(days=1):
             yield f"{self._prefix}{day:%Y/%m/%d}/"
             day += timedelta(days=1)
+
+
+def _as_said(infos: Iterable[BlobInfo]) -> Iterator[BlobInfo]:
+    """Blobs of the journal in the order they were said: segments of several processes are written side by side.
+
+    `infos` are in the order of keys, which begin with when a blob was said or a segment begun: what was said before
+    the next of these is yielded before it. At most what was said while a segment was written is held.
+    """
+    held: list[tuple[int, str, BlobInfo]] = []
+    segment, last = "", 0
+    for info in infos:
+        folder, _, name = info.key.rpartition("/")
+        in_segment = folder.endswith(_SEGMENT)
+        begun = _milliseconds((folder.rpartition("/")[2] if in_segment else name)[:_ULID_CHARACTERS])
+        while held and held[0][0] < begun:
+            yield heappop(held)[2]
+        if in_segment:                           # a clock that was put back puts nothing before what was said before
+            segment, last = folder, max(int(info.modified_at * 1000), begun, last if folder == segment else 0)
+        heappush(held, (last if in_segment else begun, info.key, info))
+    while held:
+        yield heappop(held)[2]
+
+
+def _milliseconds(ulid: str) -> int:
+    try:
+        return round(ulid_time(ulid).timestamp() * 1000)
+    except (ValueError, OverflowError):          # none of ours: where its name stands
+        return 0

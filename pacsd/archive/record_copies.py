@@ -44,12 +44,13 @@ def _append(source: AppendFolder, target: AppendFolder, name: str, at: int, end:
     held = b""                           # of a line that is not whole yet
     try:
         while at + len(held) < end:
-            data = source.read(name, at + len(held), min(CHUNK_BYTES, end - at - len(held)))
-            if not data:
-                return
+            read = source.read(name, at + len(held), min(CHUNK_BYTES, end - at - len(held)))
+            data, ahead, _ = read.partition(b"\0")      # there is where more is to be written
             whole, newline, held = (held + data).rpartition(b"\n")
             if newline:
                 file.append(whole + newline)
                 at += len(whole) + 1
+            if ahead or not data:
+                return
     finally:
         file.close()

@@ -23,6 +23,7 @@ from pacsd.archive.search import Search
 from pacsd.archive.sidecars import Sidecars
 from pacsd.archive.truth import Truth
 from pacsd.blobs.local import LocalBlobs
+from pacsd.blobs.record_log import RecordLog
 from pacsd.blobs.spool import Spool
 from pacsd.index import ingest as index_ingest
 from pacsd.index import locate, organisations
@@ -86,7 +87,8 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4, statement_ti
         segment_bytes=settings.storage.spool_segment_bytes,
         ready_bytes=settings.storage.spool_ready_bytes,
     )
-    journal, sidecars = Journal(blobs), Sidecars(blobs)
+    journal = Journal(blobs, records=RecordLog(blobs.root, reserve_bytes=settings.storage.reserve_bytes))
+    sidecars = Sidecars(blobs)
     contents = partial(_contents, read_pool)
     writing = index_ingest.Ingest(ingest_pool)
     arrivals = Arrivals(

@@ -18,6 +18,7 @@ SUFFIX = ".log"
 MAX_RECORD_BYTES = 4 << 20
 _CHUNK_BYTES = 1 << 20
 _HASH_DIGITS = 64
+_LOOKS = 3                               # at what somebody writes at this moment
 _DIGITS = 6
 
 
@@ -92,22 +93,32 @@ Read = Callable[[str, int, int], bytes]              # name, offset, length
 def records(read: Read, name: str, head: Head = START, offset_bytes: int = 0) -> Iterator[Record]:
     """The whole records of a file from a place on, each checked against the one before.
 
-    A last line without its end was never promised to anybody, and is left out. Raises Broken.
+    A last line without its end was never promised to anybody, and is left out; zeros are where more is to be written.
+    Raises Broken.
     """
     held = b""
     at = offset_bytes                                # where `held` begins
     while True:
-        data = read(name, at + len(held), _CHUNK_BYTES)
+        data, ahead = _written(read, name, at + len(held))
         held += data
         *lines, held = held.split(b"\n")
         for line in lines:
             record = _checked(name, at, line, head)
             yield record
             head, at = record.head, record.end_bytes
-        if not data:
+        if ahead or not data:                        # what is read on now may be newer than the zeros before it
             return
         if len(held) > MAX_RECORD_BYTES:
             raise Broken(name, at, "a line without end")
+
+
+def _written(read: Read, name: str, offset_bytes: int) -> tuple[bytes, bool]:
+    """What stands there up to zeros, and whether these go on to the end. Raises Broken for zeros within records."""
+    for _ in range(_LOOKS):
+        data, ahead, behind = read(name, offset_bytes, _CHUNK_BYTES).partition(b"\0")
+        if not behind.strip(b"\0"):
+            return data, bool(ahead)
+    raise Broken(name, offset_bytes + len(data), "zeros where a record should be")
 
 
 def _checked(name: str, at: int, line: bytes, head: Head) -> Record:

@@ -1,7 +1,9 @@
 """Files that only grow: what is appended is on the disk when `append` returns.
 
 A file has one writer, who holds it locked; a file whose append failed is never appended to again, because nobody knows
-what of it is on the disk (fsync(2) reports an error once).
+what of it is on the disk (fsync(2) reports an error once). One that grew is written ahead: behind its end stand zeros,
+whose place is durable already, so that an append costs one flush of its own bytes. They go when it is closed; a crash
+leaves them. What is appended holds no zeros: at the first one a reader is at the end.
 """
 
 import contextlib
@@ -15,6 +17,8 @@ from pacsd.blobs.free_space import FreeSpace
 from pacsd.blobs.local import FILE_MODE, make_durable_root, sync_folder, write_all
 from pacsd.faults import Fault, PacsdError
 
+AHEAD_BYTES = 1 << 17
+AHEAD_FROM_BYTES = 1 << 15               # a file that stays smaller is never written ahead
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,99}")
 
 
@@ -28,27 +32,28 @@ class AppendFolder:
 
     def create(self, name: str) -> "AppendFile":
         """A new file, there for good on return. Raises PacsdError FULL, UNAVAILABLE, CONFLICT."""
-        return self._opened(name, os.O_EXCL)
+        return self._opened(name, os.O_EXCL, ahead_bytes=AHEAD_BYTES)
 
     def further(self, name: str) -> "AppendFile":
         """A file that may be there, to append to a copy of another's. Raises PacsdError FULL, UNAVAILABLE."""
-        return self._opened(name, 0)
+        return self._opened(name, 0, ahead_bytes=0)
 
-    def _opened(self, name: str, flags: int) -> "AppendFile":
+    def _opened(self, name: str, flags: int, *, ahead_bytes: int) -> "AppendFile":
         path = self._path(name)
         try:
             make_durable_root(self._root)
             if self._space is None:
                 self._space = FreeSpace(self._root, reserve_bytes=self._reserve_bytes)
             self._space.take(0)
-            flags |= os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            flags |= os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
             descriptor = os.open(path, flags, FILE_MODE)
         except OSError as error:
             raise translated(error, name) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             sync_folder(self._root)
-            return AppendFile(name, descriptor, self._space, size_bytes=os.fstat(descriptor).st_size)
+            size_bytes = os.fstat(descriptor).st_size
+            return AppendFile(name, descriptor, self._space, size_bytes=size_bytes, ahead_bytes=ahead_bytes)
         except OSError as error:
             os.close(descriptor)
             raise translated(error, name) from error
@@ -107,11 +112,15 @@ class AppendFolder:
 
 
 class AppendFile:
-    """A file being written; for one thread at a time."""
+    """A file being written; for one thread at a time. `ahead_bytes`: how much of it is written ahead at a time."""
 
-    def __init__(self, name: str, descriptor: int, space: FreeSpace, *, size_bytes: int = 0) -> None:
+    def __init__(
+        self, name: str, descriptor: int, space: FreeSpace, *, size_bytes: int = 0, ahead_bytes: int = 0
+    ) -> None:
         self.name = name
-        self.size_bytes = size_bytes
+        self.size_bytes = size_bytes             # without what is written ahead
+        self._end_bytes = size_bytes
+        self._ahead_bytes = ahead_bytes
         self._descriptor = descriptor
         self._space = space
 
@@ -124,9 +133,11 @@ class AppendFile:
         """Add bytes, on the disk on return. Raises PacsdError FULL, UNAVAILABLE; see then whether it is `usable`."""
         if not self.usable:
             raise PacsdError(Fault.UNAVAILABLE, "the file is closed")
-        self._space.take(len(data))
+        whole = data + bytes(self._ahead(len(data)))
+        self._space.take(len(whole))
         try:
-            write_all(self._descriptor, data)
+            os.lseek(self._descriptor, self.size_bytes, os.SEEK_SET)
+            write_all(self._descriptor, whole)
             os.fdatasync(self._descriptor)
         except OSError as error:
             with contextlib.suppress(OSError):           # what is told to have failed should not be read
@@ -134,12 +145,21 @@ class AppendFile:
                 os.fdatasync(self._descriptor)
             self.close()
             raise translated(error, self.name) from error
+        self._end_bytes = max(self._end_bytes, self.size_bytes + len(whole))
         self.size_bytes += len(data)
+
+    def _ahead(self, size_bytes: int) -> int:
+        """How many zeros go behind that many bytes: none while there are some, or where it is small."""
+        fits = self.size_bytes + size_bytes <= self._end_bytes
+        return 0 if fits or self.size_bytes < AHEAD_FROM_BYTES else self._ahead_bytes
 
     def close(self) -> None:
         """Let go of it."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
+            if self._end_bytes > self.size_bytes:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, self.size_bytes)
             os.close(descriptor)
 
 

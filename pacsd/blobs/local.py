@@ -17,7 +17,9 @@ from pacsd.blobs.keys import checked, checked_prefix
 from pacsd.blobs.port import BlobInfo
 from pacsd.blobs.segments import (
     LIVE,
+    LOG_SUFFIX,
     SUFFIX,
+    is_segment,
     mark_dead,
     open_shared,
     record_at,
@@ -230,7 +232,7 @@ class LocalBlobs:
 
     def _records(self, folder: str, start: str) -> Iterator[BlobInfo]:
         """The blobs in a segment."""
-        if not folder.endswith(SUFFIX):
+        if not is_segment(folder):
             return
         try:
             descriptor = open_shared(f"{self.root}/{folder}")
@@ -238,7 +240,7 @@ class LocalBlobs:
             return               # spent since
         try:
             for record in records(descriptor, segment_of(folder)):
-                name = record_name(record.offset_bytes)
+                name = record_name(folder, record.offset_bytes)
                 if record.state == LIVE and name.startswith(start):
                     yield BlobInfo(f"{folder}/{name}", record.length_bytes, record.modified_at)
         finally:
@@ -365,7 +367,10 @@ def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
 
 
 def _holds_more(entry: "os.DirEntry[str]") -> bool:
-    return entry.is_dir(follow_symlinks=False) or (entry.name.endswith(SUFFIX) and "/spool/" in entry.path)
+    in_segment = (entry.name.endswith(SUFFIX) and "/spool/" in entry.path) or (
+        entry.name.endswith(LOG_SUFFIX) and "journal/" in entry.path
+    )
+    return in_segment or entry.is_dir(follow_symlinks=False)
 
 
 def make_durable_root(root: str) -> None:

@@ -55,7 +55,7 @@ class SegmentWriter:
     __slots__ = ("_at", "_first", "_lender", "_segment", "_space", "key", "size_bytes")
 
     def __init__(self, lender: Lender, segment: Segment, space: FreeSpace) -> None:
-        self.key = f"{segment.key}/{record_name(segment.end)}"
+        self.key = f"{segment.key}/{record_name(segment.key, segment.end)}"
         self.size_bytes = 0
         self._lender = lender
         self._segment: Segment | None = segment

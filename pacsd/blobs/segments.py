@@ -1,10 +1,11 @@
-"""Segments of the spool: many objects in one file written ahead, so that each costs one flush of its own bytes.
+"""Segments: many objects, or records of a journal, in one file written ahead: each costs one flush of its own bytes.
 
 A file of its own costs an object a name, a directory entry, blocks and a length, all of which a journal has to take
 before `fdatasync` returns. In a segment these are there already. It holds records, each at a multiple of 4 KiB: a head,
 then the blob. A head names the segment, since the file may have been another segment before and still hold its
 records; the first head that does not ends the segment. Its records have keys like other blobs,
-`spool/<organisation>/<segment>.seg/<offset>.dcm`; deleting one marks its head.
+`spool/<organisation>/<segment>.seg/<offset>.dcm`, `journal/<yyyy>/<mm>/<dd>/<segment>.log/<offset>.json`; deleting one
+marks its head.
 
 Whoever has a segment open holds a shared lock on it (flock(2)); a file becomes another segment only under an exclusive
 one, so nobody's reads end up in somebody else's record.
@@ -17,7 +18,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-SUFFIX = ".seg"
+SUFFIX, LOG_SUFFIX = ".seg", ".log"      # of the spool, of journals
 RECORD_ALIGNMENT = 4096                  # what disks write whole: a torn write never reaches the neighbour
 LIVE, DEAD = 1, 2
 
@@ -26,7 +27,8 @@ _HEAD = struct.Struct("<4sB3x26s6xQdI4x")        # magic, state, segment, blob's
 HEAD_BYTES = _HEAD.size
 STATE_AT = 4
 _OFFSET_DIGITS = 10
-_NAME_SUFFIX = ".dcm"
+_NAME_SUFFIXES = {SUFFIX: ".dcm", LOG_SUFFIX: ".json"}
+_SUFFIX_CHARACTERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +63,30 @@ def head(segment: str, length_bytes: int, modified_at: float) -> bytes:
     return _HEAD.pack(_MAGIC, LIVE, name, length_bytes, modified_at, checksum)
 
 
-def record_name(offset_bytes: int) -> str:
-    """The last part of a record's key; sorts by offset."""
-    return f"{offset_bytes:0{_OFFSET_DIGITS}d}{_NAME_SUFFIX}"
+def is_segment(path: str) -> bool:
+    """Whether a path is named as segments are."""
+    return path.endswith((SUFFIX, LOG_SUFFIX))
+
+
+def record_name(path: str, offset_bytes: int) -> str:
+    """The last part of the key of a record in the segment at a path; sorts by offset."""
+    return f"{offset_bytes:0{_OFFSET_DIGITS}d}{_NAME_SUFFIXES[path[-_SUFFIX_CHARACTERS:]]}"
 
 
 def split_key(key: str) -> tuple[str, int] | None:
     """The segment's path and the record's offset, if this is the key of a record."""
     path, _, name = key.rpartition("/")
-    digits = name.removesuffix(_NAME_SUFFIX)
-    if not path.endswith(SUFFIX) or len(digits) != _OFFSET_DIGITS or not (digits.isascii() and digits.isdigit()):
+    if not is_segment(path):
+        return None
+    digits = name.removesuffix(_NAME_SUFFIXES[path[-_SUFFIX_CHARACTERS:]])
+    if len(digits) != _OFFSET_DIGITS or not (digits.isascii() and digits.isdigit()):
         return None
     return path, int(digits)
 
 
 def segment_of(path: str) -> str:
     """The ULID in a segment's path."""
-    return path.rpartition("/")[2].removesuffix(SUFFIX)
+    return path.rpartition("/")[2][:-_SUFFIX_CHARACTERS]
 
 
 def record_at(descriptor: int, segment: str, offset_bytes: int) -> Record | None:

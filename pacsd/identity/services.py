@@ -1,11 +1,14 @@
 """Patients' identities put together over one index, as every process opens them."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from time import monotonic
 
 from config.settings import IdentitySettings
 from pacsd.access.directory import Directory
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import Fact, FactKind, Journal
+from pacsd.events.pace import Pace
 from pacsd.faults import Fault, PacsdError
 from pacsd.identity import patients as patients_module
 from pacsd.identity import person
@@ -15,7 +18,7 @@ from pacsd.identity.patients import PERSON, PatientKey, Patients
 from pacsd.identity.person import Persons
 from pacsd.identity.work import working
 from pacsd.index import identity_search as search
-from pacsd.index import identity_steps
+from pacsd.index import identity_steps, messages
 from pacsd.index.connect import Pool
 from pacsd.index.identity_search import Doubtful, Record
 from pacsd.index.identity_steps import Key, Step
@@ -40,10 +43,11 @@ class Identity:
         self._directory = directory
         self._patients = Patients()
         self._persons = Persons()
+        self._pace = Pace(partial(messages.newest, pool))
 
     def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
         """What a worker does for it."""
-        return (("match patients", 0.5, self.linker.behind_feeds),)
+        return (("match patients", 0.5, self._match),)
 
     def history(self, organisation: str, one: Key) -> Sequence[Step]:
         """Every step in the life of a patient's identity, the first one first."""
@@ -85,6 +89,18 @@ class Identity:
             into = self._patients.unmerge(work, PatientKey(*one))
         self.linker.catch_up()
         return into
+
+    def _match(self) -> bool:
+        """A piece of what is due, where it is time for one; whether so much is left that it waits for no feed."""
+        if self._pace.rests():
+            return False
+        began = monotonic()
+        is_much = self.linker.behind_feeds()
+        if is_much:
+            self._pace.hurries()
+        else:
+            self._pace.worked(began)
+        return is_much
 
     def _record(self, scope: Scope, key: Key) -> Record:
         found = search.record(self._pool, scope, key)

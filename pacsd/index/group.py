@@ -43,11 +43,17 @@ class Group(Generic[T]):
     A thread that finds nobody leading takes all that is queued, at most `limit`; then the first of those that
     came meanwhile leads. No thread of its own, and no hand-over where there is no contention. `work` must not
     raise: it leaves its answers on the tickets.
+
+    Who is answered comes again, and the first of them would lead a batch of one. With `patience_s` it waits as long as
+    that at most for as many as there were the last time: a batch of many costs little more than one.
     """
 
-    def __init__(self, work: Callable[[Sequence[T]], None], *, limit: int) -> None:
+    def __init__(self, work: Callable[[Sequence[T]], None], *, limit: int, patience_s: float = 0.0) -> None:
         self._work = work
         self._limit = limit
+        self._patience_s = patience_s
+        self._usual = 1                          # how many there were in the last batch
+        self._company: threading.Lock | None = None      # opened when as many are there for one who waits for them
         self._queue: deque[T] = deque()
         self._mutex = threading.Lock()
         self._led = False
@@ -59,6 +65,7 @@ class Group(Generic[T]):
             leads, self._led = not self._led, True
             if not leads:
                 ticket.will_wait()
+                self._welcome()
         if not leads:
             ticket.meanwhile()
             ticket.wait()
@@ -72,6 +79,7 @@ class Group(Generic[T]):
             leads, self._led = not self._led, True
             for ticket in () if leads else tickets:
                 ticket.will_wait()
+            self._welcome()
         if leads:
             tickets[0].leads = True
         else:
@@ -82,9 +90,28 @@ class Group(Generic[T]):
             if ticket.leads:
                 self._lead(ticket)
 
-    def _lead(self, own: T) -> None:
+    def _gather(self) -> None:
+        """Return when the usual number is there, or it has taken too long."""
         with self._mutex:
+            if len(self._queue) >= self._usual:
+                return
+            company = self._company = threading.Lock()
+            company.acquire()
+        company.acquire(timeout=self._patience_s)
+
+    def _welcome(self) -> None:
+        """Let who waits for company go on, where it is there now."""
+        if self._company is not None and len(self._queue) >= self._usual:
+            self._company.release()
+            self._company = None
+
+    def _lead(self, own: T) -> None:
+        if self._patience_s:
+            self._gather()
+        with self._mutex:
+            self._company = None
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
+            self._usual = len(batch)
         try:
             self._work(batch)
         finally:

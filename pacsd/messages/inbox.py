@@ -24,10 +24,12 @@ log = logging.getLogger("pacsd.messages")
 _RACES = 3                               # how often a message may find somebody else at work on the same, and go on
 
 _MOST_TOGETHER = 32                      # messages of one transaction
+_PATIENCE_S = 0.002                      # of a transaction, for as many messages as there were in the last one
 
 Act = Callable[[Work], Sequence[str]]
 Subject = tuple[str, str]
 """A patient (id and authority): the only one that a message locks, in whose order everybody locks them."""
+_NOBODY: Subject = ("", "")
 
 
 class Together(Protocol):
@@ -39,18 +41,37 @@ class Together(Protocol):
     def part(self) -> Any: ...
 
 
-class _Waiting(Ticket):
-    """A message on its way into a transaction with others."""
+class Beside(Protocol):
+    """What is begun when only the commit is left: `begin` is given the `part` of each message, and says how to wait."""
 
-    __slots__ = ("act", "answers", "entry", "error", "given", "subject", "together")
+    @property
+    def begin(self) -> Callable[[Sequence[Any]], Callable[[], object]]: ...
+    @property
+    def part(self) -> Any: ...
+
+
+class _Waiting(Ticket):
+    """A message on its way into a transaction, maybe with others."""
+
+    __slots__ = ("act", "answers", "beside", "done", "entry", "error", "given", "subject", "together")
 
     def __init__(
-        self, entry: Entry, answers: Sequence[bytes], act: Act | None, subject: Subject, together: Together | None
-    ) -> None:
+        self, entry: Entry, answers: Sequence[bytes], act: Act | None, subject: Subject, together: Together | None,
+        beside: Beside | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.entry, self.answers, self.act, self.subject, self.together = entry, answers, act, subject, together
+        self.beside = beside
+        self.done: Callable[[], object] = _nothing       # comes back when what is beside it is done
         self.given: Sequence[bytes] = ()
         self.error: Exception | None = None
+
+    def result(self) -> Sequence[bytes]:
+        """The answers to give, when all is done. Raises what came in the way."""
+        if self.error is not None:
+            raise self.error
+        self.done()
+        return self.given
 
 
 class _Undo(Exception):
@@ -66,11 +87,11 @@ class Inbox:
         self._pool = pool
         self._say = say
         self._clock = clock
-        self._group: Group[_Waiting] = Group(self._take_together, limit=_MOST_TOGETHER)
+        self._group: Group[_Waiting] = Group(self._take_together, limit=_MOST_TOGETHER, patience_s=_PATIENCE_S)
 
     def take(
         self, entry: Entry, answers: Sequence[bytes], act: Act | None, *, subject: Subject | None = None,
-        together: Together | None = None,
+        together: Together | None = None, beside: Beside | None = None,
     ) -> Sequence[bytes]:  # fmt: skip
         """Keep a message and do what it says; None does nothing. Durable on return.
 
@@ -79,15 +100,15 @@ class Inbox:
         again from the journal, if not from its sender. Where another transaction is in the way, it is done once more.
         Messages that each lock one patient, which `subject` names, share a transaction with others that come at the
         same moment, and where all of them have `together` of one kind that is what they do, and not their `act`. Where
-        that transaction fails, each gets its own.
+        that transaction fails, each gets its own. What is `beside` it is begun when its facts are journalled, and done
+        on return.
         """
+        waiting = _Waiting(entry, answers, act, subject or _NOBODY, together, beside)
         if subject is None:
-            return self._take_alone(entry, answers, act)
-        waiting = _Waiting(entry, answers, act, subject, together)
-        self._group.run(waiting)
-        if waiting.error is not None:
-            raise waiting.error
-        return waiting.given
+            self._take_alone(waiting)
+        else:
+            self._group.run(waiting)
+        return waiting.result()
 
     def _take_together(self, batch: Sequence[_Waiting]) -> None:
         """Several messages in the order in which everybody locks patients; never raises."""
@@ -101,7 +122,7 @@ class Inbox:
                 log.info("messages are taken one by one", extra={"cause": type(error).__name__})
         for one in batch:
             try:
-                one.given = self._take_alone(one.entry, one.answers, one.act)
+                self._take_alone(one)
             except Exception as error:
                 one.error = error
 
@@ -117,8 +138,20 @@ class Inbox:
             for one, kept in both:
                 one.given = kept.answers if _has_effect(kept) else one.answers
             self._apply_at_once(connection, new, do, facts)
+        self._settle(batch, facts)
+
+    def _settle(self, batch: Sequence[_Waiting], facts: Sequence[Said]) -> None:
+        """Journal what they say, and begin what is beside them; then only the commit is left."""
         if facts:
             self._say(facts)
+        those: dict[Callable[[Sequence[Any]], Callable[[], object]], list[_Waiting]] = {}
+        for one in batch:
+            if one.beside is not None:
+                those.setdefault(one.beside.begin, []).append(one)
+        for begin, ones in those.items():
+            done = begin([one.beside.part for one in ones if one.beside is not None])
+            for one in ones:
+                one.done = done
 
     def _apply_at_once(
         self, connection: Connection, new: Sequence[tuple[_Waiting, rows.Kept]],
@@ -130,23 +163,21 @@ class Inbox:
             if kept.known:
                 rows.settle(connection, kept.pk, state=_state(one.act), answers=one.answers)
 
-    def _take_alone(self, entry: Entry, answers: Sequence[bytes], act: Act | None) -> Sequence[bytes]:
+    def _take_alone(self, one: _Waiting) -> None:
         for _ in range(_RACES):
             try:
-                return self._taken(entry, answers, act)
+                return self._taken(one)
             except PacsdError as error:
                 if not may_run_again(error):
                     raise
-        return self._taken(entry, answers, act)
+        return self._taken(one)
 
-    def _taken(self, entry: Entry, answers: Sequence[bytes], act: Act | None) -> Sequence[bytes]:
+    def _taken(self, one: _Waiting) -> None:
         with rows.keeping(self._pool) as connection:
             facts: list[Said] = []
-            kept = rows.keep(connection, entry, state=_state(act), answers=answers)
-            given = self._applied(connection, kept, entry, answers, act, facts)
-            if facts:
-                self._say(facts)
-        return given
+            kept = rows.keep(connection, one.entry, state=_state(one.act), answers=one.answers)
+            one.given = self._applied(connection, kept, one.entry, one.answers, one.act, facts)
+            self._settle([one], facts)
 
     def _applied(
         self, connection: Connection, kept: rows.Kept, entry: Entry, answers: Sequence[bytes], act: Act | None,
@@ -211,6 +242,10 @@ class Inbox:
                 raise _Undo
         except _Undo:
             return
+
+
+def _nothing() -> None:
+    """Nothing is beside it, and nothing waited for."""
 
 
 def _has_effect(kept: rows.Kept) -> bool:

@@ -1,7 +1,9 @@
 """The journal of facts that are in no object's bytes."""
 
+import itertools
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import pytest
 from pacsd.archive.journal import FactKind, Journal
 from pacsd.blobs import LocalBlobs
 from pacsd.blobs.port import BlobInfo
+from pacsd.blobs.record_log import RecordLog
+from pacsd.blobs.segments import HEAD_BYTES
 from pacsd.blobs.ulid import Ulids
 from pacsd.faults import Fault, PacsdError
 
@@ -93,3 +97,87 @@ def test_a_fact_that_cannot_be_read_stops_the_replay(text: bytes, tmp_path: Path
     with pytest.raises(PacsdError) as caught:
         list(Journal(blobs).replay())
     assert caught.value.fault is Fault.UNAVAILABLE
+
+
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> Callable[[], float]:
+    """A clock that goes on by a second each time somebody looks."""
+    began, looks = time.time(), itertools.count()
+
+    def clock() -> float:
+        return began + next(looks)
+
+    monkeypatch.setattr(time, "time", clock)
+    return clock
+
+
+def busy(root: Path, seconds: Callable[[], float] = time.time) -> Journal:
+    """A journal of a process of its own, which says much."""
+    blobs = LocalBlobs(root, reserve_bytes=0)
+    records = RecordLog(blobs.root, reserve_bytes=0, clock=lambda: 0.0)
+    return Journal(blobs, records=records, ulids=Ulids(clock=seconds))
+
+
+def say(journal: Journal, *numbers: int) -> None:
+    for n in numbers:
+        at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=n)
+        journal.append_all([({"fact": "restore", "n": n}, at)])
+
+
+def numbers(journal: Journal) -> list[object]:
+    return [fact.body["n"] for fact in journal.replay()]
+
+
+def test_facts_of_several_processes_come_back_in_the_order_they_were_said(
+    tmp_path: Path, seconds: Callable[[], float]
+) -> None:
+    one, other, third = (busy(tmp_path, seconds) for _ in range(3))
+    say(one, 0, 1, 2)
+    say(other, 3, 4)
+    say(one, 5)
+    say(third, 6)
+    say(other, 7, 8)
+    say(one, 9, 10)
+    say(third, 11, 12)
+    say(one, 13)
+    assert numbers(one) == list(range(14))
+    assert len(list(tmp_path.rglob("*.log"))) == 3 and len(list(tmp_path.rglob("*.json"))) == 3
+
+
+def test_half_a_record_is_passed_over_at_the_end_of_a_segment_and_nowhere_else(tmp_path: Path) -> None:
+    journal = busy(tmp_path)
+    say(journal, 0, 1, 2, 3)
+    (segment,) = tmp_path.rglob("*.log")
+    last = [fact.key for fact in journal.replay()][-1]
+    with segment.open("r+b") as file:
+        file.seek(int(Path(last).stem) + HEAD_BYTES + 10)
+        file.write(bytes(100))
+    assert numbers(journal) == [0, 1, 2]
+    say(journal, 4)
+    with pytest.raises(PacsdError):
+        numbers(journal)
+
+
+def test_a_copy_of_a_journal_is_read_as_the_journal_is(tmp_path: Path) -> None:
+    journal, copy = busy(tmp_path / "one"), LocalBlobs(tmp_path / "other", reserve_bytes=0)
+    say(journal, *range(5))
+    source = LocalBlobs(tmp_path / "one", reserve_bytes=0)
+    for info in source.list("journal/"):
+        copy.put(info.key, source.read(info.key))
+    assert numbers(Journal(copy)) == list(range(5))
+
+
+def test_a_record_that_another_process_was_writing_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    say(busy(tmp_path), *range(5))
+    blobs = LocalBlobs(tmp_path, reserve_bytes=0)
+    read, writing = blobs.read, [info.key for info in blobs.list("journal/")][-3:]
+
+    def half(key: str, *, offset_bytes: int = 0, length_bytes: int | None = None) -> bytes:
+        whole = read(key, offset_bytes=offset_bytes, length_bytes=length_bytes)
+        if key not in writing:
+            return whole
+        writing.remove(key)
+        return whole[:20] + bytes(len(whole) - 20)
+
+    blobs.read = half  # type: ignore[method-assign]
+    assert numbers(Journal(blobs)) == [0, 1, 2, 3] and numbers(Journal(blobs)) == [0, 1, 2, 3, 4]

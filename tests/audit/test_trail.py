@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pacsd.archive.record_copies import copy_records
 from pacsd.audit import chain
 from pacsd.audit.message import AuditMessage
 from pacsd.audit.trail import Trail
@@ -201,3 +202,58 @@ def test_the_same_again_waits_for_the_first_and_fails_with_it(
     third = trail.begin(lambda: [access()], key="k")
     assert third is not None and third.result(5) is None
     trail.close()
+
+
+def zeros_behind(path: Path) -> int:
+    """How much of a file is written ahead."""
+    whole = path.read_bytes()
+    return len(whole) - len(whole.rstrip(b"\0"))
+
+
+def grown(tmp_path: Path) -> tuple[Trail, Path]:
+    """A chain that is written ahead."""
+    trail = Trail(folder(tmp_path), segment_bytes=1 << 24)
+    trail.write(*(access(user=f"user {n}") for n in range(1000)))
+    trail.write(access(user="one more"))
+    (path,) = (tmp_path / "audit").iterdir()
+    assert zeros_behind(path) > 0
+    return trail, path
+
+
+def test_what_is_written_ahead_is_no_record_and_goes_with_the_writer(tmp_path: Path) -> None:
+    trail, path = grown(tmp_path)
+    assert len(users(folder(tmp_path))) == 1001
+    trail.close()
+    assert zeros_behind(path) == 0 and path.read_bytes().endswith(b"\n") and len(users(folder(tmp_path))) == 1001
+
+
+def test_a_reader_that_is_overtaken_by_the_writer_reads_on_the_next_time(tmp_path: Path) -> None:
+    trail, _ = grown(tmp_path)
+    where, reads = folder(tmp_path), 0
+
+    def read(name: str, offset_bytes: int, length_bytes: int) -> bytes:
+        """What is written between two reads."""
+        nonlocal reads
+        reads += 1
+        data = where.read(name, offset_bytes, length_bytes)
+        trail.write(*(access(user="later") for _ in range(1000)))
+        return data
+
+    (name,) = where.names()
+    records = list(chain.records(read, name))
+    assert reads == 1 and len(records) == 1002           # with the opening
+    last = records[-1]
+    assert len(list(chain.records(where.read, name, last.head, last.end_bytes))) == 1000
+    trail.close()
+
+
+def test_zeros_that_a_crash_left_are_not_copied_and_harm_nobody(tmp_path: Path) -> None:
+    trail, path = grown(tmp_path)
+    copies = AppendFolder(tmp_path / "copies")
+    assert list(copy_records(folder(tmp_path), copies)) == []
+    assert zeros_behind(tmp_path / "copies" / path.name) == 0 and len(users(copies)) == 1001
+    trail.write(access(user="the last"))
+    assert list(copy_records(folder(tmp_path), copies)) == [] and users(copies)[-1] == "the last"
+    trail.close()
+    assert list(copy_records(folder(tmp_path), copies)) == []
+    assert (tmp_path / "copies" / path.name).read_bytes() == path.read_bytes()

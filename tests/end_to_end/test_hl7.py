@@ -11,6 +11,8 @@ import pytest
 
 from hl7.listener import Limits, Listener
 from hl7.ports import Caller
+from pacsd.archive.journal import Fact, FactKind, Journal
+from pacsd.blobs import LocalBlobs
 from tests.clients import require
 from tests.end_to_end import dcmtk, peers
 from tests.hl7.expected_answers import EXPECTED
@@ -157,9 +159,57 @@ def test_who_is_killed_between_commit_and_answer_knows_the_repeat() -> None:
             assert code(peer.ask(reused)) == "AA"
         listed = server.command("hl7", "list").stdout.splitlines()
         assert [line.split("\t")[6] for line in listed] == ["repeats=1", "repeats=1 reused"]
-        journal = (folder / "data" / "blobs" / "journal").rglob("*.json")
-        said = sum(file.read_text().count('"fact":') for file in journal)
-        assert said == 4                         # whose record it is, two names, one merge
+        assert len(said(server)) == 4            # whose record it is, two names, one merge
+    finally:
+        server.kill()
+        remove_folder(folder)
+
+
+def said(server: Server) -> list[Fact]:
+    """What the journal says."""
+    return list(Journal(LocalBlobs(server.data / "blobs", reserve_bytes=0)).replay())
+
+
+@pytest.mark.timeout(180)
+def test_all_that_was_acknowledged_in_a_feed_is_there_when_every_process_was_killed_in_the_middle_of_it() -> None:
+    folder = scratch_folder()
+    server = Server(folder / "data")
+    acknowledged: list[str] = []
+    enough = threading.Event()
+
+    def feed(sender: int) -> None:
+        try:
+            with Peer(server.mllp_port) as peer:
+                for n in range(10_000):
+                    name = f"{sender}-{n}"
+                    if code(peer.ask(adt("A08", name, f"P{name}", name=f"N{name}"))) == "AA":
+                        acknowledged.append(name)
+                    if len(acknowledged) >= 400:
+                        enough.set()
+        except (OSError, EOFError):
+            enough.set()
+
+    try:
+        server.start()
+        threads = [threading.Thread(target=feed, args=(sender,), daemon=True) for sender in range(6)]
+        for thread in threads:
+            thread.start()
+        assert enough.wait(60)
+        server.kill()                            # PostgreSQL too
+        for thread in threads:
+            thread.join(30)
+        promised = list(acknowledged)
+        assert len(promised) >= 400 and list((server.data / "blobs" / "journal").rglob("*.log"))
+        server.start()
+        names = {fact.body["patient_id"]: str(fact.body["attributes"]) for fact in said(server)
+                 if fact.kind is FactKind.PATIENT_OVERLAY}  # fmt: skip
+        assert all(f"'N{name}'" in names[f"P{name}"] for name in promised)
+        listed = server.command("hl7", "list", "--limit", "20000").stdout
+        assert all(f"\t{name}\t" in listed for name in promised)
+        with Peer(server.mllp_port) as peer:
+            assert all(code(peer.ask(adt("A08", name, f"P{name}", name=f"N{name}"))) == "AA" for name in promised[-50:])
+        records = server.command("audit", "verify")
+        assert records.returncode == 0, records.stdout
     finally:
         server.kill()
         remove_folder(folder)

@@ -1,7 +1,7 @@
 """The log: kept and in effect, or neither; a repeat is known, a reused control id is flagged."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -314,3 +314,92 @@ def test_what_messages_do_at_once_is_done_once_and_of_repeats_not_at_all(index: 
     assert [one.error for one in waiting] == [None] * 3
     assert [tuple(one.given) for one in waiting] == [(b"new",), (b"first",), (b"new",)]
     assert batches == [["a"], ["b", "c"]] and effect.stays() == 3
+
+
+class Record:
+    """What is done beside a message: keeps what it was given, and how much had been committed by then."""
+
+    def __init__(self, effects: "Effect", *, fails: bool = False) -> None:
+        self._effects, self._fails = effects, fails
+        self.begun: list[tuple[list[str], int]] = []
+        self.waited = 0
+
+    def begin(self, parts: Sequence[str]) -> Callable[[], None]:
+        self.begun.append((list(parts), self._effects.stays()))
+        return self.wait
+
+    def wait(self) -> None:
+        self.waited += 1
+        if self._fails:
+            raise PacsdError(Fault.UNAVAILABLE, "the access cannot be recorded")
+
+
+def test_what_is_beside_messages_is_begun_before_their_commit_and_waited_for_after_it(index: Pool) -> None:
+    said: list[int] = []
+    inbox, effect = Inbox(index, lambda facts: said.append(len(record.begun))), Effect(index)
+    record, batches = Record(effect), list[list[str]]()
+    shared = Both("", effect, batches).do
+
+    def act(work: Work) -> Sequence[str]:
+        work.say({"fact": "reject"})
+        return effect(work)
+
+    inbox.take(ENTRY, [b"AA"], act, beside=SimpleNamespace(begin=record.begin, part="alone"))
+    assert said == [0] and record.begun == [(["alone"], 0)] and record.waited == 1 and effect.stays() == 1
+    waiting = [
+        _Waiting(replace(ENTRY, control_id=name), [b"AA"], act, (name, "A"), SimpleNamespace(do=shared, part=name),
+                 SimpleNamespace(begin=record.begin, part=name))
+        for name in ("c", "b")
+    ]  # fmt: skip
+    inbox._take_together(waiting)
+    assert record.begun[1:] == [(["b", "c"], 1)] and record.waited == 1
+    assert [tuple(one.result()) for one in waiting] == [(b"AA",)] * 2 and record.waited == 3
+
+
+def test_nothing_is_recorded_of_a_message_that_fails_and_what_cannot_be_recorded_is_not_answered(index: Pool) -> None:
+    inbox, effect = Inbox(index, unsaid), Effect(index)
+    record = Record(effect, fails=True)
+    beside = SimpleNamespace(begin=record.begin, part="one")
+
+    def fails(_work: Work) -> Sequence[str]:
+        raise PacsdError(Fault.NOT_FOUND, "no such patient")
+
+    with pytest.raises(PacsdError, match="no such patient"):
+        inbox.take(ENTRY, [b"AA"], fails, beside=beside)
+    assert record.begun == []
+    with pytest.raises(PacsdError, match="cannot be recorded"):
+        inbox.take(ENTRY, [b"AA"], effect, beside=beside)
+    assert inbox.take(ENTRY, [b"AE"], effect) == (b"AA",) and effect.stays() == 1
+
+
+def test_messages_that_come_by_many_connections_are_each_taken_once(index: Pool) -> None:
+    inbox, wrong = Inbox(index, unsaid), list[object]()
+
+    def do(work: Work, names: Sequence[str]) -> None:                # twice of one name is an error
+        for name in names:
+            work.connection.execute("insert into garbage (key, delete_after) values (%s, now())", (name,))
+
+    def take(name: str) -> Sequence[bytes]:
+        def act(work: Work) -> Sequence[str]:
+            do(work, [name])
+            return ["something"]
+
+        together = SimpleNamespace(do=do, part=name)
+        return tuple(inbox.take(
+            replace(ENTRY, control_id=name), [name.encode()], act, subject=(name, "A"), together=together
+        ))  # fmt: skip
+
+    def send(sender: int) -> None:
+        for n in range(20):
+            name = f"{sender % 6}-{n}"                               # two connections say the same
+            if (given := take(name)) != (name.encode(),):
+                wrong.append(given)
+
+    threads = [threading.Thread(target=send, args=(sender,)) for sender in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    log = inbox.list(EAST, limit=1000)
+    assert not wrong and len(log) == 120 and all(one.repeats == 1 for one in log)
+    assert Effect(index).stays() == 120

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fhir.projection.pace import LONGEST_S, MOST_LATE_S, POURING, SHARE, UNHURRIED_S, Pace
+from pacsd.events.pace import LONGEST_S, MOST_LATE_S, POURING, SHARE, UNHURRIED_S, Pace
 
 
 class Feed:

@@ -1,8 +1,8 @@
-"""When projecting gives way: messages of a feed wait for their acknowledgements, readers of FHIR for nothing yet.
+"""When what follows messages gives way to them: a feed waits for its acknowledgements, nobody yet for what follows.
 
-While they pour in, projecting takes a tenth of the time, the share that the niceness of workers means where processors
-are short, and what is left follows at once when it is over. What is half a minute late waits no longer: then both
-go on side by side. What was there before is in no hurry at all: it gives way to whatever is written, with longer rests.
+While they pour in, each of those who project them into FHIR or match their patients takes a small part of the time, and
+what is left follows at once when it is over. What is half a minute late waits no longer: then both go on side by side.
+What was there before is in no hurry at all: it gives way to whatever is written, with longer rests.
 """
 
 import time
@@ -39,6 +39,10 @@ class Pace:
         self._late_s = self._late_s if late_s is None else late_s
         rest_s = min((now - began) * (1 / SHARE - 1), self._longest_s)
         self._rest_until = now if self._late_s > MOST_LATE_S else now + rest_s
+
+    def hurries(self) -> None:
+        """There is too much left to do to rest."""
+        self._rest_until = self._ticks()
 
     def _pouring(self) -> bool:
         """Whether as many came since the last look."""
