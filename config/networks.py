@@ -1,6 +1,7 @@
 """Addresses and networks of settings."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 
@@ -9,6 +10,7 @@ def plain(address: str) -> str:
     return address.removeprefix("::ffff:") if "." in address else address.partition("%")[0]
 
 
+@lru_cache(maxsize=4096)
 def client_network(address: str) -> str:
     """What one client has to itself: an IPv4 address, or the /64 of an IPv6 one; another text as it is."""
     try:

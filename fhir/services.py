@@ -137,7 +137,8 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
 def _desk(settings: Settings, archive: Archive, codes: Mapping[int, str], recorder: Recorder) -> AuditDesk:
     events = AuditEvents(archive.pool)
     systems = Systems({one.authority: one.universal_id for one in settings.identity_domains})
-    return AuditDesk(events, recorder, reading(settings, events).refresh, systems, codes, source(settings),
+    loading = reading(settings, events)
+    return AuditDesk(events, recorder, loading.refresh, loading.hurry, systems, codes, source(settings),
                      settings.audit.site)  # fmt: skip
 
 

@@ -6,7 +6,6 @@ import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from threading import Event, Thread
 
@@ -17,7 +16,7 @@ import pacsd
 from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
 from fhir.http.event_socket import EventSockets
-from fhir.interaction.request import Asker, asker_of
+from fhir.interaction.request import Asker, Askers
 from fhir.launch_patients import LaunchPatients
 from fhir.projection.consumer import Projections
 from fhir.projection.services import open_projections
@@ -363,7 +362,8 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         provider = _provider(settings, archive, patients, OAuthRecording(recorder, source(settings)))
         addresses = Addresses(public_url=settings.web.public_url, trusted_proxies=settings.web.trusted_proxies)
         tokens = _verifier(settings, provider, patients)
-        admission = Admission(_bearer(settings, tokens, addresses), resolution)
+        bearer = _bearer(settings, tokens, addresses)
+        admission = Admission(bearer, resolution, key=bearer.key)
         services = Services(
             archive=archive,
             workflow=_workflow(settings, archive),
@@ -466,15 +466,14 @@ def _bearer(settings: Settings, tokens: Verifier | None, addresses: Addresses) -
 
 
 def _fhir(fhir: Fhir, services: Services, admission: Admission) -> FhirApp:
-    threads = services.threads
+    threads, askers = services.threads, Askers()
 
     async def asker(request: HTTPConnection) -> Asker:
         scope = request.scope
         if scope["type"] == "websocket":     # is asked again and again: for a token that was taken back meanwhile
             scope = {name: value for name, value in scope.items() if name != ACCESS}
         access = await admission.access(scope)
-        address = services.addresses.client(request)
-        return asker_of(replace(access, principal=replace(access.principal, address=address)))
+        return askers.of(access, services.addresses.client(request))
 
     sockets = EventSockets(fhir.server, fhir.subscriptions.scope_of, threads.run, tuple(services.allowed_origins))
     return FhirApp(fhir.server, Edge(asker, services.addresses.origin, read=threads.run, write=threads.commit,
@@ -521,7 +520,7 @@ def _worker(context: RoleContext) -> None:
         others = (
             *_workflow(context.settings, archive).chores, *_exchange(context.settings, archive).chores(),
             *reporting.chores, *_projections(context, archive, fhir).chores(), *fhir.chores,
-            *audit_chores(context.settings, archive.blobs, archive.pool),
+            *audit_chores(context.settings, archive.blobs, archive.pool, short=Processors().short),
         )  # fmt: skip
         send_note = NoteSender(context.settings)
         own = chores(context.settings, archive, worker=name, also_apply=also_apply, send_note=send_note)

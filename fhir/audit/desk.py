@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from fhir.projection.systems import Systems
 from pacsd.access.scope import Scope
@@ -12,11 +13,13 @@ from pacsd.index.audit_events import AuditEvents
 
 @dataclass(frozen=True, slots=True)
 class AuditDesk:
-    """The records of this server. `codes`: organisations by key; `refresh` has what waits searched, too."""
+    """The records of this server. `codes`: organisations by key; `refresh` has what waits searched, too, by who looks
+    for what was until then; `hurry` what was recorded of a time long ago."""
 
     events: AuditEvents
     recorder: Recorder
-    refresh: Callable[[], None]
+    refresh: Callable[[datetime | None], None]
+    hurry: Callable[[datetime], None]
     systems: Systems
     codes: Mapping[int, str]
     source: str

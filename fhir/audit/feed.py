@@ -4,6 +4,7 @@ What was taken is in the chain of records like our own, and nobody changes it an
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from pacsd.audit.codes import Action, Code, Event, Kind, Outcome
 from pacsd.audit.loading import identified
 from pacsd.audit.message import Agent, AuditMessage, AuditObject
 from pacsd.audit.trail import now
-from pacsd.faults import Fault
+from pacsd.faults import Fault, PacsdError
 from pacsd.index.audit_events import EventRow
 
 _EVENTS = {one.value.code: one for one in Event}
@@ -39,6 +40,8 @@ def create(server: Server, request: Request) -> Answer:
     writer, number = desk.recorder.write(message)
     if not number:
         raise FhirError(Fault.UNSUPPORTED, "nothing is recorded here", code="not-supported")
+    with suppress(PacsdError):           # it is recorded: the worker reads it
+        desk.hurry(message.at)
     row = EventRow(message.at, writer, number, "", "", 0, (), frozenset(), "")
     name = identified(writer, number)
     return Answer(201, resource=audit_event(desk, row, message), issues=issues,

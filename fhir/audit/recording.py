@@ -146,8 +146,9 @@ def _told(request: Request, answer: Answer) -> Iterator[AuditObject]:
     if about is not None:
         yield AuditObject(Kind.RESOURCE, f"{about.type}/{about.id}", details={"version": str(about.version)})
         yield from _patients(about.body)
-    if request.resource is not None and request.type != "Patient" and about is not None:
-        yield from _patients(orjson.dumps(request.resource, default=str))
+    sent = request.resource              # what was sent is about the same patients where it is what was written
+    if sent is not None and about is not None and request.type != "Patient" and sent.get("resourceType") != about.type:
+        yield from _patients(orjson.dumps(sent, default=str))
     for entry in (answer.resource or {}).get("entry", ()):
         yield from _of_entry(entry)
 

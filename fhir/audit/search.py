@@ -28,6 +28,7 @@ from pacsd.audit.message import decoded
 from pacsd.faults import Fault
 from pacsd.index.audit_events import EventRow, Wanted
 
+_RARE = ("p ", "e ")                     # keys of what few events are about: those lead
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -62,7 +63,7 @@ def search(server: Server, request: Request) -> Answer:
     asked = _Asked(server, request, desk, count=server.limits.page)
     for name, text in request.parameters:
         _read(asked, name, text)
-    desk.refresh()
+    desk.refresh(asked.until)
     wanted = _wanted(asked)
     rows = desk.events.search(wanted)
     shown, more = rows[: asked.count], len(rows) > asked.count
@@ -82,7 +83,7 @@ def read(server: Server, request: Request) -> Answer:
     wanted = Wanted(keys=(desk.seen_by(request.asker.scope),), ids=(place,), limit=1)
     rows = desk.events.search(wanted)
     if not rows:
-        desk.refresh()
+        desk.refresh(None)
         rows = desk.events.search(wanted)
     if not rows:
         raise _absent()
@@ -115,7 +116,7 @@ def _wanted(asked: _Asked) -> Wanted:
         secret = asked.server.searches.secret(asked.server.pool)
         (at,), pk = cursor.read(asked.cursor, secret=secret, search=_search_of(asked))
         after = datetime.fromisoformat(str(at)), pk
-    keys = sorted(asked.keys, key=len)                   # one with a single alternative leads
+    keys = sorted(asked.keys, key=lambda one: (not "".join(one[:1]).startswith(_RARE), len(one)))
     return Wanted(
         asked.since, asked.until, (*keys, visible), asked.lists.get("type", ()), asked.lists.get("action", ()),
         tuple(int(one) for one in asked.lists.get("outcome", ())), tuple(asked.subtypes), asked.ids, after,

@@ -15,6 +15,7 @@ from pacsd.access.operations import Operation
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault
 
+_MOST_KNOWN = 1_000
 MAX_VERSION = 2_147_483_647
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")        # http://hl7.org/fhir/R4/datatypes.html#id
 
@@ -37,6 +38,25 @@ class Asker:
 def asker_of(access: Access) -> Asker:
     """The asker of an admitted request."""
     return Asker(access.scope, access.peer.organisation, access)
+
+
+class Askers:
+    """Askers of admitted requests; an access is good for some seconds, and so is its asker, made once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str], tuple[Access, Asker]] = {}
+
+    def of(self, access: Access, address: str) -> Asker:
+        """The asker of a request that came from that address."""
+        key = id(access), address
+        known = self._known.get(key)
+        if known is not None and known[0] is access:
+            return known[1]
+        made = asker_of(access.at(address))
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[key] = access, made
+        return made
 
 
 @dataclass(frozen=True, slots=True)

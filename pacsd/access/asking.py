@@ -39,6 +39,12 @@ class Access:
             return self
         return replace(self, peer=replace(self.peer, scope=self.scope.closed()))
 
+    def at(self, address: str) -> "Access":
+        """The same, of who asks from that address."""
+        if self.principal.address == address:
+            return self
+        return replace(self, principal=replace(self.principal, address=address))
+
     def require(self, type_name: str, interactions: str) -> None:
         """Raise PacsdError FORBIDDEN where the scopes of the asker's token do not allow interactions with a type."""
         if not allows(self.principal, type_name, interactions):

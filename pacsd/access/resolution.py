@@ -13,7 +13,7 @@ from pacsd.access.principal import Principal, Role
 from pacsd.access.scope import Opened
 from pacsd.faults import Fault, PacsdError
 
-FRESH_S = 5.0                            # so late, at most, what was revoked is closed
+FRESH_S = 4.75                           # so late, but for the moment that edges add, what was revoked is closed
 _KEPT = 4_096                            # principals of one process
 
 
@@ -27,15 +27,21 @@ class Resolution:
         self._openings = openings
         self._now = now
         self._known: OrderedDict[Principal, tuple[float, Access]] = OrderedDict()
-        self._last: dict[int, tuple[float, Access]] = {}     # the same by the principal's object: nothing is hashed
+        self._last: dict[int, tuple[Principal, float, Access]] = {}  # the same by their objects: nothing is hashed
         self._lock = Lock()
 
     def known(self, principal: Principal) -> Access | None:
         """The access as it was resolved a moment ago; None where it has to be resolved."""
-        found = self._last.get(id(principal))
-        if found is None or found[1].principal is not principal:
-            found = self._known.get(principal)
-        return found[1] if found is not None and self._now() - found[0] < FRESH_S else None
+        last = self._last.get(id(principal))
+        if last is not None and last[0] is principal:
+            asked_at, found = last[1:]
+        else:
+            known = self._known.get(principal)
+            if known is None:
+                return None
+            asked_at, found = known
+            self._keep(principal, asked_at, found)
+        return found if self._now() - asked_at < FRESH_S else None
 
     def access(self, principal: Principal) -> Access:
         """The access of a principal. Raises PacsdError UNAUTHENTICATED for one of no organisation of ours."""
@@ -54,9 +60,12 @@ class Resolution:
         with self._lock:
             self._known[principal] = (asked_at, found)
             self._known.move_to_end(principal)
-            if len(self._last) >= _KEPT:
-                self._last.clear()
-            self._last[id(principal)] = (asked_at, found)
+            self._keep(principal, asked_at, found)
             while len(self._known) > _KEPT:
                 self._known.popitem(last=False)
         return found
+
+    def _keep(self, principal: Principal, asked_at: float, found: Access) -> None:
+        if len(self._last) >= _KEPT:
+            self._last.clear()
+        self._last[id(principal)] = principal, asked_at, found

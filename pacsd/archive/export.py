@@ -7,9 +7,11 @@ from pacsd.access.scope import Scope
 from pacsd.archive.pack_file import PieceReader
 from pacsd.archive.retrieve import InstanceRef, Part10, Retrieve
 from pacsd.blobs.port import BlobStore
-from pacsd.codec.part10 import read_meta
+from pacsd.codec.part10 import Receipt, read_meta
+from pacsd.codec.structure import NeedMoreData
 
-_META_BYTES = 1 << 16
+_META_BYTES, _MOST_META_BYTES = 1 << 11, 1 << 16         # nearly all are shorter than the first
+_ELEMENT_BYTES = 8                       # of the head of an element
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,18 @@ class Export:
         """Who issued the Patient ID, where the object does not say: by the receipt in its file, "" without one."""
         blob = self._blobs.open(ref.extent.key)
         try:
-            receipt = read_meta(PieceReader(blob, ref.extent).pread(_META_BYTES, 0)).receipt
+            receipt = _receipt(PieceReader(blob, ref.extent))
         finally:
             blob.close()
         return "" if receipt is None else receipt.assigning_authority
+
+
+def _receipt(reader: PieceReader) -> Receipt | None:
+    head = reader.pread(_META_BYTES, 0)
+    try:
+        meta = read_meta(head)
+        if meta.dataset_offset + _ELEMENT_BYTES <= len(head):        # else an element may begin where it was cut
+            return meta.receipt
+    except NeedMoreData:
+        pass
+    return read_meta(reader.pread(_MOST_META_BYTES, 0)).receipt

@@ -6,18 +6,20 @@ one who could change the files should not have, anchors cannot be made anew eith
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
 
+from pacsd.audit import anchor_bundles
 from pacsd.audit.trail import now
 from pacsd.blobs.port import BlobStore
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.audit_events import AuditEvents
 
-PREFIX = "audit-anchors/"
+BUNDLE = 1_000                           # anchors of one blob
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,64 +39,57 @@ class Anchor:
 
 
 class Anchors:
-    """Makes anchors of what was read into the index, one process at a time."""
+    """Makes anchors of what was read into the index, one process at a time; of old ones `bundle` stand in one blob."""
 
     def __init__(
         self, blobs: BlobStore, events: AuditEvents, *, key: bytes | None = None,
-        clock: Callable[[], datetime] = now,
+        clock: Callable[[], datetime] = now, bundle: int = BUNDLE,
     ) -> None:  # fmt: skip
         self._blobs = blobs
         self._events = events
         self._key = key
         self._clock = clock
-        self._told: dict[str, int] = {}
+        self._bundle = bundle
 
     def run(self) -> bool:
         """Anchor the chains that moved. False: there is nothing more for now."""
-        places = self._events.places().values()
-        moved = {one.writer: (one.number, one.digest.hex()) for one in places
-                 if one.number and self._told.get(one.writer) != one.number}  # fmt: skip
+        moved = self._events.moved()
         if not moved:
             return False
-        number, digest = self._last()
-        at = self._clock()
-        text = orjson.dumps({"number": number + 1, "previous": digest.hex(), "at": at.isoformat(), "heads": moved})
-        if self._put(number + 1, text, at):
-            self._told.update({writer: head[0] for writer, head in moved.items()})
+        last, digest = self._last()
+        number, at = last + 1, self._clock()
+        text = orjson.dumps({"number": number, "previous": digest.hex(), "at": at.isoformat(), "heads": moved})
+        self._put(number, text)
+        if number % self._bundle == 0:
+            anchor_bundles.bundle(self._blobs, self._bundle)
         return False
 
-    def _put(self, number: int, text: bytes, at: datetime) -> bool:
+    def _put(self, number: int, text: bytes) -> None:
+        """Where another worker made that anchor it is the other's that counts; the next turn makes the next one."""
         signature = b"" if self._key is None else _signature(self._key, text).encode()
+        content = text + b"\n" + signature
         try:
-            self._blobs.put(f"{PREFIX}{number:012d}.json", text + b"\n" + signature)
+            self._blobs.put(anchor_bundles.name(number), content)
         except PacsdError as error:
-            if error.fault is Fault.CONFLICT:            # another worker did, and the next turn knows of it
-                self._events.anchored(number, read(self._blobs, number)[0].digest, at)
-                return False
-            raise
-        self._events.anchored(number, hashlib.sha256(text).digest(), at)
-        return True
+            if error.fault is not Fault.CONFLICT:
+                raise
+            content = self._blobs.read(anchor_bundles.name(number))
+        anchor, _ = read(number, content)
+        self._events.anchored(number, anchor.digest, {writer: head[0] for writer, head in anchor.heads.items()})
 
     def _last(self) -> tuple[int, bytes]:
         """The last anchor, by the index, or by the blobs where an index is made anew."""
         found = self._events.anchor()
         if found is not None:
             return found
-        last = max(numbers(self._blobs), default=0)
-        return (last, read(self._blobs, last)[0].digest) if last else (0, bytes(32))
+        for number, content in deque(anchor_bundles.stored(self._blobs), maxlen=1):
+            return number, read(number, content)[0].digest
+        return 0, bytes(32)
 
 
-def numbers(blobs: BlobStore) -> Iterator[int]:
-    """The numbers of the anchors that are there, in order."""
-    for info in blobs.list(PREFIX):
-        digits = info.key.removeprefix(PREFIX).removesuffix(".json")
-        if digits.isdigit():
-            yield int(digits)
-
-
-def read(blobs: BlobStore, number: int) -> tuple[Anchor, bytes]:
-    """An anchor, and its signed text. Raises PacsdError NOT_FOUND, MALFORMED."""
-    text, _, signed = blobs.read(f"{PREFIX}{number:012d}.json").partition(b"\n")
+def read(number: int, content: bytes) -> tuple[Anchor, bytes]:
+    """An anchor of its content, and its signed text. Raises PacsdError MALFORMED."""
+    text, _, signed = content.partition(b"\n")
     try:
         told = orjson.loads(text)
         heads = {writer: (int(count), str(digest)) for writer, (count, digest) in told["heads"].items()}

@@ -2,93 +2,155 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from itertools import islice
 from threading import Lock
 
 from pacsd.audit import chain
-from pacsd.audit.codes import Kind
+from pacsd.audit.codes import Action, Event, Kind, Outcome
 from pacsd.audit.keys import keys
 from pacsd.audit.message import AuditMessage, decoded, encoded, patient
+from pacsd.audit.trail import now
 from pacsd.blobs.append_log import AppendFolder
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.audit_events import AuditEvents, EventRow, Place, StudyFacts
 
 EVERY_S = 0.5
 _AT_ONCE = 500                           # records of one transaction
-_MOST, _LEAST = 400, 40                  # records of one turn; the least while there is much to do, which comes first
-_BUSY_BYTES = 100_000                    # that were recorded since the turn before
+_MOST = 1_000                            # records of one turn
 _MOST_PIECES = 50                        # that a search waits for
+_SETTLED_S = 60.0                        # so long ago, at least, was what is recorded now with its own time
+_MOST_LATE_S = 30.0                      # so long reading rests while processors are short; then it takes
+_SHARE = 0.1                             # of the time
+_RECENT_NS = 1_000_000_000
+_PAUSE_S, _LONGEST_PAUSE_S = 2.0, 300.0  # of a chain whose records the index refuses
+_AWAY = (Fault.UNAVAILABLE, Fault.FULL)  # of all records, not of one
 
 log = logging.getLogger("pacsd.audit")
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A record of an event, read and whole."""
+    """A record of an event, read and whole; `body`: its JSON as it stands there."""
 
     number: int
     message: AuditMessage
+    body: bytes
 
 
 class Loading:
     """Reads what was recorded; any number of workers may, one after the other.
 
-    `lasting`: rows keep their numbers whatever happens, as those must who hand them on by number.
+    What it costs follows from what is new: chains that are over are known, and not looked at again. `lasting`: rows
+    keep their numbers whatever happens, as those must who hand them on by number. `short`: whether processors are.
     """
 
     def __init__(
         self, folder: AppendFolder, events: AuditEvents, *, lasting: bool = True,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic, short: Callable[[], bool] = lambda: False,
+        now: Callable[[], datetime] = now,
     ) -> None:  # fmt: skip
         self._folder = folder
         self._events = events
         self._lasting = lasting
         self._clock = clock
-        self._size_bytes = 0
+        self._short = short
+        self._now = now
         self._lock = Lock()
         self._begun = 0.0                # the last refresh
+        self._whole: datetime | None = None      # when the last reading of all began
+        self._even_at = clock()          # the same, of turns
+        self._rest_until = 0.0
+        self._over: set[str] = set()     # writers whose chains ended, or are broken
+        self._listed: tuple[int, list[str]] = -1, []
+        self._refused: dict[str, tuple[int, float]] = {}         # writers: how often, and until when they wait
 
     def turn(self) -> bool:
         """What the worker does every EVERY_S; that there is more is no reason to hurry."""
-        before, self._size_bytes = self._size_bytes, self._recorded_bytes()
-        self.run(most=_LEAST if self._size_bytes - before > _BUSY_BYTES else _MOST)
+        began = self._clock()
+        if self._short() and (began - self._even_at < _MOST_LATE_S or began < self._rest_until):
+            return False
+        if not self.run(most=_MOST):
+            self._even_at = began
+        self._rest_until = self._clock() + (self._clock() - began) * (1 / _SHARE - 1)
+        self._short()                    # from here on it is others who take the time
         return False
 
-    def refresh(self) -> None:
-        """Have what was recorded until now read. Of many who ask at once, one reads for all who asked before it."""
+    def refresh(self, until: datetime | None = None) -> None:
+        """Have what was recorded until now read. Of many who ask at once, one reads for all who asked before it.
+
+        `until`: who looks for what was before that waits for nothing if all was read since; what is recorded with an
+        earlier time than its own is read by who records it (`hurry`).
+        """
         asked = self._clock()
         with self._lock:
-            if self._begun > asked:
+            settled = self._whole is not None and until is not None and until <= self._whole
+            if settled or self._begun > asked:
                 return
-            self._begun = self._clock()
+            self._begun, now = self._clock(), self._now()
             for _ in range(_MOST_PIECES):
                 if not self.run():
+                    self._whole = now - timedelta(seconds=_SETTLED_S)
                     return
+
+    def hurry(self, at: datetime) -> None:
+        """Something was recorded of that time: if it is long ago, have it read, so that searches need not look."""
+        if at <= self._now() - timedelta(seconds=_SETTLED_S / 2):
+            self.refresh()
 
     def run(self, most: int | None = None) -> bool:
         """Read a piece of every chain that has more, of at most so many records; whether there is more."""
-        places = self._events.places()
         more, begun = False, 0
-        for writer in _writers(self._folder.names()):
-            place = places.get(writer, Place(writer))
-            if place.ended or place.problem:
-                continue
+        for place in self._places():
             if most is not None and begun >= most:
                 return True
-            further, count = self._advance(place, _AT_ONCE if most is None else min(_AT_ONCE, most - begun))
+            if self._is_refused(place.writer):
+                continue
+            try:
+                further, count = self._advance(place, _AT_ONCE if most is None else min(_AT_ONCE, most - begun))
+            except PacsdError as error:
+                if error.fault in _AWAY:
+                    raise
+                self._refuse(place.writer, error)
+                continue
+            self._refused.pop(place.writer, None)
             more, begun = more or further, begun + count
         return more
 
-    def _recorded_bytes(self) -> int:
-        """Of all files together."""
-        total = 0
-        for name in self._folder.names():
-            with suppress(PacsdError):   # it went away, or is not to be read now: reading it will say so
-                total += self._folder.size(name)
-        return total
+    def _places(self) -> list[Place]:
+        """Where the chains stand that are not over, in the order of their writers."""
+        writers = [writer for writer in self._writers() if writer not in self._over]
+        places = self._events.open_places() if writers else {}
+        unknown = [writer for writer in writers if writer not in places]
+        others = self._events.places_of(unknown) if unknown else {}
+        for writer, place in others.items():
+            if place.ended or place.problem:
+                self._over.add(writer)
+            else:
+                places[writer] = place           # begun by another meanwhile
+        return [places.get(writer, Place(writer)) for writer in writers if writer not in self._over]
+
+    def _writers(self) -> list[str]:
+        """Of all files; listed anew when the folder has changed, or did so a moment before it was listed."""
+        changed = self._folder.changed_ns()
+        if changed != self._listed[0] or changed < 0:
+            names = self._folder.names()
+            found = dict.fromkeys(one[0] for name in names if (one := chain.split_name(name)) is not None)
+            self._listed = changed if time.time_ns() - changed > _RECENT_NS else -1, list(found)
+        return self._listed[1]
+
+    def _is_refused(self, writer: str) -> bool:
+        return writer in self._refused and self._clock() < self._refused[writer][1]
+
+    def _refuse(self, writer: str, error: PacsdError) -> None:
+        """One chain waits; the others go on."""
+        times = self._refused.get(writer, (0, 0.0))[0]
+        pause_s = min(_PAUSE_S * 2**times, _LONGEST_PAUSE_S)
+        self._refused[writer] = times + 1, self._clock() + pause_s
+        log.error("a chain of audit records cannot be read into the index now",
+                  extra={"writer": writer, "reason": error.message, "pause_s": pause_s})  # fmt: skip
 
     def _advance(self, place: Place, most: int) -> tuple[bool, int]:
         """One piece of a chain: whether it has more, and how many records it was."""
@@ -107,9 +169,28 @@ class Loading:
             after = replace(after, ended=True)
         if after == place:
             return False, 0
-        if not self._events.load(after, self._rows(place.writer, found), place.number, lasting=self._lasting):
+        loaded = self._loaded(after, self._rows(place.writer, found), place.number)
+        if loaded is None:               # one of them is refused: the others come in smaller pieces
+            return self._advance(place, max(1, most // 10))
+        if not loaded:
             return True, 0               # another was faster; it may have seen less of it than is there now
+        if after.ended:
+            self._over.add(place.writer)
         return full or after.segment != place.segment, after.number - place.number
+
+    def _loaded(self, after: Place, rows: list[EventRow], before: int) -> bool | None:
+        """Whether the rows came into the index; None where it refuses one of several, which alone comes as little
+        more than its time: it stands in its chain, and holds up no other."""
+        try:
+            return self._events.load(after, rows, before, lasting=self._lasting)
+        except PacsdError as error:
+            if error.fault in _AWAY or not rows:
+                raise
+            if after.number - before > 1:
+                return None
+            log.error("an audit record cannot be searched by what it says",
+                      extra={"record": identified(after.writer, rows[0].number), "reason": error.message})  # fmt: skip
+        return self._events.load(after, [_bare(rows[0])], before, lasting=self._lasting)
 
     def _read(self, name: str, place: Place, most: int) -> tuple[Place, list[_Read], bool]:
         """Where the chain stands after a piece, its events, and whether the piece was a full one. Raises Broken."""
@@ -124,7 +205,7 @@ class Loading:
             try:
                 body = record.body()
                 if "event" in body:
-                    found.append(_Read(record.head.number, decoded(body)))
+                    found.append(_Read(record.head.number, decoded(body), record.payload))
             except (KeyError, ValueError, TypeError) as error:
                 raise chain.Broken(name, record.end_bytes, "a record that cannot be read") from error
             if "next" in body:
@@ -152,18 +233,24 @@ def place_of(identifier: str) -> tuple[str, int] | None:
         else None  # fmt: skip
 
 
-def _writers(names: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(found[0] for name in names if (found := chain.split_name(name)) is not None))
-
-
 def _row(writer: str, read: _Read, facts: dict[str, list[StudyFacts]]) -> EventRow:
     message, owners = told(read.message, facts)
     return EventRow(
         recorded=message.at, writer=writer, number=read.number, event=message.event.value.code,
         action=message.action.value, outcome=message.outcome.value,
         subtypes=tuple(one.code.replace("\0", "\ufffd") for one in message.types), keys=keys(message, owners),
-        body=encoded(message).decode(),
+        body=(read.body if message is read.message else encoded(message)).decode(),
     )  # fmt: skip
+
+
+def _bare(row: EventRow) -> EventRow:
+    """A record as it is searched by its time and by whose auditors see it, and by nothing else."""
+    message = AuditMessage(
+        Event.APPLICATION_ACTIVITY, Action.EXECUTE, row.recorded, Outcome.SERIOUS_FAILURE,
+        reason="what was recorded cannot be searched; it stands in its chain",
+    )  # fmt: skip
+    seen_by = frozenset(one for one in row.keys if one.startswith("o "))
+    return replace(row, subtypes=(), keys=seen_by, body=encoded(message).decode())
 
 
 def told(message: AuditMessage, facts: dict[str, list[StudyFacts]]) -> tuple[AuditMessage, frozenset[str]]:
@@ -171,6 +258,8 @@ def told(message: AuditMessage, facts: dict[str, list[StudyFacts]]) -> tuple[Aud
 
     Where the agent's own organisation has a copy, that is the one it saw.
     """
+    if not facts:
+        return message, frozenset()
     asking = {one.organisation for one in message.agents if one.requestor}
     patients: dict[tuple[str, str], None] = {}
     objects, owners = [], set()

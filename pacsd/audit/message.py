@@ -1,9 +1,10 @@
 """An audit message (PS3.15 A.5.2, IHE ITI TF-2 3.20): the event, who took part, and what it was about."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -84,17 +85,66 @@ def patient(assigning_authority: str, patient_id: str) -> AuditObject:
 
 def encoded(message: AuditMessage) -> bytes:
     """As one line of JSON; empty members are left out."""
+    return orjson.dumps(_body(message), default=_number)
+
+
+def _body(message: AuditMessage) -> dict[str, Any]:
+    at = message.at if message.at.tzinfo is UTC else message.at.astimezone(UTC)
     body: dict[str, Any] = {
         "event": message.event.value.code, "action": message.action.value, "outcome": message.outcome.value,
-        "at": message.at.astimezone(UTC).isoformat(),
-        "types": [_code(one) for one in message.types],
-        "agents": [_agent(one) for one in message.agents],
-        "objects": [_object(one) for one in message.objects],
-        "purpose": message.purpose, "reason": message.reason, "repeats": message.repeats,
-        "resource": message.resource,
+        "at": at.isoformat(),
     }  # fmt: skip
-    return orjson.dumps({name: value for name, value in body.items() if value not in ("", [], None) and
-                         (value or name != "repeats")}, default=_number)  # fmt: skip
+    if message.types:
+        body["types"] = [_code(one) for one in message.types]
+    if message.agents:
+        body["agents"] = _agents(message.agents)
+    if message.objects:
+        body["objects"] = [_object(one) for one in message.objects]
+    for name in ("purpose", "reason", "repeats"):
+        if value := getattr(message, name):
+            body[name] = value
+    if message.resource is not None:
+        body["resource"] = message.resource
+    return body
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An event as one line of JSON; taken apart only where somebody asks what it says."""
+
+    at: datetime
+    payload: bytes
+
+    def message(self) -> AuditMessage:
+        """What it says."""
+        return decoded(orjson.loads(self.payload))
+
+
+Recordable = AuditMessage | Encoded
+
+
+class Form:
+    """The events of one agent that differ in their times and objects alone: the rest is encoded once."""
+
+    __slots__ = ("_head", "_middle", "_tail")
+
+    def __init__(self, message: AuditMessage) -> None:
+        """As this message, whose time and objects do not count. It has types and agents."""
+        body = _body(replace(message, objects=()))
+        before = {name: body.pop(name) for name in ("event", "action", "outcome")}
+        del body["at"]
+        about = {name: body.pop(name) for name in ("types", "agents")}
+        self._head = orjson.dumps(before)[:-1] + b',"at":"'
+        self._middle = b'",' + orjson.dumps(about)[1:-1] + b',"objects":'
+        self._tail = b"," + orjson.dumps(body, default=_number)[1:] if body else b"}"
+
+    def filled(self, at: datetime, objects: Sequence[AuditObject]) -> Encoded:
+        """An event at a time in UTC about some objects, byte for byte as `encoded` has it."""
+        told = orjson.dumps([_object(one) for one in objects])
+        payload = b"%b%b%b%b%b" % (
+            self._head, at.isoformat().encode(), self._middle, told, self._tail,
+        )  # fmt: skip
+        return Encoded(at, payload)
 
 
 def _number(value: object) -> orjson.Fragment:
@@ -138,6 +188,12 @@ def _agent(agent: Agent) -> dict[str, Any]:
     if agent.roles:
         told["roles"] = agent.roles
     return told
+
+
+@lru_cache(maxsize=512)
+def _agents(parties: tuple[Agent, ...]) -> orjson.Fragment:
+    """The same take part in many events."""
+    return orjson.Fragment(orjson.dumps([_agent(one) for one in parties]))
 
 
 def _agent_of(told: Mapping[str, Any]) -> Agent:

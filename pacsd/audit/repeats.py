@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
 
-from pacsd.audit.message import AuditMessage
+from pacsd.audit.message import AuditMessage, Encoded, Recordable
 
 MOST_KEPT = 50_000
 _AT_ONCE = 1_000                         # of the oldest, that are let go when there are too many
@@ -23,7 +23,7 @@ class _First:
     """A first access; `again` counts those after it."""
 
     until: float
-    message: AuditMessage
+    message: Recordable
     recorded: "Future[None]"
     again: int = 0
 
@@ -49,7 +49,7 @@ class Repeats:
             first.again += 1
             return first.recorded
 
-    def began(self, key: Hashable, message: AuditMessage, recorded: "Future[None]") -> list[AuditMessage]:
+    def began(self, key: Hashable, message: Recordable, recorded: "Future[None]") -> list[AuditMessage]:
         """Remember a first access that is being recorded; the counts of what had to give way to it."""
         if not self._window_s:
             return []
@@ -75,4 +75,9 @@ def _failed(recorded: "Future[None]") -> bool:
 
 
 def _counted(firsts: list[_First], at: datetime) -> list[AuditMessage]:
-    return [replace(one.message, at=at, repeats=one.again) for one in firsts if one.again and not _failed(one.recorded)]
+    told = [one for one in firsts if one.again and not _failed(one.recorded)]
+    return [replace(_said(one.message), at=at, repeats=one.again) for one in told]
+
+
+def _said(recorded: Recordable) -> AuditMessage:
+    return recorded.message() if isinstance(recorded, Encoded) else recorded

@@ -53,11 +53,13 @@ def anchor_key(settings: Settings) -> bytes | None:
     return key
 
 
-def chores(settings: Settings, blobs: BlobStore, pool: Pool) -> Sequence[tuple[str, float, Callable[[], bool]]]:
-    """What the worker does about records."""
+def chores(
+    settings: Settings, blobs: BlobStore, pool: Pool, *, short: Callable[[], bool] = lambda: False
+) -> Sequence[tuple[str, float, Callable[[], bool]]]:
+    """What the worker does about records; `short`: whether processors are."""
     events = AuditEvents(pool)
     anchors = Anchors(blobs, events, key=anchor_key(settings))
-    loading = reading(settings, events)
+    loading = reading(settings, events, short=short)
     return (("read what was recorded", EVERY_S, loading.turn), ("anchor it", settings.audit.anchor_s, anchors.run))
 
 
@@ -72,9 +74,9 @@ def reload_records(settings: Settings, pool: Pool) -> None:
     _load(settings, events)
 
 
-def reading(settings: Settings, events: AuditEvents) -> Loading:
+def reading(settings: Settings, events: AuditEvents, *, short: Callable[[], bool] = lambda: False) -> Loading:
     """What reads records into the index, whose numbers repositories are served by."""
-    return Loading(folder(settings), events, lasting=bool(settings.audit_repositories))
+    return Loading(folder(settings), events, lasting=bool(settings.audit_repositories), short=short)
 
 
 def _load(settings: Settings, events: AuditEvents) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from pacsd.audit import chain
-from pacsd.audit.message import AuditMessage, encoded
+from pacsd.audit.message import AuditMessage, Encoded, Recordable, encoded
 from pacsd.audit.repeats import Repeats
 from pacsd.blobs.append_log import AppendFile, AppendFolder
 from pacsd.blobs.ulid import Ulids
@@ -43,9 +43,18 @@ class Recorder(Protocol):
         """
 
     def begin(
-        self, make: Callable[[], Sequence[AuditMessage]], *, key: Hashable | None = None
+        self, make: Callable[[], Sequence[Recordable]], *, key: Hashable | None = None, later: bool = False
     ) -> "Future[None] | None":
-        """Begin to record: None where it need not be waited for. With a key the same again is only counted."""
+        """Begin to record: None where it need not be waited for. With a key the same again is only counted.
+
+        `later`: it is written when somebody calls `settle` or `soon`, with whatever else waits by then.
+        """
+
+    def settle(self, recorded: "Future[None]") -> None:
+        """Write what waits, in this thread: on return it is known what came of a record that was begun."""
+
+    def soon(self) -> None:
+        """Have what waits written by another thread."""
 
 
 class Unrecorded:
@@ -57,24 +66,32 @@ class Unrecorded:
         return "", 0
 
     def begin(
-        self, make: Callable[[], Sequence[AuditMessage]], *, key: Hashable | None = None
+        self, make: Callable[[], Sequence[Recordable]], *, key: Hashable | None = None, later: bool = False
     ) -> "Future[None] | None":
         """Nothing."""
-        del make, key
+        del make, key, later
         return None
+
+    def settle(self, recorded: "Future[None]") -> None:
+        """Nothing."""
+        del recorded
+
+    def soon(self) -> None:
+        """Nothing."""
 
     def close(self) -> None:
         """Nothing."""
 
 
-class _Waiting:
-    """Records that wait to be written, and who waits for it."""
+class _Batch:
+    """Records that are written at once, and what those wait for who want them to be."""
 
-    __slots__ = ("done", "payloads", "place")
+    __slots__ = ("before", "done", "payloads", "size_bytes", "writer")
 
-    def __init__(self, payloads: Sequence[bytes]) -> None:
-        self.payloads = payloads
-        self.place = ("", 0)             # of the last of them, when it is done
+    def __init__(self) -> None:
+        self.payloads: list[bytes] = []
+        self.size_bytes = 0
+        self.writer, self.before = "", 0             # the chain, and its number of records before these, once written
         self.done: Future[None] = Future()
         self.done.set_running_or_notify_cancel()     # whoever waits may be gone: the others' records are written
 
@@ -93,7 +110,8 @@ class Trail:
         self._segment_bytes = segment_bytes
         self._ulids = ulids or Ulids()
         self._repeats = Repeats(repeat_s)
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Batch] = deque()       # the last one takes more
+        self._lock = threading.Lock()    # of the batches that wait
         self._turn = threading.Lock()    # whose turn it is to write
         self._file: AppendFile | None = None
         self._writer, self._segment, self._head = "", 0, chain.START
@@ -103,23 +121,40 @@ class Trail:
 
     def write(self, *messages: AuditMessage) -> tuple[str, int]:
         """As Recorder.write."""
-        waiting = self._put(messages)
-        self._drain()
-        waiting.done.result()
-        return waiting.place
+        batch, number = self._put(messages)
+        self.settle(batch.done)
+        batch.done.result()
+        return batch.writer, batch.before + number
 
     def begin(
-        self, make: Callable[[], Sequence[AuditMessage]], *, key: Hashable | None = None
+        self, make: Callable[[], Sequence[Recordable]], *, key: Hashable | None = None, later: bool = False
     ) -> "Future[None] | None":
-        """As Recorder.begin; the future raises PacsdError UNAVAILABLE."""
+        """As Recorder.begin; the future raises PacsdError UNAVAILABLE. What nobody settles is written with the next
+        record, or within SWEEP_S."""
         if key is not None and (recorded := self._repeats.repeated(key)) is not None:
             return None if recorded.done() else recorded
         messages = make()
-        waiting = self._put(messages)
-        if key is not None and (counts := self._repeats.began(key, messages[0], waiting.done)):
+        batch, _ = self._put(messages)
+        if key is not None and (counts := self._repeats.began(key, messages[0], batch.done)):
             self._put(counts)
-        self._in_background()
-        return waiting.done
+        if later:
+            self._has_thread()
+        else:
+            self.soon()
+        return batch.done
+
+    def settle(self, recorded: "Future[None]") -> None:
+        """As Recorder.settle. Whose turn it is writes one batch: the next is another's who waits for it."""
+        while not recorded.done():
+            with self._turn:
+                if recorded.done() or (batch := self._batch()) is None:
+                    return
+                self._write(batch)
+
+    def soon(self) -> None:
+        """As Recorder.soon."""
+        self._has_thread()
+        self._wake.set()
 
     def close(self) -> None:
         """Write the counts, and end the chain."""
@@ -133,21 +168,26 @@ class Trail:
         with self._turn:
             self._end()
 
-    def _put(self, messages: Sequence[AuditMessage]) -> _Waiting:
-        payloads = [encoded(one) for one in messages]
-        if any(len(one) > _MOST_BYTES for one in payloads):
+    def _put(self, messages: Sequence[Recordable]) -> tuple[_Batch, int]:
+        """What they will be written with, and the last one's number in it."""
+        payloads = [one.payload if isinstance(one, Encoded) else encoded(one) for one in messages]
+        size_bytes = sum(map(len, payloads))
+        if size_bytes > _MOST_BYTES and max(map(len, payloads)) > _MOST_BYTES:
             raise PacsdError(Fault.TOO_MUCH, "the access is too large to be recorded")
-        waiting = _Waiting(payloads)
-        self._waiting.append(waiting)
-        return waiting
+        with self._lock:
+            if not self._waiting or self._waiting[-1].size_bytes > _BATCH_BYTES:
+                self._waiting.append(_Batch())
+            batch = self._waiting[-1]
+            batch.payloads += payloads
+            batch.size_bytes += size_bytes
+            return batch, len(batch.payloads)
 
-    def _in_background(self) -> None:
+    def _has_thread(self) -> None:
         if self._thread is None:
             with self._turn:
                 if self._thread is None:
                     self._thread = threading.Thread(target=self._run, daemon=True, name="audit")
                     self._thread.start()
-        self._wake.set()
 
     def _run(self) -> None:
         sweep_at = time.monotonic() + SWEEP_S
@@ -164,37 +204,31 @@ class Trail:
                 log.exception("records could not be written")
 
     def _drain(self) -> None:
-        with self._turn:
-            while batch := self._batch():
-                self._write(batch)
+        while self._waiting:
+            with self._turn:
+                if (batch := self._batch()) is not None:
+                    self._write(batch)
 
-    def _batch(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        size = 0
-        while self._waiting and size < _BATCH_BYTES:
-            one = self._waiting.popleft()
-            batch.append(one)
-            size += sum(map(len, one.payloads))
-        return batch
+    def _batch(self) -> _Batch | None:
+        """Everything that waits, up to a size; nothing is added to it any more."""
+        with self._lock:
+            return self._waiting.popleft() if self._waiting else None
 
-    def _write(self, batch: Sequence[_Waiting]) -> None:
+    def _write(self, batch: _Batch) -> None:
         error: PacsdError | None = PacsdError(Fault.UNAVAILABLE, "the access cannot be recorded")
         try:
-            number = self._append([payload for one in batch for payload in one.payloads])
-            for one in batch:
-                number += len(one.payloads)
-                one.place = self._writer, number
+            batch.before = self._append(batch.payloads)
+            batch.writer = self._writer
             error = None
         except PacsdError as problem:
             log.error("accesses cannot be recorded", extra={"fault": problem.fault.value, "reason": problem.message})
             error = PacsdError(Fault.UNAVAILABLE, "the access cannot be recorded")
             error.__cause__ = problem
         finally:
-            for one in batch:
-                if error is None:
-                    one.done.set_result(None)
-                else:
-                    one.done.set_exception(error)
+            if error is None:
+                batch.done.set_result(None)
+            else:
+                batch.done.set_exception(error)
 
     def _append(self, payloads: Sequence[bytes]) -> int:
         """Write records; the number of the one before them."""
@@ -228,7 +262,13 @@ class Trail:
 
     def _following(self) -> AppendFile:
         """The next file of the chain; it is there before the one before names it."""
-        file = self._folder.create(chain.file_name(self._writer, self._segment + 1))
+        try:
+            file = self._created(self._segment + 1)
+        except PacsdError as error:
+            if error.fault is Fault.CONFLICT:            # whatever that is, nothing is put into it: another chain
+                self._end()
+                return self._first()
+            raise
         try:
             self._end(self._segment + 1)
         except PacsdError:
@@ -237,6 +277,12 @@ class Trail:
             raise
         self._segment += 1
         return self._opened(file)
+
+    def _created(self, segment: int) -> AppendFile:
+        """A file of the chain; an empty one of this name is left of an attempt that failed. Raises as `create` does."""
+        name = chain.file_name(self._writer, segment)
+        self._folder.discard(name)
+        return self._folder.create(name)
 
     def _opened(self, file: AppendFile) -> AppendFile:
         line, head = chain.appended(self._head, chain.opening(self._writer, self._segment))

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pacsd.audit import anchors, chain
+from pacsd.audit import anchor_bundles, anchors, chain
 from pacsd.blobs.append_log import AppendFolder
 from pacsd.blobs.port import BlobStore
 from pacsd.faults import PacsdError
@@ -76,14 +76,13 @@ class Verify:
     def _anchors(self, heads: Mapping[str, _Heads]) -> Iterator[Finding]:
         last = self._events.anchor()
         expected, previous = 1, bytes(32).hex()
-        known = list(anchors.numbers(self._blobs))
-        for number in known:
+        for number, content in anchor_bundles.stored(self._blobs):
             while expected < number:
                 yield Finding(f"anchor {expected}", "is gone")
                 expected, previous = expected + 1, ""
             expected = number + 1
             try:
-                anchor, text = anchors.read(self._blobs, number)
+                anchor, text = anchors.read(number, content)
             except PacsdError as error:
                 yield Finding(f"anchor {number}", error.message)
                 previous = ""
@@ -95,7 +94,7 @@ class Verify:
                 heads[writer].add(count, digest, f"anchor {number}")
             if last is not None and last[0] == number and last[1] != anchor.digest:
                 yield Finding(f"anchor {number}", "is another than the index knows")
-        if last is not None and last[0] > (known[-1] if known else 0):
+        if last is not None and last[0] >= expected:
             yield Finding(f"anchor {last[0]}", "is gone")
 
     def _anchor(self, number: int, anchor: anchors.Anchor, text: bytes, previous: str) -> Iterator[Finding]:
@@ -114,6 +113,8 @@ class Verify:
                 yield Finding(name, "is gone")
                 return
             if not following:
+                if segment == max(segments) and not self._folder.read(name, 0, 1):
+                    break                # made to go on in; its process ended before it did
                 yield Finding(name, "follows a file that names none")
             following = False
             self.tally.files += 1

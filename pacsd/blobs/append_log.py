@@ -56,6 +56,8 @@ class AppendFolder:
             return AppendFile(name, descriptor, self._space, size_bytes=size_bytes, ahead_bytes=ahead_bytes)
         except OSError as error:
             os.close(descriptor)
+            if flags & os.O_EXCL:
+                self.discard(name)       # nobody will write into it
             raise translated(error, name) from error
 
     def discard(self, name: str) -> None:
@@ -70,6 +72,15 @@ class AppendFolder:
             return sorted(name for name in os.listdir(self._root) if _NAME.fullmatch(name))
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise translated(error, "") from error
+
+    def changed_ns(self) -> int:
+        """When a file last came or went, by the file system's clock, which is coarse; -1 where there is no folder."""
+        try:
+            return os.stat(self._root).st_mtime_ns
+        except FileNotFoundError:
+            return -1
         except OSError as error:
             raise translated(error, "") from error
 

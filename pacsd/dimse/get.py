@@ -58,7 +58,7 @@ class _Get:
         try:
             self._send_all(tally, worked_since)
         finally:
-            sent.finished(tally.failed_uids, tally.final_status(cancelled=self._cancelled), tally.remaining)
+            tally.tell(sent, cancelled=self._cancelled)
         tally.finish(self._association, self._message, cancelled=self._cancelled)
 
     def _send_all(self, tally: Tally, worked_since: float) -> None:

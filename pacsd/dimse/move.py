@@ -75,7 +75,7 @@ def _follow(association: Association, message: Message, delivery: _Delivery, sen
                 tally.speak(association, message)
     finally:
         delivery.stop()
-        sent.finished(tally.failed_uids, tally.final_status(cancelled=stopped), tally.remaining)
+        tally.tell(sent, cancelled=stopped)
     tally.finish(association, message, cancelled=stopped)
 
 

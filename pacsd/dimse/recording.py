@@ -148,7 +148,7 @@ class Recording:
                 log.error("the end of a transfer was not recorded")
 
     def sending(
-        self, party: Party, instances: Iterable[InstanceRef], field_number: int, to: RemoteAESettings | None = None
+        self, party: Party, instances: Sequence[InstanceRef], field_number: int, to: RemoteAESettings | None = None
     ) -> Sent:
         """A retrieval, before its first sub-operation. Raises NotRecorded."""
         agents = _agents(party, to)
@@ -157,7 +157,7 @@ class Recording:
             _transfer(Event.BEGIN_TRANSFERRING, Action.EXECUTE, agents, study, counts, _type(field_number))
             for study, counts in studies.items()
         ])
-        return Sent(self._write, agents, studies, _type(field_number))
+        return Sent(self._write, agents, instances if self.active else (), _type(field_number))
 
     def _write(self, messages: Sequence[AuditMessage]) -> None:
         if not messages:
@@ -181,20 +181,23 @@ class Sent:
 
     def __init__(
         self, write: Callable[[Sequence[AuditMessage]], None], agents: tuple[Agent, ...],
-        studies: Mapping[str, Counter[str]], kind: Code,
+        instances: Sequence[InstanceRef], kind: Code,
     ) -> None:  # fmt: skip
         self._write = write
         self._agents = agents
-        self._studies = studies
+        self._instances = instances
         self._kind = kind
 
-    def finished(self, failed_uids: Collection[str], status: int, remaining: int) -> None:
-        """Before the final response, or when there can be none. Raises NotRecorded."""
-        reason = f"{len(failed_uids)} sub-operations failed, {remaining} not begun" if failed_uids or remaining else ""
+    def finished(self, sent_uids: Collection[str], status: int, *, failed: int, remaining: int) -> None:
+        """Before the final response, or when there can be none: what went out, of each study that was begun. Raises
+        NotRecorded."""
+        went = set(sent_uids)
+        numbers = _by_study(one for one in self._instances if one.sop_instance_uid in went)
+        reason = f"{failed} sub-operations failed, {remaining} not begun" if failed or remaining else ""
         self._write([
-            _transfer(Event.TRANSFERRED, Action.READ, self._agents, study, counts, self._kind,
+            _transfer(Event.TRANSFERRED, Action.READ, self._agents, study, numbers.get(study), self._kind,
                       outcome=Outcome.MINOR_FAILURE if remaining else _outcome(status), reason=reason)
-            for study, counts in self._studies.items()
+            for study in _by_study(self._instances)
         ])  # fmt: skip
 
 

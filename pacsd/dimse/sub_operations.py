@@ -109,16 +109,17 @@ class Tally:
     failed: int = 0
     warning: int = 0
     failed_uids: list[str] = field(default_factory=list)
+    sent_uids: list[str] = field(default_factory=list)
     comment: str = ""                    # why the last failed one failed
     spoken_at: float = 0.0
 
     def note(self, sop_instance_uid: str, status: int, comment: str = "") -> None:
         """Count one that is done."""
         self.remaining -= 1
-        if status == SUCCESS:
-            self.completed += 1
-        elif is_warning(status):
-            self.warning += 1
+        if status == SUCCESS or is_warning(status):
+            self.completed += status == SUCCESS
+            self.warning += status != SUCCESS
+            self.sent_uids.append(sop_instance_uid)
         else:
             self.failed += 1
             self.failed_uids.append(sop_instance_uid)
@@ -139,6 +140,11 @@ class Tally:
             values[ERROR_COMMENT] = self.comment
         failed = self._failed_list(message.context.transfer_syntax) if self.failed_uids else None
         association.send(message.context, values, failed)
+
+    def tell(self, sent: Sent, *, cancelled: bool) -> None:
+        """Have it recorded, before it is told or where it cannot be. Raises NotRecorded."""
+        status = self.final_status(cancelled=cancelled)
+        sent.finished(self.sent_uids, status, failed=self.failed, remaining=self.remaining)
 
     def final_status(self, *, cancelled: bool) -> int:
         """Success only if every sub-operation succeeded."""

@@ -1,6 +1,6 @@
 """Rows of what was recorded of accesses: read from the chains into the index, searched, and handed to repositories."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -51,7 +51,8 @@ class StudyFacts:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Conditions of a search: of `keys` each is a list of which one must be there; times are half open."""
+    """Conditions of a search: of `keys` each is a list of which one must be there, that which fewest events have first;
+    times are half open."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -66,6 +67,15 @@ class Wanted:
 
 
 _PLACES = "select writer, segment, offset_bytes, number, digest, ended, problem from audit_chain"
+_OPEN = f"{_PLACES} where not ended and problem = ''"
+_OF = f"{_PLACES} where writer = any(%s)"
+_MOVED = "select writer, number, digest from audit_chain where number <> anchored order by writer"
+_ANCHORED = """
+update audit_chain c set anchored = m.number from unnest(%s::text[], %s::bigint[]) as m (writer, number)
+where c.writer = m.writer and c.anchored < m.number
+"""
+_BEGIN = "select pg_advisory_xact_lock(%s)"
+_BEGIN_WITHOUT_WAITING = "select pg_advisory_xact_lock(%s), set_config('synchronous_commit', 'off', true)"
 _MOVE = """
 insert into audit_chain (writer, segment, offset_bytes, number, digest, ended, problem)
 values (%s, %s, %s, %s, %s, %s, %s)
@@ -98,9 +108,24 @@ class AuditEvents:
         self._pool = pool
 
     def places(self) -> dict[str, Place]:
-        """How far each chain was read."""
+        """How far each chain was read, of all that there ever were."""
         with lent(self._pool) as connection:
             return {row[0]: _place(row) for row in connection.execute(_PLACES)}
+
+    def open_places(self) -> dict[str, Place]:
+        """How far each chain was read that goes on."""
+        with lent(self._pool) as connection:
+            return {row[0]: _place(row) for row in connection.execute(_OPEN)}
+
+    def places_of(self, writers: Sequence[str]) -> dict[str, Place]:
+        """How far these chains were read."""
+        with lent(self._pool) as connection:
+            return {row[0]: _place(row) for row in connection.execute(_OF, (list(writers),))}
+
+    def moved(self) -> dict[str, tuple[int, str]]:
+        """Of each chain that was read on since its last anchor how many records were, and the last one's hash."""
+        with lent(self._pool) as connection:
+            return {writer: (number, bytes(digest).hex()) for writer, number, digest in connection.execute(_MOVED)}
 
     def load(self, place: Place, rows: Sequence[EventRow], before: int, *, lasting: bool = True) -> bool:
         """Rows of one chain, and how far it is read now, in one transaction; False where another did so meanwhile.
@@ -111,9 +136,7 @@ class AuditEvents:
 
         def work(connection: Connection) -> bool:
             with connection.transaction():
-                if not lasting:
-                    connection.execute("set local synchronous_commit = off")
-                connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+                connection.execute(_BEGIN if lasting else _BEGIN_WITHOUT_WAITING, (_LOCK,))
                 found = connection.execute(
                     "select number from audit_chain where writer = %s", (place.writer,)
                 ).fetchone()
@@ -141,11 +164,12 @@ class AuditEvents:
             row = connection.execute("select number, digest from audit_anchor order by number desc limit 1").fetchone()
         return None if row is None else (row[0], bytes(row[1]))
 
-    def anchored(self, number: int, digest: bytes, made_at: datetime) -> None:
-        """Remember an anchor."""
-        statement = "insert into audit_anchor (number, digest, made_at) values (%s, %s, %s) on conflict do nothing"
-        with lent(self._pool) as connection:
-            connection.execute(statement, (number, digest, made_at))
+    def anchored(self, number: int, digest: bytes, heads: Mapping[str, int]) -> None:
+        """Remember an anchor, and up to which record it names each chain."""
+        statement = "insert into audit_anchor (number, digest) values (%s, %s) on conflict do nothing"
+        with lent(self._pool) as connection, connection.transaction():
+            connection.execute(statement, (number, digest))
+            connection.execute(_ANCHORED, (list(heads), list(heads.values())))
 
     def following(self, pk: int, limit: int) -> list[EventRow]:
         """Events in the order they came into the index, after one."""
@@ -163,7 +187,7 @@ class AuditEvents:
 
     def deliver(self, repository: str, pk: int) -> None:
         """It has them up to this one."""
-        statement = "update audit_delivery set event = %s, updated_at = now() where repository = %s and event < %s"
+        statement = "update audit_delivery set event = %s where repository = %s and event < %s"
         with lent(self._pool) as connection:
             connection.execute(statement, (pk, repository, pk))
 
@@ -194,39 +218,69 @@ def _insert(connection: Connection, writer: str, rows: Sequence[EventRow]) -> No
 
 
 def _search(wanted: Wanted) -> tuple[str, dict[str, Any]]:
-    """The statement. Its first key leads, so that a patient's day is a short range of one index."""
+    """The statement. The first list of keys leads: the newest of each of them are a short range of one index, and the
+    others are looked up one by one (`offset 0`: they are never read as a whole)."""
     params: dict[str, Any] = {"limit": wanted.limit}
-    conditions: list[str] = []
-    source, recorded, pk = "audit_event e", "e.recorded", "e.pk"
     keys = list(wanted.keys)
-    if keys and len(keys[0]) == 1:
-        source, recorded, pk = "audit_key k join audit_event e on e.pk = k.event", "k.recorded", "k.event"
-        conditions.append("k.key = %(key)s")
-        params["key"] = keys.pop(0)[0]
+    if wanted.ids is not None or not keys:
+        where = _all((*_others(keys, "e.recorded", "e.pk", params), *_ids(wanted, params),
+                      *_within(wanted, "e.recorded", "e.pk", params), *_of_event(wanted, params)))  # fmt: skip
+        source = f"audit_event e {where}"
+    else:
+        params["lead"] = list(keys.pop(0))
+        of_event = _of_event(wanted, params)
+        where = _all(("a.key = l.key", *_others(keys, "a.recorded", "a.event", params),
+                      *_within(wanted, "a.recorded", "a.event", params), *of_event))  # fmt: skip
+        joined = "join audit_event e on e.pk = a.event " if of_event else ""
+        newest = (f"select a.recorded, a.event from audit_key a {joined}{where} "
+                  "order by a.recorded desc, a.event desc limit %(limit)s")  # fmt: skip
+        source = (f"(select distinct n.recorded, n.event from unnest(%(lead)s::text[]) as l (key) "
+                  f"cross join lateral ({newest}) n order by n.recorded desc, n.event desc limit %(limit)s) f "
+                  "join audit_event e on e.pk = f.event")  # fmt: skip
+    return f"select {_FIELDS} from {source} order by e.recorded desc, e.pk desc limit %(limit)s", params
+
+
+def _all(conditions: Sequence[str]) -> str:
+    return f"where {' and '.join(conditions)}" if conditions else ""
+
+
+def _others(keys: Sequence[tuple[str, ...]], recorded: str, pk: str, params: dict[str, Any]) -> Iterator[str]:
+    """That an event has one of each list."""
     for number, alternatives in enumerate(keys):
-        conditions.append(f"exists (select from audit_key a where a.key = any(%(keys{number})s) "
-                          f"and a.recorded = {recorded} and a.event = {pk})")  # fmt: skip
         params[f"keys{number}"] = list(alternatives)
+        yield (f"exists (select from audit_key b where b.key = any(%(keys{number})s) "
+               f"and b.recorded = {recorded} and b.event = {pk} offset 0)")  # fmt: skip
+
+
+def _within(wanted: Wanted, recorded: str, pk: str, params: dict[str, Any]) -> Iterator[str]:
+    """When it was, and behind what was seen already."""
     for name, operator, value in (("since", ">=", wanted.since), ("until", "<", wanted.until)):
         if value is not None:
-            conditions.append(f"{recorded} {operator} %({name})s")
             params[name] = value
+            yield f"{recorded} {operator} %({name})s"
+    if wanted.after is not None:
+        params["after"], params["after_pk"] = wanted.after
+        yield f"({recorded}, {pk}) < (%(after)s, %(after_pk)s)"
+
+
+def _of_event(wanted: Wanted, params: dict[str, Any]) -> list[str]:
+    """What it was."""
+    found = []
     for name, values in (("event", wanted.events), ("action", wanted.actions), ("outcome", wanted.outcomes)):
         if values:
-            conditions.append(f"e.{name} = any(%({name})s)")
             params[name] = list(values)
+            found.append(f"e.{name} = any(%({name})s)")
     for number, subtypes in enumerate(wanted.subtypes):
-        conditions.append(f"e.subtypes && %(subtypes{number})s")
         params[f"subtypes{number}"] = list(subtypes)
+        found.append(f"e.subtypes && %(subtypes{number})s")
+    return found
+
+
+def _ids(wanted: Wanted, params: dict[str, Any]) -> Iterator[str]:
     if wanted.ids is not None:
-        conditions.append("(e.writer, e.number) in (select * from unnest(%(writers)s::text[], %(numbers)s::bigint[]))")
         params["writers"] = [writer for writer, _ in wanted.ids]
         params["numbers"] = [number for _, number in wanted.ids]
-    if wanted.after is not None:
-        conditions.append(f"({recorded}, {pk}) < (%(after)s, %(after_pk)s)")
-        params["after"], params["after_pk"] = wanted.after
-    where = f"where {' and '.join(conditions)}" if conditions else ""
-    return f"select {_FIELDS} from {source} {where} order by {recorded} desc, {pk} desc limit %(limit)s", params
+        yield "(e.writer, e.number) in (select * from unnest(%(writers)s::text[], %(numbers)s::bigint[]))"
 
 
 def _place(row: Sequence[Any]) -> Place:

@@ -24,7 +24,7 @@ class Peers:
 
     def certificate(self, request: HTTPConnection) -> bytes | None:
         """Of the TLS client, in DER."""
-        if not self._is_proxy(request.client.host if request.client else ""):
+        if not self._proxies or not self._is_proxy(request.client.host if request.client else ""):
             return self._direct(request)
         told = request.headers.getlist("client-cert")
         return _decoded(told[0]) if len(told) == 1 else None

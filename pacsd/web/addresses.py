@@ -48,8 +48,10 @@ class Addresses:
     def client(self, request: HTTPConnection) -> str:
         """The address a request comes from: of the connection or, as trusted proxies say one after the other
         (X-Forwarded-For), the last that is none of them."""
-        address = plain(request.client.host if request.client else "")
-        said = ",".join(request.headers.getlist("x-forwarded-for")) if self._proxies else ""
+        address = plain((request.scope.get("client") or ("",))[0])
+        if not self._proxies:
+            return address
+        said = ",".join(request.headers.getlist("x-forwarded-for"))
         for before in reversed(said.split(",")[-_MOST_PROXIES:]):
             told = plain(before.strip().strip("[]"))
             if not _is_within(address, self._proxies) or not _is_address(told):

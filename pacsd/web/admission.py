@@ -5,7 +5,9 @@ are a few seconds old serve without a thread or a statement.
 """
 
 import ssl
-from collections.abc import Callable, MutableMapping
+import time
+from collections.abc import Callable, Hashable, MutableMapping
+from functools import lru_cache
 from typing import Any, Protocol
 
 from pacsd.access.asking import Access
@@ -18,6 +20,8 @@ from pacsd.web.services import Readers
 from pacsd.web.threads import Threads
 
 ACCESS = "pacsd.access"                  # where in the ASGI scope the Access stands
+AGAIN_S = 0.25                           # so long the same is found for the same asker
+_MOST_LATELY = 1_000
 EVERY_ROLE = frozenset(Role) - {Role.PATIENT, Role.RESEARCHER}
 NOBODY = Principal("", "", frozenset(), Proof.NOTHING)
 _NOBODYS = Access(NOBODY, Peer("", 0, "", "", Scope((), 0), services=frozenset()))
@@ -80,6 +84,13 @@ class Bearer:
             return self._otherwise
         return self._required().known(token, certificate=self._certificate(scope), address=self._address(scope))
 
+    def key(self, scope: Asgi) -> Hashable | None:
+        """What requests with one token from one address have in common; None where more than that is to be proven."""
+        found = [value for name, value in scope["headers"] if name == b"authorization"]
+        if len(found) != 1 or self._certificate(scope) is not None:
+            return None
+        return found[0], self._address(scope)
+
     def principal(self, scope: Asgi) -> Principal:
         """As Authenticator has it."""
         token = bearer(scope)
@@ -111,7 +122,13 @@ def bearer(scope: Asgi) -> str | None:
 def shown_certificate(scope: Asgi) -> bytes | None:
     """The TLS client's own certificate in DER, where the server that speaks TLS tells it (ASGI TLS extension)."""
     told = scope.get("extensions", {}).get("tls", {}).get("client_cert_chain") or ()
-    return ssl.PEM_cert_to_DER_cert(told[0]) if told else None
+    return _der(told[0]) if told else None
+
+
+@lru_cache(maxsize=256)
+def _der(certificate: str) -> bytes:
+    """Kept: it is the same for all requests of a connection."""
+    return ssl.PEM_cert_to_DER_cert(certificate)
 
 
 def _address(scope: Asgi) -> str:
@@ -119,25 +136,70 @@ def _address(scope: Asgi) -> str:
     return str((scope.get("client") or ("",))[0])
 
 
+class _Found:
+    """An access that was found, with how far it reaches for each operation that was asked for."""
+
+    __slots__ = ("_permitted", "access", "until")
+
+    def __init__(self, until: float, access: Access) -> None:
+        self.until = until
+        self.access = access
+        self._permitted: dict[Operation, Access] = {}
+
+    def permitted(self, operation: Operation) -> Access:
+        """As Access has it."""
+        found = self._permitted.get(operation)
+        if found is None:
+            found = self._permitted[operation] = self.access.permitted(operation)
+        return found
+
+
 class Admission:
     """Admits requests."""
 
-    def __init__(self, authenticator: Authenticator, resolver: Resolver, *, threads: Threads | None = None) -> None:
+    def __init__(
+        self, authenticator: Authenticator, resolver: Resolver, *, threads: Threads | None = None,
+        key: Callable[[Asgi], Hashable | None] = lambda _scope: None, clock: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        """`key`: what requests of one asker have in common, for whom the same is found for AGAIN_S; None: nothing."""
         self._authenticator = authenticator
         self._resolver = resolver
         self._threads = threads or Threads()
+        self._key = key
+        self._clock = clock
+        self._found_lately: dict[Hashable, _Found] = {}
 
     async def admitted(self, scope: Asgi, operation: Operation) -> Access:
         """The access with which an operation is done. Raises PacsdError UNAUTHENTICATED, FORBIDDEN."""
+        if ACCESS not in scope and (lately := self._lately(scope)) is not None:
+            scope[ACCESS] = lately.access
+            return lately.permitted(operation)
         return (await self.access(scope)).permitted(operation)
 
     async def access(self, scope: Asgi) -> Access:
         """Who asks, and what they see; one of nobody where nobody says who asks. Raises PacsdError UNAUTHENTICATED."""
         found: Access | None = scope.get(ACCESS)
+        if found is None and (lately := self._lately(scope)) is not None:
+            found = scope[ACCESS] = lately.access
         if found is None:
+            asked_at = self._clock()
             found = await self._found(scope)
+            self._remember(scope, found, asked_at)
             scope[ACCESS] = found
         return found
+
+    def _lately(self, scope: Asgi) -> "_Found | None":
+        """What was found of the same asker a moment ago."""
+        key = self._key(scope)
+        found = self._found_lately.get(key) if key is not None else None
+        return found if found is not None and self._clock() < found.until else None
+
+    def _remember(self, scope: Asgi, access: Access, asked_at: float) -> None:
+        key = self._key(scope) if access.principal is not NOBODY else None
+        if key is not None:
+            if len(self._found_lately) >= _MOST_LATELY:
+                self._found_lately.clear()
+            self._found_lately[key] = _Found(asked_at + AGAIN_S, access)
 
     async def _found(self, scope: Asgi) -> Access:
         principal = self._authenticator.known(scope)

@@ -1,12 +1,12 @@
 """What is recorded of a request, before its answer begins (PS3.15 A.5.3, IHE ITI TF-2 3.20)."""
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, MutableMapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import Any, Protocol
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -16,7 +16,7 @@ from pacsd.access.operations import Operation
 from pacsd.access.principal import Principal, Proof
 from pacsd.audit.audited import AUDITED, Audited
 from pacsd.audit.codes import NODE_AUTHENTICATION, Action, Code, Event, Kind, Outcome
-from pacsd.audit.message import AuditMessage, AuditObject, agents, patient
+from pacsd.audit.message import AuditMessage, AuditObject, Encoded, Form, Recordable, agents, patient
 from pacsd.audit.trail import Recorder, Unrecorded, no_room, now
 from pacsd.faults import PacsdError
 from pacsd.web.admission import ACCESS
@@ -33,6 +33,9 @@ _FULL = 507                              # that there is no room is said of both
 _REFUSED, _FAILED = 400, 500
 _NOBODY = Principal("anonymous", "", frozenset(), Proof.NOTHING)
 _PATIENT_ID = ("PatientID", "00100020")
+_WORDS = frozenset((*_PATIENT_ID, "IssuerOfPatientID", "studyUID"))
+_MOST_FIELDS = 1_000
+_MOST_FORMS = 2_000
 _WILD = frozenset("*?\\")
 
 
@@ -52,24 +55,36 @@ class Recording:
     recorder: Recorder
     source: str = "PACSD"
     client: Callable[[HTTPConnection], str] = lambda request: request.client.host if request.client else ""
+    forms: dict[Hashable, tuple[Principal, Form]] = field(default_factory=dict, repr=False, compare=False)
 
     def asked(self, request: HTTPConnection, transaction: Transaction) -> None:
-        """Begin to record what its asker may do and is about to, where asking is the event; `before` waits for it."""
+        """Begin to record what its asker may do and is about to, where asking is the event; `before` waits for it.
+
+        Its thread writes it when the work is done (`settle`), with those of all who asked meanwhile: so what many ask
+        at once costs one flush of the disk, and no thread is waked for it.
+        """
         audited = AUDITED[transaction.operation]
         if audited is not None and audited.asked and not isinstance(self.recorder, Unrecorded):
-            request.scope[_BEGUN] = self._begun(request, transaction, audited, _GOOD)
+            request.scope[_BEGUN] = self._begun(request, transaction, audited, _GOOD, later=True)
+
+    def settle(self, request: HTTPConnection) -> None:
+        """In a thread: write what `asked` began; what comes of it `before` says."""
+        recorded: Future[None] | None = request.scope.get(_BEGUN)
+        if recorded is not None:
+            self.recorder.settle(recorded)
 
     async def before(self, request: HTTPConnection, transaction: Transaction, answer: Response) -> Response:
         """The answer, once the access is on record; 503 where it cannot be."""
         audited = AUDITED[transaction.operation]
         if audited is None or isinstance(self.recorder, Unrecorded):
             return answer
-        waiting = [request.scope[_BEGUN]] if _BEGUN in request.scope else []
-        if not waiting or answer.status_code >= _REFUSED:
-            waiting.append(self._begun(request, transaction, audited, answer.status_code))
+        begun: Future[None] | None = request.scope.get(_BEGUN)
         try:
-            for recorded in waiting:
-                await _done(recorded)
+            if begun is not None and not begun.done():
+                self.recorder.soon()     # nothing was done that could have settled it
+            await _done(begun)
+            if _BEGUN not in request.scope or answer.status_code >= _REFUSED:
+                await _done(self._begun(request, transaction, audited, answer.status_code))
         except PacsdError as error:
             if isinstance(answer, StreamedResponse):
                 await answer.close()
@@ -77,13 +92,14 @@ class Recording:
         return answer
 
     def _begun(
-        self, request: HTTPConnection, transaction: Transaction, audited: Audited, status: int
+        self, request: HTTPConnection, transaction: Transaction, audited: Audited, status: int, *, later: bool = False
     ) -> "Future[None] | None":
         scope = request.scope
         access: Access | None = scope.get(ACCESS)
         principal = access.principal if access is not None else _NOBODY
         address = self.client(request)
         key: Hashable = None
+        make: Callable[[], Sequence[Recordable]]
         if status == _UNAUTHENTICATED:
             key = (address, status)
             make = partial(self._refused, principal, address, transaction)
@@ -91,38 +107,49 @@ class Recording:
             if audited.counted:
                 study = scope["path_params"].get("study")
                 key = (principal.subject, principal.client, principal.organisation, principal.purpose, principal.reason,
-                       address, transaction.name, _outcome(status),
+                       address, transaction.name, _outcome(status).value,
                        study or (scope["path"], scope["query_string"]))  # fmt: skip
             make = partial(self._made, request, transaction, audited, status, access, principal, address)
-        return self.recorder.begin(make, key=key)
+        return self.recorder.begin(make, key=key, later=later)
+
+    def _form(
+        self, principal: Principal, address: str, transaction: Transaction, audited: Audited, outcome: Outcome
+    ) -> Form:
+        """Everything of an event but its time and objects; made once for all such requests of one principal."""
+        key = id(principal), address, transaction.name, outcome.value
+        known = self.forms.get(key)
+        if known is not None and known[0] is principal:
+            return known[1]
+        asker = principal if principal.address == address else replace(principal, address=address)
+        form = Form(AuditMessage(
+            audited.event, audited.action, now(), outcome, types=(_named(transaction.name),),
+            agents=agents(asker, ours=self.source), purpose=principal.purpose, reason=principal.reason,
+        ))  # fmt: skip
+        if len(self.forms) >= _MOST_FORMS:
+            self.forms.clear()
+        self.forms[key] = principal, form
+        return form
 
     def _refused(self, principal: Principal, address: str, transaction: Transaction) -> list[AuditMessage]:
         """Somebody who could not prove who they are."""
         asker = replace(principal, address=address)
         return [AuditMessage(
             Event.SECURITY_ALERT, Action.EXECUTE, now(), Outcome.MINOR_FAILURE,
-            types=(NODE_AUTHENTICATION, _named(transaction)),
+            types=(NODE_AUTHENTICATION, _named(transaction.name)),
             agents=agents(asker, ours=self.source), reason="not authenticated",
         )]  # fmt: skip
 
     def _made(
         self, request: HTTPConnection, transaction: Transaction, audited: Audited, status: int, access: Access | None,
         principal: Principal, address: str,
-    ) -> list[AuditMessage]:  # fmt: skip
-        """One message for each study something was stored in, else one."""
+    ) -> list[Encoded]:  # fmt: skip
+        """One event for each study something was stored in, else one."""
         authority = access.peer.assigning_authority if access is not None else ""
-        asker = principal if principal.address == address else replace(principal, address=address)
         stored = request.scope.get(STORED)
         about = [[AuditObject(Kind.STUDY, uid, sop_classes=classes)] for uid, classes in stored.items()] if stored \
             else [_objects(request, authority)]          # fmt: skip
-        types, parties, at = (_named(transaction),), agents(asker, ours=self.source), now()
-        return [
-            AuditMessage(
-                audited.event, audited.action, at, _outcome(status), types=types, agents=parties,
-                objects=tuple(objects), purpose=principal.purpose, reason=principal.reason,
-            )
-            for objects in about
-        ]  # fmt: skip
+        form, at = self._form(principal, address, transaction, audited, _outcome(status)), now()
+        return [form.filled(at, objects) for objects in about]
 
 
 async def _done(recorded: "Future[None] | None") -> None:
@@ -135,8 +162,9 @@ async def _done(recorded: "Future[None] | None") -> None:
         await asyncio.wrap_future(recorded)
 
 
-def _named(transaction: Transaction) -> Code:
-    return Code(transaction.name.replace(" ", "-").lower(), TRANSACTIONS, transaction.name)
+@cache
+def _named(transaction: str) -> Code:
+    return Code(transaction.replace(" ", "-").lower(), TRANSACTIONS, transaction)
 
 
 def _outcome(status: int) -> Outcome:
@@ -145,19 +173,24 @@ def _outcome(status: int) -> Outcome:
     return Outcome.MINOR_FAILURE if status < _FAILED else Outcome.SERIOUS_FAILURE
 
 
-def _pairs(query: bytes) -> dict[str, str]:
-    """The fields of a query; none of one with more than anybody asks with: it stands in the record as it came."""
-    try:
-        return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=1_000))
-    except ValueError:
-        return {}
+def _told(query: bytes) -> dict[str, str]:
+    """What a query says of study and patient; nothing of one with more fields than anybody asks with: it stands in the
+    record as it came."""
+    fields = query.split(b"&")
+    found: dict[str, str] = {}
+    for one in fields if len(fields) <= _MOST_FIELDS else ():
+        name, _, value = one.partition(b"=")
+        word = name.decode("latin-1") if b"%" not in name else unquote_plus(name.decode("latin-1"))
+        if word in _WORDS:
+            found[word] = unquote_plus(value.decode("latin-1"))
+    return found
 
 
 def _objects(request: HTTPConnection, assigning_authority: str) -> list[AuditObject]:
     """What it is about: studies, another object of the path, the query as it came."""
-    scope: dict[str, Any] = dict(request.scope)
+    scope: MutableMapping[str, Any] = request.scope
     query = scope["query_string"]
-    pairs = _pairs(query) if query else {}
+    pairs = _told(query) if query else {}
     study = scope["path_params"].get("study") or pairs.get("studyUID")
     found = [AuditObject(Kind.STUDY, study[:64])] if study else []
     found += [

@@ -49,7 +49,16 @@ async def _answer(services: Services, request: Request, level: Level) -> Respons
     parameters = parse(request.scope["query_string"], level, ancestors)
     limit = limited(parameters.query.limit, services.limits.max_results)
     asked = Asked(form, limit, services.addresses.dicom_web(request), parameters.warnings, accepts_gzip(request))
-    return await services.threads.run(_found, services, parameters, asked)
+    return await services.threads.run(_on_record, services, request, parameters, asked)
+
+
+def _on_record(services: Services, request: Request, parameters: SearchParameters, asked: Asked) -> Response:
+    """What was found, once it is on record that it was asked: one thread does both."""
+    try:
+        return _found(services, parameters, asked)
+    finally:
+        if services.recording is not None:
+            services.recording.settle(request)
 
 
 def _found(services: Services, parameters: SearchParameters, asked: Asked) -> Response:

@@ -37,7 +37,7 @@ RULES: tuple[Rule, ...] = (              # the first whose prefix fits; pages sa
     Rule("/wado", "base-uri 'none'", "'self'"),
     Rule("/", "default-src 'none'; base-uri 'none'", "'none'"),
 )
-_READY = tuple((rule.prefix, rule.headers) for rule in RULES)
+_READY = tuple((rule.prefix, f"{rule.prefix.rstrip('/')}/", rule.headers) for rule in RULES)
 
 
 class SecurityHeaders:
@@ -66,8 +66,4 @@ class SecurityHeaders:
 
 def headers_of(path: str) -> Headers:
     """Those of a path, without HSTS."""
-    return next(headers for prefix, headers in _READY if path == prefix or path.startswith(_below(prefix)))
-
-
-def _below(prefix: str) -> str:
-    return prefix if prefix.endswith("/") else f"{prefix}/"
+    return next(headers for itself, below, headers in _READY if path.startswith(below) or path == itself)

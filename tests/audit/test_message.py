@@ -1,11 +1,13 @@
 """Messages keep all they say."""
 
+from dataclasses import replace
 from datetime import timedelta, timezone
 
 import orjson
+import pytest
 
 from pacsd.audit.codes import LOGIN, SOURCE_ROLE, Action, Event, Kind, Outcome
-from pacsd.audit.message import Agent, AuditMessage, AuditObject, decoded, encoded, patient
+from pacsd.audit.message import Agent, AuditMessage, AuditObject, Form, decoded, encoded, patient
 from tests.audit.house import AT, access
 
 
@@ -18,6 +20,18 @@ def test_a_message_keeps_all_it_says() -> None:
         purpose="ETREAT", reason="why", repeats=4, resource={"resourceType": "AuditEvent"},
     )  # fmt: skip
     assert decoded(orjson.loads(encoded(message))) == message
+
+
+@pytest.mark.parametrize(("purpose", "reason"), [("TREAT", ""), ("", ""), ("ETREAT", "why \"not\"")])
+def test_what_is_filled_into_a_form_is_the_message_byte_for_byte(purpose: str, reason: str) -> None:
+    asker = Agent("li", True, "李", "app", "east", "10.0.0.1", SOURCE_ROLE, ("radiologist",))
+    message = AuditMessage(
+        Event.QUERY, Action.EXECUTE, AT, Outcome.MINOR_FAILURE, types=(LOGIN,), agents=(asker, Agent("PACSD")),
+        objects=(patient("EAST", "张1"), AuditObject(Kind.QUERY, "", query=b'\x00\xff"PatientID=1')),
+        purpose=purpose, reason=reason,
+    )  # fmt: skip
+    filled = Form(replace(message, objects=(), at=AT + timedelta(hours=1))).filled(AT, message.objects)
+    assert filled.payload == encoded(message) and filled.message() == message
 
 
 def test_a_time_of_another_zone_is_written_as_utc() -> None:

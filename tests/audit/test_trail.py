@@ -62,7 +62,7 @@ def test_many_threads_share_flushes_and_none_is_lost(tmp_path: Path, monkeypatch
     trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
     with ThreadPoolExecutor(40) as threads:
         begun = [threads.submit(trail.write, access(user=f"u{n}")) for n in range(40)]
-        while len(trail._waiting) < 39:
+        while sum(len(one.payloads) for one in tuple(trail._waiting)) < 39:
             assert not any(one.done() for one in begun)
         gate.set()
         for one in begun:
@@ -257,3 +257,79 @@ def test_zeros_that_a_crash_left_are_not_copied_and_harm_nobody(tmp_path: Path) 
     trail.close()
     assert list(copy_records(folder(tmp_path), copies)) == []
     assert (tmp_path / "copies" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_what_is_begun_for_later_is_written_together_by_who_settles_it_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
+    trail.write(access(user="first"))
+    flush, flushes = os.fdatasync, []
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: flushes.append(flush(descriptor)))
+    begun = [trail.begin(lambda n=n: [access(user=str(n))], later=True) for n in range(5)]     # type: ignore[misc]
+    assert flushes == [] and users(folder(tmp_path)) == ["first"]
+    assert begun[3] is not None
+    trail.settle(begun[3])
+    assert all(one is not None and one.done() for one in begun) and len(flushes) == 1
+    assert users(folder(tmp_path)) == ["first", "0", "1", "2", "3", "4"]
+    trail.close()
+
+
+def test_what_nobody_settles_is_written_soon_or_at_the_end(tmp_path: Path) -> None:
+    trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
+    first = trail.begin(lambda: [access(user="soon")], later=True)
+    trail.soon()
+    assert first is not None and first.result(10) is None
+    trail.begin(lambda: [access(user="end")], later=True)
+    trail.close()
+    assert users(folder(tmp_path)) == ["soon", "end"]
+
+
+def test_a_record_that_fails_is_settled_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
+
+    def failing(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", failing)
+        begun = trail.begin(lambda: [access()], later=True)
+        assert begun is not None
+        trail.settle(begun)
+    assert isinstance(begun.exception(0), PacsdError)
+    trail.settle(begun)
+    trail.close()
+
+
+@pytest.mark.parametrize("failing", ["fsync", "fdatasync"])
+def test_a_file_that_could_not_be_begun_stands_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    trail = Trail(folder(tmp_path), segment_bytes=300)
+    trail.write(access(user="before"))
+
+    def broken(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, failing, broken)
+        with pytest.raises(PacsdError):
+            trail.write(access(user="refused"))
+    trail.write(access(user="after"))
+    trail.close()
+    assert users(folder(tmp_path)) == ["before", "after"]
+
+
+def test_an_empty_file_of_the_next_name_is_used_and_another_is_left_alone(tmp_path: Path) -> None:
+    trail = Trail(folder(tmp_path), segment_bytes=300)
+    trail.write(access(user="before"))
+    writer = trail._writer
+    (tmp_path / "audit" / chain.file_name(writer, 2)).touch()
+    trail.write(access(user="second"))
+    strange = tmp_path / "audit" / chain.file_name(writer, 3)
+    strange.write_text("?")
+    trail.write(access(user="third"))
+    trail.close()
+    assert strange.read_text() == "?"
+    strange.unlink()
+    assert users(folder(tmp_path)) == ["before", "second", "third"] and trail._writer != writer

@@ -128,3 +128,15 @@ def test_anchors_that_were_made_anew_are_found_by_the_key(house: House) -> None:
     signing.anchors.run()
     assert house.findings() == []
     assert any("not signed" in one for one in house.findings(key=b"another" * 8))
+
+
+def test_a_file_made_by_a_process_that_ended_before_it_went_on_there_is_nothing(house: House) -> None:
+    trail = house.trail()
+    trail.write(access())
+    name = trail._file.name.replace("-000001", "-000002")                # type: ignore[union-attr]
+    (house.root / "audit" / name).touch()
+    house.load()
+    assert house.findings() == []
+    (house.root / "audit" / name).write_bytes(b"1")
+    assert any("names none" in one for one in house.findings())
+    trail.close()

@@ -1,14 +1,17 @@
 """No DIMSE answer begins before its access is on record."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from pacsd.access.operations import Operation
 from pacsd.audit.audited import AUDITED
 from pacsd.audit.codes import Event, Kind, Outcome
 from pacsd.audit.message import AuditMessage
-from pacsd.dimse.command import C_ECHO_RQ, C_FIND_RQ, C_STORE_RQ, N_CREATE_RQ, N_GET_RQ, Command
+from pacsd.dimse.command import C_ECHO_RQ, C_FIND_RQ, C_MOVE_RQ, C_STORE_RQ, N_CREATE_RQ, N_GET_RQ, Command
 from pacsd.dimse.recording import NotRecorded, Party, Recording, operation_of
 from pacsd.dimse.sop_classes import SOP_CLASSES
+from pacsd.dimse.sub_operations import Tally
 from pacsd.faults import Fault, PacsdError
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -59,6 +62,23 @@ def test_an_object_whose_study_cannot_be_recorded_is_not_acknowledged() -> None:
     recorder.fails = False
     Recording(recorder).stored(who, "1.2", CT)           # the first that is acknowledged is recorded
     assert len(recorder.messages) == 1
+
+
+def test_a_retrieval_tells_what_was_asked_and_in_the_end_what_went_out() -> None:
+    recorder = Recorder()
+    chosen = [SimpleNamespace(study_instance_uid=study, sop_instance_uid=f"{study}.{n}", sop_class_uid=CT)
+              for study in ("1.2", "1.3") for n in range(4)]  # fmt: skip
+    tally = Tally(len(chosen))
+    sent = Recording(recorder).sending(party(), chosen, C_MOVE_RQ)       # type: ignore[arg-type]
+    for one in chosen[:3]:
+        tally.note(one.sop_instance_uid, 0 if one is not chosen[1] else 0xA700)
+    tally.tell(sent, cancelled=True)
+    told = [(one.event, one.studies(), dict(one.objects[0].sop_classes)) for one in recorder.messages]
+    assert told == [
+        (Event.BEGIN_TRANSFERRING, ("1.2",), {CT: 4}), (Event.BEGIN_TRANSFERRING, ("1.3",), {CT: 4}),
+        (Event.TRANSFERRED, ("1.2",), {CT: 2}), (Event.TRANSFERRED, ("1.3",), {}),
+    ]  # fmt: skip
+    assert recorder.messages[-1].reason == "1 sub-operations failed, 5 not begun"
 
 
 def test_a_query_is_recorded_as_it_came() -> None:

@@ -8,7 +8,7 @@ import pytest
 from pacsd.access.operations import OPEN, Operation
 from pacsd.audit.audited import AUDITED
 from pacsd.audit.codes import Event, Kind, Outcome
-from pacsd.audit.message import AuditMessage
+from pacsd.audit.message import AuditMessage, Encoded, Recordable
 from pacsd.faults import Fault, PacsdError
 from pacsd.web.app import OPERATIONS, PAGES, TRANSACTIONS
 from pacsd.web.recording import Recording
@@ -25,22 +25,29 @@ class Kept:
         self.messages: list[AuditMessage] = []
         self.keys: list[Hashable] = []
         self._fails = fails
+        self.settled: list[Future[None] | None] = []
 
     def write(self, *messages: AuditMessage) -> tuple[str, int]:
         self.messages += messages
         return "W", len(self.messages)
 
     def begin(
-        self, make: Callable[[], Sequence[AuditMessage]], *, key: Hashable | None = None
+        self, make: Callable[[], Sequence[Recordable]], *, key: Hashable | None = None, later: bool = False
     ) -> "Future[None] | None":
         recorded: Future[None] = Future()
         self.keys.append(key)
         if self._fails:
             recorded.set_exception(PacsdError(Fault.UNAVAILABLE, "the access cannot be recorded"))
         else:
-            self.messages += make()
+            self.messages += [one.message() if isinstance(one, Encoded) else one for one in make()]
             recorded.set_result(None)
         return recorded
+
+    def settle(self, recorded: "Future[None]") -> None:
+        self.settled.append(recorded)
+
+    def soon(self) -> None:
+        self.settled.append(None)
 
 
 def web(kept: Kept) -> Web:
@@ -90,18 +97,18 @@ def test_what_cannot_be_recorded_is_not_answered(path: str) -> None:
 
 def test_a_search_is_done_while_it_is_recorded() -> None:
     kept, recorded = Kept(), Future[None]()
-    kept.begin = lambda make, *, key=None: kept.messages.extend(make()) or recorded      # type: ignore[method-assign]
+    kept.begin = lambda make, **_: kept.messages.extend(make()) or recorded              # type: ignore[method-assign]
     asking = web(kept)
     compiled = asking.archive.compile
 
     def found(*arguments: object, **options: object) -> object:
-        assert len(kept.messages) == 1
+        assert len(kept.messages) == 1 and not kept.settled
         recorded.set_result(None)        # were it waited for before, this would never come
         return compiled(*arguments, **options)
 
     asking.archive.compile = found                       # type: ignore[method-assign,assignment]
     assert asking.get("/studies?PatientID=P1", headers=JSON).status_code == 200
-    assert len(kept.messages) == 1
+    assert len(kept.messages) == 1 and kept.settled == [recorded]
 
 
 def test_a_search_that_is_refused_is_on_record_as_asked_and_as_a_failure() -> None:
