@@ -110,7 +110,7 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>" if text else ""
 
 
-def redirect(url: str, *, headers: Mapping[str, str] | None = None) -> Response:
+def redirect(url: str) -> Response:
     """On to another page (303: whatever the method was). `url` is ours or registered, and has no line breaks."""
     return Response(status_code=303, headers={"Location": url, "Cache-Control": "no-store", "Pragma": "no-cache",
-                                              "Referrer-Policy": "no-referrer", **(headers or {})})  # fmt: skip
+                                              "Referrer-Policy": "no-referrer"})  # fmt: skip

@@ -50,12 +50,21 @@ def confirm(desk: Desk, asked: Asked) -> Response:
     sealed = desk.provider.sealer.seal(TOTP_PURPOSE, secret)
     oauth_users.set_totp(desk.provider.pool, user.pk, sealed)
     oauth_users.take_totp(desk.provider.pool, user.pk, step, sealed=sealed)
+    return set_up(here, session, user, query, sign_in.OTP)
+
+
+def set_up(here: Browser, session: Session, user: User, query: str, method: str) -> Response:
+    """On, now that somebody has a second factor: who had to set one up to be let in is in by it."""
     if session.level == FULL:
         return pages.redirect(f"{PATH}/account")
-    response = pages.redirect(goes_on(desk.provider, query)[1])
-    set_cookie(desk.provider, response, SESSION, sign_in.raised(desk.provider, session, sign_in.OTP))
-    sign_in.entered(desk.provider, user, here.place)
-    set_device(desk.provider, response, sign_in.remember_device(desk.provider, user))
+    try:
+        token = sign_in.raised(here.provider, session, method)
+    except NotIn:                        # the session ended meanwhile
+        return pages.redirect(f"{PATH}/login?{urlencode({'continue': query})}")
+    sign_in.entered(here.provider, user, here.place)
+    response = pages.redirect(goes_on(here.provider, query)[1])
+    set_cookie(here.provider, response, SESSION, token)
+    set_device(here.provider, response, sign_in.remember_device(here.provider, user))
     return response
 
 
