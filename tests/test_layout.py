@@ -89,6 +89,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "rich": ("pacsd.commands",),
     "argon2": ("pacsd.oauth",),
     "joserfc": ("pacsd.access", "pacsd.oauth"),
+    "fido2": ("pacsd.oauth",),
 }
 
 NO_FILES = ("pacsd.codec", "pacsd.access", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",

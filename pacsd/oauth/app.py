@@ -23,6 +23,7 @@ from pacsd.oauth import (
     patient,
     revoke,
     second_factor,
+    security_keys,
     token,
     userinfo,
 )
@@ -63,6 +64,9 @@ END_POINTS: tuple[EndPoint, ...] = (
     EndPoint("POST", f"{PATH}/second", login.sign_second, "Second step", for_people=True),
     EndPoint("GET", f"{PATH}/set-up", second_factor.show, "Set up second factor", for_people=True),
     EndPoint("POST", f"{PATH}/set-up", second_factor.confirm, "Set up second factor", for_people=True),
+    EndPoint("GET", f"{PATH}/key", security_keys.show, "Add a security key", for_people=True),
+    EndPoint("POST", f"{PATH}/key", security_keys.confirm, "Add a security key", for_people=True),
+    EndPoint("GET", security_keys.SCRIPT, security_keys.script, "Script of security keys"),
     EndPoint("GET", f"{PATH}/patient", patient.show, "Patient picker", for_people=True),
     EndPoint("GET", f"{PATH}/account", account.show, "Account page", for_people=True),
     EndPoint("POST", f"{PATH}/account", account.change, "Change account", for_people=True),

@@ -8,12 +8,13 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 from pacsd.access.principal import PatientKey, Principal
-from pacsd.audit.codes import LOGIN, LOGOUT, Action, Code, Event, Kind, Outcome
+from pacsd.audit.codes import DCM, LOGIN, LOGOUT, Action, Code, Event, Kind, Outcome
 from pacsd.audit.message import Agent, AuditMessage, AuditObject, agents, patient
 from pacsd.audit.trail import Recorder, Unrecorded, now
 
 PICKER = Code("patient-picker", "urn:pacsd:oauth", "Patient picker")
 LAUNCH = Code("launch", "urn:pacsd:oauth", "Launch")
+USER_SECURITY = Code("110137", DCM, "User Security Attributes Changed")
 _MAX_NAME = 64
 
 
@@ -42,6 +43,13 @@ class Recording:
         recorded = self.recorder.begin(lambda: [message], key=key)
         if recorded is not None:
             recorded.result()
+
+    def changed(self, who: str, what: str, *, organisation: str, address: str, name: str = "") -> None:
+        """A person changed how they prove who they are, before that counts (PS3.15 A.5.3.11)."""
+        agent = Agent(who, requestor=True, name=name, organisation=organisation, address=address)
+        self.recorder.write(AuditMessage(
+            Event.SECURITY_ALERT, Action.EXECUTE, now(), types=(USER_SECURITY,), agents=(agent, Agent(self.source)),
+            reason=what))  # fmt: skip
 
     def searched(self, who: Principal, text: str, found: Sequence[PatientKey], *, address: str) -> None:
         """A person looked for a patient to begin an app with, and sees these."""
