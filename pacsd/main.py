@@ -78,6 +78,7 @@ from pacsd.index import oauth_grants
 from pacsd.index.access_grants import appliers as grant_appliers
 from pacsd.index.access_openings import IndexOpenings
 from pacsd.index.audit_events import AuditEvents
+from pacsd.index.care_encounters import appliers as care_appliers
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
@@ -270,6 +271,7 @@ def _appliers(settings: Settings, archive: Archive) -> Appliers:
         FactKind.ORDER: orders_applier(archive.pool, keys),
         FactKind.STEP_PERFORMED: steps_applier(archive.pool, keys, progress),
         **{FactKind(word): apply for word, apply in grant_appliers(archive.pool, keys).items()},
+        **{FactKind(word): apply for word, apply in care_appliers(archive.pool, keys).items()},
     }
 
 

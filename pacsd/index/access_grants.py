@@ -89,7 +89,8 @@ class GrantRows:
     def stubs(
         self, scope: Scope, *, since: datetime, study: str = "", patient: PatientKey | None = None, limit: int
     ) -> Sequence[Stub]:
-        """Studies the scope does not see, of persons for whom its own organisation has an order since a time.
+        """Studies the scope does not see, of persons for whom its own organisation has an order, or an encounter,
+        since a time.
 
         What a patient denied is not told of: not even that it is there.
         """
@@ -104,7 +105,7 @@ def stubs_of(
 ) -> tuple[str, dict[str, Any]]:
     """The statement that finds what may be told of studies elsewhere, and its values."""
     params = Params()
-    own, denied = params.add(scope.own), _not_denied(scope, params)
+    own, from_then, denied = params.add(scope.own), params.add(since), _not_denied(scope, params)
     which = f"s.study_instance_uid = {params.add(study)}" if patient is None else f"""s.patient in (
         with asked as (select coalesce(n.survivor, n.pk) as pk from patient n where n.unidentified = ''
             and n.patient_id = {params.add(patient.patient_id)}
@@ -115,13 +116,21 @@ def stubs_of(
         select s.organisation, w.code, w.name, s.study_instance_uid, to_char(s.study_date, 'YYYY-MM-DD'), s.modalities
         from study s join organisation w on w.pk = s.organisation
         where {which} and s.instances > 0 and not ({open_study(scope, params, "s")}) and {denied}
-        and exists (
-            select from requested_procedure q where q.organisation = {own} and q.stated_at >= {params.add(since)}
-            and (q.patient = s.patient or q.patient in (
-                select o.patient from person_member m join person_member o on o.person = m.person
-                where m.patient = s.patient)))
+        and (exists (
+            select from requested_procedure q where q.organisation = {own} and q.stated_at >= {from_then}
+            and (q.patient = s.patient or q.patient in ({_LINKED})))
+        or exists (
+            select from patient n join care_encounter e on e.patient_id = n.patient_id
+                and e.assigning_authority = n.assigning_authority
+            where e.organisation = {own} and e.stands and e.starts <= now()
+            and coalesce(e.ends, e.stated_at) >= {from_then} and n.unidentified = '' and (
+                n.pk = s.patient or n.survivor = s.patient or n.pk in ({_LINKED}) or n.survivor in ({_LINKED}))))
         order by s.study_date desc nulls last, s.pk desc limit {params.add(limit)}"""
     return statement, params.values
+
+
+_LINKED = """select o.patient from person_member m join person_member o on o.person = m.person
+    where m.patient = s.patient"""
 
 
 def _not_denied(scope: Scope, params: Params) -> str:
