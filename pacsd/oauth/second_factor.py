@@ -86,8 +86,11 @@ def _changed(here: Browser, user: User, what: str) -> None:
 
 
 def person(here: Browser) -> tuple[Session, User] | None:
-    """Who may set a second factor up: who is signed in, or must have one to be."""
-    return here.signed_in() or here.signed_in(level=ENROL)
+    """Who may set a second factor up: who is signed in, or must have one to be and has none yet."""
+    full, enrolling = here.signed_in(), here.signed_in(level=ENROL)
+    if full is None and enrolling is not None and sign_in.has_second_factor(here.provider, enrolling[1]):
+        return None
+    return full or enrolling
 
 
 def _form(here: Browser, session: Session, user: User, secret: bytes, query: str, *, wrong: bool = False) -> Response:

@@ -46,6 +46,7 @@ _MAX_ID_BYTES = 1_023                    # WebAuthn 7.1, step 25
 T = TypeVar("T")
 
 _log = logging.getLogger("pacsd.oauth")
+logging.getLogger("fido2").setLevel(logging.WARNING)     # below it stand ids of credentials
 
 
 class NotProven(Exception):

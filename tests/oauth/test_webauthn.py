@@ -326,6 +326,19 @@ def test_a_key_is_enough_where_a_second_factor_is_required(house: House) -> None
     assert done.headers["location"].startswith("/oauth/authorize?") and is_in(person)
 
 
+def test_who_has_set_one_up_elsewhere_shows_it_and_adds_none(house: House) -> None:
+    strict = keyed(house, second_factor="required")
+    strict.administration.add_user("twice", PASSWORD, organisation="east", roles=["clinician"])
+    one, other = strict.browser(), strict.browser()
+    for person in (one, other):
+        assert "/oauth/set-up" in person.sign_in("twice").headers["location"]
+    theirs = other.http.get("/oauth/key")
+    page = one.http.get("/oauth/key")
+    assert submitted(one, page, Key().create(asked(page)[1]), name="k").status_code == 303 and is_in(one)
+    assert submitted(other, theirs, Key().create(asked(theirs)[1]), name="k").headers["location"] == "/oauth/account"
+    assert not is_in(other) and other.http.get("/oauth/set-up").headers["location"].startswith("/oauth/login")
+
+
 def test_who_has_not_shown_a_second_factor_adds_none(named: House) -> None:
     owner, key = user(named, "waiting"), Key()
     added(owner, key)
