@@ -18,8 +18,8 @@ from pacsd.index.work import Saying, Work
 
 GRANTED, REVOKED = "access.granted", "access.revoked"    # words of the journal's FactKind
 _FIELDS = """name, organisation, kind, grantee, grantee_subject, study_instance_uid, assigning_authority, patient_id,
-    valid_from, valid_until, said_by, reason, permits, roles, purposes"""
-_ADD = f"""insert into access_grant ({_FIELDS}) values ({", ".join(["%s"] * 15)}) on conflict (name) do nothing"""
+    valid_from, valid_until, said_by, reason, permits, roles, purposes, images_only, modalities"""
+_ADD = f"""insert into access_grant ({_FIELDS}) values ({", ".join(["%s"] * 17)}) on conflict (name) do nothing"""
 _REVOKE = """
 update access_grant set revoked_at = %s where organisation = %s and name = %s and revoked_at is null returning pk
 """
@@ -167,7 +167,7 @@ def add(connection: Connection, grant: Grant) -> None:
     connection.execute(_ADD, (
         grant.name, grant.organisation, grant.kind, grant.grantee, grant.subject, grant.study_instance_uid,
         patient.assigning_authority, patient.patient_id, grant.valid_from, grant.valid_until, grant.said_by,
-        grant.reason, grant.permits, list(grant.roles), list(grant.purposes),
+        grant.reason, grant.permits, list(grant.roles), list(grant.purposes), grant.images_only, list(grant.modalities),
     ))  # fmt: skip
 
 
@@ -194,7 +194,7 @@ def _fact(connection: Connection, grant: Grant) -> dict[str, object]:
         "authority": patient.assigning_authority, "patient_id": patient.patient_id,
         "from": grant.valid_from.isoformat(), "until": grant.valid_until and grant.valid_until.isoformat(),
         "by": grant.said_by, "reason": grant.reason, "permits": grant.permits, "roles": list(grant.roles),
-        "purposes": list(grant.purposes),
+        "purposes": list(grant.purposes), "images_only": grant.images_only, "modalities": list(grant.modalities),
     }  # fmt: skip
 
 
@@ -205,10 +205,11 @@ def _of_fact(body: Mapping[str, Any], keys: Mapping[str, int]) -> Grant:
         body["name"], keys[body["organisation"]], body["kind"], body["grantee"] and keys[body["grantee"]],
         body["subject"], body["study"], patient, datetime.fromisoformat(body["from"]), until, body["by"],
         body["reason"], body["permits"], tuple(body["roles"]), tuple(body["purposes"]),
+        bool(body.get("images_only")), tuple(body.get("modalities", ())),
     )  # fmt: skip
 
 
 def _grant(row: Sequence[Any]) -> Grant:
     patient = PatientKey(row[6], row[7]) if row[7] else None
     return Grant(row[0], row[1], row[2], row[3], row[4], row[5], patient, row[8], row[9], row[10], row[11], row[12],
-                 tuple(row[13]), tuple(row[14]))  # fmt: skip
+                 tuple(row[13]), tuple(row[14]), row[15], tuple(row[16]))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Encounters, as far as they say that an organisation cares for somebody."""
+"""Encounters, as far as they say that an organisation cares for somebody; and grants of a patient's images alone."""
 
 from alembic import op
 
@@ -25,10 +25,18 @@ create index care_encounter_patient on care_encounter (patient_id, assigning_aut
 grant select, insert, update, delete on care_encounter to pacsd_app;
 """
 
+# `images_only`: of a patient the studies, and nothing else; `modalities`: those of these, empty for all.
+GRANTS = """
+alter table access_grant
+    add column images_only boolean not null default false,
+    add column modalities text[] collate "C" not null default '{}';
+"""
+
 
 def upgrade() -> None:
     """Build everything in the caller's transaction."""
-    op.get_bind().exec_driver_sql(ENCOUNTERS)
+    for statements in (ENCOUNTERS, GRANTS):
+        op.get_bind().exec_driver_sql(statements)
 
 
 def downgrade() -> None:
