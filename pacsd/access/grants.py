@@ -22,7 +22,8 @@ class Grant:
     """What an organisation opens, or denies, of its own data, to whom, how long, by whom and why.
 
     About one study, or about a patient: all of theirs, or with `images_only` their studies alone, with `modalities`
-    those that have no others, of a denial those that have one of them. `grantee` None, `subject`, `roles` and `purposes` empty: to anybody.
+    those that have no others, of a denial those that have one of them. `grantee` None, `subject`, `roles` and
+    `purposes` empty: to anybody.
     """
 
     name: str                            # stable, and not to be guessed
