@@ -84,7 +84,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "socket": (*EDGES, "pacsd.supervise", "hl7", "conformance", "fhir.subscription", "ihe_profiles.atna",
                "pacsd.access.secure_connection", "pacsd.access.handshakes"),
     "ssl": (*EDGES, "pacsd.access", "hl7", "conformance", "fhir.subscription", "ihe_profiles.atna"),
-    "cryptography": ("pacsd.access", "pacsd.oauth.sealing"),
+    "cryptography": ("pacsd.access", "pacsd.oauth.sealing", "pacsd.oauth.webauthn"),
     "socketserver": (*EDGES, "hl7"),
     "rich": ("pacsd.commands",),
     "argon2": ("pacsd.oauth",),

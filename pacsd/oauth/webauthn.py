@@ -8,12 +8,14 @@ import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from cryptography.exceptions import InvalidSignature
 from fido2.cose import CoseKey, UnsupportedKey
 from fido2.server import Fido2Server, to_descriptor
 from fido2.webauthn import (
@@ -169,6 +171,8 @@ def _created(provider: Provider, challenge: str, told: Mapping[str, Any]) -> Mad
         raise ValueError("there is no credential")
     if isinstance(found.public_key, UnsupportedKey) or found.public_key.ALGORITHM not in _algorithms():
         raise ValueError("the key is of a kind that was not asked for")
+    with suppress(InvalidSignature):         # of a key that is none something else comes
+        found.public_key.verify(b"", b"")
     return Made(found.credential_id, bytes(found), data.counter)
 
 
@@ -210,7 +214,7 @@ def _server(provider: Provider) -> Fido2Server:
     entity = PublicKeyCredentialRpEntity(name=rp_id(provider), id=rp_id(provider))
     server = Fido2Server(entity, attestation=AttestationConveyancePreference.NONE,
                          verify_origin=lambda origin: origin == provider.issuer)  # fmt: skip
-    server.timeout = _WAIT_MS
+    server.timeout = _WAIT_MS            # type: ignore[assignment]
     return server
 
 

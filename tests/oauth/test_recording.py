@@ -13,7 +13,7 @@ from pacsd.oauth.client_authentication import ASSERTION_TYPE
 from pacsd.oauth.desk import open_desk
 from pacsd.oauth.recording import LAUNCH, PICKER, Recording
 from pacsd.oauth.sign_in import TOTP_PURPOSE
-from tests.oauth.house import PASSWORD, House, request
+from tests.oauth.house import ORIGIN, PASSWORD, House, request
 from tests.web.test_recording import Kept
 
 
@@ -108,7 +108,7 @@ def test_patients_who_are_looked_for_are_on_record_with_whom_was_shown(recorded:
     person = house.browser(**{"x-test-address": "10.77.0.4"})
     person.sign_in()
     kept.messages.clear()
-    query = request(scope="launch/patient patient/*.rs")[0]
+    query = request(scope="launch/patient patient/*.rs", aud=f"{ORIGIN}/fhir")[0]
     page = person.http.get("/oauth/patient", params={"continue": query})
     assert page.status_code == 200 and kept.messages == []           # nobody was looked for yet
     shown = person.http.get("/oauth/patient", params={"continue": query, "q": "李"})
@@ -148,7 +148,7 @@ def test_nobody_gets_in_unrecorded(house: House) -> None:
     other = house.browser()
     other.sign_in()
     person.http.cookies.update(other.http.cookies)
-    query = request(scope="launch/patient patient/*.rs")[0]
+    query = request(scope="launch/patient patient/*.rs", aud=f"{ORIGIN}/fhir")[0]
     shown = person.http.get("/oauth/patient", params={"continue": query, "q": "李"})
     assert shown.status_code == 503 and "李 雷" not in shown.text
     full = replace(house, provider=provider, app=app)
