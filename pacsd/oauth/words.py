@@ -26,7 +26,8 @@ _ZH = {
     "device": "设备",
     "second": "第二因子",
     "totp_on": "已启用身份验证器应用。",
-    "totp_off": "尚未启用。", "set_up": "设置身份验证器应用", "remove": "移除", "set_up_title": "设置身份验证器应用",
+    "totp_off": "尚未启用身份验证器应用。",
+    "set_up": "设置身份验证器应用", "remove": "移除", "set_up_title": "设置身份验证器应用",
     "set_up_hint": "用身份验证器应用扫描二维码，或手工输入密钥，然后填写显示的 6 位数字。", "secret": "密钥",
     "confirm": "确认", "change_password": "修改密码", "new_password": "新密码（至少 10 个字符）",
     "old_password": "当前密码", "changed": "已修改，其他会话和授权均已结束。", "bad_password": "新密码过短或过于简单。",
@@ -86,7 +87,7 @@ _EN = {
     "none": "None.",
     "since": "Since", "address": "Address", "device": "Device", "second": "Second factor",
     "totp_on": "An authenticator app is set up.",
-    "totp_off": "None is set up.",
+    "totp_off": "No authenticator app is set up.",
     "set_up": "Set up an authenticator app",
     "remove": "Remove", "set_up_title": "Set up an authenticator app",
     "set_up_hint": "Scan the picture with an authenticator app, or type the secret into it; then enter the six digits "
