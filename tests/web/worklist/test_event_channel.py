@@ -310,7 +310,7 @@ class Gate:
 def test_who_may_watch_no_more_hears_nothing_further(office, fault):
     gate = Gate(office)
     with served(office, admission=gate) as server, connect(server.channel("WATCH")) as channel:
-        office.subscriptions.subscribe(office.peer, "WATCH", GLOBAL, lock=False)
+        assert httpx.post(f"{server.base}/workitems/{GLOBAL}/subscribers/WATCH").status_code == 201
         create(office)
         seen: set[object] = set()
         assert next_report(channel, seen) and next_report(channel, seen)
