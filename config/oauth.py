@@ -113,8 +113,10 @@ class OAuthSettings(Checked):
     )
     issuer: str = setting(
         "",
-        en="By which URL it is known, without path; web.public_url when empty, else this machine's address.",
-        zh="授权服务器的标识 URL（不含路径）；为空时取 web.public_url，否则取本机地址。",
+        en="By which https:// URL it is known, without path; web.public_url when empty, else this machine's address "
+        "where nobody else reaches it. Security keys need a host name in it.",
+        zh="授权服务器的标识 URL（https://，不含路径）；为空时取 web.public_url；仅供本机访问时可取本机地址。"
+        "使用安全密钥须为主机名。",
         check=checks.optional_url,
     )
     secret_file: Path | None = setting(
@@ -145,6 +147,12 @@ class OAuthSettings(Checked):
         en="required: nobody but patients is let in without one; optional: whoever has one must use it.",
         zh="required 除患者外必须使用第二因子；optional 已登记者必须使用。",
         check=checks.one_of("optional", "required"),
+    )
+    user_verification: str = setting(
+        "preferred",
+        en="Whether security keys ask for a fingerprint or PIN themselves: required, preferred, discouraged.",
+        zh="安全密钥自身是否验证指纹或 PIN：required 必须、preferred 优先、discouraged 不要求。",
+        check=checks.one_of("required", "preferred", "discouraged"),
     )
     key_days: float = setting(
         30.0,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from config import checks
 from config.audit import AuditRepositorySettings, AuditSettings
@@ -32,6 +33,7 @@ from config.messages import (
     IdentitySettings,
     ReportsSettings,
 )
+from config.networks import is_loopback
 from config.oauth import IssuerSettings, OAuthSettings, pairs
 from config.reading import Checked, SettingsError, read, setting
 from config.secrets import secret_of
@@ -71,7 +73,6 @@ __all__ = [
     "load_settings",
 ]
 
-EVERYWHERE = ("0.0.0.0", "::")           # noqa: S104 not bound here
 ROLES = ("dimse", "web", "hl7", "worker")
 
 
@@ -211,9 +212,7 @@ class Settings(Checked):
             object.__setattr__(self, "hl7", replace(self.hl7, organisation=first))
         _check_references(self)
         _check_notes_to(self)
-        oauth = self.security.oauth
-        if oauth.enabled and not (oauth.issuer or self.web.public_url) and self.host in EVERYWHERE:
-            raise SettingsError("security.oauth.issuer", "this or web.public_url must be there on such a host")
+        _check_issuer(self)
 
     @property
     def viewer_dir(self) -> Path:
@@ -294,6 +293,31 @@ def _put(tables: dict[str, object], key: str, value: object) -> None:
     if not isinstance(inner, dict):
         raise SettingsError(name, "must be a table")
     _put(inner, rest, value)
+
+
+def _check_issuer(settings: Settings) -> None:
+    """By one https URL people and programs reach our authorization server (RFC 8414 2); on this machine by any."""
+    oauth = settings.security.oauth
+    if not oauth.enabled:
+        return
+    named = oauth.issuer or settings.web.public_url
+    if not named and (settings.security.tls.is_on or not is_loopback(settings.host)):
+        raise SettingsError(
+            "security.oauth.issuer",
+            "this or web.public_url must say by which https:// URL people and programs reach the authorization server",
+        )
+    if named and named.startswith("http://") and not is_loopback(_host_of(named)):
+        raise SettingsError(
+            "security.oauth.issuer" if oauth.issuer else "web.public_url",
+            f"{named} is not https://, which is needed where the authorization server is reached from other machines",
+        )
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _check_references(settings: Settings) -> None:

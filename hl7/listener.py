@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from config.networks import is_loopback, is_within
+from config.networks import is_loopback, is_within, plain
 from hl7.mllp import Frame, FrameReader, NotMllp, Oversized, Room, framed
 from hl7.ports import Caller
 
@@ -106,7 +106,7 @@ class Listener:
                 if not self._stopping.wait(_ACCEPT_PAUSE_S):
                     log.warning("cannot accept", extra={"cause": type(error).__name__})
                 continue
-            self._admit(accepted, _plain(address[0]))
+            self._admit(accepted, plain(address[0]))
 
     def _admit(self, accepted: socket.socket, address: str) -> None:
         if self._networks is not None and not is_within(address, self._networks):
@@ -276,8 +276,3 @@ def _in_thread(serve: Callable[..., None], *arguments: object) -> bool:
             arguments[0].close()
         return False
     return True
-
-
-def _plain(address: str) -> str:
-    """An IPv4 address as IPv4 even when it came through an IPv6 socket."""
-    return address.removeprefix("::ffff:") if "." in address else address.partition("%")[0]

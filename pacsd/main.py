@@ -35,10 +35,11 @@ from ihe_profiles.exchange.claims import claims as hl7_claims
 from ihe_profiles.exchange.dialling import dial_of
 from ihe_profiles.exchange.queues import DeliveryQueue
 from ihe_profiles.exchange.services import Exchange
-from pacsd.access.callers import Callers, TokenProofs
+from pacsd.access.callers import Callers
 from pacsd.access.handshakes import Handshakes
 from pacsd.access.operations import Operation
 from pacsd.access.resolution import Resolution
+from pacsd.access.secrets import secret_text
 from pacsd.access.tls import TlsContexts, check_files
 from pacsd.access.tokens import Verifier
 from pacsd.archive.commitment import COMMITMENT
@@ -78,6 +79,7 @@ from pacsd.index.access_grants import appliers as grant_appliers
 from pacsd.index.access_openings import IndexOpenings
 from pacsd.index.audit_events import AuditEvents
 from pacsd.index.busy import writes
+from pacsd.index.care_encounters import appliers as care_appliers
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
 from pacsd.index.migrate import migrate
@@ -89,7 +91,7 @@ from pacsd.oauth.own_tokens import OwnTokens
 from pacsd.oauth.peer import Peers
 from pacsd.oauth.provider import Provider, open_provider
 from pacsd.oauth.recording import Recording as OAuthRecording
-from pacsd.oauth.secret_file import read_client_secret, read_secret
+from pacsd.oauth.secret_file import read_secret
 from pacsd.reports.services import Shelf, open_reports
 from pacsd.supervise import logs
 from pacsd.supervise.attach import database
@@ -270,6 +272,7 @@ def _appliers(settings: Settings, archive: Archive) -> Appliers:
         FactKind.ORDER: orders_applier(archive.pool, keys),
         FactKind.STEP_PERFORMED: steps_applier(archive.pool, keys, progress),
         **{FactKind(word): apply for word, apply in grant_appliers(archive.pool, keys).items()},
+        **{FactKind(word): apply for word, apply in care_appliers(archive.pool, keys).items()},
     }
 
 
@@ -398,12 +401,11 @@ def _resolution(archive: Archive) -> Resolution:
 def _callers(settings: Settings, archive: Archive) -> Callers:
     """Who opens DICOM associations."""
     required, resolution = settings.security.authentication == "required", _resolution(archive)
-    proofs = None
+    tokens = None
     if settings.security.oauth.enabled or settings.security.oauth.issuers:
         patients = _launch_patients(settings, archive, open_fhir(settings, archive), resolution)
         tokens = _verifier(settings, _provider(settings, archive, patients), patients)
-        proofs = None if tokens is None else TokenProofs(tokens)
-    return Callers(archive.directory, resolution, required=required, proofs=proofs)
+    return Callers(archive.directory, resolution, required=required, tokens=tokens)
 
 
 def _launch_patients(
@@ -446,7 +448,7 @@ def _verifier(settings: Settings, provider: Provider | None, patients: LaunchPat
     return Verifier(
         issuers, {one.code: one.assigning_authority for one in settings.organisations}, fetch=fetch,
         own=OwnTokens(provider) if provider is not None else None, find_patient=patients.key_of,
-        secrets={one.issuer: read_client_secret(one.client_secret_file) for one in issuers if one.client_secret_file},
+        secrets={one.issuer: secret_text(one.client_secret_file) for one in issuers if one.client_secret_file},
     )  # fmt: skip
 
 

@@ -84,11 +84,12 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "socket": (*EDGES, "pacsd.supervise", "hl7", "conformance", "fhir.subscription", "ihe_profiles.atna",
                "pacsd.access.secure_connection", "pacsd.access.handshakes"),
     "ssl": (*EDGES, "pacsd.access", "hl7", "conformance", "fhir.subscription", "ihe_profiles.atna"),
-    "cryptography": ("pacsd.access", "pacsd.oauth.sealing"),
+    "cryptography": ("pacsd.access", "pacsd.oauth.sealing", "pacsd.oauth.webauthn"),
     "socketserver": (*EDGES, "hl7"),
     "rich": ("pacsd.commands",),
     "argon2": ("pacsd.oauth",),
     "joserfc": ("pacsd.access", "pacsd.oauth"),
+    "fido2": ("pacsd.oauth",),
 }
 
 NO_FILES = ("pacsd.codec", "pacsd.access", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",

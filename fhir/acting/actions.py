@@ -10,6 +10,7 @@ from fhir.acting.consent import ConsentRule
 from fhir.acting.deed import Deed
 from fhir.acting.device import DEVICE
 from fhir.acting.diagnostic_report import DiagnosticReportRule
+from fhir.acting.encounter import EncounterRule
 from fhir.acting.endpoint import ENDPOINT
 from fhir.acting.organization import OrganizationRule
 from fhir.acting.patient import PatientRule, may_state
@@ -54,6 +55,7 @@ class Actions:
             "Endpoint": (EntityRule(registration, ENDPOINT), (AE_TITLES.encode(),)),
             "Patient": (PatientRule(Patients()), ()),
             "ServiceRequest": (ServiceRequestRule(orders), (b'"363679005"', b'"RAD"')),
+            "Encounter": (EncounterRule(), (b'"status"',)),
             "Consent": (ConsentRule(houses), (b'"patient-privacy"',)),
             "DiagnosticReport": (DiagnosticReportRule(reports, contents), (b'"imagingStudy"', b'"basedOn"')),
         }

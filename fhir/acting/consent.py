@@ -2,7 +2,8 @@
 organisation's own data, in force as soon as it is written.
 
 An active Consent of the scope patient-privacy, about a patient of an assigning authority for which its writer speaks,
-is enforced. It is read by organisation, role, purpose and period: what names anything else is refused, for a condition
+is enforced. It is read by organisation, role, purpose and period, and of data by one class: images (the FHIR resource
+type ImagingStudy), of some modalities (codes of DICOM) or all. What names anything else is refused, for a condition
 that is not heeded would open or close something else. A provision that is denied as a whole closes the data to every
 other organisation but those that an exception in it permits. Of two that are in force a denial wins. A Consent about
 anybody else is kept and enforces nothing here: there is nothing of theirs.
@@ -16,6 +17,7 @@ from typing import Any
 from fhir.acting.deed import Body, Deed, listed
 from fhir.interaction.times import period
 from fhir.projection.projected import House
+from fhir.projection.systems import DCM
 from fhir.store import shared
 from fhir.store.stored import Change
 from pacsd.access.grants import CONSENT, Grant
@@ -23,14 +25,18 @@ from pacsd.access.principal import PatientKey, Role
 from pacsd.index import access_grants
 
 PRIVACY = "patient-privacy"
-HEEDED = frozenset({"id", "type", "period", "actor", "purpose", "provision"})
+HEEDED = frozenset({"id", "type", "period", "actor", "purpose", "class", "code", "provision"})
+TYPES, IMAGES = "http://hl7.org/fhir/resource-types", "ImagingStudy"
 ROLES = "urn:pacsd:role"                 # system of an actor's identifier that names a role
 CODES = "urn:pacsd:organisation"         # and of one that names an organisation
 
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """One provision: to which organisations (None: all), roles, purposes, and how long."""
+    """One provision: to which organisations (None: all), roles, purposes, how long, and of what.
+
+    `images`: None where it is about everything, else the modalities meant, empty for all.
+    """
 
     permits: bool
     grantees: tuple[int | None, ...]
@@ -38,6 +44,7 @@ class _Said:
     purposes: tuple[str, ...]
     start: datetime | None
     end: datetime | None
+    images: tuple[str, ...] | None = None
 
 
 class ConsentRule:
@@ -69,12 +76,13 @@ class ConsentRule:
 
     def _grants(self, deed: Deed, root: Body) -> Iterator[Grant]:
         said = self._said(deed, root, "Consent.provision")
-        exceptions = [self._said(deed, one, "Consent.provision.provision") for one in
-                      listed(root, "provision")]  # fmt: skip
+        exceptions = [_narrowed(deed, said, self._said(deed, one, "Consent.provision.provision"))
+                      for one in listed(root, "provision")]  # fmt: skip
         if any(one.permits == said.permits for one in exceptions):
             raise deed.incomplete("an exception is of the other type", "Consent.provision.provision.type")
         if not said.permits:
-            if any(None in one.grantees or one.roles or one.purposes or one.end for one in exceptions):
+            if any(None in one.grantees or one.roles or one.purposes or one.end or one.images != said.images
+                   for one in exceptions):  # fmt: skip
                 told = "what is permitted within a denial names organisations, and nothing else"
                 raise deed.incomplete(told, "Consent.provision.provision")
             spared = {one for each in exceptions for one in each.grantees}
@@ -100,7 +108,7 @@ class ConsentRule:
         roles, grantees = self._actors(deed, one, where)
         purposes = tuple(str(each.get("code")) for each in listed(one, "purpose") if each.get("code"))
         start, end = _times(one.get("period") or {})
-        return _Said(kind == "permit", grantees, roles, purposes, start, end)
+        return _Said(kind == "permit", grantees, roles, purposes, start, end, _images(deed, one, where))
 
     def _actors(self, deed: Deed, one: Body, where: str) -> tuple[tuple[str, ...], tuple[int | None, ...]]:
         roles: list[str] = []
@@ -123,6 +131,29 @@ class ConsentRule:
 _ROLE_NAMES = frozenset(one.value for one in Role)
 
 
+def _images(deed: Deed, one: Body, where: str) -> tuple[str, ...] | None:
+    """Of which images a provision is; None where it is about everything. Raises FhirError for other classes, codes."""
+    classes, codes = listed(one, "class"), [coding for code in listed(one, "code") for coding in listed(code, "coding")]
+    if any((each.get("system"), each.get("code")) != (TYPES, IMAGES) for each in classes):
+        told = f"of classes {IMAGES} of {TYPES} is enforced here, and no other"
+        raise deed.incomplete(told, f"{where}.class")
+    if "code" not in one:
+        return () if classes else None
+    if not classes or not codes or any(each.get("system") != DCM or not each.get("code") for each in codes):
+        told = f"codes are modalities of {DCM}, of the class {IMAGES}; others are not enforced here"
+        raise deed.incomplete(told, f"{where}.code")
+    return tuple(dict.fromkeys(str(each["code"]) for each in codes))
+
+
+def _narrowed(deed: Deed, root: _Said, one: _Said) -> _Said:
+    """An exception is about what the provision is about, or less of it. Raises FhirError for one that is about more."""
+    if one.images is None:
+        return replace(one, images=root.images)
+    if root.images and not (one.images and set(one.images) <= set(root.images)):
+        raise deed.incomplete("an exception names other modalities", "Consent.provision.provision.code")
+    return one
+
+
 def _is_in_force(body: Body) -> bool:
     codings = listed(body.get("scope") or {}, "coding")
     return body.get("status") == "active" and any(one.get("code") == PRIVACY for one in codings)
@@ -139,5 +170,5 @@ def _grant(deed: Deed, said: _Said, grantee: int | None) -> Grant:
     first = said.start or datetime(1, 1, 2, tzinfo=UTC)
     return Grant(
         "", deed.change.organisation, CONSENT, grantee, "", "", None, first, said.end, f"Consent/{deed.change.id}",
-        "consent", said.permits, said.roles, said.purposes,
+        "consent", said.permits, said.roles, said.purposes, said.images is not None, said.images or (),
     )  # fmt: skip

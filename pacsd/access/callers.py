@@ -5,15 +5,16 @@ from dataclasses import replace
 from typing import Protocol
 
 from config.settings import RemoteAESettings
-from pacsd.access.directory import Directory, Identity, Peer, Refusal
+from pacsd.access.directory import Call, Directory, Identity, Peer, Refusal
 from pacsd.access.operations import Operation, Reach, reach
 from pacsd.access.origin import Origin
+from pacsd.access.peer_certificate import PeerCertificate
 from pacsd.access.permissions import allows_operation
 from pacsd.access.principal import Principal, Proof, Role
 from pacsd.access.resolution import Resolution
 from pacsd.faults import Fault, PacsdError
 
-USERNAME, PASSCODE, KERBEROS, SAML, JWT = range(1, 6)    # PS3.7 Table D.3-14, User-Identity-Type
+JWT = 5                                  # PS3.7 Table D.3-14, User-Identity-Type: the one that is proven here
 
 # what a service of the settings is of the declared operations
 SERVICES: Mapping[str, tuple[Operation, ...]] = {
@@ -24,74 +25,52 @@ SERVICES: Mapping[str, tuple[Operation, ...]] = {
 }  # fmt: skip
 
 
-class Proofs(Protocol):
-    """Tells who proves to be somebody. Raises PacsdError UNAUTHENTICATED, UNAVAILABLE."""
-
-    def token(self, token: str, *, address: str) -> Principal: ...
-    def passcode(self, username: str, passcode: str, *, address: str) -> Principal | None:
-        """Who that is; None where nobody here could tell."""
-
-
 class Tokens(Protocol):
-    """access.tokens.Verifier"""
+    """access.tokens.Verifier. Raises PacsdError UNAUTHENTICATED, UNAVAILABLE."""
 
-    def verify(self, token: str, *, certificate: bytes | None = None, address: str = "") -> Principal: ...
-
-
-class TokenProofs:
-    """Users of associations prove who they are with access tokens (PS3.7 D.3.3.7.1); of passcodes nobody can tell."""
-
-    def __init__(self, tokens: Tokens) -> None:
-        self._tokens = tokens
-
-    def token(self, token: str, *, address: str) -> Principal:
-        """As Proofs has it."""
-        return self._tokens.verify(token, address=address)
-
-    def passcode(self, username: str, passcode: str, *, address: str) -> None:
-        """As Proofs has it."""
+    def verify(self, token: str, *, certificate: PeerCertificate | None = None, address: str = "") -> Principal:
+        """Who a token is of; the same object as long as its answer is remembered."""
 
 
 class Callers:
     """The directory as the DIMSE edge asks it, with what each caller is found to be.
 
-    `required`: a caller is a known AE with source addresses or a certificate, or names a user who proves it; else what
-    a caller says of its user is proven where it can be, and nothing where it cannot.
+    `required`: a caller is a known AE with source addresses or a certificate, or names a user who proves it. Users
+    prove who they are by access tokens (PS3.7 D.3.3.7.1); without `tokens`, and of other identities, nothing is proven.
     """
 
     def __init__(
-        self, directory: Directory, resolution: Resolution, *, required: bool = False, proofs: Proofs | None = None
+        self, directory: Directory, resolution: Resolution, *, required: bool = False, tokens: Tokens | None = None
     ) -> None:
         self._directory = directory
         self._resolution = resolution
         self._required = required
-        self._proofs = proofs
+        self._tokens = tokens
 
     def peer(self, *, calling: str, called: str, origin: Origin, identity: Identity | None = None) -> Peer | Refusal:
         """Who opens an association (PS3.8 7.1.1), and what they see now."""
-        found = self._directory.peer(calling=calling, called=called, origin=origin)
-        if isinstance(found, Refusal):
-            return found
         try:
-            principal = self._user(identity, origin.address) or self._device(found, calling)
-            if principal is None or principal.organisation != found.organisation_code:
-                return Refusal.IDENTITY
-            services = frozenset(one for one in found.services if _may(principal, one))
-            return self.renewed(replace(found, principal=principal, services=services))
+            return self._found(calling, called, origin, identity)
         except PacsdError as error:
             return Refusal.IDENTITY if error.fault is Fault.UNAUTHENTICATED else Refusal.UNAVAILABLE
 
     def renewed(self, peer: Peer) -> Peer:
-        """The same with what it sees now; its answer serves for some seconds."""
-        if peer.principal is None:
+        """The same, as things stand: AE, user and what it sees; answers serve for some seconds.
+
+        Raises PacsdError UNAUTHENTICATED once the AE is withdrawn or another's, its user's token does not count any
+        more, or either may do less than was agreed; UNAVAILABLE where that cannot be found out.
+        """
+        call, principal = peer.call, peer.principal
+        if call is None or principal is None:
             return peer
-        now = self._resolution.access(peer.principal).scope
-        if now.opened is peer.scope.opened and now.organisations == peer.scope.organisations:
-            return peer
-        scope = replace(peer.scope, organisations=now.organisations, opened=now.opened)
-        if reach(Operation.SEARCH_STUDIES, peer.principal.roles) is Reach.OWN:
-            scope = scope.closed()
-        return peer if scope == peer.scope else replace(peer, scope=scope)
+        if call.known is self._directory.known() and self._user(call.identity, call.origin) in (None, principal):
+            return self._seeing(peer, principal)
+        found = self._found(call.calling, call.called, call.origin, call.identity)
+        if isinstance(found, Refusal):
+            raise PacsdError(Fault.UNAUTHENTICATED, found.value)
+        if found.organisation != peer.organisation or not peer.services <= found.services:
+            raise PacsdError(Fault.UNAUTHENTICATED, "may do less than when the association was opened")
+        return found
 
     def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None:
         """Where to reach an AE by title."""
@@ -101,17 +80,35 @@ class Callers:
         """Where to reach an organisation's own AE of this title."""
         return self._directory.of_organisation(title, organisation)
 
-    def _user(self, identity: Identity | None, address: str) -> Principal | None:
-        """Who a user proves to be; None where nobody is named, or nothing is asked to be proven."""
-        if identity is None or self._proofs is None or identity.kind not in (PASSCODE, JWT):
+    def _found(self, calling: str, called: str, origin: Origin, identity: Identity | None) -> Peer | Refusal:
+        found = self._directory.peer(calling=calling, called=called, origin=origin)
+        if isinstance(found, Refusal):
+            return found
+        principal = self._user(identity, origin) or self._device(found, calling)
+        if principal is None or principal.organisation != found.organisation_code:
+            return Refusal.IDENTITY
+        services = frozenset(one for one in found.services if _may(principal, one))
+        return self._seeing(replace(found, principal=principal, services=services, call=_by(found, identity)),
+                            principal)  # fmt: skip
+
+    def _seeing(self, peer: Peer, principal: Principal) -> Peer:
+        now = self._resolution.access(principal).scope
+        if now.opened is peer.scope.opened and now.organisations == peer.scope.organisations:
+            return peer
+        scope = replace(peer.scope, organisations=now.organisations, opened=now.opened)
+        if reach(Operation.SEARCH_STUDIES, principal.roles) is Reach.OWN:
+            scope = scope.closed()
+        return peer if scope == peer.scope else replace(peer, scope=scope)
+
+    def _user(self, identity: Identity | None, origin: Origin) -> Principal | None:
+        """Who a user proves to be; None where nobody is named, or nothing is proven here."""
+        if identity is None or self._tokens is None or identity.kind != JWT:
             return None
         try:
-            primary, secondary = identity.primary.decode("utf-8"), identity.secondary.decode("utf-8")
+            token = identity.primary.decode("ascii")
         except UnicodeDecodeError as error:
-            raise PacsdError(Fault.UNAUTHENTICATED, "an identity is UTF-8") from error
-        if identity.kind == JWT:
-            return self._proofs.token(primary, address=address)
-        return self._proofs.passcode(primary, secondary, address=address)
+            raise PacsdError(Fault.UNAUTHENTICATED, "this is no token") from error
+        return self._tokens.verify(token, certificate=origin.certificate, address=origin.address)
 
     def _device(self, peer: Peer, calling: str) -> Principal | None:
         """The AE itself, a program or device of its organisation."""
@@ -119,6 +116,10 @@ class Callers:
         if self._required and proof is Proof.NOTHING:
             return None
         return Principal(f"ae {calling}", peer.organisation_code, frozenset({Role.SYSTEM}), proof, name=calling)
+
+
+def _by(peer: Peer, identity: Identity | None) -> Call | None:
+    return None if peer.call is None else replace(peer.call, identity=identity)
 
 
 def _may(principal: Principal, service: str) -> bool:

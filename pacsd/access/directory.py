@@ -40,7 +40,7 @@ class Peer:
     services: frozenset[str] = frozenset(SERVICES)
     character_set: str | None = None     # overrides what the peer's objects and identifiers declare
     principal: Principal | None = None   # who that is, where it was found out
-    origin: Origin | None = field(default=None, compare=False)       # of its association
+    call: "Call | None" = field(default=None, compare=False, repr=False)         # by which it became the peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,17 @@ class Identity:
     kind: int
     primary: bytes = field(default=b"", repr=False)
     secondary: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What opened an association, and what was known then: with it the peer can be asked for again."""
+
+    calling: str
+    called: str
+    origin: Origin
+    known: Known = field(repr=False)
+    identity: Identity | None = None
 
 
 class Directory:
@@ -116,14 +127,15 @@ class Directory:
         own = self._own.get(called)
         if own is None:
             return Refusal.CALLED_TITLE
-        known = self._known.callers.get(calling)
+        call = Call(calling, called, origin, self._known)
+        known = call.known.callers.get(calling)
         if known is None:
             if not self._settings.dimse.accept_unknown_callers or origin.is_listed:
                 return Refusal.CALLING_TITLE
-            return replace(self._peer(calling, own.organisation, Rejected(own.rejected)), origin=origin)
+            return replace(self._peer(calling, own.organisation, Rejected(own.rejected)), call=call)
         for caller in known:
             if _is_meant(caller, origin):
-                return replace(self._calling_peer(caller, Rejected(caller.rejected or own.rejected)), origin=origin)
+                return replace(self._calling_peer(caller, Rejected(caller.rejected or own.rejected)), call=call)
         return Refusal.CALLING_TITLE
 
     def renewed(self, peer: Peer) -> Peer:

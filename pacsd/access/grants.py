@@ -21,7 +21,9 @@ _MOST_TEXT = 1_000
 class Grant:
     """What an organisation opens, or denies, of its own data, to whom, how long, by whom and why.
 
-    About one study, or about a patient. `grantee` None, `subject`, `roles` and `purposes` empty: to anybody.
+    About one study, or about a patient: all of theirs, or with `images_only` their studies alone, with `modalities`
+    those that have no others, of a denial those that have one of them. `grantee` None, `subject`, `roles` and
+    `purposes` empty: to anybody.
     """
 
     name: str                            # stable, and not to be guessed
@@ -38,6 +40,8 @@ class Grant:
     permits: bool = True
     roles: tuple[str, ...] = ()
     purposes: tuple[str, ...] = ()
+    images_only: bool = False
+    modalities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Public keys of an issuer (RFC 7517): fetched when they are needed, and no more often than that."""
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from threading import Lock
@@ -18,19 +19,22 @@ _KEYS_OF: dict[str, type[Any]] = {"RS": RSAKey, "PS": RSAKey, "ES": ECKey, "Ed":
 _MAX_KEYS = 64
 _MIN_RSA_BITS = 2048                     # RFC 7518 3.3
 
+log = logging.getLogger("pacsd.access")
+
 
 class KeySet:
     """An issuer's keys by id.
 
     `load` gives the document and may fail. What was loaded counts for `fresh_s`; an unknown key makes it load again,
-    but not within `pause_s`; where loading fails, what there was counts for `stale_s`.
+    but not within `pause_s`; where loading fails, what there was counts for `stale_s`. `of`: whose they are, for logs.
     """
 
     def __init__(
-        self, load: Callable[[], Document], *, fresh_s: float = 600.0, pause_s: float = 30.0, stale_s: float = 86_400.0,
-        clock: Callable[[], float] = time.monotonic,
+        self, load: Callable[[], Document], *, of: str = "", fresh_s: float = 600.0, pause_s: float = 30.0,
+        stale_s: float = 86_400.0, clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._load = load
+        self._of = of
         self._fresh_s, self._pause_s, self._stale_s = fresh_s, pause_s, stale_s
         self._clock = clock
         self._lock = Lock()
@@ -63,8 +67,9 @@ class KeySet:
     def _renew(self, now: float) -> None:
         try:
             self._keys, self._loaded = read_keys(self._load()), now
-        except PacsdError:
-            return                       # what there is counts on, for a while
+        except PacsdError as error:      # what there is counts on, for a while
+            told = {"of": self._of, "fault": error.fault.value, "reason": error.message}
+            log.warning("keys cannot be had", extra=told)
 
 
 def read_keys(document: Document) -> tuple[tuple[str, Key], ...]:

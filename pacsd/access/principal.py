@@ -22,7 +22,7 @@ class Proof(Enum):
 
     NOTHING = 0                          # nobody said: what is open to everybody on a listener for trusted networks
     ADDRESS = 1                          # an AE title or sender together with its source address
-    PASSCODE = 2                         # DICOM user identity, or a client's secret
+    PASSCODE = 2                         # a client's secret
     TOKEN = 3                            # an access token
     CERTIFICATE = 4                      # a TLS client certificate
 

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.listening import openings
-from config.secrets import secret_of
 from config.settings import Settings, TlsSettings
-from pacsd.access.secret_mode import refuse_open
+from pacsd.access.secrets import refuse_open, secret_of
 from pacsd.faults import Fault, PacsdError
 
 log = logging.getLogger("pacsd.tls")

@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 
 from config.oauth import IssuerSettings
 from pacsd.access.key_sets import Document, KeySet, document_of
+from pacsd.access.peer_certificate import PeerCertificate
 from pacsd.access.principal import Principal
 from pacsd.access.signed import (
     LEEWAY_S,
@@ -36,6 +37,7 @@ REVOKED_WITHIN_S = 4.75                  # so long what was asked of a server or
 _MOST_REMEMBERED = 8_192
 _MOST_ADDRESSES = 16                     # of one token
 T = TypeVar("T")
+Certificate = bytes | PeerCertificate       # a TLS client's, in DER or as it was read
 
 
 class Fetch(Protocol):
@@ -93,11 +95,11 @@ class Verifier:
         self._fetch = fetch
         self._own = own
         self._clock = clock
-        self._own_keys = KeySet(own.keys, pause_s=1.0) if own is not None else None
+        self._own_keys = KeySet(own.keys, of=own.issuer, pause_s=1.0) if own is not None else None
         self._issuers = {
             one.issuer: _Issuer(
                 one,
-                _remote_keys(one.jwks_url, fetch) if one.jwks_url else None,
+                _remote_keys(one, fetch) if one.jwks_url else None,
                 ClaimReader(one, organisations, find_patient),
                 (secrets or {}).get(one.issuer, ""),
             )
@@ -107,7 +109,7 @@ class Verifier:
         self._held: OrderedDict[bytes, _Known] = OrderedDict()
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
 
-    def known(self, token: str, *, certificate: bytes | None = None, address: str = "") -> Principal | None:
+    def known(self, token: str, *, certificate: Certificate | None = None, address: str = "") -> Principal | None:
         """Who asks, if that is remembered: it waits for nothing. Raises as `verify` does."""
         with self._lock:
             known = self._held.get(_digest(token))
@@ -115,8 +117,8 @@ class Verifier:
             return None
         return _bound(known, certificate, address)
 
-    def verify(self, token: str, *, certificate: bytes | None = None, address: str = "") -> Principal:
-        """Who asks. `certificate`: that of the TLS client, in DER. May wait for the index or another server.
+    def verify(self, token: str, *, certificate: Certificate | None = None, address: str = "") -> Principal:
+        """Who asks. `certificate`: that of the TLS client. May wait for the index or another server.
 
         Raises PacsdError UNAUTHENTICATED for a token that does not count, UNAVAILABLE where that cannot be found out.
         """
@@ -193,16 +195,18 @@ class Verifier:
             _put(self._held, digest, known)
 
 
-def thumbprint(certificate: bytes) -> str:
-    """`x5t#S256` of a certificate in DER (RFC 8705 3.1)."""
+def thumbprint(certificate: Certificate) -> str:
+    """`x5t#S256` of a certificate (RFC 8705 3.1)."""
+    if isinstance(certificate, PeerCertificate):
+        return encoded(bytes.fromhex(certificate.thumbprint))
     return encoded(hashlib.sha256(certificate).digest())
 
 
-def _remote_keys(url: str, fetch: Fetch) -> KeySet:
-    return KeySet(lambda: document_of(fetch(url)))
+def _remote_keys(issuer: IssuerSettings, fetch: Fetch) -> KeySet:
+    return KeySet(lambda: document_of(fetch(issuer.jwks_url)), of=issuer.issuer)
 
 
-def _bound(known: _Known, certificate: bytes | None, address: str) -> Principal:
+def _bound(known: _Known, certificate: Certificate | None, address: str) -> Principal:
     """The principal, if whoever shows the token also holds its key (RFC 8705 3)."""
     if known.thumbprint:
         shown = thumbprint(certificate) if certificate is not None else ""

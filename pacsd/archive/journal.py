@@ -57,6 +57,7 @@ class FactKind(Enum):
     FHIR = "fhir"                            # organisation, type, id, version, method, deleted, owner, body
     ACCESS_GRANTED = "access.granted"        # organisation, name, grantee, study or patient_id, …
     ACCESS_REVOKED = "access.revoked"        # organisation, name, by, reason
+    CARE_ENCOUNTER = "care.encounter"        # organisation, name, authority, patient_id, stands, from, until
     ORGANISATION = "organisation"            # organisation, name, assigning_authority, active, keeper
     APPLICATION_ENTITY = "application.entity"    # organisation, title, keeper, caller, remote
     REPORT = "report"                        # organisation, uid, names, patients, status, content or content_key, …

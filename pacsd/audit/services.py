@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 
 from config.settings import Settings
-from pacsd.access.secret_mode import refuse_open
+from pacsd.access.secrets import secret_in
 from pacsd.audit.anchors import Anchors
 from pacsd.audit.codes import APPLICATION_ROLE, APPLICATION_START, APPLICATION_STOP, Action, Code, Event
 from pacsd.audit.loading import EVERY_S, Loading
 from pacsd.audit.message import Agent, AuditMessage
 from pacsd.audit.trail import Recorder, Trail, Unrecorded, now
 from pacsd.audit.verify import Verify
-from pacsd.blobs.append_log import AppendFolder, read_file
+from pacsd.blobs.append_log import AppendFolder
 from pacsd.blobs.port import BlobStore
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.audit_events import AuditEvents
@@ -41,13 +41,12 @@ def open_trail(settings: Settings) -> Trail | Unrecorded:
 
 
 def anchor_key(settings: Settings) -> bytes | None:
-    """The secret that signs anchors. Raises PacsdError UNAVAILABLE where it cannot be read, INVALID for a short one and
-    for one that everybody on the machine may read."""
+    """The secret that signs anchors. Raises PacsdError INVALID where it cannot be read, for a short one and for one
+    that everybody on the machine may read."""
     path = settings.audit.anchor_key
     if path is None:
         return None
-    refuse_open(path)
-    key = read_file(path)
+    key = secret_in(path)
     if len(key) < KEY_BYTES:
         raise PacsdError(Fault.INVALID, f"audit.anchor_key holds less than {KEY_BYTES} bytes")
     return key

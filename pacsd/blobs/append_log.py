@@ -174,12 +174,4 @@ class AppendFile:
             os.close(descriptor)
 
 
-def read_file(path: Path) -> bytes:
-    """A small file of the settings. Raises PacsdError NOT_FOUND, UNAVAILABLE."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise translated(error, path.name) from error
-
-
-__all__ = ["AppendFile", "AppendFolder", "read_file"]
+__all__ = ["AppendFile", "AppendFolder"]

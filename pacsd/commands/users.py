@@ -29,8 +29,9 @@ def show(_options: argparse.Namespace, settings: Settings, wiring: Wiring) -> in
     with wiring.administration(settings) as administration:
         for one in administration.users():
             state = "locked" if one.locked else "active"
-            factor = "totp" if one.totp_confirmed else "-"
-            print(one.username, one.organisation, ",".join(one.roles), factor, state, one.name, sep="\t")
+            factors = [name for name, has in (("totp", one.totp_confirmed), ("keys", one.has_keys)) if has]
+            told = (one.username, one.organisation, ",".join(one.roles), ",".join(factors) or "-", state, one.name)
+            print(*told, sep="\t")
     return 0
 
 

@@ -37,7 +37,7 @@ from pacsd.dimse.relay import relay
 from pacsd.dimse.services import Services
 from pacsd.dimse.sop_classes import UPS_PULL, UPS_QUERY, UPS_WATCH
 from pacsd.dimse.statuses import PROCESSING_FAILURE, STORE_STATUS, UNRECOGNIZED_OPERATION, response
-from pacsd.dimse.violations import AbortReason, AbortSource, AssociationEnded, PeerGone, Violation
+from pacsd.dimse.violations import AbortReason, AbortSource, AssociationEnded, NoLongerKnown, PeerGone, Violation
 from pacsd.faults import Fault
 
 log = logging.getLogger("pacsd.dimse")
@@ -169,6 +169,8 @@ class Acceptor:
                 self._answer(association, association.receive())
         except AssociationEnded as end:
             log.info("association ended", extra={"cause": f"{type(end).__name__}: {end}", "calling": request.calling})
+            if isinstance(end, NoLongerKnown) and association.party is not None:
+                self._services.recording.rejected(association.party, str(end))
             association.end(end)
         except Exception:
             log.exception("operation failed")

@@ -38,6 +38,7 @@ from pacsd.dimse.violations import (
     AbortSource,
     AssociationEnded,
     GivenUp,
+    NoLongerKnown,
     PeerGone,
     PeerReleased,
     Violation,
@@ -130,11 +131,16 @@ class Association:
     def require_peer(self) -> Peer:
         """Who the acceptor found the peer to be, with what it sees now.
 
-        Raises PacsdError INTERNAL on an association of ours.
+        Raises NoLongerKnown where it is nobody any more; PacsdError INTERNAL on an association of ours, UNAVAILABLE.
         """
         if self.peer is None:
             raise PacsdError(Fault.INTERNAL, "association without a peer")
-        self.peer = self.renewed(self.peer)
+        try:
+            self.peer = self.renewed(self.peer)
+        except PacsdError as error:
+            if error.fault is Fault.UNAUTHENTICATED:
+                raise NoLongerKnown(error.message) from error
+            raise
         return self.peer
 
     # Receiving

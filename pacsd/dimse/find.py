@@ -115,7 +115,10 @@ def stream(
     association: Association, message: Message, services: Services, writer: AnswerWriter, matches: Iterator[Match],
     status: int,
 ) -> int:  # fmt: skip
-    """Send the pending responses, several a call when they come fast. Returns the final status."""
+    """Send the pending responses, several a call when they come fast. Returns the final status.
+
+    Whoever asks is still who they were, each time something is sent.
+    """
     pending = response(message.command, status)
     batch: list[Data] = []
     size, since, worked_since = 0, time.monotonic(), services.pace.now()
@@ -126,9 +129,11 @@ def stream(
         batch += parts
         size += sum(map(len, parts))
         if size >= _BATCH_BYTES or time.monotonic() - since >= _BATCH_S:
+            association.require_peer()
             association.write([b"".join(batch)])
             worked_since = services.pace.give_way(worked_since)
             batch, size, since = [], 0, time.monotonic()
     if batch:
+        association.require_peer()
         association.write([b"".join(batch)])
     return SUCCESS

@@ -67,6 +67,7 @@ class _Get:
                 self._hear_cancel()
             if self._cancelled:
                 break
+            self._association.require_peer()     # who asks is still who they were
             try:
                 tally.note(ref.sop_instance_uid, self._send(ref, number % _MAX_IDS + 1))
             except PacsdError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from config.listening import openings_of
-from config.networks import is_loopback, is_within
+from config.networks import is_loopback, is_within, plain
 from config.settings import Settings
 from pacsd.access.callers import Callers
 from pacsd.access.handshakes import Handshakes
@@ -105,7 +105,7 @@ class Listener:
                 if not self._stopping.wait(_ACCEPT_PAUSE_S):
                     log.warning("cannot accept", extra={"cause": type(error).__name__})
                 continue
-            self._admit(connection, _plain(address[0]))
+            self._admit(connection, plain(address[0]))
 
     def _admit(self, connection: socket.socket, address: str) -> None:
         stranger = self._networks is not None and not is_within(address, self._networks)
@@ -284,8 +284,3 @@ def _acceptor(services: Services, settings: Settings, handover: Path | None, pla
 def _prepare_threads() -> None:
     threading.stack_size(_STACK_BYTES)
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-
-
-def _plain(address: str) -> str:
-    """An IPv4 address as IPv4 even when it came through an IPv6 socket."""
-    return address.removeprefix("::ffff:") if "." in address else address.partition("%")[0]

@@ -66,6 +66,7 @@ def _follow(association: Association, message: Message, delivery: _Delivery, sen
     stopped = False
     try:
         for result in delivery.results():
+            association.require_peer()           # who asks is still who they were
             if result is not None:
                 tally.note(result.sop_instance_uid, result.status, result.comment)
             if not stopped and association.readable() and cancelled(association, message):

@@ -52,3 +52,7 @@ class Violation(AssociationEnded):
 
 class GivenUp(AssociationEnded):
     """This side wants no more of it (idle, stopping, cancelled); the peer is told by A-ABORT from the service user."""
+
+
+class NoLongerKnown(GivenUp):
+    """The peer, or its user, is not any more who it was when the association was accepted, or may do less."""

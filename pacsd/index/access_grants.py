@@ -18,8 +18,8 @@ from pacsd.index.work import Saying, Work
 
 GRANTED, REVOKED = "access.granted", "access.revoked"    # words of the journal's FactKind
 _FIELDS = """name, organisation, kind, grantee, grantee_subject, study_instance_uid, assigning_authority, patient_id,
-    valid_from, valid_until, said_by, reason, permits, roles, purposes"""
-_ADD = f"""insert into access_grant ({_FIELDS}) values ({", ".join(["%s"] * 15)}) on conflict (name) do nothing"""
+    valid_from, valid_until, said_by, reason, permits, roles, purposes, images_only, modalities"""
+_ADD = f"""insert into access_grant ({_FIELDS}) values ({", ".join(["%s"] * 17)}) on conflict (name) do nothing"""
 _REVOKE = """
 update access_grant set revoked_at = %s where organisation = %s and name = %s and revoked_at is null returning pk
 """
@@ -89,7 +89,8 @@ class GrantRows:
     def stubs(
         self, scope: Scope, *, since: datetime, study: str = "", patient: PatientKey | None = None, limit: int
     ) -> Sequence[Stub]:
-        """Studies the scope does not see, of persons for whom its own organisation has an order since a time.
+        """Studies the scope does not see, of persons for whom its own organisation has an order, or an encounter,
+        since a time.
 
         What a patient denied is not told of: not even that it is there.
         """
@@ -104,7 +105,7 @@ def stubs_of(
 ) -> tuple[str, dict[str, Any]]:
     """The statement that finds what may be told of studies elsewhere, and its values."""
     params = Params()
-    own, denied = params.add(scope.own), _not_denied(scope, params)
+    own, from_then, denied = params.add(scope.own), params.add(since), _not_denied(scope, params)
     which = f"s.study_instance_uid = {params.add(study)}" if patient is None else f"""s.patient in (
         with asked as (select coalesce(n.survivor, n.pk) as pk from patient n where n.unidentified = ''
             and n.patient_id = {params.add(patient.patient_id)}
@@ -115,13 +116,21 @@ def stubs_of(
         select s.organisation, w.code, w.name, s.study_instance_uid, to_char(s.study_date, 'YYYY-MM-DD'), s.modalities
         from study s join organisation w on w.pk = s.organisation
         where {which} and s.instances > 0 and not ({open_study(scope, params, "s")}) and {denied}
-        and exists (
-            select from requested_procedure q where q.organisation = {own} and q.stated_at >= {params.add(since)}
-            and (q.patient = s.patient or q.patient in (
-                select o.patient from person_member m join person_member o on o.person = m.person
-                where m.patient = s.patient)))
+        and (exists (
+            select from requested_procedure q where q.organisation = {own} and q.stated_at >= {from_then}
+            and (q.patient = s.patient or q.patient in ({_LINKED})))
+        or exists (
+            select from patient n join care_encounter e on e.patient_id = n.patient_id
+                and e.assigning_authority = n.assigning_authority
+            where e.organisation = {own} and e.stands and e.starts <= now()
+            and coalesce(e.ends, e.stated_at) >= {from_then} and n.unidentified = '' and (
+                n.pk = s.patient or n.survivor = s.patient or n.pk in ({_LINKED}) or n.survivor in ({_LINKED}))))
         order by s.study_date desc nulls last, s.pk desc limit {params.add(limit)}"""
     return statement, params.values
+
+
+_LINKED = """select o.patient from person_member m join person_member o on o.person = m.person
+    where m.patient = s.patient"""
 
 
 def _not_denied(scope: Scope, params: Params) -> str:
@@ -158,7 +167,7 @@ def add(connection: Connection, grant: Grant) -> None:
     connection.execute(_ADD, (
         grant.name, grant.organisation, grant.kind, grant.grantee, grant.subject, grant.study_instance_uid,
         patient.assigning_authority, patient.patient_id, grant.valid_from, grant.valid_until, grant.said_by,
-        grant.reason, grant.permits, list(grant.roles), list(grant.purposes),
+        grant.reason, grant.permits, list(grant.roles), list(grant.purposes), grant.images_only, list(grant.modalities),
     ))  # fmt: skip
 
 
@@ -185,7 +194,7 @@ def _fact(connection: Connection, grant: Grant) -> dict[str, object]:
         "authority": patient.assigning_authority, "patient_id": patient.patient_id,
         "from": grant.valid_from.isoformat(), "until": grant.valid_until and grant.valid_until.isoformat(),
         "by": grant.said_by, "reason": grant.reason, "permits": grant.permits, "roles": list(grant.roles),
-        "purposes": list(grant.purposes),
+        "purposes": list(grant.purposes), "images_only": grant.images_only, "modalities": list(grant.modalities),
     }  # fmt: skip
 
 
@@ -196,10 +205,11 @@ def _of_fact(body: Mapping[str, Any], keys: Mapping[str, int]) -> Grant:
         body["name"], keys[body["organisation"]], body["kind"], body["grantee"] and keys[body["grantee"]],
         body["subject"], body["study"], patient, datetime.fromisoformat(body["from"]), until, body["by"],
         body["reason"], body["permits"], tuple(body["roles"]), tuple(body["purposes"]),
+        bool(body.get("images_only")), tuple(body.get("modalities", ())),
     )  # fmt: skip
 
 
 def _grant(row: Sequence[Any]) -> Grant:
     patient = PatientKey(row[6], row[7]) if row[7] else None
     return Grant(row[0], row[1], row[2], row[3], row[4], row[5], patient, row[8], row[9], row[10], row[11], row[12],
-                 tuple(row[13]), tuple(row[14]))  # fmt: skip
+                 tuple(row[13]), tuple(row[14]), row[15], tuple(row[16]))  # fmt: skip

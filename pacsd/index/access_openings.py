@@ -13,13 +13,17 @@ from pacsd.index.connect import Pool, retried
 from pacsd.index.reports import ABOUT
 
 _GRANTED = """
-select g.permits, g.organisation, s.pk, s.study_instance_uid, p.pk, p.assigning_authority, p.patient_id
+select g.permits, g.organisation, coalesce(s.pk, i.pk), coalesce(s.study_instance_uid, i.study_instance_uid),
+    case when not g.images_only then p.pk end, p.assigning_authority, p.patient_id
 from access_grant g
 left join study s on g.study_instance_uid <> '' and s.study_instance_uid = g.study_instance_uid
     and s.organisation = g.organisation
 left join patient n on g.patient_id <> '' and n.patient_id = g.patient_id
     and n.assigning_authority = g.assigning_authority and n.unidentified = ''
 left join patient p on p.pk = coalesce(n.survivor, n.pk)
+left join study i on g.images_only and i.patient = p.pk and i.organisation = g.organisation
+    and (g.modalities = '{}' or case when g.permits then i.modalities <> '{}' and i.modalities <@ g.modalities
+        else i.modalities && g.modalities end)
 where g.revoked_at is null and g.valid_from <= now() and (g.valid_until is null or g.valid_until > now())
     and (g.grantee = %(own)s or g.grantee is null) and (g.grantee_subject = '' or g.grantee_subject = %(subject)s)
     and (g.roles = '{}' or g.roles && %(roles)s::text[]) and (g.purposes = '{}' or %(purpose)s = any(g.purposes))

@@ -9,13 +9,14 @@ import psycopg
 from pacsd.index.connect import Connection, Pool, lent, retried
 
 _FIELDS = """u.pk, o.code, u.username, u.name, u.password, u.roles, u.patient_authority, u.patient_id, u.fhir_user,
-    u.locked, u.totp, u.totp_confirmed"""
+    u.locked, u.totp, u.totp_confirmed, exists (select from oauth_authenticator a where a.user_pk = u.pk)"""
 _FROM = "oauth_user u join organisation o on o.pk = u.organisation"
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person. `password`: an Argon2id hash; `totp`: the sealed secret of a second factor."""
+    """A person. `password`: an Argon2id hash; `totp`: the sealed secret of an authenticator app; `has_keys`: of
+    security keys, those that count no more included."""
 
     pk: int
     organisation: str
@@ -29,6 +30,7 @@ class User:
     locked: bool
     totp: bytes | None
     totp_confirmed: bool
+    has_keys: bool
 
     @property
     def patient(self) -> tuple[str, str] | None:
@@ -112,10 +114,12 @@ def take_totp(pool: Pool, pk: int, step: int, *, sealed: bytes) -> bool:
 
 
 def forget_second_factor(pool: Pool, username: str) -> bool:
-    """For who lost theirs; False if there is no such user."""
-    statement = "update oauth_user set totp = null, totp_confirmed = false, totp_step = 0 where username = %s"
+    """For who lost theirs, the app and all keys; False if there is no such user."""
+    statement = """
+        with gone as (delete from oauth_authenticator where user_pk = (select pk from oauth_user where username = %s))
+        update oauth_user set totp = null, totp_confirmed = false, totp_step = 0 where username = %s"""
     with lent(pool) as connection:
-        return connection.execute(statement, (username,)).rowcount == 1
+        return connection.execute(statement, (username, username)).rowcount == 1
 
 
 def end_all(connection: Connection, pk: int, *, why: str, keep: bytes | None = None) -> None:

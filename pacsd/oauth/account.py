@@ -10,7 +10,7 @@ from pacsd.faults import PacsdError
 from pacsd.index import oauth_grants, oauth_sessions, oauth_users
 from pacsd.index.oauth_sessions import Session
 from pacsd.index.oauth_users import User
-from pacsd.oauth import pages, sign_in
+from pacsd.oauth import pages, security_keys, sign_in
 from pacsd.oauth.asked import Asked
 from pacsd.oauth.browser import Browser, browser, forget_session
 from pacsd.oauth.desk import Desk
@@ -75,6 +75,8 @@ def _password(desk: Desk, here: Browser, session: Session, user: User, fields: F
         hashed = desk.provider.passwords.hash(fields.get("new", ""), username=user.username)
     except PacsdError:
         return _page(here, session, user, error=here.words["bad_password"])
+    desk.provider.recording.changed(user.username, "the password was changed", organisation=user.organisation,
+                                    address=here.place.address, name=user.name)  # fmt: skip
     oauth_users.set_password(desk.provider.pool, user.pk, hashed, keep=session.id)
     return _page(here, session, user, done=here.words["changed"])
 
@@ -85,8 +87,14 @@ def _remove(desk: Desk, here: Browser, session: Session, user: User, fields: Fie
     return pages.redirect(_HERE)
 
 
+def _remove_key(_desk: Desk, here: Browser, session: Session, user: User, fields: Fields) -> Response:
+    wrong = security_keys.removed(here, user, _uuid(fields.get("which", "")), fields.get("proof", ""))
+    return _page(here, session, user, error=here.words[wrong]) if wrong else pages.redirect(_HERE)
+
+
 ACTIONS: Mapping[str, Callable[[Desk, Browser, Session, User, Fields], Response]] = {
     "end": _end, "revoke": _revoke, "sign-out": _sign_out, "password": _password, "remove": _remove,
+    "remove-key": _remove_key,
 }  # fmt: skip
 
 
@@ -100,7 +108,7 @@ def _page(here: Browser, session: Session, user: User, *, error: str = "", done:
         + _form(here, "sign-out", "", words["sign_out"])
         + f"<h2>{escape(words['apps'])}</h2>{_grants(here, user)}"
         + f"<h2>{escape(words['sessions'])}</h2>{_sessions(here, session, user)}"
-        + f"<h2>{escape(words['second'])}</h2>{_second(here, user)}"
+        + f"<h2>{escape(words['second'])}</h2>{_second(here, user)}{security_keys.listed(here, user)}"
         + f"<h2>{escape(words['change_password'])}</h2>{_password_form(here)}"
     )  # fmt: skip
     return pages.page(words, words["account"], body, status=403 if error else 200,

@@ -23,6 +23,7 @@ from pacsd.oauth import (
     patient,
     revoke,
     second_factor,
+    security_keys,
     token,
     userinfo,
 )
@@ -63,6 +64,9 @@ END_POINTS: tuple[EndPoint, ...] = (
     EndPoint("POST", f"{PATH}/second", login.sign_second, "Second step", for_people=True),
     EndPoint("GET", f"{PATH}/set-up", second_factor.show, "Set up second factor", for_people=True),
     EndPoint("POST", f"{PATH}/set-up", second_factor.confirm, "Set up second factor", for_people=True),
+    EndPoint("GET", f"{PATH}/key", security_keys.show, "Add a security key", for_people=True),
+    EndPoint("POST", f"{PATH}/key", security_keys.confirm, "Add a security key", for_people=True),
+    EndPoint("GET", security_keys.SCRIPT, security_keys.script, "Script of security keys"),
     EndPoint("GET", f"{PATH}/patient", patient.show, "Patient picker", for_people=True),
     EndPoint("GET", f"{PATH}/account", account.show, "Account page", for_people=True),
     EndPoint("POST", f"{PATH}/account", account.change, "Change account", for_people=True),
@@ -71,6 +75,7 @@ END_POINTS: tuple[EndPoint, ...] = (
     EndPoint("POST", f"{PATH}/introspect", introspect.introspect, "Introspection"),
     EndPoint("POST", f"{PATH}/launch", launch.launch, "Launch"),
     EndPoint("GET", f"{PATH}/userinfo", userinfo.userinfo, "UserInfo"),
+    EndPoint("POST", f"{PATH}/userinfo", userinfo.userinfo, "UserInfo"),
     EndPoint("GET", f"{PATH}/jwks", jwks.jwks, "Keys"),
     EndPoint("GET", WELL_KNOWN[0], metadata.authorization_server, "Metadata"),
     EndPoint("GET", WELL_KNOWN[1], metadata.openid_configuration, "Metadata"),
@@ -112,7 +117,7 @@ class OAuthApp:
         method = "GET" if request.method == "HEAD" else request.method
         point = ways.get(method)
         if point is None:
-            return _no_way(ways)
+            return _no_way(request.method, ways)
         asked = Asked(request.method, point.path, headers=dict(request.headers), cookies=request.cookies)
         try:
             asked = await self._asked(request, point)
@@ -130,10 +135,10 @@ class OAuthApp:
         if len(raw) > MAX_QUERY_BYTES:
             raise OAuthError("invalid_request", "the query is too long")
         form: tuple[tuple[str, str], ...] = ()
-        if point.method == "POST":
+        if point.method == "POST" and (body := await _body(request)):
             if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
                 raise OAuthError("invalid_request", f"the body must be {FORM}")
-            form = pairs_of((await _body(request)).decode("utf-8", "replace"))
+            form = pairs_of(body.decode("utf-8", "replace"))
         return Asked(
             request.method, point.path, raw.decode("ascii", "replace"), form, dict(request.headers), request.cookies,
             self._address(request), self._certificate(request),
@@ -157,11 +162,14 @@ class OAuthApp:
 MOUNTED = (SMART_CONFIGURATION, *WELL_KNOWN[:2], PATH)   # in this order, and before what else there is at /fhir
 
 
-def _no_way(ways: Mapping[str, EndPoint]) -> Response:
+def _no_way(method: str, ways: Mapping[str, EndPoint]) -> Response:
+    """What is not there, is asked for in another way, or is asked how it may be (RFC 9110 9.3.7)."""
     if not ways:
         return answers.json({"error": "not_found"}, status=404)
-    allowed = {"OPTIONS", *ways} | ({"HEAD"} if "GET" in ways else set())
-    return answers.json({"error": "invalid_request"}, status=405, headers={"Allow": ", ".join(sorted(allowed))})
+    allow = {"Allow": ", ".join(sorted({"OPTIONS", *ways} | ({"HEAD"} if "GET" in ways else set())))}
+    if method == "OPTIONS":
+        return Response(status_code=204, headers={**answers.NO_STORE, **allow})
+    return answers.json({"error": "invalid_request"}, status=405, headers=allow)
 
 
 async def _body(request: Request) -> bytes:

@@ -36,7 +36,22 @@ class ClientAuthentication:
         self._key_sets = RemoteKeySets(provider.fetch)
 
     def client(self, asked: Asked, *, public: bool = True) -> Client:
-        """The client of a request; with `public` one without any secret too. Raises OAuthError invalid_client."""
+        """The client of a request; with `public` one without any secret too.
+
+        Raises OAuthError invalid_client, once it is on record who said to be whom.
+        """
+        try:
+            return self._proven(asked, public)
+        except OAuthError as error:
+            if error.code == "invalid_client":
+                self.refused(asked, "the client did not prove who it is")
+            raise
+
+    def refused(self, asked: Asked, reason: str) -> None:
+        """Record that a client was refused, by the name that it gave. Raises PacsdError UNAVAILABLE."""
+        self._provider.recording.refused(_said(asked), address=asked.address, reason=reason)
+
+    def _proven(self, asked: Asked, public: bool) -> Client:
         fields = asked.fields
         basic = _basic(asked.headers.get("authorization", ""))
         used = [basic is not None, "client_secret" in fields, "client_assertion" in fields]
@@ -103,7 +118,7 @@ class RemoteKeySets:
         with self._lock:
             found = self._kept.get(url)
             if found is None:
-                found = self._kept[url] = KeySet(lambda: document_of(self._fetch(url)))
+                found = self._kept[url] = KeySet(lambda: document_of(self._fetch(url)), of=client.client_id)
                 while len(self._kept) > _MOST_KEY_SETS:
                     self._kept.popitem(last=False)
         return found
@@ -113,6 +128,19 @@ def unknown(basic: bool = True) -> OAuthError:
     """The answer to a client that did not prove who it is; the same whatever was wrong (RFC 6749 5.2)."""
     headers = {"WWW-Authenticate": 'Basic realm="pacsd"'} if basic else None
     return OAuthError("invalid_client", "the client did not prove who it is", headers=headers)
+
+
+def _said(asked: Asked) -> str:
+    """Who a client says it is, proven or not; empty where it does not say."""
+    fields = asked.fields
+    try:
+        if basic := _basic(asked.headers.get("authorization", "")):
+            return basic[0]
+        named = unproven_claims(fields["client_assertion"]).get("sub") if "client_assertion" in fields else None
+    except (OAuthError, PacsdError):     # it cannot be read
+        named = None
+    said = named if isinstance(named, str) else fields.get("client_id", "")
+    return "".join(one for one in said if one.isprintable())
 
 
 def _by_secret(client: Client | None, secret: str) -> Client:

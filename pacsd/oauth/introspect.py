@@ -18,6 +18,7 @@ def introspect(desk: Desk, asked: Asked) -> Response:
     """What is known of a token; of one that does not count nothing (RFC 7662 2.2)."""
     client = desk.clients.client(asked, public=False)
     if MAY_ASK not in client.grants:
+        desk.clients.refused(asked, "the client may not ask about tokens")
         raise unknown()
     token = asked.fields.get("token", "")
     if not token:

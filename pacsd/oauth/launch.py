@@ -21,6 +21,7 @@ from pacsd.oauth.sealing import hashed, new_token
 from pacsd.oauth.sign_in import folded
 
 LASTS_S = 300.0
+_MAX_NAMED = 256                         # characters of a patient who is not there, on record
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")         # FHIR R4 datatypes.html#id
 
 
@@ -29,12 +30,20 @@ def launch(desk: Desk, asked: Asked) -> Response:
     and `user` where only they may use it."""
     client = desk.clients.client(asked, public=False)
     if not client.launches:
+        desk.clients.refused(asked, "the client may not launch apps")
         raise OAuthError("unauthorized_client", "the client may not launch apps")
     told = asked.fields
-    patient = _patient(desk.provider, client, told.get("patient", ""), told.get("patient_identifier", ""))
     encounter = told.get("encounter", "").removeprefix("Encounter/")
     if encounter and not _ID.fullmatch(encounter):
         raise OAuthError("invalid_request", "encounter is no id")
+    named = told.get("patient_identifier", "") or told.get("patient", "")
+    patient = _patient(desk.provider, client, told.get("patient", ""), told.get("patient_identifier", ""))
+    desk.provider.recording.launched(
+        _system(client), patient.key if patient is not None else None, encounter=encounter, address=asked.address,
+        missed=named[:_MAX_NAMED] if patient is None else "",
+    )  # fmt: skip
+    if named and patient is None:
+        raise OAuthError("invalid_request", "there is no such patient")
     context = Launch(
         client.organisation, folded(told.get("user", "")),
         patient.key.assigning_authority if patient is not None else None,
@@ -52,13 +61,10 @@ def _patient(provider: Provider, client: Client, patient: str, identifier: str) 
     authority, bar, number = identifier.partition("|")
     if identifier and not bar:
         raise OAuthError("invalid_request", "patient_identifier is authority|id")
-    found = (
+    return (
         provider.patients.of_key(client.organisation, PatientKey(authority, number)) if identifier
         else provider.patients.by_id(_system(client), patient.removeprefix("Patient/"))
     )  # fmt: skip
-    if found is None:
-        raise OAuthError("invalid_request", "there is no such patient")
-    return found
 
 
 def _system(client: Client) -> Principal:

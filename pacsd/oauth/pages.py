@@ -1,4 +1,7 @@
-"""Pages for people: plain HTML that needs no script, under a policy that allows nothing else."""
+"""Pages for people: plain HTML under a policy that allows nothing else.
+
+They need no script, but where a browser is to ask a security key: then the one that is named may run, and no other.
+"""
 
 import base64
 import hashlib
@@ -31,30 +34,32 @@ _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 
 def page(
     words: Words, title: str, body: str, *, status: int = 200, targets: Iterable[str] = (), switch: str = "",
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None, script: str = "",
 ) -> Response:  # fmt: skip
     """A page. `body` is HTML whose values were escaped; `targets`: redirect URIs to which its form may lead.
 
-    `switch`: the URL of the same page, to which the other language is added.
+    `switch`: the URL of the same page, to which the other language is added; `script`: the URL of the one that runs.
     """
     other = f'<a href="{escape(switch)}" lang="{words["other_lang"]}">{escape(words["other"])}</a>' if switch else ""
+    runs = f'<script src="{escape(script)}" defer></script>' if script else ""
     html = (
         f'<!doctype html><html lang="{words["lang"]}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><meta name="robots" content="noindex">'
-        f"<title>{escape(title)} – {escape(words['product'])}</title><style>{STYLE}</style></head><body>"
+        f"<title>{escape(title)} – {escape(words['product'])}</title><style>{STYLE}</style>{runs}</head><body>"
         f"<header><span>{escape(words['product'])}</span>{other}</header>"
         f"<main><h1>{escape(title)}</h1>{body}</main></body></html>"
     )
-    return Response(html, status, headers={**safe_headers(targets), **(headers or {})},
+    return Response(html, status, headers={**safe_headers(targets, script), **(headers or {})},
                     media_type="text/html")  # fmt: skip
 
 
-def safe_headers(targets: Iterable[str] = ()) -> dict[str, str]:
+def safe_headers(targets: Iterable[str] = (), script: str = "") -> dict[str, str]:
     """What no page goes without. A form may lead to ourselves, and by our redirect to the client (CSP3 6.4)."""
     forms = " ".join(["'self'", *(dict.fromkeys(map(source_of, targets)))])
+    scripts = f"script-src {script}; " if script else ""
     return {
         "Content-Security-Policy": (
-            f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action {forms}; base-uri 'none'; "
+            f"default-src 'none'; {scripts}style-src 'sha256-{_STYLE_HASH}'; form-action {forms}; base-uri 'none'; "
             "frame-ancestors 'none'"
         ),
         "X-Frame-Options": "DENY",
@@ -72,12 +77,16 @@ def source_of(uri: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else f"{parts.scheme}:"
 
 
-def form(action: str, csrf: str, content: str, *, hidden: Mapping[str, str] | None = None, buttons: str = "") -> str:
-    """A form that changes something."""
+def form(
+    action: str, csrf: str, content: str, *, hidden: Mapping[str, str] | None = None, buttons: str = "",
+    data: Mapping[str, str] | None = None,
+) -> str:  # fmt: skip
+    """A form that changes something. `data`: what its script is told (data-…)."""
     fields = {"csrf": csrf, **(hidden or {})}
     inner = "".join(f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">'
                     for name, value in fields.items())  # fmt: skip
-    return f'<form method="post" action="{escape(action)}">{inner}{content}{buttons}</form>'
+    told = "".join(f' data-{name}="{escape(value)}"' for name, value in (data or {}).items())
+    return f'<form method="post" action="{escape(action)}"{told}>{inner}{content}{buttons}</form>'
 
 
 def field(
@@ -110,7 +119,7 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>" if text else ""
 
 
-def redirect(url: str, *, headers: Mapping[str, str] | None = None) -> Response:
+def redirect(url: str) -> Response:
     """On to another page (303: whatever the method was). `url` is ours or registered, and has no line breaks."""
     return Response(status_code=303, headers={"Location": url, "Cache-Control": "no-store", "Pragma": "no-cache",
-                                              "Referrer-Policy": "no-referrer", **(headers or {})})  # fmt: skip
+                                              "Referrer-Policy": "no-referrer"})  # fmt: skip

@@ -1,5 +1,6 @@
 """The patient picker of a standalone launch (SMART App Launch 2.2, `launch/patient`)."""
 
+from collections.abc import Sequence
 from html import escape
 from urllib.parse import urlencode
 
@@ -18,13 +19,20 @@ _MAX_TEXT = 64
 
 
 def show(desk: Desk, asked: Asked) -> Response:
-    """A search among the patients that the user may see; the search is a form that changes nothing (GET)."""
+    """A search among the patients that the user may see; the search is a form that changes nothing (GET).
+
+    It is on record before anybody is shown.
+    """
     here, told = browser(desk.provider, asked), once(pairs_of(asked.query))
     query, text = told.get("continue", ""), told.get("q", "").strip()[:_MAX_TEXT]
     signed_in, (request, on) = here.signed_in(), goes_on(desk.provider, query)
     if signed_in is None or request is None:
         return pages.redirect(on)
-    found = desk.provider.patients.search(user_principal(signed_in[1]), text) if text else ()
+    found: Sequence[LaunchPatient] = ()
+    if text:
+        principal = user_principal(signed_in[1])
+        found = desk.provider.patients.search(principal, text)
+        desk.provider.recording.searched(principal, text, [one.key for one in found], address=asked.address)
     words = here.words
     search = (
         f'<form method="get" action="{PATH}/patient"><input type="hidden" name="continue" value="{escape(query)}">'

@@ -14,7 +14,7 @@ from pacsd.faults import PacsdError
 from pacsd.index import oauth_users
 from pacsd.index.oauth_sessions import Session
 from pacsd.index.oauth_users import User
-from pacsd.oauth import pages, sign_in, totp
+from pacsd.oauth import pages, sign_in, totp, webauthn
 from pacsd.oauth.asked import Asked, once, pairs_of
 from pacsd.oauth.authorize import goes_on
 from pacsd.oauth.browser import SESSION, Browser, browser, set_cookie, set_device
@@ -27,7 +27,7 @@ from pacsd.oauth.sign_in import ENROL, FULL, TOTP_PURPOSE, NotIn
 def show(desk: Desk, asked: Asked) -> Response:
     """A new secret, as a picture and as text."""
     here, query = browser(desk.provider, asked), once(pairs_of(asked.query)).get("continue", "")
-    found = _person(here)
+    found = person(here)
     if found is None:
         return pages.redirect(f"{PATH}/login?{urlencode({'continue': query})}")
     if found[1].totp_confirmed:          # whoever has one removes it first, by a code of it
@@ -38,7 +38,7 @@ def show(desk: Desk, asked: Asked) -> Response:
 def confirm(desk: Desk, asked: Asked) -> Response:
     """A code of the new secret: from now on it is asked for."""
     here = browser(desk.provider, asked)
-    fields, found = here.check_form(), _person(here)
+    fields, found = here.check_form(), person(here)
     query = fields.get("continue", "")
     if found is None or found[1].totp_confirmed:
         return pages.redirect(f"{PATH}/account")
@@ -48,14 +48,24 @@ def confirm(desk: Desk, asked: Asked) -> Response:
     if step is None:
         return _form(here, session, user, secret, query, wrong=True)
     sealed = desk.provider.sealer.seal(TOTP_PURPOSE, secret)
+    _changed(here, user, "an authenticator app was set up")
     oauth_users.set_totp(desk.provider.pool, user.pk, sealed)
     oauth_users.take_totp(desk.provider.pool, user.pk, step, sealed=sealed)
+    return set_up(here, session, user, query, sign_in.OTP)
+
+
+def set_up(here: Browser, session: Session, user: User, query: str, method: str) -> Response:
+    """On, now that somebody has a second factor: who had to set one up to be let in is in by it."""
     if session.level == FULL:
         return pages.redirect(f"{PATH}/account")
-    response = pages.redirect(goes_on(desk.provider, query)[1])
-    set_cookie(desk.provider, response, SESSION, sign_in.raised(desk.provider, session, sign_in.OTP))
-    sign_in.entered(desk.provider, user, here.place)
-    set_device(desk.provider, response, sign_in.remember_device(desk.provider, user))
+    try:
+        token = sign_in.raised(here.provider, session, method)
+    except NotIn:                        # the session ended meanwhile
+        return pages.redirect(f"{PATH}/login?{urlencode({'continue': query})}")
+    sign_in.entered(here.provider, user, here.place)
+    response = pages.redirect(goes_on(here.provider, query)[1])
+    set_cookie(here.provider, response, SESSION, token)
+    set_device(here.provider, response, sign_in.remember_device(here.provider, user))
     return response
 
 
@@ -65,12 +75,22 @@ def removed(desk: Desk, user: User, code: str, here: Browser) -> bool:
         sign_in.check_code(desk.provider, user, code, here.place)
     except NotIn:
         return False
+    _changed(here, user, "the authenticator app was removed")
     oauth_users.set_totp(desk.provider.pool, user.pk, None)
     return True
 
 
-def _person(here: Browser) -> tuple[Session, User] | None:
-    return here.signed_in() or here.signed_in(level=ENROL)
+def _changed(here: Browser, user: User, what: str) -> None:
+    here.provider.recording.changed(user.username, what, organisation=user.organisation,
+                                    address=here.place.address, name=user.name)  # fmt: skip
+
+
+def person(here: Browser) -> tuple[Session, User] | None:
+    """Who may set a second factor up: who is signed in, or must have one to be and has none yet."""
+    full, enrolling = here.signed_in(), here.signed_in(level=ENROL)
+    if full is None and enrolling is not None and sign_in.has_second_factor(here.provider, enrolling[1]):
+        return None
+    return full or enrolling
 
 
 def _form(here: Browser, session: Session, user: User, secret: bytes, query: str, *, wrong: bool = False) -> Response:
@@ -88,6 +108,9 @@ def _form(here: Browser, session: Session, user: User, secret: bytes, query: str
     )  # fmt: skip
     body = pages.form(f"{PATH}/set-up", here.csrf(), content, hidden={"continue": query, "secret": sealed},
                       buttons=pages.button(words["confirm"]))  # fmt: skip
+    if session.level == ENROL and webauthn.rp_id(provider):
+        on = escape(f"{PATH}/key?{urlencode({'continue': query})}")
+        body += f'<p><a href="{on}">{escape(words["key_instead"])}</a></p>'
     request, _ = goes_on(provider, query)
     return pages.page(words, words["set_up_title"], body, status=403 if wrong else 200,
                       targets=[request.redirect_uri] if request is not None else ())  # fmt: skip

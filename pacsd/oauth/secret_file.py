@@ -4,8 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from pacsd.access.secret_mode import refuse_open
-from pacsd.faults import Fault, PacsdError
+from pacsd.access.secrets import secret_text
 from pacsd.oauth.sealing import decoded_secret, new_secret
 
 NAME = "oauth-secret"
@@ -19,20 +18,7 @@ def read_secret(named: Path | None, data_dir: Path) -> bytes:
     file = named or data_dir / NAME
     if named is None and not file.exists():
         _make(file)
-    refuse_open(file)
-    try:
-        return decoded_secret(file.read_text(encoding="ascii"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PacsdError(Fault.INVALID, f"{file} cannot be read") from error
-
-
-def read_client_secret(file: Path) -> str:
-    """What another server is asked with. Raises PacsdError INVALID, as `read_secret`."""
-    refuse_open(file)
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise PacsdError(Fault.INVALID, f"{file} cannot be read") from error
+    return decoded_secret(secret_text(file))
 
 
 def _make(file: Path) -> None:

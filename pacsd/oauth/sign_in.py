@@ -14,12 +14,13 @@ from config.networks import client_network
 from pacsd.index import oauth_sessions, oauth_users
 from pacsd.index.oauth_sessions import Session
 from pacsd.index.oauth_users import Guesses, User
-from pacsd.oauth import totp
+from pacsd.oauth import totp, webauthn
 from pacsd.oauth.provider import Provider
 from pacsd.oauth.sealing import hashed, new_token
+from pacsd.oauth.webauthn import Asker, NotProven
 
 PASSWORD, ENROL, FULL = "password", "enrol", "full"      # levels of a session
-PWD, OTP, MFA = "pwd", "otp", "mfa"     # RFC 8176
+PWD, OTP, POP, MFA = "pwd", "otp", "pop", "mfa"          # RFC 8176
 HALF_LASTS_S = 600.0                     # of a session that waits for its second factor
 TOTP_PURPOSE = "second factor"           # what its secret is sealed for
 _MAX_NAME, _MAX_AGENT = 64, 200
@@ -69,14 +70,28 @@ def by_password(provider: Provider, username: str, password: str, place: From) -
 
 
 def has_second_factor(provider: Provider, user: User) -> bool:
-    """Whether a user set one up."""
-    return user.totp_confirmed
+    """Whether a user set one up, an app or a key; a key that counts no more is asked for all the same."""
+    return user.totp_confirmed or user.has_keys
 
 
 def by_code(provider: Provider, session: Session, user: User, shown: str, place: From) -> str:
     """What the cookie of the full session shall hold, after a code of an authenticator app. Raises NotIn."""
     check_code(provider, user, shown, place)
     token = raised(provider, session, OTP)
+    entered(provider, user, place)
+    return token
+
+
+def by_key(asker: Asker, challenge: str, stamp: str, answer: str, place: From) -> str:
+    """What the cookie of the full session shall hold, after a security key signed our challenge. Raises NotIn."""
+    provider, user = asker.provider, asker.user
+    counts = _second_counts(provider, user, place)
+    try:
+        webauthn.shown(asker, challenge, stamp, answer)
+    except NotProven as error:
+        raise _refused(provider, user.username, user, place, error.reason) from error
+    oauth_users.guessed(provider.pool, counts)
+    token = raised(provider, asker.session, POP)
     entered(provider, user, place)
     return token
 
@@ -97,15 +112,21 @@ def _refused(
 
 def check_code(provider: Provider, user: User, shown: str, place: From) -> None:
     """Raises NotIn unless a code is right, was not shown before, and not too many were guessed."""
+    counts = _second_counts(provider, user, place)
+    if not take_code(provider, user, shown):
+        raise _refused(provider, user.username, user, place, "wrong code")
+    oauth_users.guessed(provider.pool, counts)
+
+
+def _second_counts(provider: Provider, user: User, place: From) -> list[Guesses]:
+    """The counts of a try at a second factor, this one counted. Raises NotIn where there were too many."""
     subject = _digest("second factor", str(user.pk))
     counts = [Guesses(subject, client_network(place.address), free=5, most_s=900.0),
               Guesses(subject, _ANYWHERE, free=20, most_s=60.0)]  # fmt: skip
     wait_s = oauth_users.guess(provider.pool, counts)
     if wait_s:
         raise _refused(provider, user.username, user, place, "guessed too often", wait_s)
-    if not take_code(provider, user, shown):
-        raise _refused(provider, user.username, user, place, "wrong code")
-    oauth_users.guessed(provider.pool, counts)
+    return counts
 
 
 def check_password(provider: Provider, user: User, password: str, place: From) -> None:

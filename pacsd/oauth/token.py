@@ -21,24 +21,14 @@ def token(desk: Desk, asked: Asked) -> Response:
     act = GRANTS.get(told.get("grant_type", ""))
     if act is None:
         raise OAuthError("unsupported_grant_type", "grant_type is " + " or ".join(GRANTS))
-    client = _client(desk, asked)
+    client = desk.clients.client(asked)
     if told["grant_type"] not in client.grants:
+        desk.clients.refused(asked, "the client may not use this grant")
         raise OAuthError("unauthorized_client", "the client may not use this grant")
     given = act(desk, client, told, asked.certificate)
     if told["grant_type"] == "client_credentials":           # of others a person signed in
         desk.provider.recording.entered(client.client_id, organisation=client.organisation, address=asked.address)
     return json(given)
-
-
-def _client(desk: Desk, asked: Asked) -> Client:
-    """The client; one that does not prove who it is is on record. Raises OAuthError."""
-    try:
-        return desk.clients.client(asked)
-    except OAuthError as error:
-        if error.code == "invalid_client":
-            said = asked.fields.get("client_id", "")
-            desk.provider.recording.refused(said, address=asked.address, reason="the client did not prove who it is")
-        raise
 
 
 def _authorization_code(desk: Desk, client: Client, told: Told, certificate: bytes | None) -> dict[str, object]:

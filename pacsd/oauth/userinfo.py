@@ -1,4 +1,4 @@
-"""UserInfo (OpenID Connect Core 5.3)."""
+"""UserInfo (OpenID Connect Core 5.3.1), by GET and by POST: the token stands in the Authorization header."""
 
 from starlette.responses import Response
 

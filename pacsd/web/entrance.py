@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from config.listening import openings_of
-from config.networks import is_within
+from config.networks import is_within, plain
 from config.settings import Settings
 from pacsd.access.tls import TlsContexts
 from pacsd.faults import PacsdError
@@ -88,7 +88,7 @@ class Entrance:
                 self._pause()
                 return
             connection.setblocking(False)
-            if self._gate.networks is not None and not is_within(_plain(address[0]), self._gate.networks):
+            if self._gate.networks is not None and not is_within(plain(address[0]), self._gate.networks):
                 log.warning("a connection from a network that is not listed", extra={"address": address[0]})
                 connection.close()
             elif self._desk is not None and self._desk.hand_on(connection.fileno(), self._mark):
@@ -135,11 +135,6 @@ class Entrance:
 
 def _cause(error: BaseException) -> str:
     return str(getattr(error, "reason", "") or type(error).__name__)
-
-
-def _plain(address: str) -> str:
-    """An IPv4 address as IPv4 even when it came through an IPv6 socket."""
-    return address.removeprefix("::ffff:") if "." in address else address.partition("%")[0]
 
 
 def listening_socket(host: str, port: int, *, share: bool = True) -> socket.socket:

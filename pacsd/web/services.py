@@ -326,6 +326,7 @@ class WebLimits:
     batch_files: int = 64                     # or so many small files
     max_dataset_bytes: int = 1 << 20          # of a data set sent as JSON or XML
     max_channels: int = 1_500                 # open event channels of one process
+    look_again_s: float = 4.0                 # at who holds a channel on which nothing is sent
     multipart: Limits = field(default_factory=Limits)
 
 

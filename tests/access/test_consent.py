@@ -55,6 +55,13 @@ def seeing(region: Region) -> list[str]:
 
 
 OWN = ["radiologist@west"]
+IMAGES = {"system": "http://hl7.org/fhir/resource-types", "code": "ImagingStudy"}
+
+
+def modality(*codes: str) -> dict[str, Any]:
+    return {"coding": [{"system": "http://dicom.nema.org/resources/ontology/DCM", "code": one} for one in codes]}
+
+
 CASES: dict[str, tuple[dict[str, Any] | None, list[str]]] = {
     "nothing said": (None, OWN),
     "one is permitted": ({"type": "permit", "actor": [organisation("east")]}, [EAST_READER, *OWN]),
@@ -69,6 +76,15 @@ CASES: dict[str, tuple[dict[str, Any] | None, list[str]]] = {
     "for treatment": ({"type": "permit", "purpose": [{"code": "TREAT"}]}, list(READERS)),
     "once": ({"type": "permit", "period": {"start": "2001-01-01", "end": "2001-12-31"}}, OWN),
     "until later": ({"type": "permit", "period": {"end": "2099"}}, list(READERS)),
+    "images are permitted": ({"type": "permit", "class": [IMAGES]}, list(READERS)),
+    "images of a modality": ({"type": "permit", "class": [IMAGES], "code": [modality("CT", "MR")]}, list(READERS)),
+    "images of others": ({"type": "permit", "class": [IMAGES], "code": [modality("MG")]}, OWN),
+    "all but images": ({"type": "permit", "provision": [{"type": "deny", "class": [IMAGES], "code": [modality("CT")],
+                                                         "actor": [organisation("south")]}]}, [EAST_READER, *OWN]),
+    "no images of a modality": ({"type": "deny", "class": [IMAGES], "code": [modality("CT")], "actor": [
+        organisation("west")]}, []),
+    "no images of others": ({"type": "deny", "class": [IMAGES], "code": [modality("MG")], "actor": [
+        organisation("west")]}, OWN),
     "the own hospital's readers": ({"type": "deny", "actor": [organisation("west"), role("radiologist")]}, []),
 }  # fmt: skip
 
@@ -103,7 +119,14 @@ def test_a_denial_closes_the_glass_too(region: Region) -> None:
     "provision",
     [
         {"type": "permit", "securityLabel": [{"code": "R"}]}, {"type": "deny", "dataPeriod": {"start": "2001"}},
-        {"type": "permit", "class": [{"code": "ImagingStudy"}]}, {"actor": [organisation("east")]},
+        {"type": "permit", "class": [{"code": "ImagingStudy"}]},
+        {"type": "permit", "class": [IMAGES, {**IMAGES, "code": "DiagnosticReport"}]},
+        {"type": "permit", "code": [modality("CT")]}, {"type": "permit", "class": [IMAGES], "code": [{"text": "CT"}]},
+        {"type": "deny", "class": [IMAGES], "code": [{"coding": [{"system": "http://loinc.org", "code": "1"}]}]},
+        {"type": "permit", "class": [IMAGES], "code": [modality("CT")],
+         "provision": [{"type": "deny", "class": [IMAGES], "code": [modality("CT", "MG")]}]},
+        {"type": "deny", "provision": [{"type": "permit", "class": [IMAGES], "actor": [organisation("east")]}]},
+        {"actor": [organisation("east")]},
         {"type": "permit", "actor": [organisation("nowhere")]}, {"type": "permit", "actor": [role("king")]},
         {"type": "permit", "action": [{"coding": [{"code": "access"}]}]},
         {"type": "permit", "provision": [{"type": "permit"}]},
@@ -123,3 +146,23 @@ def test_one_hospital_says_nothing_of_anothers_patients(region: Region) -> None:
     named = consent({"type": "permit"}, ident="theft2", patient=theirs)
     assert written(region, named, "clinician@south") in (201, 409, 422)
     assert not sees(region, "clinician@south", STUDIES["west"].study_instance_uid)
+
+
+def test_images_alone_are_permitted_and_reports_are_not(region: Region) -> None:
+    assert written(region, consent({"type": "permit", "class": [IMAGES]}, ident="pictures")) == 201
+    assert sees(region, EAST_READER)
+    for type_name in ("DiagnosticReport", "Patient"):
+        path = f"{type_name}/{region.id_of(type_name, 'west')}"
+        assert region.fhir("GET", path, EAST_READER).status_code == 404
+        assert region.fhir("GET", path, "radiologist@west").status_code == 200
+    assert written(region, consent(None, ident="pictures", status="inactive")) == 200
+
+
+def test_images_alone_are_denied_and_reports_are_not(region: Region) -> None:
+    denied = consent({"type": "deny", "class": [IMAGES], "actor": [organisation("west")]}, ident="shy")
+    assert written(region, denied) == 201
+    assert not sees(region, "radiologist@west")
+    report = f"DiagnosticReport/{region.id_of('DiagnosticReport', 'west')}"
+    assert region.fhir("GET", report, "radiologist@west").status_code == 200
+    assert written(region, consent(None, ident="shy", status="inactive")) == 200
+    assert sees(region, "radiologist@west")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from pacsd.access.principal import PatientKey, Role
 from pacsd.archive.journal import FactKind
 from pacsd.index.access_grants import appliers
-from tests.access.region import STUDIES, Region, fill, opened, somebody
+from pacsd.index.care_encounters import appliers as care_appliers
+from tests.access.region import STUDIES, Region, admission, ask, fill, link, opened, somebody, store
 from tests.conftest import Postgres
+from tests.synthetic import study as study_of
 
 WEST, EAST_READER = STUDIES["west"].study_instance_uid, "radiologist@east"
 ADMINISTRATOR = "administrator@west"
@@ -232,3 +235,91 @@ def test_a_launch_for_one_patient_shows_that_patient(region: Region) -> None:
     assert scope.opened.patients == ((region.key("west"), scope.opened.patients[0][1]),)
     other = region.resolution.access(replace(launched, context=PatientKey("EAST", "nobody"))).scope
     assert other.opened is not None and other.opened.patients == ()
+
+
+@pytest.fixture(scope="module")
+def seen_elsewhere(filled: Region) -> str:
+    """A study of somebody whom the south knows too, and has no order for."""
+    of = study_of(61, 20, patient_id="W2", accession_number="Aw2", modality="CT")
+    store(filled.archive, "west", of)
+    for application, patient in (("WRIS", "W2"), ("SRIS", "S2")):
+        assert ask(filled.exchange, admission(application, patient))[0] == "AA"
+    link(filled.archive, ("SOUTH", "S2"), ("WEST", "W2"))
+    return of.study_instance_uid
+
+
+def visit(ident: str = "v1", *, patient: str = "S2", authority: int = 3, **changes: Any) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "resourceType": "Encounter", "id": ident, "status": "in-progress",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
+        "subject": {"identifier": {"system": f"urn:oid:1.2.3.{authority}", "value": patient}}, **changes,
+    }  # fmt: skip
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def cared_for(region: Region, uid: str, token: str = "radiologist@south") -> bool:
+    """Whether the south may know of a study, and break the glass for it."""
+    told = region.fhir("GET", "$masked-studies?patient=urn:oid:1.2.3.3|S2", token).json()
+    known = [one["resource"]["identifier"][0]["value"] for one in told.get("entry", ())] == [f"urn:oid:{uid}"]
+    broken = region.fhir("POST", "$break-glass", token, parameters(study=("Uri", f"urn:oid:{uid}"), reason="fell"))
+    region.rows("update access_grant set revoked_at = now() where kind = 'break-glass' returning pk")
+    assert broken.status_code == (200 if known else 404)
+    return known
+
+
+AGO = "2001-01-01T00:00:00Z"
+LATELY = (datetime.now(UTC) - timedelta(days=30)).isoformat()
+
+
+@pytest.mark.parametrize(("changes", "expected"), [
+    ({}, True), ({"status": "arrived"}, True), ({"status": "onleave"}, True), ({"period": {"start": "2025"}}, True),
+    ({"status": "finished", "period": {"start": AGO, "end": LATELY}}, True), ({"status": "finished"}, True),
+    ({"status": "finished", "period": {"start": AGO, "end": AGO}}, False), ({"status": "planned"}, False),
+    ({"status": "cancelled"}, False), ({"status": "entered-in-error"}, False), ({"status": "unknown"}, False),
+    ({"period": {"start": "2099-01-01"}}, False), ({"patient": "W2", "authority": 2}, False),
+    ({"patient": "S1"}, False), ({"subject": None}, False),
+], ids=str)  # fmt: skip
+def test_an_encounter_is_a_care_relation(
+    region: Region, seen_elsewhere: str, changes: dict[str, Any], expected: bool
+) -> None:
+    assert not cared_for(region, seen_elsewhere)
+    assert region.fhir("PUT", "Encounter/v1", "clinician@south", visit(**changes)).status_code in (200, 201)
+    assert cared_for(region, seen_elsewhere) is expected
+    assert not cared_for(region, seen_elsewhere, "radiologist@east")
+    assert region.fhir("DELETE", "Encounter/v1", "clinician@south").status_code in (200, 204)
+    assert not cared_for(region, seen_elsewhere)
+
+
+def test_an_encounter_that_changes_is_what_it_says_last(region: Region, seen_elsewhere: str) -> None:
+    for changes, expected in (({"status": "planned"}, False), ({}, True), ({"patient": "S1"}, False), ({}, True),
+                              ({"status": "cancelled"}, False)):  # fmt: skip
+        assert region.fhir("PUT", "Encounter/v2", "clinician@south", visit("v2", **changes)).status_code in (200, 201)
+        assert cared_for(region, seen_elsewhere) is expected
+    bad = visit("v3", period={"start": "yesterday"})
+    assert region.fhir("PUT", "Encounter/v3", "clinician@south", bad).status_code in (400, 422)
+
+
+def test_an_encounter_of_a_record_that_was_merged_is_one_of_its_survivor(region: Region, seen_elsewhere: str) -> None:
+    assert ask(region.exchange, admission("SRIS", "S9"))[0] == "AA"
+    assert region.fhir("PUT", "Encounter/v4", "clinician@south", visit("v4", patient="S9")).status_code == 201
+    assert not cared_for(region, seen_elsewhere)
+    merged = admission("SRIS", "S2").replace("ADT^A08^ADT_A01", "ADT^A40^ADT_A39").replace("|aS2|", "|mS2|")
+    assert ask(region.exchange, merged.partition("PV1")[0] + "MRG|S9\r")[0] == "AA"
+    assert cared_for(region, seen_elsewhere)
+    region.fhir("DELETE", "Encounter/v4", "clinician@south")
+
+
+def test_encounters_take_effect_again_from_the_journal(region: Region, seen_elsewhere: str) -> None:
+    assert region.fhir("PUT", "Encounter/v5", "clinician@south", visit("v5")).status_code == 201
+    assert region.fhir("PUT", "Encounter/v6", "clinician@south", visit("v6")).status_code == 201
+    assert region.fhir("DELETE", "Encounter/v6", "clinician@south").status_code in (200, 204)
+    asked = "select * from care_encounter order by organisation, name"
+    found = region.rows(asked)
+    region.rows("delete from care_encounter returning name")
+    assert not cared_for(region, seen_elsewhere)
+    (apply,) = care_appliers(region.archive.pool, {one: region.key(one) for one in ("east", "west", "south")}).values()
+    said = [fact for fact in region.archive.journal.replay() if fact.kind is FactKind.CARE_ENCOUNTER]
+    for fact in (*said, *reversed(said)):    # in any order, and again
+        apply(fact)
+    assert region.rows(asked) == found and cared_for(region, seen_elsewhere)
+    region.fhir("DELETE", "Encounter/v5", "clinician@south")

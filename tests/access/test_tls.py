@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from config.settings import RemoteAESettings, SecuritySettings, Settings, SettingsError, TlsSettings, load_settings
+from config.settings import RemoteAESettings, SecuritySettings, Settings, TlsSettings, load_settings
 from pacsd.access.peer_certificate import PeerCertificate
 from pacsd.access.tls import SUITES_OF_1_2, check_files, client_context, server_context
 from pacsd.faults import Fault, PacsdError
@@ -79,13 +79,15 @@ def test_a_passphrase_comes_from_the_environment_or_a_file(tmp_path: Path, monke
     monkeypatch.setenv("PACSD_TEST_PASSPHRASE", "open sesame")
     server_context(replace(settings, key_passphrase="env:PACSD_TEST_PASSPHRASE"))
     (tmp_path / "pass").write_text("open sesame\n")
+    (tmp_path / "pass").chmod(0o600)
     server_context(replace(settings, key_passphrase=f"file:{tmp_path / 'pass'}"))
-    with pytest.raises(SettingsError):
+    with pytest.raises(PacsdError, match="PACSD_TEST_NOWHERE"):
         server_context(replace(settings, key_passphrase="env:PACSD_TEST_NOWHERE"))
 
 
 def test_the_database_may_stand_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "dsn").write_text("postgresql://pacsd:secret@db/pacsd\n")
+    (tmp_path / "dsn").chmod(0o600)
     assert load_settings(None, {"database": f"file:{tmp_path / 'dsn'}"}).database == "postgresql://pacsd:secret@db/pacsd"
 
 

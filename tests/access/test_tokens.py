@@ -157,11 +157,11 @@ def test_keys_rotate_and_strangers_do_not_make_us_fetch(mint: Mint, verifier: Ve
     assert mint.asked == {JWKS_URL: 1}
 
 
-def test_new_key_is_found_after_a_pause() -> None:
+def test_new_key_is_found_after_a_pause(caplog: pytest.LogCaptureFixture) -> None:
     mint, now = Mint(), [0.0]
     from pacsd.access.key_sets import KeySet, document_of
 
-    keys = KeySet(lambda: document_of(mint.fetch(JWKS_URL)), clock=lambda: now[0])
+    keys = KeySet(lambda: document_of(mint.fetch(JWKS_URL)), of=ISSUER, clock=lambda: now[0])
     assert keys.find("RS256", "rsa") and not keys.find("RS256", "fresh")
     mint.keys["RS256"] = RSAKey.generate_key(2048, {"kid": "fresh"})
     assert not keys.find("RS256", "fresh")
@@ -169,7 +169,9 @@ def test_new_key_is_found_after_a_pause() -> None:
     assert keys.find("RS256", "fresh")
     mint.away = True
     now[0] += 3600
-    assert keys.find("RS256", "fresh")                  # while the server is away, what there was counts on
+    with caplog.at_level("WARNING", logger="pacsd.access"):
+        assert keys.find("RS256", "fresh")              # while the server is away, what there was counts on
+    assert [(one.message, one.__dict__["of"]) for one in caplog.records] == [("keys cannot be had", ISSUER)]
     now[0] += 90_000
     with pytest.raises(PacsdError) as caught:
         keys.find("RS256", "fresh")

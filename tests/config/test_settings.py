@@ -163,3 +163,24 @@ def test_branch_made_in_code_is_checked_too() -> None:
 def test_postgres_parameters_are_those_of_the_settings() -> None:
     settings = load_settings(None, {"postgres.options": ["work_mem = 8MB"], "postgres.shared_buffers_mb": 32})
     assert settings.postgres.parameters() == {"shared_buffers": "32MB", "max_connections": "100", "work_mem": "8MB"}
+
+
+TLS = {"security.tls.certificate": "pacs.pem", "security.tls.key": "pacs.key.pem", "security.tls.authorities": "ca.pem"}
+OWN = {"security.oauth.enabled": True}
+
+
+@pytest.mark.parametrize("where", [{"host": "0.0.0.0"}, {"host": "10.0.0.5"}, TLS, {**TLS, "security.tls.host": "::"}])
+def test_an_authorization_server_for_others_knows_its_https_url(where: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match=r"security\.oauth\.issuer: this or web\.public_url must say"):
+        load_settings(None, {**OWN, **where})
+    for name in ("security.oauth.issuer", "web.public_url"):
+        assert load_settings(None, {**OWN, **where, name: "https://pacs.example/"})
+        with pytest.raises(SettingsError, match=f"{name}: http://pacs.example/ is not https"):
+            load_settings(None, {**OWN, **where, name: "http://pacs.example/"})
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8080", "http://127.0.0.1:8080/", "http://[::1]:8080"])
+def test_on_this_machine_alone_no_tls_is_needed_to_sign_in(url: str) -> None:
+    assert load_settings(None, OWN) and load_settings(None, {**OWN, "security.oauth.issuer": url})
+    with pytest.raises(SettingsError, match="is not https"):
+        load_settings(None, {**OWN, "security.oauth.issuer": "http://[broken/"})

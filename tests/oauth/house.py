@@ -154,7 +154,7 @@ def told(answer: Any) -> dict[str, str]:
 
 def forms(html: str) -> list[tuple[str, str]]:
     """Actions and contents of the forms of a page."""
-    found = re.findall(r'<form method="post" action="([^"]*)">(.*?)</form>', html, re.DOTALL)
+    found = re.findall(r'<form method="post" action="([^"]*)"[^>]*>(.*?)</form>', html, re.DOTALL)
     return [(unescape(action), inner) for action, inner in found]
 
 

@@ -133,6 +133,21 @@ def test_second_factor_that_is_required_is_set_up_before_anything(house: House) 
     assert patient.sign_in("li").headers["location"] == "/oauth/account"
 
 
+def test_a_session_that_ends_while_a_second_factor_is_set_up_is_begun_anew(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict = open_house_again(house, second_factor="required")
+    user(strict, "late")
+    person = strict.browser()
+    person.sign_in("late", PASSWORD + "la", request()[0])
+    shown = person.http.get("/oauth/set-up")
+    monkeypatch.setattr(oauth_sessions, "raise_level", lambda *_told, **_more: False)
+    code = totp.code(secret_of(shown.text), int(strict.now[0] // 30))
+    done = person.submit(shown, {"code": code})
+    assert done.status_code == 303 and done.headers["location"].startswith("/oauth/login")
+    assert person.http.get("/oauth/account").status_code == 303
+
+
 def open_house_again(house: House, **changes: Any) -> House:
     """Another server on the same database."""
     provider = replace(house.provider, settings=settings(**changes).security.oauth)

@@ -233,8 +233,31 @@ def test_userinfo_tells_what_the_scopes_allow(house: House, person: Person) -> N
     token = person.tokens(scope="openid profile")["access_token"]
     asked = house.browser(authorization=f"Bearer {token}").http.get("/oauth/userinfo")
     assert asked.json() == {"sub": "wang", "name": "王医生", "preferred_username": "wang"}
-    nobody = house.browser().http.get("/oauth/userinfo")
-    assert nobody.status_code == 401 and nobody.headers["www-authenticate"].startswith("Bearer")
+    posted = house.browser(authorization=f"Bearer {token}").http.post("/oauth/userinfo")
+    assert posted.json() == asked.json()                 # OpenID Connect Core 5.3.1
+    formed = house.post("userinfo", {"x": "y"}, headers={"authorization": f"Bearer {token}"})
+    assert formed.json() == asked.json()
+    for nobody in (house.browser().http.get("/oauth/userinfo"), house.post("userinfo", {"access_token": token})):
+        assert nobody.status_code == 401 and nobody.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize(("path", "allow"), [
+    ("/oauth/userinfo", "GET, HEAD, OPTIONS, POST"), ("/oauth/token", "OPTIONS, POST"),
+    ("/.well-known/openid-configuration", "GET, HEAD, OPTIONS"),
+])  # fmt: skip
+def test_what_may_be_asked_of_an_end_point_is_told(house: House, path: str, allow: str) -> None:
+    http = house.browser().http
+    asked, refused = http.options(path), http.delete(path)
+    assert (asked.status_code, asked.headers["allow"]) == (204, allow)
+    assert (refused.status_code, refused.headers["allow"]) == (405, allow)
+    assert http.options("/oauth/nothing").status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])
+def test_forms_alone_are_read(house: House, kind: str) -> None:
+    answer = house.browser().http.post("/oauth/token", content=b"grant_type=refresh_token", headers={
+        "content-type": kind})  # fmt: skip
+    assert answer.status_code == 400 and "form" in answer.json()["error_description"]
 
 
 def test_locking_a_user_and_other_roles_are_felt(house: House) -> None:

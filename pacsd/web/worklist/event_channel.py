@@ -3,11 +3,15 @@
 Reports are sent in order, a few at a time, and deleted once a pong has come back behind them: the client's end has them
 then, and not merely a buffer on the way. What was not confirmed is sent again on the next channel, under the same
 Message ID.
+
+Who holds a channel is asked for anew before each report, and every few seconds besides: one whose token was taken back,
+or may watch no more, hears nothing further.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -16,7 +20,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from config import checks
 from pacsd.access.operations import Operation
-from pacsd.faults import PacsdError
+from pacsd.faults import Fault, PacsdError
+from pacsd.web.admission import ACCESS
 from pacsd.web.problem import HttpError, of_fault, problem
 from pacsd.web.services import Admits, Services
 from pacsd.web.worklist.switchboard import Switchboard
@@ -24,7 +29,8 @@ from pacsd.workflow.channels import Channel, Channels
 
 CONFIRM = "pacsd.confirm"                # scope extension: awaits a pong to a ping sent now (web/server.py)
 _OPENED = 101
-_REPLACED, _NOT_TAKEN, _TRY_AGAIN = 4000, 1003, 1013     # RFC 6455 7.4.1; 4000: ours
+_REPLACED, _NOT_TAKEN, _NOT_ALLOWED, _TRY_AGAIN = 4000, 1003, 1008, 1013         # RFC 6455 7.4.1; 4000: ours
+_NOBODY_ANY_MORE = (Fault.UNAUTHENTICATED, Fault.FORBIDDEN)
 
 _log = logging.getLogger("pacsd.web")
 
@@ -109,7 +115,9 @@ class EventChannels:
             await _close(websocket, sending.result() if sending.done() else gone.result())
         except PacsdError as error:
             _log.warning("an event channel was closed", extra={"fault": error.fault.value})
-            await _close(websocket, _TRY_AGAIN)
+            if error.fault in _NOBODY_ANY_MORE:
+                await self._recorded(websocket, of_fault(error))
+            await _close(websocket, _NOT_ALLOWED if error.fault in _NOBODY_ANY_MORE else _TRY_AGAIN)
         finally:
             switchboard.disconnect(channel)
             self._services.count.channel(-1)
@@ -120,11 +128,16 @@ class EventChannels:
         run, stall_s = self._services.threads.run, self._services.limits.download_stall_s
         confirm: Callable[[], Awaitable[None]] = websocket.scope.get("extensions", {}).get(CONFIRM, _unconfirmed)
         while True:
-            await event.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), self._services.limits.look_again_s)
+            await self._still(websocket, channel)
+            if not event.is_set():
+                continue
             event.clear()
             while messages := await run(channels.take, channel):
                 if not messages.texts:
                     break
+                await self._still(websocket, channel)
                 async with asyncio.timeout(stall_s):
                     for text in messages.texts:
                         await websocket.send_text(text)
@@ -132,6 +145,13 @@ class EventChannels:
                 await run(channels.taken, channel, messages)
             if messages is None:
                 return _REPLACED
+
+    async def _still(self, websocket: WebSocket, channel: Channel) -> None:
+        """Raises PacsdError unless whoever opened the channel may watch, for the same organisation."""
+        asked = {name: value for name, value in websocket.scope.items() if name != ACCESS}
+        access = await self._admission.admitted(asked, Operation.WATCH_WORKITEMS)
+        if access.peer.organisation != channel.peer.organisation:
+            raise PacsdError(Fault.UNAUTHENTICATED, "is of another organisation now")
 
     def _board(self, channels: Channels) -> Switchboard:
         if self._switchboard is None:

@@ -15,7 +15,11 @@ from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from pacsd.access.asking import Access
+from pacsd.access.operations import Operation
+from pacsd.faults import Fault, PacsdError
 from pacsd.supervise.metrics import Metrics, render
+from pacsd.web.admission import web_reader
 from pacsd.web.metering import Meter
 from pacsd.web.server import ServerLimits
 from pacsd.web.services import WebLimits
@@ -284,3 +288,54 @@ def test_a_thousand_channels_in_bounded_memory(office):
         opened = asyncio.run(watch(one))
     assert opened - before < 200 << 20           # of the server and of its thousand clients together
     assert office.rows("select count(*) from subscriber where channel is not null") == [(0,)]
+
+
+class Gate:
+    """Admits everybody until somebody shuts it, for one reason or another."""
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+        self.refusal: PacsdError | None = None
+
+    async def admitted(self, scope: object, operation: Operation) -> Access:
+        return await self.access(scope)
+
+    async def access(self, scope: object) -> Access:
+        if self.refusal is not None:
+            raise self.refusal
+        return Access(web_reader(self.office.peer.organisation_code), self.office.peer)
+
+
+@pytest.mark.parametrize("fault", [Fault.UNAUTHENTICATED, Fault.FORBIDDEN])
+def test_who_may_watch_no_more_hears_nothing_further(office, fault):
+    gate = Gate(office)
+    with served(office, admission=gate) as server, connect(server.channel("WATCH")) as channel:
+        assert httpx.post(f"{server.base}/workitems/{GLOBAL}/subscribers/WATCH").status_code == 201
+        create(office)
+        seen: set[object] = set()
+        assert next_report(channel, seen) and next_report(channel, seen)
+        gate.refusal = PacsdError(fault, "the token was revoked")
+        create(office, "1.2.826.0.1.3680043.9.3")
+        with pytest.raises(ConnectionClosed) as closed:
+            channel.recv(timeout=10)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
+
+
+def test_a_silent_channel_is_closed_to_whom_it_is_not_open_any_more(office):
+    gate = Gate(office)
+    limits = WebLimits(look_again_s=0.05)
+    with served(office, admission=gate, limits=limits) as server, connect(server.channel("WATCH")) as channel:
+        gate.refusal = PacsdError(Fault.UNAUTHENTICATED, "the token was revoked")
+        with pytest.raises(ConnectionClosed) as closed:
+            channel.recv(timeout=10)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
+
+
+def test_an_issuer_that_is_away_closes_a_channel_for_a_while(office):
+    gate = Gate(office)
+    limits = WebLimits(look_again_s=0.05)
+    with served(office, admission=gate, limits=limits) as server, connect(server.channel("WATCH")) as channel:
+        gate.refusal = PacsdError(Fault.UNAVAILABLE, "the token's issuer cannot be asked")
+        with pytest.raises(ConnectionClosed) as closed:
+            channel.recv(timeout=10)
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1013

@@ -1,0 +1,190 @@
+"""Callers of associations, from the first request to the last: nobody is served who is nobody any more."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage
+from pynetdicom import AE, build_role, evt
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+)
+
+from config.settings import RemoteAESettings
+from pacsd.access.callers import Callers
+from pacsd.access.directory import Directory, Identity, Peer, Refusal
+from pacsd.access.origin import Origin
+from pacsd.access.peer_certificate import PeerCertificate
+from pacsd.access.principal import Principal, Role
+from pacsd.access.register import Caller, Register, RegisteredAE
+from pacsd.access.tokens import thumbprint
+from pacsd.dimse.query import as_query
+from pacsd.faults import Fault, PacsdError
+from tests.access.minting import Mint
+from tests.access.region import CODES, SETTINGS, STUDIES, Region, somebody
+from tests.access.test_associations import identity
+from tests.dimse.fakes import Server, running
+
+HOME = Origin("127.0.0.1")
+TOKEN = Identity(5, b"abc")
+WEST = STUDIES["west"].study_instance_uid
+
+
+@dataclass
+class Revocable:
+    """One token, of whoever it is now; nobody's once it is taken back. `calls`: how often it still counts."""
+
+    principal: Principal | None = field(default_factory=lambda: somebody(Role.RADIOLOGIST, "west"))
+    calls: int = 1_000_000
+
+    def verify(self, token: str, **_told: Any) -> Principal:
+        self.calls -= 1
+        if self.principal is None or self.calls < 0:
+            raise PacsdError(Fault.UNAUTHENTICATED, "the token was revoked")
+        return self.principal
+
+
+@dataclass
+class House:
+    callers: Callers
+    directory: Directory
+    tokens: Revocable
+    keys: dict[str, int]
+
+    def register(self, *entries: Caller) -> None:
+        """From now on these AEs are registered, and no others."""
+        self.directory.learn(self.keys, Register(entities=tuple(RegisteredAE("west", one, None) for one in entries)))
+
+    def opened(self, calling: str = "CT_WEST", said: Identity | None = None) -> Peer:
+        found = self.callers.peer(calling=calling, called="PACSD", origin=HOME, identity=said)
+        assert isinstance(found, Peer)
+        return found
+
+    def over(self, peer: Peer) -> str:
+        """Why a peer is nobody any more."""
+        with pytest.raises(PacsdError) as caught:
+            self.callers.renewed(peer)
+        assert caught.value.fault is Fault.UNAUTHENTICATED
+        return caught.value.message
+
+
+@pytest.fixture
+def house(region: Region) -> House:
+    settings = replace(SETTINGS, remote_aes=(
+        RemoteAESettings("CT_WEST", "127.0.0.1", 1, "west", addresses=("127.0.0.1",)),))  # fmt: skip
+    keys, tokens = {code: region.key(code) for code in CODES}, Revocable()
+    directory = Directory(settings, keys)
+    return House(Callers(directory, region.resolution, required=True, tokens=tokens), directory, tokens, keys)
+
+
+@pytest.fixture
+def server(region: Region, house: House) -> Iterator[Server]:
+    with running(archive=region.archive, directory=house.callers, query=as_query) as made:
+        yield made
+
+
+def associated(server: Server, received: list[str] | None = None) -> Any:
+    def keep(event: Any) -> int:
+        if received is not None:
+            received.append(event.request.AffectedSOPInstanceUID)
+        return 0
+
+    ae = AE("CT_WEST")
+    for model in (StudyRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelGet):
+        ae.add_requested_context(model)
+    ae.add_requested_context(CTImageStorage)
+    made = ae.associate("127.0.0.1", server.port, ae_title="PACSD", evt_handlers=[(evt.EVT_C_STORE, keep)],
+                        ext_neg=[build_role(CTImageStorage, scp_role=True), identity(5, "abc")])  # fmt: skip
+    assert made.is_established
+    return made
+
+
+def asked() -> Dataset:
+    made = Dataset()
+    made.QueryRetrieveLevel, made.StudyInstanceUID = "STUDY", WEST
+    return made
+
+
+def found(association: Any) -> int:
+    answers = association.send_c_find(asked(), StudyRootQueryRetrieveInformationModelFind)
+    return sum(one is not None for _, one in answers)
+
+
+def test_a_token_taken_back_ends_the_association_at_its_next_request(server: Server, house: House) -> None:
+    association = associated(server)
+    assert found(association) == 1
+    house.tokens.principal = None
+    assert found(association) == 0
+    association.join(10)
+    assert association.is_aborted
+
+
+def test_a_retrieval_does_not_go_on_for_whom_the_token_was_taken_back(server: Server, house: House) -> None:
+    received: list[str] = []
+    association = associated(server, received)
+    house.tokens.calls = 2                   # the request itself, and the first of two images
+    list(association.send_c_get(asked(), StudyRootQueryRetrieveInformationModelGet))
+    association.join(10)
+    assert association.is_aborted and len(received) == 1
+
+
+def test_a_user_who_may_do_less_is_not_the_user_who_was_let_in(house: House) -> None:
+    peer = house.opened(said=TOKEN)
+    assert house.callers.renewed(peer).principal is house.tokens.principal
+    house.tokens.principal = somebody(Role.CLINICIAN, "west")
+    assert "less" in house.over(peer)
+    house.tokens.principal = replace(somebody(Role.RADIOLOGIST, "west"), organisation="east")
+    assert house.over(peer)
+
+
+def test_a_user_who_may_do_more_goes_on(house: House) -> None:
+    house.tokens.principal = somebody(Role.CLINICIAN, "west")
+    peer = house.opened(said=TOKEN)
+    house.tokens.principal = somebody(Role.RADIOLOGIST, "west")
+    renewed = house.callers.renewed(peer)
+    assert renewed.services > peer.services and renewed.principal is house.tokens.principal
+
+
+def test_an_ae_that_is_withdrawn_or_becomes_anothers_is_nobody(house: House) -> None:
+    mine = Caller("CT_NEW", "west", addresses=("127.0.0.1",))
+    house.register(mine)
+    peer = house.opened("CT_NEW")
+    house.register(mine, Caller("OTHER", "east"))        # something else was registered: that changes nothing
+    peer = house.callers.renewed(peer)
+    for change in ((), (replace(mine, organisation="east"),), (replace(mine, addresses=("10.0.0.9",)),),
+                   (replace(mine, services=("echo",)),), (replace(mine, certificate="ct1.example"),)):  # fmt: skip
+        house.register(*change)
+        assert house.over(peer)
+        house.register(mine)
+        assert house.callers.renewed(peer) == peer
+
+
+def test_what_stands_in_the_settings_is_asked_for_anew_only_when_something_changed(house: House) -> None:
+    peer = house.opened()
+    assert house.callers.renewed(peer) is peer
+    house.register(Caller("OTHER", "east"))
+    assert house.callers.renewed(peer) == peer
+
+
+def test_a_token_bound_to_a_certificate_is_its_holders_alone(region: Region, house: House) -> None:
+    der = b"the certificate of a workstation"
+    mint = Mint()
+    tokens = mint.verifier(organisation="west")
+    callers = Callers(house.directory, region.resolution, required=True, tokens=tokens)
+    said = Identity(5, mint.token("west", cnf={"x5t#S256": thumbprint(der)}).encode())
+
+    def opened(shown: bytes | None) -> Peer | Refusal:
+        certificate = None if shown is None else PeerCertificate("CN=x", (), hashlib.sha256(shown).hexdigest())
+        origin = Origin("127.0.0.1", certificate)
+        return callers.peer(calling="CT_WEST", called="PACSD", origin=origin, identity=said)
+
+    peer = opened(der)
+    assert isinstance(peer, Peer) and callers.renewed(peer) == peer
+    assert opened(b"another's") is Refusal.IDENTITY and opened(None) is Refusal.IDENTITY
+
