@@ -127,9 +127,12 @@ class Admission:
         self._resolver = resolver
         self._threads = threads or Threads()
 
-    async def admitted(self, scope: Asgi, operation: Operation) -> Access:
-        """The access with which an operation is done. Raises PacsdError UNAUTHENTICATED, FORBIDDEN."""
-        return (await self.access(scope)).permitted(operation)
+    async def admitted(self, scope: Asgi, operation: Operation, *, deidentifying: bool = False) -> Access:
+        """The access with which an operation is done; `deidentifying` as in Access.permitted.
+
+        Raises PacsdError UNAUTHENTICATED, FORBIDDEN.
+        """
+        return (await self.access(scope)).permitted(operation, deidentifying=deidentifying)
 
     async def access(self, scope: Asgi) -> Access:
         """Who asks, and what they see; one of nobody where nobody says who asks. Raises PacsdError UNAUTHENTICATED."""
