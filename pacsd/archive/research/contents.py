@@ -1,5 +1,6 @@
 """Where the instances of a project's studies are, in the shape in which the index says it of stored ones."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,7 +9,10 @@ from pacsd.archive.research.made import Made
 from pacsd.archive.research.project import ResearchProject
 from pacsd.archive.retrieve import Contents, InstanceRef, Retrieve, Selection
 from pacsd.archive.sidecar import SidecarIndex
-from pacsd.index.records import PackRow, SeriesContent
+from pacsd.faults import Fault, PacsdError
+from pacsd.index.records import LooseInstance, PackRow, SeriesContent
+
+BUDGET_S = 60.0                          # of one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,13 @@ class ResearchContents:
     made: Made
 
     def __call__(self, scope: Scope, selection: Selection) -> list[SeriesContent]:
-        """The series of a selection that names a study, each instance made by now."""
-        found = []
+        """The series of a selection that names a study, each instance made by now.
+
+        Raises PacsdError UNAVAILABLE where making them takes longer than a request may; what is made is kept.
+        """
+        found, until = [], time.monotonic() + BUDGET_S
         for one in self.of(scope, selection):
-            loose = tuple(made for ref in one.refs if (made := self.made(ref)) is not None)
+            loose = tuple(made for ref in one.refs if (made := self._made(ref, until)) is not None)
             if loose:
                 content = one.content
                 found.append(SeriesContent(
@@ -49,12 +56,28 @@ class ResearchContents:
             original = self.project.original(study)
             if original is None:
                 continue
-            for content in self.stored(self.project.scope(scope), Selection((original,))):
+            narrow = self._narrow(original, selection)
+            wanted = frozenset(narrow.sop_instance_uids)
+            for content in self.stored(self.project.scope(scope), narrow):
                 if not series or self.project.uid(content.series_instance_uid) in series:
                     yield Stored(content, tuple(
-                        ref for ref in self.retrieve.of_series(content)
+                        ref for ref in self.retrieve.of_series(content, wanted)
                         if not instances or self.project.uid(ref.sop_instance_uid) in instances
                     ))  # fmt: skip
+
+    def _narrow(self, original: str, selection: Selection) -> Selection:
+        """The selection by the names that are stored, where all of them are known; else the whole study."""
+        known = self.project.uid.stored_as
+        series = tuple(map(known, selection.series_instance_uids))
+        instances = tuple(map(known, selection.sop_instance_uids))
+        if None in series or None in instances:
+            return Selection((original,))
+        return Selection((original,), tuple(filter(None, series)), tuple(filter(None, instances)))
+
+    def _made(self, ref: InstanceRef, until: float) -> LooseInstance | None:
+        if time.monotonic() > until:
+            raise PacsdError(Fault.UNAVAILABLE, "what is asked for is being de-identified; ask again")
+        return self.made(ref)
 
 
 def no_packs(pack: PackRow) -> SidecarIndex:

@@ -19,6 +19,27 @@ _KNOWN_UIDS = 1 << 17
 log = logging.getLogger("pacsd.archive")
 
 
+class Names:
+    """New UIDs of old ones, and the way back for those that were asked for lately."""
+
+    def __init__(self, new_uid: Callable[[str], str]) -> None:
+        self._new_uid = lru_cache(maxsize=_KNOWN_UIDS)(new_uid)
+        self._back: dict[str, str] = {}
+
+    def __call__(self, uid: str) -> str:
+        """What a study, series or instance is called in the project."""
+        new = self._new_uid(uid)
+        if new not in self._back:
+            if len(self._back) >= _KNOWN_UIDS:
+                self._back.clear()
+            self._back[new] = uid
+        return new
+
+    def stored_as(self, new: str) -> str | None:
+        """What it was before; None where that is not known, which says nothing of whether it is there."""
+        return self._back.get(new)
+
+
 class Listed:
     """The studies of a list, by the UIDs that they have in the project."""
 
@@ -64,10 +85,10 @@ class ResearchProject:
     making: Deidentified
     now: Callable[[], float] = time.monotonic
     listed: Listed = field(init=False)
-    uid: Callable[[str], str] = field(init=False)
+    uid: Names = field(init=False)
 
     def __post_init__(self) -> None:
-        uid = lru_cache(maxsize=_KNOWN_UIDS)(self.making.new_uid)
+        uid = Names(self.making.new_uid)
         object.__setattr__(self, "uid", uid)
         object.__setattr__(self, "listed", Listed(self.settings, uid, self.now))
 
