@@ -11,11 +11,12 @@ from pacsd.faults import Fault, PacsdError
 Bare = Callable[[bytes], bytes]
 
 # T.81 Table B.1, T.87 Table C.1
-_SOI, _EOI, _SOS, _APP0, _APP14, _COM = 0xD8, 0xD9, 0xDA, 0xE0, 0xEE, 0xFE
+_EOI, _SOS, _APP0, _APP8, _APP14, _COM = 0xD9, 0xDA, 0xE0, 0xE8, 0xEE, 0xFE
+_APPLICATIONS = frozenset(range(0xE0, 0xF0))
 _RESTARTS = frozenset(range(0xD0, 0xD8))
 _TABLES = frozenset((0xC4, 0xCC, 0xDB, 0xDC, 0xDD, 0xDE, 0xDF))      # DHT DAC DQT DNL DRI DHP EXP
 _JPEG_FRAMES = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)))
-_DROPPED = frozenset((_COM, *range(0xE0, 0xF0), *range(0xF0, 0xF7), *range(0xF9, 0xFE)))
+_DROPPED = frozenset((_COM, *_APPLICATIONS, *range(0xF0, 0xF7), *range(0xF9, 0xFE)))
 _LS_FRAME, _LS_PARAMETERS = 0xF7, 0xF8
 _LS_KEPT_PARAMETERS = (1, 4)             # preset coding parameters, a larger picture; mapping tables are no picture's
 _MAX_SEGMENTS = 100_000
@@ -50,7 +51,7 @@ def _jpeg(data: bytes, *, stuffed: int) -> Iterator[bytes]:
     if data[:2] != b"\xff\xd8":
         raise _unreadable("a frame is not a JPEG stream")
     yield data[:2]
-    at = 2
+    at, once = 2, {_APP0, _APP8, _APP14}
     for _ in range(_MAX_SEGMENTS):
         marker, at = _marker(data, at)
         if marker == _EOI:
@@ -60,8 +61,9 @@ def _jpeg(data: bytes, *, stuffed: int) -> Iterator[bytes]:
         body = data[at + 2 : end]
         if end < at + 2 or end > len(data):
             raise _unreadable("a JPEG stream is truncated")
-        kept = _kept(marker, body)
+        kept = _kept(marker, body) if marker not in _APPLICATIONS or marker in once else None
         if kept is not None:
+            once.discard(marker)
             yield bytes((0xFF, marker)) + (len(kept) + 2).to_bytes(2, "big") + kept
         at = end
         if marker == _SOS:
@@ -80,6 +82,8 @@ def _kept(marker: int, body: bytes) -> bytes | None:
         raise _unreadable("a JPEG-LS stream has mapping tables")
     if marker == _APP0 and body.startswith(b"JFIF\0") and len(body) >= 14:
         return body[:12] + b"\0\0"           # no thumbnail (T.871 10.1)
+    if marker == _APP8 and body.startswith(b"mrfx") and len(body) == 5:
+        return body                          # the colour transform of HP's JPEG-LS, which CharLS undoes
     if marker == _APP14 and body.startswith(b"Adobe") and len(body) >= 12:
         return body[:12]
     if marker in _DROPPED:

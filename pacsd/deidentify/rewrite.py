@@ -12,13 +12,14 @@ from pacsd.deidentify.nodes import Header, Node
 from pacsd.deidentify.profile import TEXT_VRS, Action, Profile, table
 from pacsd.deidentify.pseudonyms import Patient, Project
 from pacsd.deidentify.report import Report
-from pacsd.deidentify.standing import BULK_VRS, LOOKING, fits, is_character_set, is_defined_term
+from pacsd.deidentify.standing import BINARY_VRS, LOOKING, fits, is_character_set, is_defined_term
 from pacsd.deidentify.values import DUMMIES, padded
 
 PATIENT_NAME, PATIENT_ID, ISSUER = 0x00100010, 0x00100020, 0x00100021
 ACCESSION_NUMBER, STUDY_ID = 0x00080050, 0x00200010
 _PSEUDONYMS = {ACCESSION_NUMBER: "accession", STUDY_ID: "study"}
 _CODING_SCHEME_VERSION = 0x00080103      # looks like a date, and is none of the patient's
+_OF_VERSIONS = b"0123456789.- \0"
 _CODES = frozenset((0x00080100, 0x00080102, 0x00080103, 0x00080104, 0x00080119, 0x00080120))
 _PERSONS = frozenset((0x00401101, 0x0040A073, 0x00340001))        # of whom the codes tell, too
 _PIXEL_GROUP, _FIRST_GROUP = 0x7FE0, 0x0008
@@ -167,9 +168,9 @@ class Rewriting:
         """What is done with a value that may stay: what its VR does not allow, or what repeats an identifier, goes."""
         if node.tag == SPECIFIC_CHARACTER_SET:
             return action if is_character_set(raw) else Action.EMPTY
-        if node.vr in BULK_VRS:
-            repeats = len(raw) <= _MAX_BULK_BYTES and self.identifiers.is_in(raw.decode("latin_1"))
-            return Action.REMOVE if repeats else action
+        binary = node.vr in BINARY_VRS
+        if binary and len(raw) <= _MAX_BULK_BYTES and self.identifiers.is_in(raw.decode("latin_1")):
+            return Action.REMOVE
         if fits(node.tag, node.vr, raw):
             return action
         return {"UI": Action.UID}.get(node.vr, Action.DUMMY if node.vr in LOOKING else Action.REMOVE)
@@ -213,7 +214,7 @@ class Rewriting:
         return "\\".join(new).encode("ascii", "replace")
 
     def _cleaned(self, node: Node, raw: bytes, level: Level) -> bytes:
-        if node.tag == _CODING_SCHEME_VERSION:
+        if node.tag == _CODING_SCHEME_VERSION and not raw.strip(_OF_VERSIONS):
             return raw
         text = decode_text(raw, node.vr, level.character_sets)
         if node.vr in ("CS", "AE") and (is_defined_term(text) or self.identifiers.is_in(text)):

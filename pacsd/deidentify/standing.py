@@ -16,7 +16,7 @@ _STRINGS = frozenset((
 ))  # fmt: skip
 _ALIKE = (_STRINGS, frozenset(("US", "SS")), frozenset(("UL", "SL")),
           frozenset(("OB", "OD", "OF", "OL", "OV", "OW")))  # fmt: skip
-BULK_VRS = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
+_BULK = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _CHARACTER_SET = r"(?:ISO[_ -]?(?:2022 ?)?IR[ _-]?\d{1,3}|GB18030|GBK|UTF-?8|)"
 _DAY = r"(?:\d{8}|\d{4}\.\d{2}\.\d{2}|\d{6}|\d{4})?"
@@ -33,7 +33,8 @@ LOOKING = frozenset(_LOOKS)              # the VRs whose values look like someth
 _DEFINED_TERM = re.compile(r"[A-Z0-9 _]{0,16}")
 _WORDS: Mapping[str, int] = {**WORD_BYTES, "FD": 8, "SV": 8, "UV": 8, "AT": 4, "FL": 4, "SL": 4, "UL": 4, "SS": 2,
                              "US": 2}  # fmt: skip
-_BINARY = frozenset(("AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"))
+_NUMBERS = frozenset(("AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"))
+BINARY_VRS = _BULK | _NUMBERS
 _MAX_CHARACTERS = 64                     # of a number, as devices write it: the standard allows 16
 
 
@@ -50,7 +51,7 @@ def standing(tag: int, declared: str) -> tuple[str, bool]:
         return (choices[0], False) if len(choices) == 1 else (declared, False)
     for alike in _ALIKE:
         if declared in alike and len(choices) == 1 and choices[0] in alike:
-            return (declared if declared in BULK_VRS else choices[0]), False
+            return (declared if declared in _BULK else choices[0]), False
     return choices[0], True
 
 
@@ -62,7 +63,9 @@ def may_be(tag: int, vr: str) -> bool:
 
 def fits(tag: int, vr: str, raw: bytes) -> bool:
     """Whether a value can be one of its VR: text does not pass as a number, nor more values than there can be."""
-    if vr in _BINARY:
+    if vr == "UN" and _choices(tag)[:1] == ("US",):
+        vr = "US"
+    if vr in _NUMBERS:
         count, rest = divmod(len(raw), _WORDS[vr])
         return not rest and _may_be_so_many(tag, count)
     look = _LOOKS.get(vr)
