@@ -22,6 +22,11 @@ class ResearchProjectSettings(Checked):
         zh="项目名称；其假名与 `pacsd export --project` 相同。",
         check=checks.code,
     )
+    studies: Path = setting(
+        en="File that lists the studies by Study Instance UID, one a line; lines that begin with # are remarks. What "
+        "is not listed does not exist for the project; the file is read again when it changes.",
+        zh="列出检查的文件，每行一个 Study Instance UID，# 开头为注释；未列出者对项目不存在。文件变更后重新读取。",
+    )
     organisation: str = setting(
         "", en="Whose studies they are; the first organisation when empty.", zh="检查所属机构；为空时取第一个机构。"
     )
@@ -30,11 +35,6 @@ class ResearchProjectSettings(Checked):
         en="Policy of de-identification: a name that comes with the program, or the path of a file.",
         zh="去标识化策略：随程序提供的名称或文件路径。",
         check=checks.not_empty,
-    )
-    studies: Path = setting(
-        en="File that lists the studies by Study Instance UID, one a line; lines that begin with # are remarks. What "
-        "is not listed does not exist for the project; the file is read again when it changes.",
-        zh="列出检查的文件，每行一个 Study Instance UID，# 开头为注释；未列出者对项目不存在。文件变更后重新读取。",
     )
     members: tuple[str, ...] = setting(
         (),

@@ -200,7 +200,7 @@ def fill(region: Region) -> None:
 @contextmanager
 def opened(dsn: str, folder: Path) -> Iterator[Region]:
     """A region over a migrated database, still empty."""
-    lung = ResearchProjectSettings("lung", "west", "research", folder / "lung.txt", ("researcher@west",))
+    lung = ResearchProjectSettings("lung", folder / "lung.txt", "west", members=("researcher@west",))
     settings = replace(SETTINGS, data_dir=folder, research_projects=(lung,))
     archive = open_archive(settings, dsn, readers=9)
     clock = [0.0]

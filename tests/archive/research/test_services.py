@@ -44,7 +44,7 @@ def project(
     file = folder / "list.txt"
     if not file.exists():
         file.write_text(f"{STUDY}\n{ROOT}2\n")
-    settings = ResearchProjectSettings("lung", code, "basic", file, ("ada",), kept_bytes)
+    settings = ResearchProjectSettings("lung", file, code, "basic", ("ada",), kept_bytes)
     return ResearchProject(settings, house.keys[code], code, Deidentified(policy(*options), of), lambda: 0.0)
 
 
