@@ -49,7 +49,7 @@ def test_no_answer_holds_anything_of_the_original(region: Region, path: str, tmp
     wanted = made(path)
     answer = region.request("GET", wanted, RESEARCHER, headers={"accept": "*/*"})
     assert answer.status_code == 200, (wanted, answer.text)
-    head = "\r\n".join(answer.headers.values()).encode()
+    head = "\r\n".join(value for name, value in answer.headers.items() if name != "referrer-policy").encode()
     assert len(answer.content) > 2 and present(head + answer.content, originals(tmp_path)) == set()
     reader = region.request("GET", path, READER, headers={"accept": "*/*"})
     assert answer.headers.get("etag") is None or answer.headers["etag"] != reader.headers["etag"]
