@@ -141,12 +141,17 @@ class Policy(Checked):
     burned_in: tuple[BurnedIn, ...] = setting((), en="what devices burn in", zh="设备烧录规则")
 
 
+def is_shipped(name: object) -> bool:
+    """Whether that names a policy which comes with the program, not a file."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
 def load_policy(name: str) -> Policy:
     """A policy by the path of its file, or by its name where it is one of those that come with the program.
 
     Raises SettingsError.
     """
-    path = SHIPPED / f"{name}.toml" if _NAME.fullmatch(name) else Path(name)
+    path = SHIPPED / f"{name}.toml" if is_shipped(name) else Path(name)
     try:
         with path.open("rb") as file:
             table = tomllib.load(file)

@@ -74,6 +74,11 @@ class IssuerSettings(Checked):
         en="What that claim says, and which role it means, each as value=role; a role's own name needs none.",
         zh="该声明的值与角色的对应，形式为 值=角色；值即角色名时无需列出。",
     )
+    project_claim: str = setting(
+        "research_project",
+        en="Claim that names the project of a researcher, who reads nothing but what is de-identified for it.",
+        zh="研究者所属项目的声明；研究者只能读取为该项目去标识化的数据。",
+    )
     patient_claim: str = setting(
         "patient_id", en="Claim with the id of a patient who signs in.", zh="患者本人登录时其标识所在的声明。"
     )

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from config import checks
 from config.audit import AuditRepositorySettings, AuditSettings
+from config.deidentification import is_shipped
 from config.fhir import FhirSettings
 from config.interfaces import (
     DimseSettings,
@@ -36,6 +37,7 @@ from config.messages import (
 from config.networks import is_loopback
 from config.oauth import IssuerSettings, OAuthSettings, pairs
 from config.reading import Checked, SettingsError, read, setting
+from config.research import ResearchProjectSettings
 from config.secrets import secret_of
 from config.security import SecuritySettings, TlsNameSettings, TlsSettings
 
@@ -61,6 +63,7 @@ __all__ = [
     "RetentionSettings",
     "RemoteAESettings",
     "ReportsSettings",
+    "ResearchProjectSettings",
     "SecuritySettings",
     "Settings",
     "SettingsError",
@@ -192,6 +195,9 @@ class Settings(Checked):
         (), en="How long studies are kept; for ever without a rule.", zh="检查保留规则；无规则则永久保留。"
     )
     reports: ReportsSettings = setting(ReportsSettings, en="Reports.", zh="报告。")
+    research_projects: tuple[ResearchProjectSettings, ...] = setting(
+        (), en="Research projects, which read de-identified.", zh="研究项目（读取去标识化数据）。"
+    )
     worklist: WorklistSettings = setting(WorklistSettings, en="Workitems.", zh="工作项。")
     notifications: NotificationSettings = setting(NotificationSettings, en="What AEs are told.", zh="通知。")
     limits: LimitSettings = setting(LimitSettings, en="What one client may ask for.", zh="单个客户端的限额。")
@@ -243,6 +249,9 @@ def load_settings(file: Path | None, overrides: Mapping[str, object]) -> Setting
         _beside(file, _tables(oauth.get("issuers")), ("client_secret_file",))
         _beside(file, [tables.get("audit")], ("anchor_key",))
         _beside(file, _tables(tables.get("audit_repositories")), ("ca_file", "certificate_file", "key_file"))
+        projects = _tables(tables.get("research_projects"))
+        _beside(file, projects, ("studies",))
+        _beside(file, [one for one in projects if not is_shipped(one.get("policy"))], ("policy",), as_text=True)
         for sender in _tables(tables.get("hl7_senders")):
             if isinstance(sender.get("mapping"), str):
                 sender["mapping"] = file.parent / Path(sender["mapping"]).expanduser()
@@ -275,12 +284,13 @@ def _tables(value: object) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _beside(file: Path, tables: Sequence[object], names: Sequence[str]) -> None:
+def _beside(file: Path, tables: Sequence[object], names: Sequence[str], *, as_text: bool = False) -> None:
     """Paths of these names in tables are relative to the file's folder."""
     for table in tables:
         for name in names:
             if isinstance(table, dict) and isinstance(table.get(name), str):
-                table[name] = file.parent / Path(table[name]).expanduser()
+                path = file.parent / Path(table[name]).expanduser()
+                table[name] = str(path) if as_text else path
 
 
 def _put(tables: dict[str, object], key: str, value: object) -> None:
@@ -329,6 +339,7 @@ def _check_references(settings: Settings) -> None:
     _refuse_repeats("hl7_senders", "name", [one.name for one in settings.hl7_senders])
     _refuse_repeats("audit_repositories", "name", [one.name for one in settings.audit_repositories])
     _refuse_repeats("hl7_destinations", "name", [one.name for one in settings.hl7_destinations])
+    _refuse_repeats("research_projects", "project", [one.project for one in settings.research_projects])
     _refuse_repeats("identity_domains", "authority", [one.authority for one in settings.identity_domains])
     _refuse_repeats("identity_domains", "universal_id", [one.universal_id for one in settings.identity_domains])
     _refuse_repeats("remote_aes", "title", [f"{one.title} of {one.organisation}" for one in settings.remote_aes])
@@ -344,6 +355,8 @@ def _check_references(settings: Settings) -> None:
               for n, one in enumerate(settings.security.oauth.issuers)]  # fmt: skip
     named += [(f"security.oauth.issuers[{n}].organisations", code)
               for n, one in enumerate(settings.security.oauth.issuers) for code in pairs(one.organisations).values()]
+    named += [(f"research_projects[{n}].organisation", one.organisation or first)
+              for n, one in enumerate(settings.research_projects)]  # fmt: skip
     named += [("web.organisation", settings.web.organisation), ("hl7.organisation", settings.hl7.organisation)]
     for key, code in named:
         if code not in codes:

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp
 
 import pacsd
+from config.deidentification import load_policy
 from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
 from fhir.http.event_socket import EventSockets
@@ -44,6 +45,7 @@ from pacsd.access.tls import TlsContexts, check_files
 from pacsd.access.tokens import Verifier
 from pacsd.archive.commitment import COMMITMENT
 from pacsd.archive.journal import FactKind
+from pacsd.archive.research.services import open_research
 from pacsd.archive.services import Archive, open_archive
 from pacsd.archive.upkeep import Appliers, Upkeep, chores, settle
 from pacsd.archive.worker import Chore, Worker
@@ -56,6 +58,8 @@ from pacsd.audit.services import open_trail, reload_records, source, started, st
 from pacsd.audit.trail import Recorder
 from pacsd.audit.verify import Verify
 from pacsd.commands import cli
+from pacsd.commands.export import KEYS_FOLDER
+from pacsd.commands.project_key import project
 from pacsd.dimse import availability, commitment
 from pacsd.dimse.claims import claims as dimse_claims
 from pacsd.dimse.dialling import Dialling
@@ -141,6 +145,8 @@ class Wiring:
     def serve(self, settings: Settings) -> int:
         """Supervise the configured roles until told to stop."""
         check_files(settings)
+        for one in settings.research_projects:
+            load_policy(one.policy)
         return Supervisor(settings, roles(settings), prepare=partial(_prepare, settings), preload=PRELOADED).run()
 
     def claims(self) -> Mapping[str, object]:
@@ -367,6 +373,7 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         tokens = _verifier(settings, provider, patients)
         bearer = _bearer(settings, tokens, addresses)
         admission = Admission(bearer, resolution, key=bearer.key)
+        research = open_research(settings, archive, partial(project, settings.data_dir / KEYS_FOLDER))
         services = Services(
             archive=archive,
             workflow=_workflow(settings, archive),
@@ -382,7 +389,8 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
                 max_upload_bytes=settings.web.max_upload_bytes, max_results=settings.web.max_results
             ),
             admission=admission,
-            recording=WebRecording(recorder, source(settings), addresses.client),
+            recording=WebRecording(recorder, source(settings), addresses.client, research),
+            research=research,
         )
         listening, gates = gates_of(settings)
         context.ready()

@@ -123,5 +123,5 @@ def _by(peer: Peer, identity: Identity | None) -> Call | None:
 
 
 def _may(principal: Principal, service: str) -> bool:
-    return all(reach(one, principal.roles) is not Reach.NEVER and allows_operation(principal, one)
+    return all(reach(one, principal.roles) > Reach.PROJECT and allows_operation(principal, one)
                for one in SERVICES[service])  # fmt: skip

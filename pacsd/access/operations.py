@@ -47,9 +47,10 @@ class Reach(IntEnum):
     """How far an operation goes; of several roles the widest counts."""
 
     NEVER = 0
-    SELF = 1                             # what is about the asker, and released
-    OWN = 2                              # what is of the own organisation, and of those that opened theirs as a whole
-    SHARED = 3                           # that, and what a grant, a consent or a broken glass opens
+    PROJECT = 1                          # studies of a research project, de-identified
+    SELF = 2                             # what is about the asker, and released
+    OWN = 3                              # what is of the own organisation, and of those that opened theirs as a whole
+    SHARED = 4                           # that, and what a grant, a consent or a broken glass opens
 
 
 OPEN = frozenset({Operation.DESCRIBE})   # to everybody, known or not
@@ -58,6 +59,7 @@ NAMED = frozenset({Operation.SHARE, Operation.BREAK_GLASS})      # of somebody w
 _SELF, _OWN, _SHARED = Reach.SELF, Reach.OWN, Reach.SHARED
 _READERS = {Role.RADIOLOGIST: _SHARED, Role.CLINICIAN: _SHARED, Role.TECHNOLOGIST: _OWN, Role.SYSTEM: _SHARED,
             Role.PATIENT: _SELF}  # fmt: skip
+_SEERS = {**_READERS, Role.RESEARCHER: Reach.PROJECT}
 _WORKERS = {Role.RADIOLOGIST: _OWN, Role.TECHNOLOGIST: _OWN, Role.SYSTEM: _OWN}
 _STAFF = {**_WORKERS, Role.CLINICIAN: _OWN}
 _DEVICES = {Role.TECHNOLOGIST: _OWN, Role.SYSTEM: _OWN}
@@ -65,8 +67,8 @@ _DEVICES = {Role.TECHNOLOGIST: _OWN, Role.SYSTEM: _OWN}
 REACH: Mapping[Operation, Mapping[Role, Reach]] = {
     Operation.DESCRIBE: dict.fromkeys(Role, _SHARED),
     Operation.MEASURE: {Role.ADMINISTRATOR: _OWN, Role.SYSTEM: _OWN},
-    Operation.SEARCH_STUDIES: _READERS,
-    Operation.RETRIEVE_STUDIES: _READERS,
+    Operation.SEARCH_STUDIES: _SEERS,
+    Operation.RETRIEVE_STUDIES: _SEERS,
     Operation.STORE_STUDIES: _WORKERS,
     Operation.COMMIT_STORAGE: _WORKERS,
     Operation.READ_WORKITEMS: _STAFF,

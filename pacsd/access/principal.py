@@ -11,7 +11,7 @@ class Role(Enum):
     RADIOLOGIST = "radiologist"          # reads, reports, rejects, and writes orders of the own organisation
     TECHNOLOGIST = "technologist"        # acquires, corrects and rejects; works the worklist
     CLINICIAN = "clinician"              # orders, and reads images and reports
-    RESEARCHER = "researcher"            # reads what is de-identified
+    RESEARCHER = "researcher"            # reads studies of a project, de-identified, and nothing else
     AUDITOR = "auditor"                  # reads what was recorded of accesses, and nothing else
     PATIENT = "patient"                  # reads what is about this one person
     SYSTEM = "system"                    # a device or program of the organisation: a modality, a PACS, a HIS
@@ -54,6 +54,7 @@ class Principal:
     patient: PatientKey | None = None
     context: PatientKey | None = None    # the one patient whom `patient/` permissions are about (SMART launch context)
     purpose: str = "TREAT"               # HL7 v3 PurposeOfUse
+    project: str = ""                    # for which a RESEARCHER reads, where a token names it
     reason: str = ""                     # why the glass was broken, in the words of who broke it
     address: str = ""                    # where the request came from
     claims: dict[str, object] = field(default_factory=dict, compare=False, hash=False)      # further ones of a token

@@ -11,7 +11,7 @@ from pacsd.access.principal import PatientKey, Principal, Proof, Role
 from pacsd.access.signed import refuse
 
 IUA = "ihe_iua"
-TREATMENT, PATIENT_REQUEST = "TREAT", "PATRQT"       # HL7 v3 PurposeOfUse
+TREATMENT, PATIENT_REQUEST, RESEARCH = "TREAT", "PATRQT", "HRESCH"   # HL7 v3 PurposeOfUse
 PURPOSE_CLAIM = "extensions.ihe_iua.purpose_of_use"
 NAME_CLAIM = "extensions.ihe_iua.subject_name"
 MAX_WORD = 256
@@ -42,12 +42,15 @@ class ClaimReader:
         client = _word(claims.get("client_id")) or _word(claims.get("azp"))
         permissions = scopes_of(claims)
         roles = self._found_roles(claims, subject, client)
+        project = _word(at(claims, self._settings.project_claim)) if Role.RESEARCHER in roles else ""
+        if project:
+            roles = frozenset((Role.RESEARCHER,))        # for a project somebody reads for it, and nothing else
         patient = self._patient(claims, organisation) if Role.PATIENT in roles else None
         return Principal(
             subject=subject, organisation=organisation, roles=roles, proof=Proof.TOKEN,
             name=_word(at(claims, NAME_CLAIM)) or _word(claims.get("name")), client=client, permissions=permissions,
             patient=patient, context=self._context(claims, organisation, permissions, patient),
-            purpose=purpose_of(claims, PATIENT_REQUEST if patient else TREATMENT), claims=dict(claims),
+            purpose=purpose_of(claims, default_purpose(roles)), claims=dict(claims), project=project,
         )  # fmt: skip
 
     def _organisation(self, claims: Claims) -> str:
@@ -114,6 +117,13 @@ def codes_of(told: Any) -> Iterator[str]:
 def purpose_of(claims: Claims, default: str) -> str:
     """Why the subject asks: a code of HL7 v3 PurposeOfUse."""
     return next((code for code in codes_of(at(claims, PURPOSE_CLAIM)) if code and len(code) <= MAX_WORD), default)
+
+
+def default_purpose(roles: frozenset[Role]) -> str:
+    """Why somebody of these roles asks, where nothing says why."""
+    if Role.PATIENT in roles:
+        return PATIENT_REQUEST
+    return RESEARCH if roles == {Role.RESEARCHER} else TREATMENT
 
 
 def _word(told: Any) -> str:

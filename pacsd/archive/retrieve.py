@@ -209,6 +209,11 @@ class Retrieve:
         self._contents = contents
         self._sidecar = sidecar
 
+    @property
+    def contents(self) -> Contents:
+        """Where instances are looked for."""
+        return self._contents
+
     def instances(
         self,
         scope: Scope,

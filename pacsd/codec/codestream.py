@@ -16,8 +16,8 @@ _MAX_SEGMENTS = 1000
 _MAX_TILE_PARTS = 1 << 20
 _MAX_SCANS = 100                         # each goes over the whole picture, whatever its length; ten are usual
 _SCAN = b"\xff\xda"
-_JP2_SIGNATURE = b"\0\0\0\x0cjP  "
-_CODESTREAM = b"\xff\x4f\xff\x51"
+JP2_SIGNATURE = b"\0\0\0\x0cjP  "
+CODESTREAM = b"\xff\x4f\xff\x51"
 _COD, _COC, _SOT, _SOD = b"\xff\x52", b"\xff\x53", b"\xff\x90", b"\xff\x93"
 _FEW_PRECINCTS, _SAMPLES_PER_PRECINCT = 256, 512         # a decoder keeps 1.6 KB of each
 _MANY_LAYERS = 64
@@ -107,8 +107,8 @@ def jpeg2000(data: bytes) -> tuple[Codestream, int]:
     Raises PacsdError MALFORMED, also where the tile-parts do not lead to the end; TOO_MUCH for a mosaic of tiny tiles
     or precincts, whose bookkeeping alone would fill the memory.
     """
-    start = data.find(_CODESTREAM, 0, 1 << 16) if data[:8] == _JP2_SIGNATURE else 0
-    if start < 0 or data[start : start + 4] != _CODESTREAM:
+    start = data.find(CODESTREAM, 0, 1 << 16) if data[:8] == JP2_SIGNATURE else 0
+    if start < 0 or data[start : start + 4] != CODESTREAM:
         raise _malformed("a frame is not a JPEG 2000 code stream")
     at = start + 4
     length = int.from_bytes(data[at : at + 2], "big")

@@ -19,7 +19,8 @@ from pacsd.codec.transfer_syntaxes import (
     IMPLICIT_VR_LITTLE_ENDIAN,
     transfer_syntax,
 )
-from pacsd.deidentify.incoming import PixelHead, header_of, pixel_element
+from pacsd.deidentify.coded_frames import WANTED, pixel_element
+from pacsd.deidentify.incoming import PixelHead, header_of
 from pacsd.deidentify.kinds import refuse_unclean
 from pacsd.deidentify.known import Facts, Known
 from pacsd.deidentify.method import statement
@@ -108,7 +109,10 @@ class Deidentified:
         written = self._rewritten(header, facts, decision, report, default_issuer)
         body: Iterator[bytes] = iter((written,))
         if pixels is not None:
-            element = pixel_element(data, pixels, implicit=implicit, big_endian=stored.big_endian)
+            element = pixel_element(
+                data, pixels, facts.values(WANTED), written_as, implicit=implicit, big_endian=stored.big_endian,
+                bare=decision is None or decision.blackening is None,
+            )  # fmt: skip
             body = chain(body, element)
         report.transfer_syntax_uid = transfer_syntax_uid if stored.deflated else written_as
         if pixels is not None and decision is not None and decision.blackening is not None:

@@ -1,16 +1,11 @@
-"""A data set as it streams in: its header whole and bounded, then its pixel data piece by piece."""
+"""A data set as it streams in: its header, whole and bounded, up to its pixel data."""
 
-import struct
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from pacsd.codec.elements import encode_header
 from pacsd.codec.forward import Forward
 from pacsd.codec.header import MAX_HEADER_BYTES
 from pacsd.codec.image_pixel import VALUE_TYPES
 from pacsd.codec.structure import (
-    ITEM,
-    SEQUENCE_DELIMITATION,
     UNDEFINED,
     MalformedDataset,
     NeedMoreData,
@@ -61,24 +56,3 @@ def header_of(data: Forward, *, implicit: bool, big_endian: bool) -> tuple[bytes
         if size > MAX_HEADER_BYTES:
             raise PacsdError(Fault.TOO_MUCH, f"a header of more than {MAX_HEADER_BYTES} bytes")
         size *= 4
-
-
-def pixel_element(data: Forward, head: PixelHead, *, implicit: bool, big_endian: bool) -> Iterator[bytes]:
-    """The pixel data element as it stands. Raises MalformedDataset where it ends too early."""
-    yield encode_header(head.tag, head.vr, head.length, implicit=implicit, big_endian=big_endian)
-    if head.length != UNDEFINED:
-        yield from map(bytes, data.take(head.length))
-        return
-    while True:
-        start = bytes(data.peek(8))
-        if len(start) < 8:
-            raise MalformedDataset("encapsulated pixel data has no end")
-        group, element, length = struct.unpack("<HHI", start)
-        tag = group << 16 | element
-        if tag not in (ITEM, SEQUENCE_DELIMITATION) or length == UNDEFINED:
-            raise MalformedDataset("encapsulated pixel data holds what is no fragment")
-        data.skip(8)
-        yield start
-        if tag == SEQUENCE_DELIMITATION:
-            return
-        yield from map(bytes, data.take(length))

@@ -103,6 +103,7 @@ class Facts:
             rows=self._number(0x00280010),
             columns=self._number(0x00280011),
             burned_in=self.text(0x00280301).upper(),
+            coloured=self._number(0x00280002) > 1,
             ultrasound_regions=tuple(self._regions()),
             embedded_overlays=self._has_embedded_overlays(),
         )

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pydicom.datadict import dictionary_VR
-
 from pacsd.codec.structure import (
     IMPLICIT,
     ITEM,
@@ -19,6 +17,7 @@ from pacsd.codec.structure import (
     show,
     skip_undefined,
 )
+from pacsd.deidentify.standing import may_be, standing
 from pacsd.faults import Fault, PacsdError
 
 MAX_NODES = 1_000_000
@@ -28,7 +27,8 @@ _PIXEL_GROUP = 0x7FE0
 class Node(NamedTuple):
     """One element: its value is the header's bytes from `at` to `end`, in big endian words where `big`.
 
-    A sequence has `items`, whatever its VR was called; `vr` is that of the dictionary where the data set says UN.
+    A sequence has `items`, whatever its VR was called. `vr` is that of the dictionary; `wrong`: what the data set says
+    is none that could stand there, so that nobody knows what the value is.
     """
 
     tag: int
@@ -37,6 +37,7 @@ class Node(NamedTuple):
     end: int
     big: bool
     items: "list[list[Node]] | None" = None
+    wrong: bool = False
 
 
 @dataclass(slots=True)
@@ -73,19 +74,20 @@ class Header:
             if head.tag == ITEM_DELIMITATION:
                 return nodes, head.value_at
             self._budget.spend()
-            vr = _known(head.tag, head.vr)
+            vr, wrong = standing(head.tag, head.vr)
             if head.length == UNDEFINED and head.tag >> 16 == _PIXEL_GROUP:
                 at = skip_undefined(self._view, head.value_at, end, implicit=implicit, big_endian=big)
                 nodes.append(Node(head.tag, vr, head.value_at, at, big))
-            elif vr == "SQ" or head.length == UNDEFINED:
+            elif head.vr == "SQ" or (vr == "SQ" and not wrong) or head.length == UNDEFINED:
                 unknown = head.vr == "UN" and not implicit
                 items, at = self._items(head.value_at, head.length, end, implicit, big, depth, unknown)
-                nodes.append(Node(head.tag, "SQ", head.value_at, at, big, items))
+                wrong = wrong or not may_be(head.tag, "SQ")
+                nodes.append(Node(head.tag, "SQ", head.value_at, at, big, items, wrong))
             else:
                 at = head.value_at + head.length
                 if at > end:
                     raise MalformedDataset(f"{show(head.tag)} is longer than what it is in")
-                nodes.append(Node(head.tag, vr, head.value_at, at, big))
+                nodes.append(Node(head.tag, vr, head.value_at, at, big, wrong=wrong))
         return nodes, at
 
     def _items(
@@ -113,14 +115,3 @@ class Header:
         if length == UNDEFINED or at != end:
             raise MalformedDataset("a sequence has no end")
         return items, end
-
-
-def _known(tag: int, vr: str) -> str:
-    """The dictionary's VR in place of UN (PS3.5 6.2.2); a choice of VRs stays UN."""
-    if vr != "UN" or tag & 0x10000:
-        return vr
-    try:
-        known = dictionary_VR(tag)
-    except KeyError:
-        return vr
-    return known if len(known) == 2 else vr

@@ -26,6 +26,7 @@ class Image:
     rows: int
     columns: int
     burned_in: str                       # Burned In Annotation (0028,0301)
+    coloured: bool = False               # several samples a pixel: what scanners measure is grey, captures are not
     ultrasound_regions: tuple[Box, ...] = ()
     embedded_overlays: bool = False      # planes in bits of the pixel cells that are not stored bits (PS3.3 C.9.2)
 
@@ -119,7 +120,8 @@ def _is_clean(image: Image, policy: Policy) -> bool:
     """Whether images of this kind never have text burned in: originals of some modalities, no captured screens."""
     kinds = image.image_type.upper().split("\\")
     captured = "SECONDARY" in kinds[1:2] or "SCREEN SAVE" in kinds or image.sop_class.startswith(_SECONDARY_CAPTURE)
-    return image.modality in policy.clean_modalities and image.burned_in != "YES" and not captured
+    clean = image.modality in policy.clean_modalities and image.burned_in != "YES"
+    return clean and not captured and not image.coloured
 
 
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"

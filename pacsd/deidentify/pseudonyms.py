@@ -2,10 +2,11 @@
 
 import hashlib
 import hmac
-import re
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID
+
+from pydicom._uid_dict import UID_dictionary
 
 from pacsd.codec.text import normalise
 from pacsd.faults import Fault, PacsdError
@@ -14,7 +15,6 @@ MIN_KEY_BYTES = 32
 MAX_SHIFT_DAYS = 3650
 _MIN_SHIFT_DAYS = 30
 _ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"     # no I and O, no 0 and 1: people read these to each other
-_WELL_KNOWN = re.compile(r"1\.2\.840\.10008(?:\.[0-9]+)+")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Project:
 
     def uid(self, uid: str) -> str:
         """The UID in place of another one (PS3.5 B.2); one that the standard defines stays."""
-        if not uid or _WELL_KNOWN.fullmatch(uid):
+        if not uid or uid in UID_dictionary:
             return uid
         digest = bytearray(self._digest("uid", uid)[:16])
         digest[6], digest[8] = digest[6] & 0x0F | 0x80, digest[8] & 0x3F | 0x80       # RFC 9562 version 8
@@ -50,6 +50,10 @@ class Project:
     def identifier(self, kind: str, value: str) -> str:
         """In place of an identifier of that kind, in 12 characters."""
         return self._word(kind, value.strip(), 12)
+
+    def seal(self, kind: str, value: bytes) -> bytes:
+        """32 bytes that stand for a value and tell nobody without the key which it is."""
+        return hmac.digest(self.key, f"{kind}\0".encode() + value, hashlib.sha256)
 
     def _word(self, kind: str, value: str, length: int) -> str:
         digest = self._digest(kind, value)

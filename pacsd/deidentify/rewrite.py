@@ -12,15 +12,19 @@ from pacsd.deidentify.nodes import Header, Node
 from pacsd.deidentify.profile import TEXT_VRS, Action, Profile, table
 from pacsd.deidentify.pseudonyms import Patient, Project
 from pacsd.deidentify.report import Report
+from pacsd.deidentify.standing import BINARY_VRS, LOOKING, fits, is_character_set, is_defined_term
 from pacsd.deidentify.values import DUMMIES, padded
 
 PATIENT_NAME, PATIENT_ID, ISSUER = 0x00100010, 0x00100020, 0x00100021
 ACCESSION_NUMBER, STUDY_ID = 0x00080050, 0x00200010
 _PSEUDONYMS = {ACCESSION_NUMBER: "accession", STUDY_ID: "study"}
 _CODING_SCHEME_VERSION = 0x00080103      # looks like a date, and is none of the patient's
+_OF_VERSIONS = b"0123456789.- \0"
 _CODES = frozenset((0x00080100, 0x00080102, 0x00080103, 0x00080104, 0x00080119, 0x00080120))
 _PERSONS = frozenset((0x00401101, 0x0040A073, 0x00340001))        # of whom the codes tell, too
-_PIXEL_GROUP = 0x7FE0
+_PIXEL_GROUP, _FIRST_GROUP = 0x7FE0, 0x0008
+_KEPT = frozenset((Action.KEEP, Action.CLEAN))
+_MAX_BULK_BYTES = 1 << 20                # so much of a binary value is looked through for identifiers
 _MAX_SHORT = 0xFFFE
 
 
@@ -52,14 +56,14 @@ class Rewriting:
     def written(self) -> bytes:
         """The whole header."""
         parts = dict[int, list[bytes]]()
-        for tag, data in self._elements(self.header.nodes, Level(issuer=self.default_issuer), top=True):
+        for tag, data in self._elements(self.header.nodes, Level(issuer=self.default_issuer)):
             if tag not in self.added:
                 parts.setdefault(tag, []).append(data)
         for tag, data in self.added.items():
             parts[tag] = [data]
         return b"".join(data for tag in sorted(parts) for data in parts[tag])
 
-    def _elements(self, nodes: list[Node], level: Level, *, top: bool = False) -> Iterator[tuple[int, bytes]]:
+    def _elements(self, nodes: list[Node], level: Level) -> Iterator[tuple[int, bytes]]:
         level = self._level(nodes, level)
         creators = self._creators(nodes)
         used: set[int] = set()
@@ -72,8 +76,8 @@ class Rewriting:
                         used.add(block)
                         yield block, self._element(block, "LO", creators[block].encode("ascii"))
                     yield node.tag, element
-            elif node.tag >> 16 == _PIXEL_GROUP and not top:
-                self.report.note(node.tag, Action.REMOVE)
+            elif node.tag >> 16 == _PIXEL_GROUP or node.tag >> 16 < _FIRST_GROUP:
+                self.report.note(node.tag, Action.REMOVE)        # offsets are made anew; the rest is of no data set
             else:
                 element = self._standard(node, level)
                 if element is not None:
@@ -110,6 +114,8 @@ class Rewriting:
 
     def _standard(self, node: Node, level: Level) -> bytes | None:
         action = self.profile.action(node.tag, node.vr)
+        if node.wrong and action in _KEPT:
+            action = Action.REMOVE           # nobody knows what that is
         if node.items is None:
             return self._done(node, action, level)
         if action is Action.REMOVE:
@@ -141,6 +147,11 @@ class Rewriting:
             self.report.note(node.tag, action)
             return None
         raw = self.header.raw(node)
+        if action in _KEPT:
+            action = self._fitting(node, action, raw)
+            if action is Action.REMOVE:
+                self.report.note(node.tag, action)
+                return None
         value = self._pseudonym(node, raw, level) if action in (Action.EMPTY, Action.DUMMY) else None
         if value is None:
             value = self._value(node, action, raw, level)
@@ -152,6 +163,17 @@ class Rewriting:
         else:
             self.report.note(node.tag, action)
         return self._element(node.tag, node.vr, value)
+
+    def _fitting(self, node: Node, action: Action, raw: bytes) -> Action:
+        """What is done with a value that may stay: what its VR does not allow, or what repeats an identifier, goes."""
+        if node.tag == SPECIFIC_CHARACTER_SET:
+            return action if is_character_set(raw) else Action.EMPTY
+        binary = node.vr in BINARY_VRS
+        if binary and len(raw) <= _MAX_BULK_BYTES and self.identifiers.is_in(raw.decode("latin_1")):
+            return Action.REMOVE
+        if fits(node.tag, node.vr, raw):
+            return action
+        return {"UI": Action.UID}.get(node.vr, Action.DUMMY if node.vr in LOOKING else Action.REMOVE)
 
     def _value(self, node: Node, action: Action, raw: bytes, level: Level) -> bytes:
         """The new value; the same object where nothing changes."""
@@ -192,14 +214,16 @@ class Rewriting:
         return "\\".join(new).encode("ascii", "replace")
 
     def _cleaned(self, node: Node, raw: bytes, level: Level) -> bytes:
-        if node.tag == _CODING_SCHEME_VERSION:
+        if node.tag == _CODING_SCHEME_VERSION and not raw.strip(_OF_VERSIONS):
             return raw
         text = decode_text(raw, node.vr, level.character_sets)
-        if node.vr in ("CS", "AE"):
+        if node.vr in ("CS", "AE") and (is_defined_term(text) or self.identifiers.is_in(text)):
             return DUMMIES[node.vr] if self.identifiers.is_in(text) else raw
         clean = self.identifiers.cleaned(text)
         if clean == text:
             return raw
+        if node.vr in ("CS", "AE"):
+            return DUMMIES[node.vr]
         encoded = encode(_limited(clean.rstrip(" \0"), node.vr), node.vr, level.character_sets)
         return DUMMIES[node.vr] if encoded is None else encoded
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from pacsd.access.key_sets import Document
 from pacsd.access.principal import PatientKey, Principal, Proof, Role
 from pacsd.access.signed import Claims, refuse
-from pacsd.access.token_claims import PATIENT_REQUEST, TREATMENT, purpose_of, scopes_of
+from pacsd.access.token_claims import default_purpose, purpose_of, scopes_of
 from pacsd.index import oauth_clients, oauth_grants, oauth_users
 from pacsd.index.oauth_grants import Grant
 from pacsd.index.oauth_users import User
@@ -49,7 +49,7 @@ class OwnTokens:
         return Principal(
             subject=user.username, organisation=user.organisation, roles=_roles(user.roles), proof=Proof.TOKEN,
             name=user.name, client=grant.client_id, permissions=permissions, patient=patient,
-            context=patient or launched, purpose=purpose_of(claims, PATIENT_REQUEST if patient else TREATMENT),
+            context=patient or launched, purpose=purpose_of(claims, default_purpose(_roles(user.roles))),
             claims=dict(claims),
         )  # fmt: skip
 
@@ -61,7 +61,7 @@ class OwnTokens:
         return Principal(
             subject=client.client_id, organisation=client.organisation, roles=_roles(client.roles), proof=Proof.TOKEN,
             name=client.name, client=client.client_id, permissions=scopes_of(claims),
-            purpose=purpose_of(claims, TREATMENT), claims=dict(claims),
+            purpose=purpose_of(claims, default_purpose(_roles(client.roles))), claims=dict(claims),
         )  # fmt: skip
 
 

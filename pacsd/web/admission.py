@@ -144,13 +144,14 @@ class _Found:
     def __init__(self, until: float, access: Access) -> None:
         self.until = until
         self.access = access
-        self._permitted: dict[Operation, Access] = {}
+        self._permitted: dict[tuple[Operation, bool], Access] = {}
 
-    def permitted(self, operation: Operation) -> Access:
+    def permitted(self, operation: Operation, deidentifying: bool) -> Access:
         """As Access has it."""
-        found = self._permitted.get(operation)
+        found = self._permitted.get((operation, deidentifying))
         if found is None:
-            found = self._permitted[operation] = self.access.permitted(operation)
+            found = self.access.permitted(operation, deidentifying=deidentifying)
+            self._permitted[operation, deidentifying] = found
         return found
 
 
@@ -169,12 +170,15 @@ class Admission:
         self._clock = clock
         self._found_lately: dict[Hashable, _Found] = {}
 
-    async def admitted(self, scope: Asgi, operation: Operation) -> Access:
-        """The access with which an operation is done. Raises PacsdError UNAUTHENTICATED, FORBIDDEN."""
+    async def admitted(self, scope: Asgi, operation: Operation, *, deidentifying: bool = False) -> Access:
+        """The access with which an operation is done; `deidentifying` as in Access.permitted.
+
+        Raises PacsdError UNAUTHENTICATED, FORBIDDEN.
+        """
         if ACCESS not in scope and (lately := self._lately(scope)) is not None:
             scope[ACCESS] = lately.access
-            return lately.permitted(operation)
-        return (await self.access(scope)).permitted(operation)
+            return lately.permitted(operation, deidentifying)
+        return (await self.access(scope)).permitted(operation, deidentifying=deidentifying)
 
     async def access(self, scope: Asgi) -> Access:
         """Who asks, and what they see; one of nobody where nobody says who asks. Raises PacsdError UNAUTHENTICATED."""

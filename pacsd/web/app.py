@@ -287,7 +287,7 @@ class _Resource:
 async def _admitted(transaction: Transaction, services: Services, request: Request) -> Response:
     """The handler's answer to who may ask for it; what the request names is not looked at before."""
     if transaction.operation not in OPEN and services.admission is not None:
-        access = await services.admission.admitted(request.scope, transaction.operation)
+        access = await services.admission.admitted(request.scope, transaction.operation, deidentifying=True)
         services = services.on_behalf_of(access)
     if services.recording is not None:
         services.recording.asked(request, transaction)

@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from pacsd.access.asking import Access
-from pacsd.access.operations import Operation
+from pacsd.access.operations import Operation, Reach, reach
 from pacsd.access.principal import Principal, Proof
 from pacsd.audit.audited import AUDITED, Audited
 from pacsd.audit.codes import NODE_AUTHENTICATION, Action, Code, Event, Kind, Outcome
@@ -39,6 +39,13 @@ _MOST_FORMS = 2_000
 _WILD = frozenset("*?\\")
 
 
+class Researching(Protocol):
+    """archive.research.services.Research, as far as records ask."""
+
+    def about(self, principal: Principal, study_instance_uid: str) -> tuple[str, str]:
+        """The project of whoever asks, and what one of its studies is stored as; "" for what is none."""
+
+
 class Transaction(Protocol):
     """web.app.Transaction"""
 
@@ -55,6 +62,7 @@ class Recording:
     recorder: Recorder
     source: str = "PACSD"
     client: Callable[[HTTPConnection], str] = lambda request: request.client.host if request.client else ""
+    research: Researching | None = None
     forms: dict[Hashable, tuple[Principal, Form]] = field(default_factory=dict, repr=False, compare=False)
 
     def asked(self, request: HTTPConnection, transaction: Transaction) -> None:
@@ -107,7 +115,7 @@ class Recording:
             if audited.counted:
                 study = scope["path_params"].get("study")
                 key = (principal.subject, principal.client, principal.organisation, principal.purpose, principal.reason,
-                       address, transaction.name, _outcome(status).value,
+                       principal.project, address, transaction.name, _outcome(status).value,
                        study or (scope["path"], scope["query_string"]))  # fmt: skip
             make = partial(self._made, request, transaction, audited, status, access, principal, address)
         return self.recorder.begin(make, key=key, later=later)
@@ -147,9 +155,23 @@ class Recording:
         authority = access.peer.assigning_authority if access is not None else ""
         stored = request.scope.get(STORED)
         about = [[AuditObject(Kind.STUDY, uid, sop_classes=classes)] for uid, classes in stored.items()] if stored \
-            else [_objects(request, authority)]          # fmt: skip
+            else [self._asked_for(request, transaction, principal, authority)]           # fmt: skip
         form, at = self._form(principal, address, transaction, audited, _outcome(status)), now()
         return [form.filled(at, objects) for objects in about]
+
+    def _asked_for(
+        self, request: HTTPConnection, transaction: Transaction, principal: Principal, authority: str
+    ) -> list[AuditObject]:
+        """What a request is about; of a researcher's the study that was stored, and the project it was made for."""
+        if reach(transaction.operation, principal.roles) is not Reach.PROJECT:
+            return _objects(request, authority)
+        asked, project = _study(request), principal.project
+        found = [one for one in _objects(request, authority) if one.kind not in (Kind.PATIENT, Kind.STUDY)]
+        if self.research is not None:
+            project, original = self.research.about(principal, asked)
+            if original:
+                found.insert(0, AuditObject(Kind.STUDY, original, details={"deidentified": asked}))
+        return [*found, AuditObject(Kind.URI, project[:64], details={"name": "research project"})]
 
 
 async def _done(recorded: "Future[None] | None") -> None:
@@ -186,13 +208,19 @@ def _told(query: bytes) -> dict[str, str]:
     return found
 
 
+def _study(request: HTTPConnection) -> str:
+    """The study of the path, or of WADO-URI's query."""
+    named = request.scope["path_params"].get("study") or _told(request.scope["query_string"]).get("studyUID", "")
+    return str(named)[:64]
+
+
 def _objects(request: HTTPConnection, assigning_authority: str) -> list[AuditObject]:
     """What it is about: studies, another object of the path, the query as it came."""
     scope: MutableMapping[str, Any] = request.scope
     query = scope["query_string"]
     pairs = _told(query) if query else {}
-    study = scope["path_params"].get("study") or pairs.get("studyUID")
-    found = [AuditObject(Kind.STUDY, study[:64])] if study else []
+    study = _study(request)
+    found = [AuditObject(Kind.STUDY, study)] if study else []
     found += [
         AuditObject(Kind.URI, value[:64], details={"name": name}) for name, value in scope["path_params"].items()
         if name in ("workitem", "transaction", "aetitle") or (name == "instance" and not study)

@@ -298,8 +298,16 @@ class Readers(Protocol):
 class Admits(Protocol):
     """web.admission.Admission: who a request comes from. Raises PacsdError UNAUTHENTICATED, FORBIDDEN."""
 
-    async def admitted(self, scope: MutableMapping[str, Any], operation: Operation) -> Access: ...
+    async def admitted(
+        self, scope: MutableMapping[str, Any], operation: Operation, *, deidentifying: bool = False
+    ) -> Access: ...
     async def access(self, scope: MutableMapping[str, Any]) -> Access: ...
+
+
+class Research(Protocol):
+    """archive.research: what is made for the project of whoever asks. Raises PacsdError FORBIDDEN."""
+
+    def archive(self, access: Access) -> Archive: ...
 
 
 class Records(Protocol):
@@ -351,6 +359,7 @@ class Services:
     access: Access | None = None              # of the request that is being answered
     bound: dict[int, "Services"] = field(default_factory=dict, repr=False, compare=False)     # by whose access
     recording: Records | None = None          # without one nothing is recorded
+    research: Research | None = None          # without one researchers get nothing
 
     def worklist(self) -> Workflow:
         """The workflow. Raises PacsdError UNSUPPORTED where there is none."""
@@ -360,12 +369,19 @@ class Services:
 
     def on_behalf_of(self, access: Access) -> "Services":
         """The same for one request, whose asker is known; that of an access is made once, not for each request."""
+        if access.deidentified:
+            return replace(self, access=access, archive=self._made_for(access))
         found = self.bound.get(id(access))
         if found is None or found.access is not access:
             if len(self.bound) >= _MOST_BOUND:
                 self.bound.clear()
             found = self.bound[id(access)] = replace(self, access=access)
         return found
+
+    def _made_for(self, access: Access) -> Archive:
+        if self.research is None:
+            raise PacsdError(Fault.FORBIDDEN, "there are no research projects here")
+        return self.research.archive(access)
 
     def peer(self) -> Peer:
         """On whose behalf the request writes. Raises PacsdError UNAUTHENTICATED outside a request that was admitted."""

@@ -6,6 +6,7 @@ Columns: administrator, radiologist, technologist, clinician, researcher, audito
 - `G`  the own hospital's, and what was granted one by one
 - `O`  the own hospital's, and nothing that was granted
 - `P`  what is about the asker, and released
+- `D`  what is made, de-identified, of the studies of the asker's project (that of `west`), and nothing by its own UIDs
 - `+`  allowed: it reads nobody's data, or writes for the own hospital
 """
 
@@ -18,7 +19,7 @@ ROLES = (Role.ADMINISTRATOR, Role.RADIOLOGIST, Role.TECHNOLOGIST, Role.CLINICIAN
 
 RULES: Mapping[str, str] = {
     # who                       A R T C S U P S
-    "read images":             "- G O G - - P G",
+    "read images":             "- G O G D - P G",
     "read resources":          "- G O G - - P G",
     "store images":            "- + + - - - - +",
     "commit storage":          "- + + - - - - +",

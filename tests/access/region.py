@@ -15,7 +15,14 @@ from typing import Any
 import httpx
 import orjson
 
-from config.settings import Hl7SenderSettings, IdentityDomainSettings, OrganisationSettings, Settings, WebSettings
+from config.settings import (
+    Hl7SenderSettings,
+    IdentityDomainSettings,
+    OrganisationSettings,
+    ResearchProjectSettings,
+    Settings,
+    WebSettings,
+)
 from fhir.http.app import Edge, FhirApp
 from fhir.interaction.request import Asker, asker_of
 from fhir.projection.services import open_projections
@@ -24,7 +31,9 @@ from ihe_profiles.exchange.services import Exchange
 from pacsd.access.grants import Grants
 from pacsd.access.principal import PatientKey, Principal, Proof, Role
 from pacsd.access.resolution import Resolution
+from pacsd.archive.research.services import open_research
 from pacsd.archive.services import Archive, open_archive
+from pacsd.deidentify import Project
 from pacsd.faults import Fault, PacsdError
 from pacsd.identity.linking import Linker
 from pacsd.identity.matching import Thresholds
@@ -44,6 +53,7 @@ from tests.ihe_profiles.test_exchange import ask
 from tests.synthetic import Study, ct_slice, study
 
 BASE = "https://pacs.example"
+PROJECT = Project("lung", b"lung" * 8)
 CODES = ("east", "west", "south")
 STUDIES: Mapping[str, Study] = {
     code: study(61, number, patient_id=f"{code[0].upper()}1", accession_number=f"A{code}", modality="CT")
@@ -94,6 +104,7 @@ class Region:
     grants: Grants
     clock: list[float] = field(default_factory=lambda: [0.0])
     _project: Any = None
+    projects: tuple[ResearchProjectSettings, ...] = ()
 
     def request(self, method: str, path: str, token: str = "", **told: Any) -> httpx.Response:
         """One answer, its body whole."""
@@ -189,14 +200,18 @@ def fill(region: Region) -> None:
 @contextmanager
 def opened(dsn: str, folder: Path) -> Iterator[Region]:
     """A region over a migrated database, still empty."""
-    settings = replace(SETTINGS, data_dir=folder)
+    lung = ResearchProjectSettings("lung", folder / "lung.txt", "west", members=("researcher@west",))
+    settings = replace(SETTINGS, data_dir=folder, research_projects=(lung,))
     archive = open_archive(settings, dsn, readers=9)
     clock = [0.0]
     resolution = Resolution(archive.directory, IndexOpenings(archive.pool), now=lambda: clock[0])
     admission = Admission(Bearer(Tokens()), resolution)
+    settings.research_projects[0].studies.write_text(f"# consented\n{STUDIES['west'].study_instance_uid}\n")
+    research = open_research(settings, archive, lambda _: PROJECT, now=lambda: clock[0])
     workflow = open_workflow(settings, archive.pool, archive.blobs, archive.directory)
     services = Services(archive=archive, directory=archive.directory, addresses=Addresses(public_url=BASE),
-                        workflow=workflow, admission=admission, metrics=lambda: b"pacsd_up 1\n")  # fmt: skip
+                        workflow=workflow, admission=admission, research=research,
+                        metrics=lambda: b"pacsd_up 1\n")  # fmt: skip
     fhir = open_fhir(settings, archive)
 
     async def asker(request: Any) -> Asker:
@@ -209,6 +224,7 @@ def opened(dsn: str, folder: Path) -> Iterator[Region]:
     grants = Grants(GrantRows(archive.pool, archive.journal.append_all))
     projections = open_projections(settings, archive, fhir.server, holder="a test", lag=lambda _: None)
     try:
-        yield Region(archive, workflow, resolution, app, exchange, grants, clock, projections)
+        yield Region(archive, workflow, resolution, app, exchange, grants, clock, projections,
+                     settings.research_projects)
     finally:
         archive.close()

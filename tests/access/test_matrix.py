@@ -18,7 +18,7 @@ from pacsd.access.principal import Role
 from pacsd.web.app import OPERATIONS as ALSO
 from pacsd.web.app import PAGES, TRANSACTIONS, Transaction
 from tests.access import matrix
-from tests.access.region import CODES, STUDIES, Region
+from tests.access.region import CODES, PROJECT, STUDIES, Region
 
 WEST = STUDIES["west"]
 SERIES, INSTANCE = WEST.series_instance_uid(1), WEST.sop_instance_uid(1, 1)
@@ -44,6 +44,13 @@ def path_of(route: Transaction, base: str) -> str:
     query = {"/studies": study, "/series": f"SeriesInstanceUID={SERIES}", "/instances": study, "/wado": WADO}.get(
         route.path, "")
     return f"{path}?{query}" if query and route.method == "GET" else path
+
+
+def in_project(path: str) -> str:
+    """The same, by the UIDs that the project knows."""
+    for uid in (INSTANCE, SERIES, WEST.study_instance_uid):
+        path = path.replace(uid, PROJECT.uid(uid))
+    return path
 
 
 def routes() -> list[tuple[Transaction, str]]:
@@ -87,6 +94,12 @@ def test_dicomweb(region: Region, role: Role, code: str) -> None:
         refused = answer.status_code in DENIED
         if letter == "-" or letter == "+":
             expected, found = letter == "-", refused
+        elif letter == "D":
+            assert refused or shows(answer) == "absent", f"{path} tells of the original"
+            made = region.request(route.method, in_project(path), token(role, code), headers=headers_of(route))
+            expected, found = code == "west", shows(made) == "seen" and not refused
+            refused = made.status_code in DENIED
+            assert refused == (code != "west"), path
         elif route.name.startswith(("Search for Work", "Retrieve Work")) or "rotocol" in route.name \
                 or matrix.ROUTES[route.name] == "read other instances":  # fmt: skip
             expected, found = False, refused                       # there are none here: tests of their rooms ask

@@ -76,7 +76,7 @@ def test_nothing_that_identifies_stands_in_any_file(data_folder: Path, making: D
             if left or private or read.PatientIdentityRemoved != "YES":
                 wrong[path] = left, private
     assert wrong == {}
-    assert len(refused) <= 13, refused       # broken ones, a DICOMDIR, ultrasound that does not say where it is
+    assert len(refused) <= 14, refused       # broken ones, a DICOMDIR, ultrasound that does not say where it is
 
 
 def test_dcmtk_finds_no_fault_that_the_original_did_not_have(

@@ -5,14 +5,19 @@ from concurrent.futures import Future
 
 import pytest
 
+from pacsd.access.asking import Access
+from pacsd.access.directory import Peer
 from pacsd.access.operations import OPEN, Operation
+from pacsd.access.principal import Principal, Proof, Role
+from pacsd.access.scope import Scope
 from pacsd.audit.audited import AUDITED
 from pacsd.audit.codes import Event, Kind, Outcome
 from pacsd.audit.message import AuditMessage, Encoded, Recordable
 from pacsd.faults import Fault, PacsdError
+from pacsd.web.admission import ACCESS
 from pacsd.web.app import OPERATIONS, PAGES, TRANSACTIONS
 from pacsd.web.recording import Recording
-from tests.web.fakes import Web
+from tests.web.fakes import FakeArchive, Web
 
 STUDY = "/studies/1.2.3"
 JSON = {"accept": "application/dicom+json"}
@@ -130,3 +135,51 @@ def test_reads_of_one_study_by_one_agent_have_one_key() -> None:
         asking.get(f"{STUDY}/series/{series}/metadata", headers=JSON)
     asking.get("/studies/1.2.4/metadata", headers=JSON)
     assert kept.keys[0] == kept.keys[1] != kept.keys[2]
+
+
+class Projects:
+    """archive.research.services.Research over one study; what it gives is the fakes' archive."""
+
+    def __init__(self) -> None:
+        self.given: list[Access] = []
+
+    def archive(self, access: Access) -> FakeArchive:
+        self.given.append(access)
+        return FakeArchive()
+
+    def about(self, principal: Principal, study_instance_uid: str) -> tuple[str, str]:
+        return "lung", "1.2.3" if study_instance_uid == "2.25.7" else ""
+
+
+class Researchers:
+    """Everybody is one."""
+
+    async def access(self, scope: object) -> Access:
+        peer = Peer("", 1, "default", "default", Scope((1,), 1))
+        access = Access(Principal("ada", "default", frozenset({Role.RESEARCHER}), Proof.TOKEN), peer)
+        scope[ACCESS] = access  # type: ignore[index]
+        return access
+
+    async def admitted(self, scope: object, operation: Operation, *, deidentifying: bool = False) -> Access:
+        return (await self.access(scope)).permitted(operation, deidentifying=deidentifying)
+
+
+def test_what_a_researcher_got_is_on_record_as_what_is_stored_and_under_its_project() -> None:
+    kept, projects = Kept(), Projects()
+    asking = Web(recording=Recording(kept, "ARCHIVE", research=projects), admission=Researchers(), research=projects)
+    asking.get("/studies/2.25.7/metadata", headers=JSON)
+    asking.get("/studies?PatientID=P1", headers=JSON)
+    assert asking.get("/workitems", headers=JSON).status_code == 403
+    read, searched, refused = kept.messages
+    study, project = read.objects
+    assert (study.kind, study.id, study.details) == (Kind.STUDY, "1.2.3", {"deidentified": "2.25.7"})
+    assert (project.kind, project.id, project.details) == (Kind.URI, "lung", {"name": "research project"})
+    assert [one.kind for one in searched.objects] == [Kind.QUERY, Kind.URI]      # P1 is of the project, and of nobody
+    assert refused.outcome is Outcome.MINOR_FAILURE
+    assert [(one.deidentified, one.scope.organisations) for one in projects.given] == [(True, ())] * 2
+
+
+def test_without_projects_a_researcher_gets_nothing() -> None:
+    asking = Web(recording=Recording(Kept(), "ARCHIVE"), admission=Researchers())
+    for path in ("/studies", STUDY, f"{STUDY}/metadata"):
+        assert asking.get(path, headers=JSON).status_code == 403
