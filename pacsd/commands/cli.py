@@ -6,6 +6,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pacsd
@@ -132,6 +133,11 @@ def _serve(_options: argparse.Namespace, settings: Settings, wiring: Wiring) -> 
 def _claims(_options: argparse.Namespace, _settings: Settings, wiring: Wiring) -> int:
     print(json.dumps(wiring.claims(), ensure_ascii=False, indent=1))
     return 0
+
+
+def _moment(text: str) -> datetime:
+    """Local time where no offset is said."""
+    return datetime.fromisoformat(text).astimezone()
 
 
 def _roles(text: str) -> list[str]:
@@ -396,7 +402,9 @@ def _add_link(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     making = actions.add_parser("make", help="one, to studies or to all of a patient's")
     making.add_argument("--study", action="append", default=[], dest="studies", metavar="UID", help="a study")
     making.add_argument("--patient", nargs=2, metavar=("AUTHORITY", "ID"), help="whose history")
-    making.add_argument("--days", type=int, metavar="N", help="how long it lasts (links.days)")
+    lasting = making.add_mutually_exclusive_group()
+    lasting.add_argument("--days", type=int, metavar="N", help="how long it lasts (links.days)")
+    lasting.add_argument("--until", type=_moment, metavar="TIME", help="when it ends, such as 2030-01-31T18:00+08:00")
     making.add_argument("--download", action="store_true", help="let studies be taken away, too")
     protecting = making.add_mutually_exclusive_group()
     protecting.add_argument("--pin", metavar="DIGITS", help="the PIN (one is made up)")

@@ -60,12 +60,19 @@ def film(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int
 
 
 def _wanted(options: argparse.Namespace) -> Wanted:
-    until = None if options.days is None else datetime.now(UTC) + timedelta(days=options.days)
+    until = options.until if options.days is None else _in(options.days)
     channel = NoticeTo(*options.send, options.language) if options.send else None
     return Wanted(
         studies=tuple(options.studies), patient=PatientKey(*options.patient) if options.patient else None, until=until,
         download=options.download, pin="" if options.no_pin else options.pin, max_views=options.views, notice=channel,
     )  # fmt: skip
+
+
+def _in(days: int) -> datetime:
+    try:
+        return datetime.now(UTC) + timedelta(days=days)
+    except OverflowError as error:
+        raise PacsdError(Fault.INVALID, "a link does not last that long") from error
 
 
 def _columns(kept: Kept) -> tuple[object, ...]:

@@ -26,7 +26,7 @@ WADO = f"requestType=WADO&studyUID={WEST.study_instance_uid}&seriesUID={SERIES}&
 PLACES: Mapping[str, str] = {
     "study": WEST.study_instance_uid, "series": SERIES, "instance": INSTANCE, "frames": "1", "path:path": "7FE00010",
     "workitem": "1.2.3", "aetitle": "WATCHER", "transaction": "1.2.3.4", "path": "none.js",
-    "digest": "0", "name": "none",
+    "digest": "0", "name": "none", "token": "none",
 }  # fmt: skip
 DENIED = (401, 403)
 ROLES = pytest.mark.parametrize("role", Role, ids=lambda one: one.value)
