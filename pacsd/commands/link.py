@@ -61,7 +61,7 @@ def film(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int
 
 def _wanted(options: argparse.Namespace) -> Wanted:
     until = options.until if options.days is None else _in(options.days)
-    channel = NoticeTo(*options.send, options.language) if options.send else None
+    channel = NoticeTo(options.send[0], options.send[1], options.language) if options.send else None
     return Wanted(
         studies=tuple(options.studies), patient=PatientKey(*options.patient) if options.patient else None, until=until,
         download=options.download, pin="" if options.no_pin else options.pin, max_views=options.views, notice=channel,

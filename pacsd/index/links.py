@@ -176,7 +176,10 @@ class LinkRows:
 def visible_to(
     scope: Scope, *, organisation: int | None, studies: Sequence[str], patient: PatientKey | None
 ) -> tuple[str, dict[str, Any]]:
-    """The statement that tells which studies a maker of links sees, and its values."""
+    """The statement that tells which studies a maker of links sees, and its values.
+
+    Staff name a patient as their organisation has it: whose record elsewhere is linked with it, they do not learn here.
+    """
     params = Params()
     conditions = [visible(scope, params)]
     if organisation is not None:
@@ -184,12 +187,13 @@ def visible_to(
     if studies:
         conditions.append(f"s.study_instance_uid = any({params.add(list(studies))}::text[])")
     if patient is not None:
+        linked = """union select o.patient from named a join person_member m on m.patient = a.pk
+            join person_member o on o.person = m.person"""
         conditions.append(f"""s.patient in (
             with named as (select coalesce(n.survivor, n.pk) as pk from patient n
                 where n.patient_id = {params.add(patient.patient_id)} and n.unidentified = ''
                 and n.assigning_authority = {params.add(patient.assigning_authority)})
-            select pk from named union select o.patient from named a join person_member m on m.patient = a.pk
-                join person_member o on o.person = m.person)""")
+            select pk from named {linked if organisation is None else ""})""")
     statement = f"""select s.study_instance_uid from {study_table(scope, "s")} where {" and ".join(conditions)}
         limit {params.add(max(len(studies), 1))}"""
     return statement, params.values
