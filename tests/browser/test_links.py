@@ -1,11 +1,16 @@
 """A share link as a patient has it: QR code, PIN, images and report on a phone, until it is over; and after a crash."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -32,6 +37,7 @@ class Hospital:
     server: Server
     study: str
     other: str
+    gateway: "Gateway"
 
     @property
     def origin(self) -> str:
@@ -48,19 +54,58 @@ class Hospital:
         return dict(line.split("\t") for line in told.splitlines() if "\t" in line)
 
 
+class Gateway(ThreadingHTTPServer):
+    """A gateway of messages on this machine; the first time it is asked it is away."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Taking)
+        self.taken: Queue[dict[str, str]] = Queue()
+        self.asked = 0
+        Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Taking(BaseHTTPRequestHandler):
+    """Takes a message."""
+
+    def do_POST(self) -> None:
+        """As BaseHTTPRequestHandler has it."""
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        gateway: Any = self.server
+        gateway.asked += 1
+        self.send_response(503 if gateway.asked == 1 else 204)
+        self.end_headers()
+        if gateway.asked > 1:
+            gateway.taken.put(body)
+
+    def log_message(self, *values: object) -> None:
+        """Nothing."""
+
+
 @pytest.fixture(scope="module")
 def hospital(data_folder: Path) -> Iterator[Hospital]:
     folder = scratch_folder("pacsd-links-")
-    server = Server(folder / "data")
-    server.configure(f'[security]\nauthentication = "required"\n'
-                     f'[web]\npublic_url = "http://127.0.0.1:{server.http_port}/"\n')  # fmt: skip
+    server, gateway = Server(folder / "data"), Gateway()
+    server.configure(f"""
+[security]
+authentication = "required"
+[web]
+public_url = "http://127.0.0.1:{server.http_port}/"
+[links]
+networks = ["127.0.0.1/32"]
+[[link_channels]]
+name = "hook"
+kind = "webhook"
+url = "http://127.0.0.1:{gateway.server_port}/links"
+""")
     try:
         study, other = collect(data_folder / "dicom", folder / "files")
         server.start()
         brought = server.command("import", str(folder / "files"))
         assert brought.returncode == 0, brought.stdout
-        yield Hospital(server, study, other)
+        yield Hospital(server, study, other, gateway)
     finally:
+        gateway.shutdown()
+        gateway.server_close()
         server.kill()
         remove_folder(folder)
 
@@ -169,10 +214,14 @@ def test_qr_code_leads_to_images_and_report_until_the_link_is_over(
 
 
 def test_history_is_a_list_and_a_study_may_be_taken_away(hospital: Hospital, held: Watched) -> None:
-    told = hospital.command("make", "--study", hospital.study, "--study", hospital.other, "--no-pin", "--download")
-    url = next(line.partition("\t")[2] for line in told.splitlines() if line.startswith("link\t"))
+    link = hospital.link("--study", hospital.other, "--download", "--pin", "271828", "--send", "hook", "her phone")
+    message = hospital.gateway.taken.get(timeout=60)                       # sent again, for it was away
+    assert message["to"] == "her phone" and message["link"] == link["name"] and "271828" not in json.dumps(message)
+    url = message["text"].rpartition("：")[2]
+    assert url == link["link"]
     page = held.page
     page.goto(url)
+    page.get_by_label("查看码").fill("271828")
     page.get_by_role("button", name="查看").tap()
     page.wait_for_url(f"{hospital.origin}/film")
     expect(page.locator("#studies a")).to_have_count(2)
@@ -210,5 +259,3 @@ def test_links_outlive_a_killed_server_and_a_lost_index(hospital: Hospital) -> N
     assert looks(hospital, session) == 401                                 # it is begun anew, by the link
     assert looks(hospital, entered(hospital, twice)) == 200
     assert entered(hospital, twice).status_code == entered(hospital, gone).status_code == 404
-    listed = hospital.command("list")
-    assert twice["name"] not in listed and gone["name"] not in listed

@@ -28,7 +28,8 @@ async function load() {
 function show() {
   byId('language').textContent = say('language');
   byId('language').lang = current() === 'zh' ? 'en' : 'zh-CN';
-  byId('patient').textContent = personName(studies[0], '00100010', current());
+  const names = new Set(studies.map(one => personName(one, '00100010', current())));
+  byId('patient').textContent = names.size === 1 ? [...names][0] : '';
   byId('description').textContent = say('history');
   document.title = say('history');
   const said = wrong || (studies.length ? '' : 'empty');
