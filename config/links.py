@@ -27,12 +27,12 @@ def template(value: object) -> str | None:
 class LinkSettings(Checked):
     """Share links to studies."""
 
-    days: int = setting(
-        30, unit="d", en="How long a link lasts where its maker says nothing.", zh="制作者未指定时链接的有效天数。",
+    default_days: int = setting(
+        30, unit="days", en="How long a link lasts where its maker says nothing.", zh="制作者未指定时链接的有效天数。",
         check=checks.within(1, 3650),
     )  # fmt: skip
     max_days: int = setting(
-        365, unit="d", en="How long one may last.", zh="链接的最长有效天数。", check=checks.within(1, 3650)
+        365, unit="days", en="How long one may last.", zh="链接的最长有效天数。", check=checks.within(1, 3650)
     )
     session_s: float = setting(
         3600.0,
@@ -57,15 +57,17 @@ class LinkSettings(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.days > self.max_days:
-            raise SettingsError("days", "is more than max_days")
+        if self.default_days > self.max_days:
+            raise SettingsError("default_days", "is more than max_days")
 
 
 @dataclass(frozen=True)
 class LinkChannelSettings(Checked):
     """A way by which links are sent: a gateway of an SMS provider or a webhook by HTTP, or e-mail."""
 
-    name: str = setting(en="Name, by which makers of links ask for it.", zh="名称，制作链接时引用。", check=checks.code)
+    name: str = setting(
+        en="Name, by which makers of links ask for it.", zh="名称，制作链接时引用。", check=checks.not_empty
+    )
     kind: str = setting(
         en="webhook: JSON {to, subject, text, link}; sms: a form with the fields below; email: SMTP.",
         zh="webhook：JSON {to, subject, text, link}；sms：按下列字段提交表单；email：SMTP。",

@@ -403,7 +403,7 @@ def _add_link(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     making.add_argument("--study", action="append", default=[], dest="studies", metavar="UID", help="a study")
     making.add_argument("--patient", nargs=2, metavar=("AUTHORITY", "ID"), help="whose history")
     lasting = making.add_mutually_exclusive_group()
-    lasting.add_argument("--days", type=int, metavar="N", help="how long it lasts (links.days)")
+    lasting.add_argument("--days", type=int, metavar="N", help="how long it lasts (links.default_days)")
     lasting.add_argument("--until", type=_moment, metavar="TIME", help="when it ends, such as 2030-01-31T18:00+08:00")
     making.add_argument("--download", action="store_true", help="let studies be taken away, too")
     protecting = making.add_mutually_exclusive_group()

@@ -64,7 +64,7 @@ class Links:
         Raises PacsdError NOT_FOUND for what its maker does not see, INVALID.
         """
         now = self._clock()
-        until = wanted.until or now + timedelta(days=self._settings.days)
+        until = wanted.until or now + timedelta(days=self._settings.default_days)
         self._check(wanted, until, now)
         patient, released = wanted.patient, principal.is_a(Role.PATIENT)
         if released:

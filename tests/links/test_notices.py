@@ -257,7 +257,7 @@ def test_no_mail_server_is_a_reason_to_try_again() -> None:
 
 @pytest.mark.parametrize("wrong", [
     {"text_zh": "没有链接"}, {"text_en": "{url} {name}"}, {"kind": "fax"}, {"url": ""}, {"url": "ftp://x"},
-    {"token": "the secret itself"}, {"fields": ("x",)}, {"name": "a b"}, {"kind": "email"},
+    {"token": "the secret itself"}, {"fields": ("x",)}, {"name": " "}, {"kind": "email"},
 ])  # fmt: skip
 def test_channels_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
