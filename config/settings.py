@@ -26,6 +26,7 @@ from config.keeping import (
     WorklistSettings,
 )
 from config.limits import LimitSettings
+from config.links import LinkChannelSettings, LinkSettings
 from config.messages import (
     Hl7DestinationSettings,
     Hl7SenderSettings,
@@ -54,6 +55,8 @@ __all__ = [
     "IdentitySettings",
     "IssuerSettings",
     "LimitSettings",
+    "LinkChannelSettings",
+    "LinkSettings",
     "LogSettings",
     "NotificationSettings",
     "OAuthSettings",
@@ -200,6 +203,10 @@ class Settings(Checked):
     )
     worklist: WorklistSettings = setting(WorklistSettings, en="Workitems.", zh="工作项。")
     notifications: NotificationSettings = setting(NotificationSettings, en="What AEs are told.", zh="通知。")
+    links: LinkSettings = setting(LinkSettings, en="Share links.", zh="分享链接。")
+    link_channels: tuple[LinkChannelSettings, ...] = setting(
+        (), en="How somebody is told of a link.", zh="链接的发送渠道。"
+    )
     limits: LimitSettings = setting(LimitSettings, en="What one client may ask for.", zh="单个客户端的限额。")
     supervise: SuperviseSettings = setting(SuperviseSettings, en="Processes.", zh="进程。")
     postgres: PostgresSettings = setting(PostgresSettings, en="Embedded PostgreSQL.", zh="内嵌 PostgreSQL。")
@@ -340,6 +347,7 @@ def _check_references(settings: Settings) -> None:
     _refuse_repeats("audit_repositories", "name", [one.name for one in settings.audit_repositories])
     _refuse_repeats("hl7_destinations", "name", [one.name for one in settings.hl7_destinations])
     _refuse_repeats("research_projects", "project", [one.project for one in settings.research_projects])
+    _refuse_repeats("link_channels", "name", [one.name for one in settings.link_channels])
     _refuse_repeats("identity_domains", "authority", [one.authority for one in settings.identity_domains])
     _refuse_repeats("identity_domains", "universal_id", [one.universal_id for one in settings.identity_domains])
     _refuse_repeats("remote_aes", "title", [f"{one.title} of {one.organisation}" for one in settings.remote_aes])

@@ -115,6 +115,9 @@ EXAMPLES = {  # for the commented tables of the default file
     "organisations": ("1.2.826.0.1.3680043.10.1=east",),
     "roles": ("309343006=clinician",),
     "patient_authority": "EAST-HIS",
+    "kind": "sms",
+    "url": "https://sms.example/send",
+    "token": "file:/run/secrets/sms",
 }
 
 

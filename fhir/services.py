@@ -51,6 +51,7 @@ from pacsd.identity.matching import Thresholds
 from pacsd.index.access_grants import GrantRows
 from pacsd.index.access_openings import IndexOpenings
 from pacsd.index.audit_events import AuditEvents
+from pacsd.links.services import open_links
 from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
 
@@ -123,6 +124,7 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
         extract=extract, check=policy(validator, Mode(settings.fhir.validation)), validator=validator,
         limits=limits(settings.fhir), full_text=settings.fhir.full_text, houses=known_houses,
         grants=Grants(GrantRows(archive.pool, archive.journal.append_all)),
+        links=open_links(settings, archive.pool, archive.journal.append_all, directory, recorder),
         audit=_desk(settings, archive, codes, recorder or Unrecorded()),
         recording=None if recorder is None else Recording(recorder, source(settings)),
     )  # fmt: skip

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 
 import pacsd
 from config.deidentification import load_policy
+from config.secrets import secret_of
 from config.settings import LogSettings, Settings
 from fhir.http.app import Edge, FhirApp
 from fhir.http.event_socket import EventSockets
@@ -23,6 +24,8 @@ from fhir.projection.consumer import Projections
 from fhir.projection.services import open_projections
 from fhir.projection.systems import Systems
 from fhir.services import Fhir, open_fhir
+from fhir.subscription.channel import Door, post_form
+from fhir.subscription.channel import client as http_client
 from fhir.subscription.service import Subscriptions
 from fhir.terminology.services import Loading
 from hl7.client import Client
@@ -86,7 +89,18 @@ from pacsd.index.busy import writes
 from pacsd.index.care_encounters import appliers as care_appliers
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import wait_for_database
+from pacsd.index.link_notices import IndexNotices
+from pacsd.index.links import LinkRows
+from pacsd.index.links import appliers as link_appliers
 from pacsd.index.migrate import migrate
+from pacsd.links.desk import LinkDesk
+from pacsd.links.mail import Sender
+from pacsd.links.notices import EVERY_S as NOTICES_EVERY_S
+from pacsd.links.notices import Delivery as LinkDelivery
+from pacsd.links.records import LinkRecords
+from pacsd.links.services import open_links
+from pacsd.links.sessions import Sessions
+from pacsd.links.visit import Visits
 from pacsd.oauth.administration import Administration
 from pacsd.oauth.app import MOUNTED, OAuthApp
 from pacsd.oauth.desk import open_desk
@@ -107,6 +121,7 @@ from pacsd.web.admission import ACCESS, NOBODY, Admission, Bearer, shown_certifi
 from pacsd.web.app import create_app
 from pacsd.web.claims import claims as web_claims
 from pacsd.web.entrance import gates_of
+from pacsd.web.link_session import WithLinks
 from pacsd.web.metering import Meter
 from pacsd.web.neighbours import Neighbours
 from pacsd.web.recording import Recording as WebRecording
@@ -127,7 +142,7 @@ HANDOVER_SOCKET = "queries.sock"         # through it receivers pass association
 PRELOADED = ("pydicom", "pacsd.codec.dicom_json", "pacsd.web.app", "pacsd.dimse.listener",
              "fhir.http.app", "ihe_profiles.exchange.services")  # fmt: skip
 HL7_CONNECTIONS = 12                     # to the database, for each HL7 process: so many messages at once
-GUARDED = ("/oauth/",)                   # where passwords and codes are tried
+GUARDED = ("/oauth/", "/l/")             # where passwords, codes and PINs are tried
 WORKER_NICE = 10                         # whoever waits for an answer goes first, where processors are short
 NOTIFIERS = 3                            # threads of a worker: so many AEs are notified at once
 
@@ -216,6 +231,13 @@ class Wiring:
             yield Administration(archive.pool)
 
     @contextmanager
+    def links(self, settings: Settings) -> Iterator[LinkDesk]:
+        """Share links for one command, beside a running server or without one."""
+        with _for_command(settings) as archive:
+            yield LinkDesk(open_links(settings, archive.pool, archive.journal.append_all, archive.directory),
+                           archive.directory)
+
+    @contextmanager
     def terminology(self, settings: Settings) -> Iterator[Loading]:
         """Code systems from files for one command, beside a running server or without one."""
         with _for_command(settings) as archive:
@@ -279,6 +301,7 @@ def _appliers(settings: Settings, archive: Archive) -> Appliers:
         FactKind.STEP_PERFORMED: steps_applier(archive.pool, keys, progress),
         **{FactKind(word): apply for word, apply in grant_appliers(archive.pool, keys).items()},
         **{FactKind(word): apply for word, apply in care_appliers(archive.pool, keys).items()},
+        **{FactKind(word): apply for word, apply in link_appliers(archive.pool, keys).items()},
     }
 
 
@@ -372,7 +395,9 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         addresses = Addresses(public_url=settings.web.public_url, trusted_proxies=settings.web.trusted_proxies)
         tokens = _verifier(settings, provider, patients)
         bearer = _bearer(settings, tokens, addresses)
-        admission = Admission(bearer, resolution, key=bearer.key)
+        rows, records = LinkRows(archive.pool, archive.journal.append_all), LinkRecords(recorder, source(settings))
+        sessions = Sessions(rows, lasts_s=settings.links.session_s)
+        admission = Admission(WithLinks(bearer, sessions), resolution, key=bearer.key)
         research = open_research(settings, archive, partial(project, settings.data_dir / KEYS_FOLDER))
         services = Services(
             archive=archive,
@@ -391,6 +416,7 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
             admission=admission,
             recording=WebRecording(recorder, source(settings), addresses.client, research),
             research=research,
+            links=Visits(rows, sessions, recording=records),
         )
         listening, gates = gates_of(settings)
         context.ready()
@@ -520,7 +546,8 @@ def _recorded_inbox(recorder: Recorder, name: str, inbox: Inbox) -> Inbox:
 
 def _worker(context: RoleContext) -> None:
     os.nice(WORKER_NICE)
-    with _opened(context, readers=8 + NOTIFIERS) as archive, _notifying(context, archive), _recorded(context):
+    with _opened(context, readers=8 + NOTIFIERS) as archive, _notifying(context, archive), \
+            _recorded(context) as recorder:
         reporting = open_reports(context.settings, archive)
         also_apply = {**_appliers(context.settings, archive), **reporting.repaired_by}
         settle(context.settings, archive, also_apply=also_apply)
@@ -538,8 +565,21 @@ def _worker(context: RoleContext) -> None:
         worker = Worker((*own, *(Chore(*one) for one in others), forgetting), stop=context.stopping)
         context.ready()
         repositories = atna_chores(context.settings, archive.pool)
-        with _telling(fhir.subscriptions), _beside(fhir.workbench.chores()), _beside(repositories):
+        notices = _link_chores(context.settings, archive, recorder)
+        with _telling(fhir.subscriptions), _beside(fhir.workbench.chores()), _beside(repositories), _beside(notices):
             worker.run()
+
+
+def _link_chores(
+    settings: Settings, archive: Archive, recorder: Recorder
+) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
+    """Messages that tell of links go out; none where there is no channel."""
+    if not settings.link_channels:
+        return ()
+    post = partial(post_form, http_client(), Door(settings.links.networks))
+    delivery = LinkDelivery(IndexNotices(archive.pool), settings.link_channels, Sender(post, secret_of),
+                            recording=LinkRecords(recorder, source(settings)))  # fmt: skip
+    return (("links to be sent", NOTICES_EVERY_S, delivery.run),)
 
 
 @contextmanager

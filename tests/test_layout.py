@@ -22,11 +22,11 @@ MAIN = "pacsd.main"
 EDGES = ("pacsd.dimse", "pacsd.web", "pacsd.oauth", "pacsd.commands")
 CORE = (
     "pacsd.codec", "pacsd.access", "pacsd.blobs", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
-    "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.deidentify", "pacsd.audit",
+    "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.deidentify", "pacsd.audit", "pacsd.links",
 )  # fmt: skip
 CORE_BELOW_EDGES = (
-    "pacsd.archive", "pacsd.workflow", "pacsd.access", "pacsd.audit", "pacsd.deidentify", "pacsd.codec", "pacsd.faults",
-    "config",
+    "pacsd.archive", "pacsd.workflow", "pacsd.access", "pacsd.audit", "pacsd.deidentify", "pacsd.links", "pacsd.codec",
+    "pacsd.faults", "config",
 )  # fmt: skip
 PACSD_CORE = (*CORE, "pacsd.faults")
 
@@ -43,6 +43,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "pacsd.deidentify": ("pacsd.codec", "pacsd.faults", "config"),
     "pacsd.blobs": ("pacsd.codec", "pacsd.faults", "config"),
     "pacsd.index": ("pacsd.codec", "pacsd.access", "pacsd.faults", "config"),
+    "pacsd.index.links": ("pacsd.index", "pacsd.links", "pacsd.access"),
+    "pacsd.index.link_notices": ("pacsd.index", "pacsd.links"),
+    "pacsd.links": ("pacsd.index", "pacsd.audit", "pacsd.access", "pacsd.faults", "config"),
     "pacsd.events": ("pacsd.index", "pacsd.codec", "pacsd.access", "pacsd.faults", "config"),
     "pacsd.archive": (
         "pacsd.index", "pacsd.blobs", "pacsd.codec", "pacsd.access", "pacsd.deidentify", "pacsd.events", "pacsd.faults",
@@ -83,18 +86,18 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "websockets": ("pacsd.web",),
     "socket": (*EDGES, "pacsd.supervise", "hl7", "conformance", "fhir.subscription", "ihe_profiles.atna",
                "pacsd.access.secure_connection", "pacsd.access.handshakes"),
-    "ssl": (*EDGES, "pacsd.access", "hl7", "conformance", "fhir.subscription", "ihe_profiles.atna"),
+    "ssl": (*EDGES, "pacsd.access", "hl7", "conformance", "fhir.subscription", "ihe_profiles.atna", "pacsd.links.mail"),
     "cryptography": ("pacsd.access", "pacsd.oauth.sealing", "pacsd.oauth.webauthn"),
     "socketserver": (*EDGES, "hl7"),
     "rich": ("pacsd.commands",),
-    "argon2": ("pacsd.oauth",),
+    "argon2": ("pacsd.oauth", "pacsd.links.pins"),
     "joserfc": ("pacsd.access", "pacsd.oauth"),
     "fido2": ("pacsd.oauth",),
 }
 
 NO_FILES = ("pacsd.codec", "pacsd.access", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
-            "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.deidentify", "pacsd.audit", "pacsd.dimse",
-            "pacsd.web", "hl7", "ihe_profiles")  # fmt: skip
+            "pacsd.identity", "pacsd.messages", "pacsd.reports", "pacsd.deidentify", "pacsd.audit", "pacsd.links",
+            "pacsd.dimse", "pacsd.web", "hl7", "ihe_profiles")  # fmt: skip
 # mapping a descriptor is not among them: the port to the blobs hands descriptors out
 FILE_CALLS = {"os.open", "os.rename", "os.replace", "os.unlink", "os.remove", "os.mkdir", "os.makedirs", "os.rmdir",
               "os.scandir", "os.listdir", "os.walk", "io.open"}  # fmt: skip

@@ -21,7 +21,7 @@ from fhir.projection.systems import DCM
 from fhir.store import shared
 from fhir.store.stored import Change
 from pacsd.access.grants import CONSENT, Grant
-from pacsd.access.principal import PatientKey, Role
+from pacsd.access.principal import HELD, PatientKey
 from pacsd.index import access_grants
 
 PRIVACY = "patient-privacy"
@@ -128,7 +128,7 @@ class ConsentRule:
         return tuple(roles), tuple(grantees) or (None,)
 
 
-_ROLE_NAMES = frozenset(one.value for one in Role)
+_ROLE_NAMES = frozenset(one.value for one in HELD)
 
 
 def _images(deed: Deed, one: Body, where: str) -> tuple[str, ...] | None:

@@ -23,6 +23,7 @@ from pacsd.blobs.port import BlobStore
 from pacsd.faults import PacsdError
 from pacsd.identity.matching import Thresholds
 from pacsd.index.connect import Pool
+from pacsd.links.links import Links
 
 Extract = Callable[[dict[str, Any]], Sequence[Found]]
 Check = Callable[[Mapping[str, Any]], Sequence[Issue]]
@@ -109,4 +110,5 @@ class Server:
     recording: Records | None = None     # without one nothing is recorded
     zone: tzinfo = UTC                   # of dates in searches that name none
     grants: Grants | None = None         # opens one study or patient to others
+    links: Links | None = None           # makes share links
     houses: Mapping[int, House] = field(default_factory=dict)    # organisations, by key

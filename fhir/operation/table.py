@@ -1,6 +1,6 @@
 """The operations of this server."""
 
-from fhir.operation import meta, sharing
+from fhir.operation import linking, meta, sharing
 from fhir.operation.bulk_import import import_all
 from fhir.operation.declared import Operation
 from fhir.operation.document import document
@@ -81,6 +81,17 @@ SHARING: tuple[Operation, ...] = (
               affects_state=True),
 )  # fmt: skip
 
+LINKING: tuple[Operation, ...] = (
+    Operation("make-link", linking.make_link, _OURS + "make-link", Needs.MAKE_LINKS, system=True, affects_state=True),
+    Operation("links", linking.links, _OURS + "links", Needs.MANAGE_LINKS, system=True),
+    Operation("revoke-link", linking.revoke_link, _OURS + "revoke-link", Needs.MANAGE_LINKS, system=True,
+              affects_state=True),
+    Operation("close-film", linking.close_film, _OURS + "close-film", Needs.CLOSE_FILMS, system=True,
+              affects_state=True),
+    Operation("reopen-film", linking.reopen_film, _OURS + "reopen-film", Needs.CLOSE_FILMS, system=True,
+              affects_state=True),
+)  # fmt: skip
+
 _BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-"
 
 SUBSCRIPTIONS: tuple[Operation, ...] = (
@@ -98,5 +109,5 @@ RESOURCES: tuple[Operation, ...] = (
 )
 
 OPERATIONS: tuple[Operation, ...] = (
-    *RESOURCES, *TERMINOLOGY, *PERSONS, *DOCUMENTS, *BULK, *MEASURES, *SHARING, *SUBSCRIPTIONS,
+    *RESOURCES, *TERMINOLOGY, *PERSONS, *DOCUMENTS, *BULK, *MEASURES, *SHARING, *LINKING, *SUBSCRIPTIONS,
 )  # fmt: skip

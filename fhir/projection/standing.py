@@ -8,7 +8,7 @@ from typing import Protocol
 from fhir.projection.opening import Opening
 from pacsd.access.directory import Directory
 from pacsd.access.openings import Openings
-from pacsd.access.principal import Principal, Proof, Role
+from pacsd.access.principal import HELD, Principal, Proof, Role
 from pacsd.access.resolution import FRESH_S
 from pacsd.access.scope import Scope
 
@@ -46,7 +46,7 @@ class OrganisationScopes:
     def _found(self, organisation: int) -> Scope:
         code = self._codes[organisation]
         scope = self._directory.scope(code)
-        anybody = frozenset(Role) - {Role.PATIENT}           # what any of its people are denied
+        anybody = HELD - {Role.PATIENT}           # what any of its people are denied
         itself = Principal(f"organisation {code}", code, anybody, Proof.NOTHING)
         opened = self._openings.of(itself, scope)
         denied = None if opened is None else opened.denials()

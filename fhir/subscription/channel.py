@@ -153,6 +153,11 @@ def post(client: httpx.Client, door: Door, channel: Channel, body: bytes) -> Non
     _ask(client, door, channel, "POST", None, body)
 
 
+def post_form(client: httpx.Client, door: Door, url: str, headers: Mapping[str, str], body: bytes) -> None:
+    """Anything else that is sent under the same rules, its type among the headers. Raises PacsdError as `tell` does."""
+    _ask(client, door, Channel(url, headers=tuple(headers.items())), "POST", None, body)
+
+
 def _ask(client: httpx.Client, door: Door, channel: Channel, method: str, below: str | None, body: bytes) -> None:
     parts = urlsplit(channel.endpoint)
     port = parts.port or (443 if parts.scheme == "https" else 80)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import Enum, IntEnum
 from functools import lru_cache
 
-from pacsd.access.principal import Role
+from pacsd.access.principal import HELD, Role
 
 
 class Operation(Enum):
@@ -16,7 +16,8 @@ class Operation(Enum):
     DESCRIBE = "describe"                # what this server does: capabilities, health, pages without data
     MEASURE = "measure"                  # numbers about the service
     SEARCH_STUDIES = "search-studies"    # QIDO-RS, C-FIND
-    RETRIEVE_STUDIES = "retrieve-studies"        # WADO in all its forms, C-MOVE, C-GET
+    VIEW_STUDIES = "view-studies"        # metadata, frames, bulk data, rendered: what a viewer asks for
+    RETRIEVE_STUDIES = "retrieve-studies"        # whole instances: WADO, C-MOVE, C-GET
     STORE_STUDIES = "store-studies"      # STOW-RS, C-STORE: rejection notes too
     COMMIT_STORAGE = "commit-storage"
     READ_WORKITEMS = "read-workitems"
@@ -41,6 +42,10 @@ class Operation(Enum):
     FEED_AUDIT = "feed-audit"
     SHARE = "share"                      # open a study or patient to others, and close it again
     BREAK_GLASS = "break-glass"
+    MAKE_LINKS = "make-links"            # share links to what somebody sees
+    MANAGE_LINKS = "manage-links"        # list and end them
+    CLOSE_FILMS = "close-films"          # keep links from showing a study, and let them again
+    OPEN_LINK = "open-link"              # with its token, and its PIN
 
 
 class Reach(IntEnum):
@@ -53,13 +58,18 @@ class Reach(IntEnum):
     SHARED = 4                           # that, and what a grant, a consent or a broken glass opens
 
 
-OPEN = frozenset({Operation.DESCRIBE})   # to everybody, known or not
-NAMED = frozenset({Operation.SHARE, Operation.BREAK_GLASS})      # of somebody who is known, whatever a listener trusts
+OPEN = frozenset({Operation.DESCRIBE, Operation.OPEN_LINK})      # to everybody, known or not
+NAMED = frozenset({                      # of somebody who is known, whatever a listener trusts
+    Operation.SHARE, Operation.BREAK_GLASS, Operation.MAKE_LINKS, Operation.MANAGE_LINKS, Operation.CLOSE_FILMS,
+})  # fmt: skip
 
 _SELF, _OWN, _SHARED = Reach.SELF, Reach.OWN, Reach.SHARED
 _READERS = {Role.RADIOLOGIST: _SHARED, Role.CLINICIAN: _SHARED, Role.TECHNOLOGIST: _OWN, Role.SYSTEM: _SHARED,
             Role.PATIENT: _SELF}  # fmt: skip
 _SEERS = {**_READERS, Role.RESEARCHER: Reach.PROJECT}
+_VIEWERS = {**_SEERS, Role.LINK: _SELF}
+_COPIERS = {**_SEERS, Role.LINK_COPY: _SELF}
+_LINKERS = {Role.RADIOLOGIST: _OWN, Role.CLINICIAN: _OWN, Role.SYSTEM: _OWN, Role.PATIENT: _SELF}
 _WORKERS = {Role.RADIOLOGIST: _OWN, Role.TECHNOLOGIST: _OWN, Role.SYSTEM: _OWN}
 _STAFF = {**_WORKERS, Role.CLINICIAN: _OWN}
 _DEVICES = {Role.TECHNOLOGIST: _OWN, Role.SYSTEM: _OWN}
@@ -67,8 +77,9 @@ _DEVICES = {Role.TECHNOLOGIST: _OWN, Role.SYSTEM: _OWN}
 REACH: Mapping[Operation, Mapping[Role, Reach]] = {
     Operation.DESCRIBE: dict.fromkeys(Role, _SHARED),
     Operation.MEASURE: {Role.ADMINISTRATOR: _OWN, Role.SYSTEM: _OWN},
-    Operation.SEARCH_STUDIES: _SEERS,
-    Operation.RETRIEVE_STUDIES: _SEERS,
+    Operation.SEARCH_STUDIES: _VIEWERS,
+    Operation.VIEW_STUDIES: _VIEWERS,
+    Operation.RETRIEVE_STUDIES: _COPIERS,
     Operation.STORE_STUDIES: _WORKERS,
     Operation.COMMIT_STORAGE: _WORKERS,
     Operation.READ_WORKITEMS: _STAFF,
@@ -82,8 +93,8 @@ REACH: Mapping[Operation, Mapping[Role, Reach]] = {
     Operation.WRITE_RESOURCES: _STAFF,
     Operation.READ_REGISTER: {**_READERS, Role.ADMINISTRATOR: _OWN},
     Operation.WRITE_REGISTER: {Role.ADMINISTRATOR: _OWN},
-    Operation.BATCH: dict.fromkeys(Role, _SHARED),
-    Operation.USE_TERMINOLOGY: dict.fromkeys(set(Role) - {Role.AUDITOR}, _OWN),
+    Operation.BATCH: dict.fromkeys(HELD, _SHARED),
+    Operation.USE_TERMINOLOGY: dict.fromkeys(HELD - {Role.AUDITOR}, _OWN),
     Operation.COUNT: {**_STAFF, Role.ADMINISTRATOR: _OWN},
     Operation.EXPORT: {Role.SYSTEM: _OWN},
     Operation.IMPORT: {Role.SYSTEM: _OWN},
@@ -93,6 +104,10 @@ REACH: Mapping[Operation, Mapping[Role, Reach]] = {
     Operation.FEED_AUDIT: {Role.SYSTEM: _OWN},
     Operation.SHARE: {Role.ADMINISTRATOR: _OWN},
     Operation.BREAK_GLASS: {Role.RADIOLOGIST: _SHARED, Role.CLINICIAN: _SHARED},
+    Operation.MAKE_LINKS: _LINKERS,
+    Operation.MANAGE_LINKS: {**_LINKERS, Role.ADMINISTRATOR: _OWN},
+    Operation.CLOSE_FILMS: {Role.ADMINISTRATOR: _OWN, Role.SYSTEM: _OWN},
+    Operation.OPEN_LINK: dict.fromkeys(Role, _SHARED),
 }
 
 

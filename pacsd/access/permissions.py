@@ -13,12 +13,15 @@ from pacsd.access.principal import Principal
 from pacsd.access.smart_scopes import smart_scopes
 
 ALL = "*"                                # every type of resource
-OF_ONE_PATIENT = frozenset({Operation.SEARCH_STUDIES, Operation.RETRIEVE_STUDIES})       # outside of FHIR
+OF_ONE_PATIENT = frozenset({             # outside of FHIR
+    Operation.SEARCH_STUDIES, Operation.VIEW_STUDIES, Operation.RETRIEVE_STUDIES,
+})  # fmt: skip
 _READING = frozenset("rs")
 
 # the resources, and the interactions with them, that an operation outside of FHIR stands for
 NEEDED: Mapping[Operation, tuple[str, str]] = {
-    Operation.SEARCH_STUDIES: ("ImagingStudy", "s"), Operation.RETRIEVE_STUDIES: ("ImagingStudy", "r"),
+    Operation.SEARCH_STUDIES: ("ImagingStudy", "s"), Operation.VIEW_STUDIES: ("ImagingStudy", "r"),
+    Operation.RETRIEVE_STUDIES: ("ImagingStudy", "r"),
     Operation.STORE_STUDIES: ("ImagingStudy", "c"), Operation.COMMIT_STORAGE: ("ImagingStudy", "r"),
     Operation.READ_WORKITEMS: ("Task", "rs"), Operation.WRITE_WORKITEMS: ("Task", "cu"),
     Operation.WATCH_WORKITEMS: ("Task", "rs"), Operation.READ_WORKLIST: ("ServiceRequest", "rs"),
@@ -27,6 +30,8 @@ NEEDED: Mapping[Operation, tuple[str, str]] = {
     Operation.IMPORT: (ALL, "cud"), Operation.QUERY_IDENTITY: ("Patient", "rs"), Operation.FEED_MESSAGES: (ALL, "cud"),
     Operation.READ_AUDIT: ("AuditEvent", "rs"), Operation.FEED_AUDIT: ("AuditEvent", "c"),
     Operation.SHARE: ("Consent", "c"), Operation.BREAK_GLASS: ("ImagingStudy", "s"),
+    Operation.MAKE_LINKS: ("Consent", "c"), Operation.MANAGE_LINKS: ("Consent", "u"),
+    Operation.CLOSE_FILMS: ("Consent", "u"),
 }  # fmt: skip
 
 

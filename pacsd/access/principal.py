@@ -15,6 +15,12 @@ class Role(Enum):
     AUDITOR = "auditor"                  # reads what was recorded of accesses, and nothing else
     PATIENT = "patient"                  # reads what is about this one person
     SYSTEM = "system"                    # a device or program of the organisation: a modality, a PACS, a HIS
+    LINK = "link"                        # whoever opened a share link: looks at what that opens, and nothing else
+    LINK_COPY = "link-copy"              # the same, where the link lets its studies be taken away too
+
+
+HELD = frozenset(Role) - {Role.LINK, Role.LINK_COPY}
+"""Roles that somebody may be given; the others come of opening a link."""
 
 
 class Proof(Enum):
@@ -57,6 +63,7 @@ class Principal:
     project: str = ""                    # for which a RESEARCHER reads, where a token names it
     reason: str = ""                     # why the glass was broken, in the words of who broke it
     address: str = ""                    # where the request came from
+    link: str = ""                       # the name of the share link that was opened; of a LINK, and of nobody else
     claims: dict[str, object] = field(default_factory=dict, compare=False, hash=False)      # further ones of a token
 
     def is_a(self, *roles: Role) -> bool:

@@ -54,7 +54,7 @@ class Resolution:
             raise PacsdError(Fault.UNAUTHENTICATED, "the asker's organisation is none of this server's")
         peer = self._directory.acting(principal.organisation)
         scope = replace(peer.scope, opened=self._openings.of(principal, peer.scope))
-        if principal.is_a(Role.PATIENT) or principal.context is not None:
+        if principal.is_a(Role.PATIENT, Role.LINK) or principal.context is not None:
             scope = replace(scope, organisations=(), opened=scope.opened or Opened())     # one person, and nobody else
         found = Access(principal, replace(peer, scope=scope, principal=principal))
         with self._lock:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from config.oauth import IssuerSettings, pairs
-from pacsd.access.principal import PatientKey, Principal, Proof, Role
+from pacsd.access.principal import HELD, PatientKey, Principal, Proof, Role
 from pacsd.access.signed import refuse
 
 IUA = "ihe_iua"
@@ -62,7 +62,7 @@ class ClaimReader:
 
     def _found_roles(self, claims: Claims, subject: str, client: str) -> frozenset[Role]:
         """Those the claims name; a client that acts for itself is a system (RFC 9068 2.2)."""
-        names = {role.value for role in Role}
+        names = {role.value for role in HELD}
         words = {self._roles.get(word, word) for word in codes_of(at(claims, self._settings.roles_claim))}
         found = frozenset(Role(word) for word in words & names)
         if not found and client and subject == client:

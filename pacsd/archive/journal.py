@@ -58,6 +58,10 @@ class FactKind(Enum):
     ACCESS_GRANTED = "access.granted"        # organisation, name, grantee, study or patient_id, …
     ACCESS_REVOKED = "access.revoked"        # organisation, name, by, reason
     CARE_ENCOUNTER = "care.encounter"        # organisation, name, authority, patient_id, stands, from, until
+    LINK_MADE = "link.made"                  # organisation, name, studies or patient_id, until, digest, pin, …
+    LINK_VIEWED = "link.viewed"              # organisation, name, views: so many by then
+    LINK_REVOKED = "link.revoked"            # organisation, name, by, reason
+    LINK_FILM = "link.film"                  # organisation, study, closed, by, reason
     ORGANISATION = "organisation"            # organisation, name, assigning_authority, active, keeper
     APPLICATION_ENTITY = "application.entity"    # organisation, title, keeper, caller, remote
     REPORT = "report"                        # organisation, uid, names, patients, status, content or content_key, …

@@ -26,6 +26,7 @@ AUDITED: Mapping[Operation, Audited | None] = {      # None: nobody's data, and 
     Operation.MEASURE: None,
     Operation.USE_TERMINOLOGY: None,
     Operation.SEARCH_STUDIES: Audited(Event.QUERY, Action.EXECUTE, counted=True, asked=True),
+    Operation.VIEW_STUDIES: Audited(Event.TRANSFERRED, Action.READ, counted=True),
     Operation.RETRIEVE_STUDIES: Audited(Event.TRANSFERRED, Action.READ, counted=True),
     Operation.STORE_STUDIES: Audited(Event.TRANSFERRED, Action.CREATE),
     Operation.COMMIT_STORAGE: Audited(Event.ACCESSED, Action.READ),
@@ -50,4 +51,8 @@ AUDITED: Mapping[Operation, Audited | None] = {      # None: nobody's data, and 
     Operation.FEED_AUDIT: None,          # what is fed is the record
     Operation.SHARE: Audited(Event.SECURITY_ALERT, Action.EXECUTE),
     Operation.BREAK_GLASS: Audited(Event.SECURITY_ALERT, Action.EXECUTE),
+    Operation.MAKE_LINKS: Audited(Event.SECURITY_ALERT, Action.EXECUTE),
+    Operation.MANAGE_LINKS: Audited(Event.SECURITY_ALERT, Action.EXECUTE),
+    Operation.CLOSE_FILMS: Audited(Event.SECURITY_ALERT, Action.EXECUTE),
+    Operation.OPEN_LINK: None,           # pacsd.links records it itself: the path holds the secret
 }

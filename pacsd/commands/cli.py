@@ -6,11 +6,25 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pacsd
 from config.settings import ROLES, Settings, SettingsError, load_settings
-from pacsd.commands import audit, certs, clients, hl7, identity, rejections, report, terminology, upkeep, users, viewer
+from pacsd.commands import (
+    audit,
+    certs,
+    clients,
+    hl7,
+    identity,
+    link,
+    rejections,
+    report,
+    terminology,
+    upkeep,
+    users,
+    viewer,
+)
 from pacsd.commands.echo import echo
 from pacsd.commands.export import export
 from pacsd.commands.find import find
@@ -56,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_identity(commands)
     _add_report(commands)
     _add_terminology(commands)
+    _add_link(commands)
     _add_users(commands)
     _add_clients(commands)
     _add_viewer(commands)
@@ -118,6 +133,11 @@ def _serve(_options: argparse.Namespace, settings: Settings, wiring: Wiring) -> 
 def _claims(_options: argparse.Namespace, _settings: Settings, wiring: Wiring) -> int:
     print(json.dumps(wiring.claims(), ensure_ascii=False, indent=1))
     return 0
+
+
+def _moment(text: str) -> datetime:
+    """Local time where no offset is said."""
+    return datetime.fromisoformat(text).astimezone()
 
 
 def _roles(text: str) -> list[str]:
@@ -371,6 +391,43 @@ def _add_report(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     showing.add_argument("study", metavar="STUDY", help="Study Instance UID")
     showing.set_defaults(handler=report.show)
     for action in (listing, showing):
+        action.add_argument("--organisation", metavar="CODE", help="whose (the first one)")
+        _add_common(action)
+
+
+def _add_link(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    actions = commands.add_parser("link", help="share links to studies").add_subparsers(
+        dest="action", required=True, metavar="ACTION"
+    )
+    making = actions.add_parser("make", help="one, to studies or to all of a patient's")
+    making.add_argument("--study", action="append", default=[], dest="studies", metavar="UID", help="a study")
+    making.add_argument("--patient", nargs=2, metavar=("AUTHORITY", "ID"), help="whose history")
+    lasting = making.add_mutually_exclusive_group()
+    lasting.add_argument("--days", type=int, metavar="N", help="how long it lasts (links.default_days)")
+    lasting.add_argument("--until", type=_moment, metavar="TIME", help="when it ends, such as 2030-01-31T18:00+08:00")
+    making.add_argument("--download", action="store_true", help="let studies be taken away, too")
+    protecting = making.add_mutually_exclusive_group()
+    protecting.add_argument("--pin", metavar="DIGITS", help="the PIN (one is made up)")
+    protecting.add_argument("--no-pin", action="store_true", help="ask for none")
+    making.add_argument("--views", type=int, metavar="N", help="how often it may be opened (as often as one likes)")
+    making.add_argument("--qr", type=Path, metavar="FILE", help="write its QR code, .png or .svg")
+    making.add_argument("--send", nargs=2, metavar=("CHANNEL", "RECIPIENT"), help="send it, by one of link_channels")
+    making.add_argument("--language", default="", metavar="LANG", help="of what is sent: zh, en")
+    making.set_defaults(handler=link.make)
+    listing = actions.add_parser("list", help="those that are not over")
+    listing.add_argument("--limit", type=int, default=50, metavar="N", help="how many (50)")
+    listing.set_defaults(handler=link.show)
+    revoking = actions.add_parser("revoke", help="end one")
+    revoking.add_argument("name", metavar="NAME")
+    revoking.set_defaults(handler=link.revoke)
+    closing = actions.add_parser("close", help="keep all links from showing a study, as while a film is not paid")
+    reopening = actions.add_parser("reopen", help="let links show it again")
+    for action in (closing, reopening):
+        action.add_argument("study", metavar="UID")
+        action.set_defaults(handler=link.film)
+    for action in (revoking, closing, reopening):
+        action.add_argument("--reason", required=True, metavar="TEXT")
+    for action in (making, listing, revoking, closing, reopening):
         action.add_argument("--organisation", metavar="CODE", help="whose (the first one)")
         _add_common(action)
 

@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, Recorded | None] = {          # None: nobody's data is sh
     "hl7": Recorded(Event.PATIENT_RECORD, Action.EXECUTE),
     "identity": Recorded(Event.PATIENT_RECORD, Action.EXECUTE),
     "report": Recorded(Event.ACCESSED, Action.READ),
+    "link": Recorded(Event.SECURITY_ALERT, Action.UPDATE),           # what is opened to whom
 }  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from config.settings import Settings
 from pacsd.access.directory import Peer
 from pacsd.audit.message import AuditMessage
 from pacsd.audit.verify import Verify
+from pacsd.links.link import Kept
+from pacsd.links.links import Made, Wanted
 
 Progress = Callable[[int, int | None], None]  # done so far, and of how many where that is known
 
@@ -253,6 +255,15 @@ class Terminology(Protocol):
         """Take one away. Raises PacsdError NOT_FOUND."""
 
 
+class Linking(Protocol):
+    """links.desk.LinkDesk: share links of an organisation. All raise PacsdError NOT_FOUND, INVALID."""
+
+    def make(self, organisation: str, user: str, wanted: Wanted) -> Made: ...
+    def listed(self, organisation: str, user: str, *, limit: int) -> Sequence[Kept]: ...
+    def revoke(self, organisation: str, user: str, name: str, *, reason: str) -> None: ...
+    def close_film(self, organisation: str, user: str, study: str, *, closed: bool, reason: str) -> None: ...
+
+
 class Administration(Protocol):
     """Users and clients, opened for one command, as pacsd.oauth.administration has it. Raises PacsdError."""
 
@@ -304,6 +315,9 @@ class Wiring(Protocol):
 
     def administration(self, settings: Settings) -> AbstractContextManager[Administration]:
         """Users and clients for one command."""
+
+    def links(self, settings: Settings) -> AbstractContextManager[Linking]:
+        """Share links."""
 
     def terminology(self, settings: Settings) -> AbstractContextManager[Terminology]:
         """Code systems from files for one command."""

@@ -10,6 +10,7 @@ from pacsd.access.principal import PatientKey, Principal, Role
 from pacsd.access.scope import Names, Opened, Owned, Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Pool, retried
+from pacsd.index.links import SHOWN
 from pacsd.index.reports import ABOUT
 
 _GRANTED = """
@@ -70,6 +71,9 @@ class IndexOpenings:
         if principal.is_a(Role.PATIENT):
             return self._of_person(principal.patient, values)
         rows = self._rows(_GRANTED, values)
+        if principal.is_a(Role.LINK):
+            shown = self._rows(SHOWN, {**values, "link": principal.link}) if principal.link else []
+            return _opened([*shown, *(row for row in rows if not row[0])])
         if principal.context is not None:
             return self._in_context(principal.context, scope, rows, values)
         return _opened(rows) if rows else None

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from pacsd.access.key_sets import document_of, read_keys
-from pacsd.access.principal import Role
+from pacsd.access.principal import HELD, Role
 from pacsd.access.smart_scopes import parse
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import oauth_clients, oauth_users
@@ -124,7 +124,7 @@ def _no_user(username: str) -> PacsdError:
 
 
 def _check_roles(roles: Sequence[str], patient: tuple[str, str] | None) -> None:
-    known = [role.value for role in Role]
+    known = [role.value for role in Role if role in HELD]
     for one in roles:
         if one not in known:
             raise PacsdError(Fault.INVALID, f"{one!r} is none of {', '.join(known)}")

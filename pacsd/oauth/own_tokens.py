@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from pacsd.access.key_sets import Document
-from pacsd.access.principal import PatientKey, Principal, Proof, Role
+from pacsd.access.principal import HELD, PatientKey, Principal, Proof, Role
 from pacsd.access.signed import Claims, refuse
 from pacsd.access.token_claims import default_purpose, purpose_of, scopes_of
 from pacsd.index import oauth_clients, oauth_grants, oauth_users
@@ -74,7 +74,7 @@ def user_principal(user: User) -> Principal:
 
 
 def _roles(words: Sequence[str]) -> frozenset[Role]:
-    names = {role.value for role in Role}
+    names = {role.value for role in HELD}
     return frozenset(Role(word) for word in words if word in names)
 
 

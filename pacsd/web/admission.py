@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from pacsd.access.asking import Access
 from pacsd.access.directory import Peer
 from pacsd.access.operations import Operation
-from pacsd.access.principal import Principal, Proof, Role
+from pacsd.access.principal import HELD, Principal, Proof, Role
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.web.services import Readers
@@ -22,7 +22,7 @@ from pacsd.web.threads import Threads
 ACCESS = "pacsd.access"                  # where in the ASGI scope the Access stands
 AGAIN_S = 0.25                           # so long the same is found for the same asker
 _MOST_LATELY = 1_000
-EVERY_ROLE = frozenset(Role) - {Role.PATIENT, Role.RESEARCHER}
+EVERY_ROLE = HELD - {Role.PATIENT, Role.RESEARCHER}
 NOBODY = Principal("", "", frozenset(), Proof.NOTHING)
 _NOBODYS = Access(NOBODY, Peer("", 0, "", "", Scope((), 0), services=frozenset()))
 

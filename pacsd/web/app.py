@@ -23,6 +23,7 @@ from pacsd.web import (
     film,
     frames,
     health,
+    links,
     metadata,
     metrics,
     non_patient,
@@ -73,6 +74,7 @@ _COMMITMENT = "/commitment-requests/{transaction}"
 _READ_NON_PATIENT = Operation.READ_NON_PATIENT
 _STORE_NON_PATIENT = Operation.STORE_NON_PATIENT
 _FIND = Operation.SEARCH_STUDIES
+_VIEW = Operation.VIEW_STUDIES
 _READ = Operation.RETRIEVE_STUDIES
 _STORE = Operation.STORE_STUDIES
 _COMMIT = Operation.COMMIT_STORAGE
@@ -80,6 +82,7 @@ _READ_WORKITEMS = Operation.READ_WORKITEMS
 _WRITE_WORKITEMS = Operation.WRITE_WORKITEMS
 _WATCH = Operation.WATCH_WORKITEMS
 _OPEN = Operation.DESCRIBE
+_OPEN_LINK = Operation.OPEN_LINK
 
 
 def non_patient_transactions() -> Iterator[Transaction]:
@@ -100,23 +103,23 @@ TRANSACTIONS: tuple[Transaction, ...] = (
     Transaction("GET", _STUDY + "/series", search.series, "Search for a Study's Series", _FIND, "10.6"),
     Transaction("GET", _STUDY + "/instances", search.instances, "Search for a Study's Instances", _FIND, "10.6"),
     Transaction("GET", _SERIES + "/instances", search.instances, "Search for a Series' Instances", _FIND, "10.6"),
-    Transaction("GET", _INSTANCE + "/frames/{frames}", frames.frames, "Retrieve Frames", _READ, "10.4"),
-    Transaction("GET", _STUDY + "/rendered", rendered.study, "Retrieve Rendered Study", _READ, "10.4"),
-    Transaction("GET", _SERIES + "/rendered", rendered.series, "Retrieve Rendered Series", _READ, "10.4"),
-    Transaction("GET", _INSTANCE + "/rendered", rendered.instance, "Retrieve Rendered Instance", _READ, "10.4"),
+    Transaction("GET", _INSTANCE + "/frames/{frames}", frames.frames, "Retrieve Frames", _VIEW, "10.4"),
+    Transaction("GET", _STUDY + "/rendered", rendered.study, "Retrieve Rendered Study", _VIEW, "10.4"),
+    Transaction("GET", _SERIES + "/rendered", rendered.series, "Retrieve Rendered Series", _VIEW, "10.4"),
+    Transaction("GET", _INSTANCE + "/rendered", rendered.instance, "Retrieve Rendered Instance", _VIEW, "10.4"),
     Transaction(
-        "GET", _INSTANCE + "/frames/{frames}/rendered", rendered.frames, "Retrieve Rendered Frames", _READ, "10.4"
+        "GET", _INSTANCE + "/frames/{frames}/rendered", rendered.frames, "Retrieve Rendered Frames", _VIEW, "10.4"
     ),
-    Transaction("GET", _STUDY + "/thumbnail", thumbnail.study, "Retrieve Study Thumbnail", _READ, "10.4"),
-    Transaction("GET", _SERIES + "/thumbnail", thumbnail.series, "Retrieve Series Thumbnail", _READ, "10.4"),
-    Transaction("GET", _INSTANCE + "/thumbnail", thumbnail.instance, "Retrieve Instance Thumbnail", _READ, "10.4"),
+    Transaction("GET", _STUDY + "/thumbnail", thumbnail.study, "Retrieve Study Thumbnail", _VIEW, "10.4"),
+    Transaction("GET", _SERIES + "/thumbnail", thumbnail.series, "Retrieve Series Thumbnail", _VIEW, "10.4"),
+    Transaction("GET", _INSTANCE + "/thumbnail", thumbnail.instance, "Retrieve Instance Thumbnail", _VIEW, "10.4"),
     Transaction(
-        "GET", _INSTANCE + "/frames/{frames}/thumbnail", thumbnail.frames, "Retrieve Frame Thumbnail", _READ, "10.4"
+        "GET", _INSTANCE + "/frames/{frames}/thumbnail", thumbnail.frames, "Retrieve Frame Thumbnail", _VIEW, "10.4"
     ),
-    Transaction("GET", _SERIES + "/metadata", metadata.series, "Retrieve Series Metadata", _READ, "10.4"),
-    Transaction("GET", _STUDY + "/metadata", metadata.study, "Retrieve Study Metadata", _READ, "10.4"),
-    Transaction("GET", _INSTANCE + "/metadata", metadata.instance, "Retrieve Instance Metadata", _READ, "10.4"),
-    Transaction("GET", _INSTANCE + "/bulkdata/{path:path}", bulkdata.bulkdata, "Retrieve Bulkdata", _READ, "10.4"),
+    Transaction("GET", _SERIES + "/metadata", metadata.series, "Retrieve Series Metadata", _VIEW, "10.4"),
+    Transaction("GET", _STUDY + "/metadata", metadata.study, "Retrieve Study Metadata", _VIEW, "10.4"),
+    Transaction("GET", _INSTANCE + "/metadata", metadata.instance, "Retrieve Instance Metadata", _VIEW, "10.4"),
+    Transaction("GET", _INSTANCE + "/bulkdata/{path:path}", bulkdata.bulkdata, "Retrieve Bulkdata", _VIEW, "10.4"),
     Transaction("GET", _INSTANCE, retrieve.instance, "Retrieve Instance", _READ, "10.4"),
     Transaction("GET", _SERIES, retrieve.series, "Retrieve Series", _READ, "10.4"),
     Transaction("GET", _STUDY, retrieve.study, "Retrieve Study", _READ, "10.4"),
@@ -158,7 +161,10 @@ PAGES: tuple[Transaction, ...] = (
     Transaction("GET", "/viewer", viewer.enter, "Viewer", _OPEN),
     Transaction("GET", "/viewer/{path:path}", viewer.viewer, "Viewer", _OPEN),
     Transaction("GET", "/film/assets/{digest}/{name}", film.asset, "Film page", _OPEN),
+    Transaction("GET", "/film", film.history, "Film page", _OPEN),
     Transaction("GET", "/film/{study}", film.film, "Film page", _OPEN),
+    Transaction("GET", "/l/{token}", links.look, "Share link", _OPEN_LINK),
+    Transaction("POST", "/l/{token}", links.enter, "Open share link", _OPEN_LINK),
 )
 
 

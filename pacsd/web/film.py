@@ -7,6 +7,7 @@ addresses hold a digest of all of them, so that browsers may keep them for ever.
 import gzip
 import hashlib
 import pkgutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -14,8 +15,13 @@ from html import escape
 from starlette.requests import Request
 from starlette.responses import Response
 
+from pacsd.access.principal import Role
+from pacsd.faults import Fault, PacsdError
+from pacsd.web import link_pages
 from pacsd.web.addresses import DICOM_WEB, uid
 from pacsd.web.content_coding import accepts_gzip
+from pacsd.web.link_pages import NO_STORE
+from pacsd.web.link_session import cookie_of
 from pacsd.web.pages import IMMUTABLE, NO_CACHE, compressed_headers
 from pacsd.web.problem import HttpError
 from pacsd.web.services import Services
@@ -29,6 +35,7 @@ ASSETS = {                               # in the order in which the page needs 
     "dataset.js": "text/javascript; charset=utf-8",
     "dicomweb.js": "text/javascript; charset=utf-8",
     "gestures.js": "text/javascript; charset=utf-8",
+    "history.js": "text/javascript; charset=utf-8",
     "measurements.js": "text/javascript; charset=utf-8",
     "pane.js": "text/javascript; charset=utf-8",
     "pixels.js": "text/javascript; charset=utf-8",
@@ -40,7 +47,8 @@ ASSETS = {                               # in the order in which the page needs 
     "transform.js": "text/javascript; charset=utf-8",
     "windowing.js": "text/javascript; charset=utf-8",
 }
-PAGE = "film.html"
+PAGE, HISTORY = "film.html", "history.html"
+_OF_HISTORY = ("history.js",)            # nothing that the page of one study loads
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -64,12 +72,45 @@ class Asset:
     compressed: bytes
 
 
-async def film(_services: Services, request: Request) -> Response:
-    """The page of one study. Whether the study is there its DICOMweb requests will tell."""
+async def film(services: Services, request: Request) -> Response:
+    """The page of one study. Whether the study is there its DICOMweb requests will tell; whether the link is over by
+    which it is looked at, the page."""
     study = uid(request, "study")
-    asset = _page()
-    html = asset.plain.replace(b"{{study}}", escape(study).encode())
-    return Response(html, headers=HEADERS | NO_CACHE, media_type="text/html")
+    roles, over = await _link(services, request)
+    if over is not None:
+        return over
+    values = {"study": escape(study), "link": str(Role.LINK in roles).lower(),
+              "download": str(Role.LINK_COPY in roles).lower()}  # fmt: skip
+    return _filled(_page(PAGE), values, NO_STORE if roles else NO_CACHE)
+
+
+async def history(services: Services, request: Request) -> Response:
+    """The page of all studies that a link opens; there is none for others."""
+    roles, over = await _link(services, request)
+    if over is not None:
+        return over
+    if not roles:
+        raise HttpError(404, "Not Found", "no link was opened here")
+    return _filled(_page(HISTORY), {}, NO_STORE)
+
+
+async def _link(services: Services, request: Request) -> tuple[frozenset[Role], Response | None]:
+    """The roles of who opened a link; none without one. Of one that is over, the page that says so."""
+    if cookie_of(request.scope) is None or services.admission is None:
+        return frozenset(), None
+    try:
+        return (await services.admission.access(request.scope)).principal.roles, None
+    except PacsdError as error:
+        if error.fault is not Fault.UNAUTHENTICATED:
+            raise
+        return frozenset(), link_pages.over(link_pages.language_of(request), 403)
+
+
+def _filled(asset: Asset, values: Mapping[str, str], kept: Mapping[str, str]) -> Response:
+    html = asset.plain
+    for name, value in values.items():
+        html = html.replace(b"{{" + name.encode() + b"}}", value.encode())
+    return Response(html, headers={**HEADERS, **kept}, media_type="text/html")
 
 
 async def asset(_services: Services, request: Request) -> Response:
@@ -99,12 +140,12 @@ def _assets() -> dict[str, Asset]:
 
 
 @cache
-def _page() -> Asset:
-    """The page with the addresses of its files, all but the study."""
+def _page(page: str) -> Asset:
+    """A page with the addresses of its files, all but what its request says."""
     base = f"/film/assets/{digest()}"
-    modules = [name for name in ASSETS if name.endswith(".js")]
+    modules = [name for name in ASSETS if name.endswith(".js") and name not in _OF_HISTORY]
     preloads = "".join(f'<link rel="modulepreload" href="{base}/{name}">\n' for name in modules)
-    html = _read(PAGE, "text/html").plain.decode()
+    html = _read(page, "text/html").plain.decode()
     for name, value in (("assets", base), ("modules", preloads), ("dicom_web", DICOM_WEB)):
         html = html.replace("{{" + name + "}}", value)
     return Asset("text/html", html.encode(), b"")

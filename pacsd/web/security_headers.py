@@ -32,6 +32,7 @@ class Rule:
 RULES: tuple[Rule, ...] = (              # the first whose prefix fits; pages say more themselves (viewer, film)
     Rule("/viewer", "object-src 'none'; base-uri 'self'", "'self'"),
     Rule("/film", "object-src 'none'; base-uri 'none'", "'self'"),
+    Rule("/l", "default-src 'none'; base-uri 'none'", "'none'"),
     Rule("/oauth", "default-src 'none'; base-uri 'none'", "'none'"),
     Rule("/dicom-web", "base-uri 'none'", "'self'"),     # no more: browsers show PDF by means that a policy may forbid
     Rule("/wado", "base-uri 'none'", "'self'"),

@@ -20,6 +20,7 @@ from pacsd.archive.retrieve import Piece
 from pacsd.archive.search import Query
 from pacsd.codec.render.parameters import Parameters
 from pacsd.faults import Fault, PacsdError
+from pacsd.links.visit import Visits
 from pacsd.web.addresses import Addresses
 from pacsd.web.metering import Counted, Unmeasured
 from pacsd.web.multipart import Limits
@@ -360,6 +361,7 @@ class Services:
     bound: dict[int, "Services"] = field(default_factory=dict, repr=False, compare=False)     # by whose access
     recording: Records | None = None          # without one nothing is recorded
     research: Research | None = None          # without one researchers get nothing
+    links: Visits | None = None               # without them there are no share links
 
     def worklist(self) -> Workflow:
         """The workflow. Raises PacsdError UNSUPPORTED where there is none."""

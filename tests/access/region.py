@@ -5,7 +5,7 @@ an order, and was given nothing.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -33,6 +33,7 @@ from pacsd.access.principal import PatientKey, Principal, Proof, Role
 from pacsd.access.resolution import Resolution
 from pacsd.archive.research.services import open_research
 from pacsd.archive.services import Archive, open_archive
+from pacsd.audit.message import AuditMessage
 from pacsd.deidentify import Project
 from pacsd.faults import Fault, PacsdError
 from pacsd.identity.linking import Linker
@@ -42,9 +43,15 @@ from pacsd.identity.person import Persons
 from pacsd.identity.work import working
 from pacsd.index.access_grants import GrantRows
 from pacsd.index.access_openings import IndexOpenings
+from pacsd.index.links import LinkRows
+from pacsd.links.link import Link
+from pacsd.links.records import LinkRecords
+from pacsd.links.sessions import Sessions
+from pacsd.links.visit import Visits
 from pacsd.web.addresses import Addresses
 from pacsd.web.admission import Admission, Bearer
 from pacsd.web.app import create_app
+from pacsd.web.link_session import WithLinks
 from pacsd.web.services import Services
 from pacsd.workflow.services import Workflow, open_workflow
 from tests.hl7.orders import orm
@@ -72,9 +79,11 @@ SETTINGS = Settings(
 
 
 def somebody(role: Role, code: str) -> Principal:
-    """Somebody of one role in a hospital; a patient is the one of its study."""
+    """Somebody of one role in a hospital; a patient is the one of its study, a link leads there."""
     patient = PatientKey(code.upper(), STUDIES[code].patient_id) if role is Role.PATIENT else None
-    return Principal(f"{role.value}@{code}", code, frozenset({role}), Proof.TOKEN, patient=patient)
+    roles = {role, Role.LINK} if role is Role.LINK_COPY else {role}
+    link = f"link of {code}" if Role.LINK in roles else ""
+    return Principal(f"{role.value}@{code}", code, frozenset(roles), Proof.TOKEN, patient=patient, link=link)
 
 
 class Tokens:
@@ -92,6 +101,23 @@ class Tokens:
         return somebody(Role(role), code) if code in CODES else replace(somebody(Role(role), "east"), organisation=code)
 
 
+class Noted:
+    """A recorder that remembers."""
+
+    def __init__(self) -> None:
+        self.messages: list[AuditMessage] = []
+
+    def write(self, *messages: AuditMessage) -> tuple[str, int]:
+        """As Recorder has it."""
+        self.messages += messages
+        return "", len(self.messages)
+
+    def begin(self, make: Callable[[], Sequence[AuditMessage]], *, key: Hashable | None = None) -> None:
+        """As Recorder has it."""
+        del key
+        self.messages += make()
+
+
 @dataclass
 class Region:
     """Everything over one index; `now` is the clock by which resolved accesses grow old."""
@@ -102,6 +128,9 @@ class Region:
     app: Any
     exchange: Exchange
     grants: Grants
+    links: LinkRows
+    visits: Visits
+    noted: Noted
     clock: list[float] = field(default_factory=lambda: [0.0])
     _project: Any = None
     projects: tuple[ResearchProjectSettings, ...] = ()
@@ -194,7 +223,16 @@ def fill(region: Region) -> None:
         administrator, region.key("west"), grantee=region.key("south"), patient=PatientKey("WEST", "W1"),
         until=datetime.now(UTC) + timedelta(days=1), reason="a second opinion",
     )  # fmt: skip
+    for code, of in STUDIES.items():
+        region.links.add(link_to(of, region.key(code), f"link of {code}"))
     region.project()
+
+
+def link_to(of: Study, organisation: int, name: str) -> Link:
+    """A link to one study, whose token nobody knows."""
+    now = datetime.now(UTC)
+    return Link(name, organisation, (of.study_instance_uid,), None, "a test", now, now + timedelta(days=1),
+                digest=name.encode())  # fmt: skip
 
 
 @contextmanager
@@ -205,13 +243,21 @@ def opened(dsn: str, folder: Path) -> Iterator[Region]:
     archive = open_archive(settings, dsn, readers=9)
     clock = [0.0]
     resolution = Resolution(archive.directory, IndexOpenings(archive.pool), now=lambda: clock[0])
-    admission = Admission(Bearer(Tokens()), resolution)
+    links = LinkRows(archive.pool, archive.journal.append_all)
+    noted = Noted()
+
+    def now() -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=clock[0])
+
+    sessions = Sessions(links, lasts_s=600.0, clock=now, now=lambda: clock[0])
+    visits = Visits(links, sessions, recording=LinkRecords(noted), clock=now)
+    admission = Admission(WithLinks(Bearer(Tokens()), sessions), resolution)
     settings.research_projects[0].studies.write_text(f"# consented\n{STUDIES['west'].study_instance_uid}\n")
     research = open_research(settings, archive, lambda _: PROJECT, now=lambda: clock[0])
     workflow = open_workflow(settings, archive.pool, archive.blobs, archive.directory)
     services = Services(archive=archive, directory=archive.directory, addresses=Addresses(public_url=BASE),
-                        workflow=workflow, admission=admission, research=research,
-                        metrics=lambda: b"pacsd_up 1\n")  # fmt: skip
+                        workflow=workflow, admission=admission, metrics=lambda: b"pacsd_up 1\n",
+                        links=visits, research=research)  # fmt: skip
     fhir = open_fhir(settings, archive)
 
     async def asker(request: Any) -> Asker:
@@ -224,7 +270,7 @@ def opened(dsn: str, folder: Path) -> Iterator[Region]:
     grants = Grants(GrantRows(archive.pool, archive.journal.append_all))
     projections = open_projections(settings, archive, fhir.server, holder="a test", lag=lambda _: None)
     try:
-        yield Region(archive, workflow, resolution, app, exchange, grants, clock, projections,
+        yield Region(archive, workflow, resolution, app, exchange, grants, links, visits, noted, clock, projections,
                      settings.research_projects)
     finally:
         archive.close()

@@ -115,7 +115,7 @@ def test_a_title_is_believed_where_nothing_is_required(region: Region) -> None:
 
 @pytest.mark.parametrize("role", Role, ids=lambda one: one.value)
 def test_services_of_a_user_are_those_of_its_role(role: Role) -> None:
-    rules = {"store": "store images", "find": "read images", "move": "read images", "get": "read images",
+    rules = {"store": "store images", "find": "read images", "move": "take images", "get": "take images",
              "commitment": "commit storage"}  # fmt: skip
     assert set(rules) < set(SERVICES)
     for service, rule in rules.items():

@@ -15,8 +15,10 @@ import { CT_PRESETS, paint, defaultWindow } from './windowing.js';
 const MIB = 2 ** 20;
 const FRAME_MS = 100;                    // of cine, where the images name no rate
 const STATUS_MS = 2500;
+const WATCH_MS = 4000;                   // so soon a page learns that its link is over
 const byId = id => document.getElementById(id);
 const { study: studyUid, dicomWeb: root } = document.documentElement.dataset;
+const ofLink = document.documentElement.dataset.link === 'true';
 
 class Film {
   panes = [];
@@ -26,6 +28,7 @@ class Film {
   #leaving = new AbortController();
   #statusTimer;
   #cine;
+  #watching;
 
   constructor() {
     chooseLanguage();
@@ -35,6 +38,7 @@ class Film {
     this.arrange(1);
     this.#listen();
     this.#label();
+    if (ofLink) this.#watch();
   }
 
   /** Ask for the study and its series at once, and open the largest series. */
@@ -119,6 +123,7 @@ class Film {
       invert: () => { view.inverted = !view.inverted; },
       layout: () => sheets.layouts(this),
       reset: () => { view.reset(); pane.window = undefined; },
+      download: () => this.#download(),
       erase: () => pane.image && pane.measurements.clear(pane.image),
     };
     actions[action]();
@@ -241,8 +246,41 @@ class Film {
 
   #failed(pane, error, again) {
     if (error.name === 'AbortError') return;
+    if (ofLink && isOver(error)) return void this.#over();
     const button = Object.assign(this.retryButton(), { onclick: again });
     pane.say(reasonOf(error), button);
+  }
+
+  /** Whoever looks by a link learns soon when that is over, and then has nothing more on the screen. */
+  #watch() {
+    const look = async () => {
+      if (document.hidden || this.#signal.aborted) return;
+      try {
+        if (!await this.dicomWeb.study(this.#signal)) this.#over();
+      } catch (error) {
+        if (isOver(error)) this.#over();
+      }
+    };
+    this.#watching = setInterval(look, WATCH_MS);
+    document.addEventListener('visibilitychange', look);
+  }
+
+  #over() {
+    clearInterval(this.#watching);
+    this.#stop();
+    this.#leaving.abort();
+    this.cache.close();
+    const said = Object.assign(document.createElement('p'), { id: 'over', textContent: say('over') });
+    said.setAttribute('role', 'alert');
+    document.title = say('page');
+    document.body.replaceChildren(said);
+  }
+
+  #download() {
+    const link = document.createElement('a');
+    link.href = `${this.dicomWeb.studyPath}?${new URLSearchParams({ accept: 'application/zip' })}`;
+    link.download = '';
+    link.click();
   }
 
   #say(message) {
@@ -309,6 +347,8 @@ class Film {
     event.preventDefault();
   }
 }
+
+const isOver = ({ status }) => status === 401 || status === 403;
 
 function reasonOf({ status, message }) {
   return status === 404 ? say('notFound') : status === 0 ? say('offline') : `${say('failed')} (${status ?? message})`;

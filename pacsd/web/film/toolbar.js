@@ -21,12 +21,14 @@ const ICONS = {                          // paths in a square of 24
   invert: 'M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18 M12 3v18 M12 6h5 M12 9h8 M12 12h9 M12 15h8 M12 18h5',
   layout: 'M3 4h18v16H3z M12 4v16 M3 12h18',
   reset: 'M5 12a7 7 0 1 0 2-5 M5 3v5h5',
+  download: 'M12 3v12 M7 11l5 5 5-5 M4 20h16',
   erase: 'M9 20h11 M4 14 14 4l6 6-10 10H9z M9 9l6 6',
 };
 export const TOOLS = ['scroll', 'window', 'pan', 'distance', 'angle', 'value'];
 const ORDER = [                          // what most want most is seen without moving the bar
   'scroll', 'window', 'presets', 'series', 'report', 'cine', '', 'distance', 'angle', 'value', 'erase', '',
   'pan', 'rotate', 'flipH', 'flipV', 'invert', 'layout', 'reset',
+  ...(document.documentElement.dataset.download === 'true' ? ['', 'download'] : []),
 ];
 const ACTIONS = ORDER.filter(name => name && !TOOLS.includes(name));
 const SWITCHES = ['cine', 'invert'];

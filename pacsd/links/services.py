@@ -1,0 +1,38 @@
+"""Share links as the settings have them."""
+
+from config.settings import Settings
+from pacsd.access.directory import Directory
+from pacsd.audit.services import source
+from pacsd.audit.trail import Recorder, Unrecorded
+from pacsd.index.connect import Pool
+from pacsd.index.link_notices import IndexNotices
+from pacsd.index.links import LinkRows
+from pacsd.index.work import Saying
+from pacsd.links.links import Links
+from pacsd.links.notices import Notices
+from pacsd.links.records import LinkRecords
+
+
+def open_links(
+    settings: Settings, pool: Pool, say: Saying, directory: Directory, recorder: Recorder | None = None
+) -> Links:
+    """Makes links over an index. `say`: makes facts durable."""
+    notices = Notices(
+        IndexNotices(pool), settings.link_channels, settings.links,
+        hospitals=lambda key: _hospital(directory, key),
+    )  # fmt: skip
+    return Links(
+        LinkRows(pool, say), settings.links, base=base_of(settings), notices=notices,
+        recording=LinkRecords(recorder or Unrecorded(), source(settings)),
+    )  # fmt: skip
+
+
+def base_of(settings: Settings) -> str:
+    """How browsers reach this server, without trailing slash, whoever makes a link."""
+    public = settings.web.public_url or f"http://{settings.host}:{settings.http_port}"
+    return public.rstrip("/").removesuffix("/dicom-web")
+
+
+def _hospital(directory: Directory, key: int) -> str:
+    code = directory.codes[key]
+    return directory.organisations[code].name or code
