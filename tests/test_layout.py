@@ -88,7 +88,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "socketserver": (*EDGES, "hl7"),
     "rich": ("pacsd.commands",),
     "argon2": ("pacsd.oauth",),
-    "joserfc": ("pacsd.access", "pacsd.oauth"),
+    "joserfc": ("pacsd.access", "pacsd.oauth", "conformance.security"),
 }
 
 NO_FILES = ("pacsd.codec", "pacsd.access", "pacsd.index", "pacsd.events", "pacsd.archive", "pacsd.workflow",
