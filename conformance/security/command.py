@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--client", metavar="ID:SECRET", help="a client that acts for itself, and may introspect")
     parser.add_argument("--scope", default="system/*.rs", help="what that client may ask for (system/*.rs)")
     parser.add_argument("--app", metavar="ID,URI", help="a public client and its redirect URI")
-    parser.add_argument("--mutual", action="append", default=[], metavar="HOST:PORT", help="port with client certificates")
+    parser.add_argument("--mutual", action="append", default=[], metavar="HOST:PORT", help="asks for certificates")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="one that it takes, PEM")
     parser.add_argument("--key", type=Path, metavar="FILE", help="its key, PEM")
     parser.add_argument("--ca", type=Path, metavar="FILE", help="certificates to trust, beside the system's")

@@ -105,8 +105,9 @@ def version(site: Site) -> None:
 @HEADERS.must("injection", "RFC 9110 5.5, CWE-113", "No header field is made of what a URL or a field says")
 def injection(site: Site) -> None:
     bad = "x%0d%0aX-Made:%201"
-    tried = [site.first.get(path) for path in (f"/Patient/{bad}", f"/Patient?_id={bad}", f"/Patient?_format={bad}",
-                                               f"/{bad}", f"/Patient?_sort={bad}", f"/Patient/{bad}/_history/{bad}")]  # fmt: skip
+    tried = [site.first.get(path) for path in (
+        f"/Patient/{bad}", f"/Patient?_id={bad}", f"/Patient?_format={bad}", f"/{bad}", f"/Patient?_sort={bad}",
+        f"/Patient/{bad}/_history/{bad}")]  # fmt: skip
     if site.dicom_web:
         tried += [site.first.get(site.dicom_web + path, "*/*") for path in (
             f"/studies/{bad}", f"/studies?limit=1&includefield={bad}", f"/studies/1.2/bulkdata/{bad}",

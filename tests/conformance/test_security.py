@@ -1,0 +1,149 @@
+"""Our server, guarded, against the suite of who may see what; and every check of it can fail."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from conformance.__main__ import main
+from conformance.judging import Outcome
+from conformance.security import prepared
+from conformance.security.checks import CHECKS, PAGES
+from conformance.security.command import parsed, site_of
+from conformance.security.run import Result, as_html, run
+from conformance.security.suite import Check, Site
+from tests.conformance import security_liars
+from tests.conformance.liars import Lie, Lying, nothing
+from tests.oauth.house import CALLBACK
+from tests.security.house import Guarded
+
+# README, "Signing in" and "What is not there yet"
+NOT_THERE = {
+    "smart.cors",                        # whose origins are a setting
+    "scopes.granular",                   # such a scope is given, and opens nothing
+    "framing.upgrade",
+}  # fmt: skip
+
+
+def options(house: Guarded) -> list[str]:
+    """What the command is told."""
+    files = house.files["ct1"]
+    return [
+        "--url", house.base, "--token", house.own_token("his"), "--second-token", house.own_token("west-his"),
+        "--audit-token", house.token("east", "auditor"), "--client", f"his:{house.secrets['his']}",
+        "--scope", "system/*.cruds", "--app", f"viewer,{CALLBACK}", "--ca", str(house.authority.certificate),
+        "--mutual", f"localhost:{house.dicom}", "--mutual", f"localhost:{house.mllp}",
+        "--certificate", str(files.certificate), "--key", str(files.key),
+    ]  # fmt: skip
+
+
+def elsewhere(house: Guarded, ask: Any = None) -> Any:
+    """Each request from an address of its own: refusals of one check are not counted against the next."""
+    def asked(request: httpx.Request) -> httpx.Request:
+        request = ask(request) if ask is not None else request
+        request.headers["x-forwarded-for"] = house.address()
+        return request
+
+    return asked
+
+
+def through(house: Guarded, lie: Lie = nothing, ask: Any = None) -> Lying:
+    return Lying(lie, elsewhere(house, ask), httpx.HTTPTransport(verify=house.context))
+
+
+def closed(site: Site) -> None:
+    for one in (site.first, site.nobody, site.second, site.auditor):
+        if one is not None:
+            one.close()
+
+
+@pytest.fixture(scope="module")
+def told(guarded: Guarded) -> list[str]:
+    return options(guarded)
+
+
+@pytest.fixture(scope="module")
+def site(guarded: Guarded, told: list[str]) -> Iterator[Site]:
+    """Our server, with what the suite stores there."""
+    made = site_of(parsed(told), transport=through(guarded))
+    prepared.store(made)
+    yield made
+    closed(made)
+
+
+@pytest.fixture(scope="module")
+def results(site: Site) -> list[Result]:
+    return [run(check, site) for check in CHECKS]
+
+
+def test_ids_are_unique_and_say_their_page_and_clause() -> None:
+    ids = [check.id for check in CHECKS]
+    assert len(ids) == len(set(ids)) > 100
+    assert all(check.clause and check.title for check in CHECKS)
+    assert {one.partition(".")[0] for one in ids} == {page.name for page in PAGES}
+
+
+def test_our_server_fails_nothing(results: Sequence[Result]) -> None:
+    assert {one.check.id: one.message for one in results if one.outcome is Outcome.FAIL} == {}
+
+
+def test_what_is_not_supported_is_what_the_readme_says_is_not_there(results: Sequence[Result]) -> None:
+    missing = {one.check.id: one.message for one in results if one.outcome is Outcome.NOT_SUPPORTED}
+    assert {one: why for one, why in missing.items() if one not in NOT_THERE} == {}
+
+
+def test_nothing_is_left_untested(results: Sequence[Result]) -> None:
+    assert {one.check.id: one.message for one in results if one.outcome is Outcome.NOT_TESTED} == {}
+
+
+def test_the_page_stands_alone_and_escapes_what_servers_say(results: Sequence[Result]) -> None:
+    page = as_html("https://x/<b>", "now", [replace(one, message="<script>alert(1)</script>") for one in results])
+    assert "<script" not in page and "&lt;script&gt;" in page and "x/&lt;b&gt;" in page
+    assert all(one.title in page for one in PAGES)
+
+
+def test_the_command_writes_what_it_found(told: list[str], tmp_path: Path) -> None:
+    files = ["--report", str(tmp_path / "out.html"), "--json", str(tmp_path / "out.json")]
+    assert main(["security", *told, "--only", "smart,iti-19.current", "--quiet", *files]) == 0
+    found = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert found["totals"]["fail"] == 0 and found["totals"]["pass"] >= 8
+    assert "smart.pkce" in (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert main(["security", "--list"]) == 0
+    assert main(["security", "--url", "https://127.0.0.1:9", "--token", "x"]) == 2
+    assert main(["security"]) == 2
+
+
+# these speak to the port itself, where no liar stands between
+BY_THE_PORT = ("iti-19.", "framing.")
+
+
+def caught(house: Guarded, told: list[str], honest: Site, checks: Sequence[Check], transport: Lying) -> set[str]:
+    """Ids of the checks that fail where answers go through this."""
+    made = site_of(parsed(told), transport=transport)
+    lied = replace(made, tag=honest.tag, stored=honest.stored, patience_s=0.5)
+    found = {check.id for check in checks if run(check, lied).outcome is Outcome.FAIL}
+    closed(lied)
+    return found
+
+
+@pytest.mark.slow
+def test_each_check_sees_through_a_lie(
+    guarded: Guarded, told: list[str], site: Site, results: Sequence[Result]
+) -> None:
+    questions = {
+        **security_liars.QUESTIONS, "lets in": security_liars.lets_in(str(site.first.token)),
+        "proves clients": security_liars.proves_clients(site.needs_client().basic),
+    }  # fmt: skip
+    transports = {name: partial(through, guarded, nothing, ask) for name, ask in questions.items()}
+    transports |= {name: partial(through, guarded, lie) for name, lie in security_liars.ANSWERS.items()}
+    blind = {one.check.id: one.check for one in results
+             if one.outcome is Outcome.PASS and not one.check.id.startswith(BY_THE_PORT)}  # fmt: skip
+    for make in transports.values():
+        for one in caught(guarded, told, site, list(blind.values()), make()):
+            blind.pop(one, None)
+    assert sorted(blind) == []
