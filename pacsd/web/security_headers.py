@@ -1,6 +1,8 @@
 """Headers that tell browsers what an answer may do, from one table by path; a handler's own headers stand.
 
 What is not a page needs nothing of a page: it is neither run nor framed. HSTS (RFC 6797) is said inside TLS alone.
+Where a handler does not say who may keep an answer, nobody may (RFC 9111 5.2.2.5); one with an entity tag may be kept
+by who asked, and is asked about again.
 """
 
 from dataclasses import dataclass
@@ -10,6 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 Headers = tuple[tuple[bytes, bytes], ...]
 
 _STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
+_NO_STORE = (b"cache-control", b"no-store")
+_ASKED_AGAIN = (b"cache-control", b"private, no-cache")
 _EVERYWHERE: Headers = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 
 
@@ -58,7 +62,8 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 given = list(message.get("headers", ()))
                 has = {name for name, _ in given}
-                message = {**message, "headers": [*given, *(one for one in added if one[0] not in has)]}
+                kept = _ASKED_AGAIN if b"etag" in has else _NO_STORE
+                message = {**message, "headers": [*given, *(one for one in (*added, kept) if one[0] not in has)]}
             await send(message)
 
         await self._app(scope, receive, with_headers)
