@@ -11,7 +11,7 @@ from conformance.dicomweb.synthetic import Instance
 from conformance.fhir import expect
 from conformance.fhir.server import JSON, Answer, Model, Server
 from conformance.judging import Failed, NotTested
-from conformance.security.prepared import ID_SYSTEM, image, stow
+from conformance.security.prepared import ID_SYSTEM, image, new_tag, patient, stow
 from conformance.security.suite import Page, Site
 
 FHIR = Page("fhir", "Access between organisations: FHIR")
@@ -136,10 +136,11 @@ def write(site: Site) -> None:
 
 @FHIR.must("condition", "FHIR R4 http#ccreate", "A condition of a create does not find what is another's")
 def condition(site: Site) -> None:
-    body = {"resourceType": "Patient", "identifier": [{"system": ID_SYSTEM, "value": site.tag}], "active": True}
-    answer = site.other().post("/Patient", body, if_none_exist=f"identifier={ID_SYSTEM}|{site.tag}")
+    number = new_tag()
+    made = expect.status(site.first.post("/Patient", patient(number)), 201)
+    answer = site.other().post("/Patient", patient(number), if_none_exist=f"identifier={ID_SYSTEM}|{number}")
     expect.that(answer.status in (201, 400, 403, 405), "a patient of their own, or a refusal", answer.status)
-    expect.that(site.of("patient")["id"] not in answer.headers.get("location", ""), "another id", "it")
+    expect.that(answer.headers.get("location") != made.headers.get("location"), "another patient", "the same")
 
 
 @FHIR.should("absent", f"{CLAUSE}, CWE-203", "What is hidden is answered as what is not there")

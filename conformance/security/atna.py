@@ -124,8 +124,7 @@ def recorded(site: Site) -> None:
 @QUERY.must("failures", "PS3.15 A.5.3.7, ASVS 7.1.3", "That somebody was kept out is on record")
 def failures(site: Site) -> None:
     offers(site, "search-type")
-    other = site.other()
-    expect.status(other.get(f"/Patient/{site.of('patient')['id']}"), 403, 404)
+    expect.status(site.first.get(f"/AuditEvent?{recent()}"), 401, 403, 404)
     until = time.monotonic() + site.patience_s
     while not events(site.auditing(), f"{recent()}&outcome=4,8,12"):
         if time.monotonic() > until:

@@ -117,7 +117,7 @@ def mutual(site: Site) -> None:
 def _enters(port: Port) -> None:
     try:
         with port.connected(port.context()) as connection:
-            connection.settimeout(1.0)
+            connection.settimeout(0.5)
             with suppress(TimeoutError):         # it waits for what is asked
                 connection.recv(1)
     except OSError as error:

@@ -5,9 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 
 from conformance.__main__ import main
@@ -17,9 +15,11 @@ from conformance.security.checks import CHECKS, PAGES
 from conformance.security.command import parsed, site_of
 from conformance.security.run import Result, as_html, run
 from conformance.security.suite import Check, Site
+from tests.certificates import Authority
 from tests.conformance import security_liars
-from tests.conformance.liars import Lie, Lying, nothing
-from tests.oauth.house import CALLBACK
+from tests.conformance.guarding import options, through
+from tests.conformance.liars import Lying, nothing
+from tests.conformance.loose_port import LoosePort
 from tests.security.house import Guarded
 
 # README, "Signing in" and "What is not there yet"
@@ -28,32 +28,6 @@ NOT_THERE = {
     "scopes.granular",                   # such a scope is given, and opens nothing
     "framing.upgrade",
 }  # fmt: skip
-
-
-def options(house: Guarded) -> list[str]:
-    """What the command is told."""
-    files = house.files["ct1"]
-    return [
-        "--url", house.base, "--token", house.own_token("his"), "--second-token", house.own_token("west-his"),
-        "--audit-token", house.token("east", "auditor"), "--client", f"his:{house.secrets['his']}",
-        "--scope", "system/*.cruds", "--app", f"viewer,{CALLBACK}", "--ca", str(house.authority.certificate),
-        "--mutual", f"localhost:{house.dicom}", "--mutual", f"localhost:{house.mllp}",
-        "--certificate", str(files.certificate), "--key", str(files.key),
-    ]  # fmt: skip
-
-
-def elsewhere(house: Guarded, ask: Any = None) -> Any:
-    """Each request from an address of its own: refusals of one check are not counted against the next."""
-    def asked(request: httpx.Request) -> httpx.Request:
-        request = ask(request) if ask is not None else request
-        request.headers["x-forwarded-for"] = house.address()
-        return request
-
-    return asked
-
-
-def through(house: Guarded, lie: Lie = nothing, ask: Any = None) -> Lying:
-    return Lying(lie, elsewhere(house, ask), httpx.HTTPTransport(verify=house.context))
 
 
 def closed(site: Site) -> None:
@@ -120,6 +94,24 @@ def test_the_command_writes_what_it_found(told: list[str], tmp_path: Path) -> No
 
 # these speak to the port itself, where no liar stands between
 BY_THE_PORT = ("iti-19.", "framing.")
+# OpenSSL compresses nothing any more; TLS 1.3 need not be spoken, nor HTTP/2 be refused
+NO_PORT_FAILS = {"iti-19.compression", "iti-19.newest"}
+
+
+def test_a_port_that_lets_everything_in_is_seen_through(guarded: Guarded) -> None:
+    authority = Authority(guarded.authority.folder.parent / "loose")
+    port = LoosePort(authority.make("loose"))
+    url, ca = f"https://localhost:{port.port}", str(authority.certificate)
+    made = site_of(parsed(["--url", url, "--token", "x", "--ca", ca, "--mutual", f"localhost:{port.port}"]))
+    stranger = replace(made, ports=[replace(one, authorities=guarded.authority.certificate) for one in made.ports])
+    checks = [one for one in CHECKS if one.id.startswith(BY_THE_PORT) and one.id not in NO_PORT_FAILS]
+    try:
+        found = {one.id: run(one, stranger if one.id == "iti-19.certificate" else made) for one in checks}
+    finally:
+        closed(made)
+        port.close()
+    failed = {name: one.message for name, one in found.items() if one.outcome is Outcome.FAIL}
+    assert set(failed) == set(found) and not [one for one in failed.values() if "does not understand" in one], found
 
 
 def caught(house: Guarded, told: list[str], honest: Site, checks: Sequence[Check], transport: Lying) -> set[str]:
