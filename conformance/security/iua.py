@@ -4,7 +4,6 @@ import secrets
 import time
 
 from conformance.fhir import expect
-from conformance.fhir.server import FORM
 from conformance.judging import NotSupported, NotTested
 from conformance.security import jose
 from conformance.security.smart import secure, words
@@ -90,16 +89,15 @@ def narrow(site: Site) -> None:
 def method(site: Site) -> None:
     client, url = site.needs_client(), site.end_point("token_endpoint")
     query = f"{url}?grant_type=client_credentials&client_id={client.id}&client_secret={client.secret}"
-    for answer in (site.nobody.get(query, PLAIN_JSON), site.nobody.post(query, b"", FORM, accept=PLAIN_JSON)):
+    for answer in (site.nobody.get(query, PLAIN_JSON), site.post_text(query, "")):
         expect.that(400 <= answer.status < 500 and b"access_token" not in answer.body, "4xx, no token", answer.status)
 
 
 @GET_TOKEN.must("twice", "RFC 6749 3.2", "A parameter that comes twice is refused")
 def twice(site: Site) -> None:
     client = site.needs_client()
-    body = b"grant_type=client_credentials&scope=system/Patient.r&grant_type=client_credentials"
-    answer = site.nobody.post(site.end_point("token_endpoint"), body, FORM, accept=PLAIN_JSON,
-                              authorization=client.basic)  # fmt: skip
+    body = "grant_type=client_credentials&scope=system/Patient.r&grant_type=client_credentials"
+    answer = site.post_text(site.end_point("token_endpoint"), body, authorization=client.basic)
     oauth_error(answer, (400,), "invalid_request")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 from conformance.fhir import expect
-from conformance.fhir.server import FORM, Answer
+from conformance.fhir.server import Answer
 from conformance.judging import Failed, NotSupported, NotTested
 from conformance.security.smart import words
 from conformance.security.suite import Page, Site, oauth_error
@@ -158,8 +158,7 @@ def twice(site: Site) -> None:
 def by_form(site: Site) -> None:
     if "authorize-post" not in words(site.smart.get("capabilities")):
         raise NotSupported("authorize-post is not offered")
-    told = urlencode(asked(site)).encode()
-    goes_on(site, site.nobody.post(site.end_point("authorization_endpoint"), told, FORM, accept=HTML))
+    goes_on(site, site.post_text(site.end_point("authorization_endpoint"), urlencode(asked(site)), accept=HTML))
 
 
 @LAUNCH.must("injection", "RFC 9110 5.5, CWE-113", "No header field is made of what a request says")

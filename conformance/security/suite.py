@@ -134,7 +134,11 @@ class Site:
 
     def post_form(self, url: str, fields: Mapping[str, str], **headers: str) -> Answer:
         """A form, as OAuth's end points want them."""
-        return self.nobody.post(url, urlencode(fields).encode(), FORM, **{"accept": PLAIN_JSON, **headers})
+        return self.post_text(url, urlencode(fields), **headers)
+
+    def post_text(self, url: str, text: str, *, accept: str = PLAIN_JSON, **headers: str) -> Answer:
+        """A form as it is written."""
+        return self.nobody.send("POST", url, text.encode(), accept=accept, content_type=FORM, headers=headers)
 
     def token_of(self, scope: str) -> Document:
         """What the token end point gives the client for a scope (RFC 6749 4.4). Raises Failed, NotTested."""

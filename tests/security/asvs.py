@@ -54,11 +54,11 @@ def requirements() -> Mapping[str, Requirement]:
     return found
 
 
-def chapters() -> Iterator[tuple[str, list[Requirement]]]:
+def chapters(language: str) -> Iterator[tuple[str, list[Requirement]]]:
     """Title and requirements of each chapter."""
     known = requirements()
     for name, chapter in tomllib.loads(MAP.read_text(encoding="utf-8")).items():
-        yield f"{name} {chapter['title']}", [known[one] for one in chapter if one != "title"]
+        yield f"{name} {chapter['title'][language]}", [known[one] for one in chapter if one != "title"]
 
 
 def table(language: str = "en") -> str:
@@ -66,7 +66,7 @@ def table(language: str = "en") -> str:
     head, *columns = WORDS[language]
     lines = [f"| {head} | {' | '.join(columns)} |", "| --- " * (len(columns) + 1) + "|"]
     total = [0, 0, 0, 0]
-    for title, found in chapters():
+    for title, found in chapters(language):
         held, left = (sum(map(bool, one)) for one in (
             [one.tests or one.checks for one in found], [one.not_applicable for one in found]))  # fmt: skip
         counts = [len(found), held, left, len(found) - held - left]
