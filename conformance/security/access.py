@@ -192,7 +192,7 @@ def queries(one: Instance) -> list[str]:
     """Everything by which it is found (PS3.18 10.6)."""
     number = one.dataset.PatientID
     return [f"/studies?StudyInstanceUID={one.study}", f"/studies?PatientID={number}&includefield=all",
-            f"/studies?AccessionNumber={number}", f"/studies?PatientName={number}*&fuzzymatching=true",
+            f"/studies?AccessionNumber={one.dataset.AccessionNumber}", f"/studies?PatientName={number}*&fuzzymatching=true",
             f"/series?SeriesInstanceUID={one.series}", f"/instances?SOPInstanceUID={one.uid}",
             f"/studies/{one.study}/series", f"/studies/{one.study}/instances",
             f"/studies/{one.study}/series/{one.series}/instances"]  # fmt: skip
@@ -235,7 +235,9 @@ def conditions(site: Site) -> None:
 
 @WEB.must("store", "PS3.18 10.5", "Nobody adds to what is another's")
 def store(site: Site) -> None:
-    one = kept(site)
+    kept(site)
+    one = image(new_tag())
+    expect.status(stow(site.first, site.dicom_web, one), 200)
     path = f"{site.dicom_web}/studies/{one.study}/instances"
     before = expect.status(site.first.get(path, DICOM_JSON), 200)
     stow(site.other(), site.dicom_web, image(site.tag, study=one.study))

@@ -21,7 +21,7 @@ def doors(site: Site) -> list[tuple[str, str]]:
 
 def challenged(answer: Answer) -> str:
     """The challenge of a 401 (RFC 6750 3)."""
-    told = expect.status(answer, 401).headers.get("www-authenticate", "")
+    told = str(expect.status(answer, 401).headers.get("www-authenticate", ""))
     expect.that(told.lower().startswith("bearer"), "WWW-Authenticate: Bearer", told)
     return told
 
@@ -84,7 +84,7 @@ def in_a_cookie(site: Site) -> None:
 
 @USE_TOKEN.must("schemes", "RFC 6750 2.1", "A token under another scheme, or none, is not taken")
 def schemes(site: Site) -> None:
-    for field in (str(site.first.token), f"Basic {site.first.token}", f"Token {site.first.token}", "Bearer", "Bearer "):
+    for field in (str(site.first.token), f"Basic {site.first.token}", f"Token {site.first.token}", "Bearer"):
         answer = site.nobody.get("/Patient?_count=1", authorization=field)
         expect.that(answer.status in (400, 401), "400 or 401", answer.status)
 

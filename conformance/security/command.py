@@ -80,9 +80,9 @@ def main(options: argparse.Namespace) -> int:
         print(reason, file=sys.stderr)
         return NOT_RUN
     finally:
-        for one in (site.first, site.nobody, site.second, site.auditor):
-            if one is not None:
-                one.close()
+        for who in (site.first, site.nobody, site.second, site.auditor):
+            if who is not None:
+                who.close()
     return _told(options, started, results)
 
 

@@ -183,7 +183,7 @@ def protected(site: Site) -> None:
 def revoked(site: Site) -> None:
     client = site.needs_client()
     token = str(given(site)["access_token"])
-    expect.status(site.with_token(token).get("/Patient?_count=0"), 200)
+    expect.that(about(site, token).get("active") is True, "active true", "another")
     answer = site.post_form(site.end_point("revocation_endpoint"), {"token": token}, authorization=client.basic)
     expect.status(answer, 200)
     until = time.monotonic() + site.patience_s

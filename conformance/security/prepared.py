@@ -21,7 +21,7 @@ CATEGORY = "http://terminology.hl7.org/CodeSystem/observation-category"
 
 def new_tag() -> str:
     """Part of every identifier of a run."""
-    return f"SEC{secrets.token_hex(5).upper()}"
+    return f"SEC{secrets.token_hex(6).upper()}"
 
 
 def patient(tag: str) -> Model:
@@ -67,7 +67,7 @@ def store(site: Site) -> None:
 
 def image(tag: str, *, study: str = "") -> Instance:
     """A CT slice that is nobody's yet, in a study of its own or in this one."""
-    of = Subject(patient_id=tag, name=f"{tag}^Hidden", accession=tag, study=study or generate_uid())
+    of = Subject(patient_id=tag, name=f"{tag}^Hidden", accession=tag[-12:], study=study or generate_uid())
     return synthetic.ct(of, series=generate_uid(), number=1)
 
 
