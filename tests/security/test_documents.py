@@ -4,6 +4,7 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from itertools import pairwise
 
 import httpx
@@ -163,21 +164,22 @@ def resident(house: Guarded) -> int:
     return total
 
 
+@cache
 def bomb(size: int, wbits: int) -> bytes:
     packer = zlib.compressobj(9, wbits=wbits)
     return b"".join(packer.compress(bytes(MIB)) for _ in range(size // MIB)) + packer.flush()
 
 
 def test_a_deflated_object_that_grows_is_kept_in_bounds(guarded: Guarded) -> None:
-    """PS3.5 A.5: 1 GiB of zeros in a megabyte. It is refused, or kept as it is and never held whole."""
+    """PS3.5 A.5: 512 MiB of zeros in half a megabyte. It is refused, or kept as it is and never held whole."""
     one = instance("1.2.840.10008.5.1.4.1.1.7", Modality="OT")
     whole = encode(one, DeflatedExplicitVRLittleEndian)
     head = whole[: 132 + 12 + int.from_bytes(whole[140:144], "little")]
-    element = b"\xe0\x7f\x10\x00OW\0\0" + (1 << 30).to_bytes(4, "little")
+    element = b"\xe0\x7f\x10\x00OW\0\0" + (512 * MIB).to_bytes(4, "little")
     plain = encode(one)
     dataset = plain[132 + 12 + int.from_bytes(plain[140:144], "little") :] + element
     packer = zlib.compressobj(9, wbits=-15)
-    body = head + packer.compress(dataset) + b"".join(packer.compress(bytes(MIB)) for _ in range(1024)) + packer.flush()
+    body = head + packer.compress(dataset) + b"".join(packer.compress(bytes(MIB)) for _ in range(512)) + packer.flush()
     before, began = resident(guarded), time.monotonic()
     with guarded.client(guarded.own_token()) as http:
         answer = stowed(http, body, "application/dicom")
@@ -186,7 +188,7 @@ def test_a_deflated_object_that_grows_is_kept_in_bounds(guarded: Guarded) -> Non
         for more in ("/metadata", "/rendered"):
             assert http.get(path + more, headers={"accept": "*/*"}).status_code in (200, 404, 406, 413, 422, 500)
         assert http.get("/health/ready").status_code == 200
-    assert resident(guarded) - before < 900 * MIB and time.monotonic() - began < 60
+    assert resident(guarded) - before < 700 * MIB and time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize("path", ["/dicom-web/studies", "/dicom-web/workitems", "/fhir/Patient", "/oauth/token"])
@@ -195,7 +197,7 @@ def test_a_body_that_grows_by_its_coding_is_refused(guarded: Guarded, path: str)
              "/fhir/Patient": "application/fhir+json", "/oauth/token": "application/x-www-form-urlencoded"}  # fmt: skip
     before = resident(guarded)
     with guarded.client(guarded.own_token()) as http:
-        for coding, body in (("gzip", bomb(200 * MIB, 31)), ("deflate", bomb(200 * MIB, 15)), ("br", b"x" * 1000)):
+        for coding, body in (("gzip", bomb(100 * MIB, 31)), ("deflate", bomb(100 * MIB, 15)), ("br", b"x" * 1000)):
             headers = {"content-type": kinds[path], "content-encoding": coding}
             answer = http.post(path, content=body, headers=headers)
             assert answer.status_code in (400, 409, 413, 415), (coding, answer.status_code)

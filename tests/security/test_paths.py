@@ -88,7 +88,8 @@ def test_fields_of_requests_are_no_way_into_answers(guarded: Guarded) -> None:
                 answer = wire.ask("GET", "/fhir/Patient?_count=1", **{name: value})
                 assert "x-made" not in answer.fields, (name, value)
                 assert b"evil.example" not in answer.body, (name, value)
-                assert "evil.example" not in " ".join(answer.fields.values()), (name, value)
+                told = {one: said for one, said in answer.fields.items() if one != "x-request-id"}   # FHIR has it told
+                assert "evil.example" not in " ".join(told.values()), (name, value)
                 assert answer.status < 500, (name, value)
 
 

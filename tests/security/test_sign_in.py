@@ -3,6 +3,8 @@
 import re
 import statistics
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -29,11 +31,12 @@ def sign_in(http: httpx.Client, name: str = "wang", password: str = PASSWORD) ->
     return answer
 
 
-def person(house: Guarded, name: str = "wang") -> httpx.Client:
+@contextmanager
+def person(house: Guarded, name: str = "wang") -> Iterator[httpx.Client]:
     """Somebody who is signed in."""
-    http = house.client()
-    assert sign_in(http, name).status_code == 303
-    return http
+    with house.client() as http:
+        assert sign_in(http, name).status_code == 303
+        yield http
 
 
 def asked(**changes: str) -> str:
