@@ -192,7 +192,8 @@ def queries(one: Instance) -> list[str]:
     """Everything by which it is found (PS3.18 10.6)."""
     number = one.dataset.PatientID
     return [f"/studies?StudyInstanceUID={one.study}", f"/studies?PatientID={number}&includefield=all",
-            f"/studies?AccessionNumber={one.dataset.AccessionNumber}", f"/studies?PatientName={number}*&fuzzymatching=true",
+            f"/studies?AccessionNumber={one.dataset.AccessionNumber}",
+            f"/studies?PatientName={number}*&fuzzymatching=true",
             f"/series?SeriesInstanceUID={one.series}", f"/instances?SOPInstanceUID={one.uid}",
             f"/studies/{one.study}/series", f"/studies/{one.study}/instances",
             f"/studies/{one.study}/series/{one.series}/instances"]  # fmt: skip

@@ -93,7 +93,8 @@ MAY_START = ("pacsd.supervise", "pacsd.commands", "pacsd.main", "pacsd.web.film"
 # who opens connections to others; all others are handed what was received
 MAY_ASK = {
     "httpx": ("pacsd.oauth.fetch", "fhir.bulk", "fhir.subscription", "conformance"),
-    "urllib.request": ("pacsd.commands.npm",), "http.client": ("pacsd.commands.npm",), "requests": (), "ftplib": (), "smtplib": (),
+    "urllib.request": ("pacsd.commands.npm",), "http.client": ("pacsd.commands.npm",),
+    "requests": (), "ftplib": (), "smtplib": (),
     "telnetlib": (),
 }  # fmt: skip
 
