@@ -121,5 +121,6 @@ def test_a_client_is_not_believed_about_its_certificate(guarded: Guarded) -> Non
 def test_who_guesses_tokens_is_slowed_down_and_others_are_not(guarded: Guarded) -> None:
     with guarded.client("guess") as http, guarded.client(guarded.token()) as other:
         answers = [http.get(DOORS[0]) for _ in range(60)]
-        assert answers[-1].status_code == 429 and int(answers[-1].headers["retry-after"]) >= 1
+        slowed = [one for one in answers if one.status_code == 429]
+        assert slowed and int(slowed[0].headers["retry-after"]) >= 1
         assert other.get(DOORS[0]).status_code == 200
