@@ -1,16 +1,25 @@
 """Servers that let in whom they should not, or say what is not so: a real one whose requests or answers are changed.
 
-A check that no liar is caught by cannot fail, and says nothing of an honest server.
+A check that no liar is caught by cannot fail, and says nothing of an honest server:
+`python -m tests.conformance.security_liars` prints which those are.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
-from tests.conformance.liars import Lie, Reply, breaks, plain_text, silent
+from conformance.judging import Outcome
+from conformance.security import prepared
+from conformance.security.checks import CHECKS
+from conformance.security.command import parsed, site_of
+from conformance.security.run import run
+from tests.conformance.guarding import options, through
+from tests.conformance.liars import Lie, Reply, breaks, nothing, plain_text, silent
+from tests.security.house import opened
 
 Ask = Callable[[httpx.Request], httpx.Request]
 
@@ -244,3 +253,26 @@ QUESTIONS: Mapping[str, Ask] = {
     "any request": any_request,
     "finds all events": finds_all_events,
 }
+
+
+def blind() -> list[str]:
+    """Ids of the checks that pass on our server and see through no lie. Those of ports have a test of their own."""
+    with opened() as guarded:
+        told = options(guarded)
+        honest = site_of(parsed(told), transport=through(guarded))
+        prepared.store(honest)
+        left = [one for one in CHECKS if not one.id.startswith(("iti-19.", "framing."))]
+        left = [one for one in left if run(one, honest).outcome is Outcome.PASS]
+        questions = {**QUESTIONS, "lets in": lets_in(str(honest.first.token)),
+                     "proves clients": proves_clients(honest.needs_client().basic)}  # fmt: skip
+        transports = [through(guarded, nothing, ask) for ask in questions.values()]
+        transports += [through(guarded, lie) for lie in ANSWERS.values()]
+        for transport in transports:
+            lied = replace(site_of(parsed(told), transport=transport), tag=honest.tag, stored=honest.stored,
+                           patience_s=0.5)  # fmt: skip
+            left = [one for one in left if run(one, lied).outcome is not Outcome.FAIL]
+        return [one.id for one in left]
+
+
+if __name__ == "__main__":
+    print(*blind(), sep="\n")

@@ -1,9 +1,8 @@
-"""Our server, guarded, against the suite of who may see what; and every check of it can fail."""
+"""Our server, guarded, against the suite of who may see what; and a port that lets everything in."""
 
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,9 @@ from conformance.security import prepared
 from conformance.security.checks import CHECKS, PAGES
 from conformance.security.command import parsed, site_of
 from conformance.security.run import Result, as_html, run
-from conformance.security.suite import Check, Site
+from conformance.security.suite import Site
 from tests.certificates import Authority
-from tests.conformance import security_liars
 from tests.conformance.guarding import options, through
-from tests.conformance.liars import Lying, nothing
 from tests.conformance.loose_port import LoosePort
 from tests.security.house import Guarded
 
@@ -112,30 +109,3 @@ def test_a_port_that_lets_everything_in_is_seen_through(guarded: Guarded) -> Non
         port.close()
     failed = {name: one.message for name, one in found.items() if one.outcome is Outcome.FAIL}
     assert set(failed) == set(found) and not [one for one in failed.values() if "does not understand" in one], found
-
-
-def caught(house: Guarded, told: list[str], honest: Site, checks: Sequence[Check], transport: Lying) -> set[str]:
-    """Ids of the checks that fail where answers go through this."""
-    made = site_of(parsed(told), transport=transport)
-    lied = replace(made, tag=honest.tag, stored=honest.stored, patience_s=0.5)
-    found = {check.id for check in checks if run(check, lied).outcome is Outcome.FAIL}
-    closed(lied)
-    return found
-
-
-@pytest.mark.slow
-def test_each_check_sees_through_a_lie(
-    guarded: Guarded, told: list[str], site: Site, results: Sequence[Result]
-) -> None:
-    questions = {
-        **security_liars.QUESTIONS, "lets in": security_liars.lets_in(str(site.first.token)),
-        "proves clients": security_liars.proves_clients(site.needs_client().basic),
-    }  # fmt: skip
-    transports = {name: partial(through, guarded, nothing, ask) for name, ask in questions.items()}
-    transports |= {name: partial(through, guarded, lie) for name, lie in security_liars.ANSWERS.items()}
-    blind = {one.check.id: one.check for one in results
-             if one.outcome is Outcome.PASS and not one.check.id.startswith(BY_THE_PORT)}  # fmt: skip
-    for make in transports.values():
-        for one in caught(guarded, told, site, list(blind.values()), make()):
-            blind.pop(one, None)
-    assert sorted(blind) == []
