@@ -227,7 +227,13 @@ def shows_more(reply: Reply) -> None:
         reply.body = b'{"resourceType":"OperationOutcome","issue":[{"diagnostics":"Hidden Anna is not yours"}]}'
 
 
+def untyped(reply: Reply) -> None:
+    """Does not say what an answer is."""
+    reply.headers.pop("content-type", None)
+
+
 ANSWERS: Mapping[str, Lie] = {
+    "untyped": untyped,
     "allows all": allows_all,
     "always nothing": always_nothing,
     "no challenge": forbids_by_401,
