@@ -11,10 +11,12 @@ from conformance.fhir import command as fhir
 from conformance.identity import command as identity
 from conformance.orders import command as orders
 from conformance.oru import command as oru
+from conformance.security import command as security
 from conformance.ups import command as ups
 
 SUITES: Mapping[str, ModuleType] = {
-    "dicomweb": dicomweb, "exams": exams, "fhir": fhir, "identity": identity, "orders": orders, "oru": oru, "ups": ups,
+    "dicomweb": dicomweb, "exams": exams, "fhir": fhir, "identity": identity, "orders": orders, "oru": oru,
+    "security": security, "ups": ups,
 }  # fmt: skip
 
 

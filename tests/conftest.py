@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -15,6 +16,9 @@ from psycopg.conninfo import make_conninfo
 from pacsd.supervise.cluster import Cluster
 from tests.reused import Reused
 from tests.server import Server, remove_folder, scratch_folder
+
+if TYPE_CHECKING:
+    from tests.security.house import Guarded
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -102,3 +106,12 @@ def running_server() -> Iterator[Server]:
     finally:
         server.stop()
         remove_folder(folder)
+
+
+@pytest.fixture(scope="session")
+def guarded() -> "Iterator[Guarded]":
+    """The whole server as a site guards it: TLS, tokens required, two hospitals; shared, as `running_server` is."""
+    from tests.security.house import opened
+
+    with opened() as made:
+        yield made

@@ -91,7 +91,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "socketserver": (*EDGES, "hl7"),
     "rich": ("pacsd.commands",),
     "argon2": ("pacsd.oauth", "pacsd.links.pins"),
-    "joserfc": ("pacsd.access", "pacsd.oauth"),
+    "joserfc": ("pacsd.access", "pacsd.oauth", "conformance.security"),
     "fido2": ("pacsd.oauth",),
 }
 

@@ -9,7 +9,7 @@ from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from pacsd.faults import Fault, PacsdError
 
-LEAST, MOST = 10, 128                    # characters (NIST SP 800-63B 3.1.1.2: length, no rules of composition)
+LEAST, MOST = 12, 128                    # characters: length, no rules of composition (NIST SP 800-63B 3.1.1.2)
 AT_ONCE = 2                              # hashes of one process at a time: each takes 64 MiB
 _COMMON = frozenset((
     "1234567890", "0123456789", "12345678910", "1234567891", "password12", "password123", "qwertyuiop", "qwerty1234",

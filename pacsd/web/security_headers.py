@@ -1,6 +1,8 @@
 """Headers that tell browsers what an answer may do, from one table by path; a handler's own headers stand.
 
 What is not a page needs nothing of a page: it is neither run nor framed. HSTS (RFC 6797) is said inside TLS alone.
+Where a handler does not say who may keep an answer, nobody may (RFC 9111 5.2.2.5); one with an entity tag may be kept
+by who asked, and is asked about again. The challenge to a token that proves nothing says so (RFC 6750 3.1).
 """
 
 from dataclasses import dataclass
@@ -10,6 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 Headers = tuple[tuple[bytes, bytes], ...]
 
 _STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
+_NO_STORE = (b"cache-control", b"no-store")
+_ASKED_AGAIN = (b"cache-control", b"private, no-cache")
+_CHALLENGE, _WRONG_TOKEN = b'Bearer realm="pacsd"', b'Bearer realm="pacsd", error="invalid_token"'
+_UNAUTHORIZED = 401
 _EVERYWHERE: Headers = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 
 
@@ -58,8 +64,11 @@ class SecurityHeaders:
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = list(message.get("headers", ()))
+                if message["status"] == _UNAUTHORIZED and _shows_token(scope):
+                    given = [(name, _WRONG_TOKEN if value == _CHALLENGE else value) for name, value in given]
                 has = {name for name, _ in given}
-                message = {**message, "headers": [*given, *(one for one in added if one[0] not in has)]}
+                kept = _ASKED_AGAIN if b"etag" in has else _NO_STORE
+                message = {**message, "headers": [*given, *(one for one in (*added, kept) if one[0] not in has)]}
             await send(message)
 
         await self._app(scope, receive, with_headers)
@@ -68,3 +77,7 @@ class SecurityHeaders:
 def headers_of(path: str) -> Headers:
     """Those of a path, without HSTS."""
     return next(headers for itself, below, headers in _READY if path.startswith(below) or path == itself)
+
+
+def _shows_token(scope: Scope) -> bool:
+    return any(name == b"authorization" and value[:7].lower() == b"bearer " for name, value in scope["headers"])

@@ -1,4 +1,4 @@
-"""The suites of DICOMweb and FHIR against this server and, where it is installed, Orthanc, each fresh.
+"""The suites of DICOMweb, FHIR and security against this server and, where it is installed, Orthanc, each fresh.
 
 `make conformance` prints the failures of each side, and tables in Markdown for the README.
 """
@@ -19,7 +19,13 @@ from conformance.fhir.checks import CHECKS as FHIR_CHECKS
 from conformance.fhir.checks import PAGES
 from conformance.fhir.server import Server as FhirServer
 from conformance.judging import Outcome
+from conformance.security import prepared as security_prepared
+from conformance.security import run as security
+from conformance.security.checks import CHECKS as SECURITY_CHECKS
+from conformance.security.command import parsed, site_of
 from tests.bench import peers
+from tests.conformance.guarding import options, through
+from tests.security.house import opened
 
 SIDES = ("pacsd", "orthanc")
 COLUMNS = (Outcome.PASS, Outcome.FAIL, Outcome.NOT_SUPPORTED)
@@ -69,6 +75,22 @@ def fhir_table(results: Sequence[fhir.Result]) -> str:
     return "\n".join(lines)
 
 
+def run_security() -> list[security.Result]:
+    """The whole suite of who may see what against a fresh, guarded server of ours; Orthanc has no such server."""
+    with opened() as guarded:
+        site = site_of(parsed(options(guarded)), transport=through(guarded))
+        security_prepared.store(site)
+        return list(security.run_all(SECURITY_CHECKS, site))
+
+
+def security_table(results: Sequence[security.Result]) -> str:
+    """Passed, failed and not supported of each subject."""
+    lines = [f"| security | pacsd: {' / '.join(column.value for column in COLUMNS)} |", "| --- | --- |"]
+    for title, counts in security.rows(results):
+        lines.append(f"| {title} | {' / '.join(map(str, counts[: len(COLUMNS)]))} |")
+    return "\n".join(lines)
+
+
 def main() -> int:
     """1 if this server fails a check."""
     runs = []
@@ -79,8 +101,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         results = run_fhir(Path(folder))
     print("\nFHIR:", *(fhir.line(one) for one in results if one.outcome is Outcome.FAIL), sep="\n")
-    print(f"\n{table(runs)}\n\n{fhir_table(results)}")
-    return 1 if runs[0].count(Outcome.FAIL) or fhir.count(results, Outcome.FAIL) else 0
+    guarded = run_security()
+    print("\nsecurity:", *(security.line(one) for one in guarded if one.outcome is Outcome.FAIL), sep="\n")
+    print(f"\n{table(runs)}\n\n{fhir_table(results)}\n\n{security_table(guarded)}")
+    failed = runs[0].count(Outcome.FAIL) + fhir.count(results, Outcome.FAIL) + security.count(guarded, Outcome.FAIL)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

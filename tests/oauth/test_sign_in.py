@@ -250,3 +250,20 @@ def test_redirect_uris_that_cannot_be_are_refused(house: House, uri: str) -> Non
     with pytest.raises(PacsdError) as caught:
         house.administration.add_client("new", organisation="east", redirect_uris=[uri])
     assert caught.value.fault is Fault.INVALID
+
+
+@pytest.mark.parametrize(
+    ("password", "fits"),
+    [("elevenchars", False), ("twelve chars", True), ("x" * 60 + "yz1 ", True), ("密码是一句没人知道的长话", True),
+     ("ab c\U0001f511 def ghi", True), ("abc" * 43, False), ("aaaaaaaaaaaaaa", False), ("only small letters", True)],
+)  # fmt: skip
+def test_passwords_are_as_long_as_they_should_be(house: House, password: str, fits: bool) -> None:
+    """Twelve to 128 characters of any kind, none of them cut off."""
+    name = f"user{abs(hash(password))}"
+    if not fits:
+        with pytest.raises(PacsdError):
+            house.administration.add_user(name, password, organisation="east", roles=["clinician"])
+        return
+    house.administration.add_user(name, password, organisation="east", roles=["clinician"])
+    assert tried(house, name, password[:-1], "10.9.0.1").status_code == 403
+    assert tried(house, name, password, "10.9.0.2").status_code == 303

@@ -32,6 +32,11 @@ def test_inside_tls_browsers_are_told_to_stay_there() -> None:
     assert asyncio.run(ask()).headers["strict-transport-security"] == "max-age=31536000"
 
 
+@pytest.mark.parametrize("path", ["/dicom-web/studies", "/dicom-web/no", "/health/live", "/metrics", "/no"])
+def test_what_says_nothing_of_caches_is_kept_by_nobody(path: str) -> None:
+    assert Web().request("GET", path).headers.get_list("cache-control") == ["no-store"]
+
+
 def test_the_film_page_keeps_its_own_policy() -> None:
     policy = Web().request("GET", "/film/1.2").headers["content-security-policy"]
     assert "script-src 'self'" in policy and "frame-ancestors 'self'" in policy
