@@ -21,6 +21,7 @@ from fhir.interaction.services import Claims, Limits, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
 from fhir.operation.ws_binding_token import SOCKET
+from fhir.outgoing import Door
 from fhir.projection.houses import houses
 from fhir.projection.opening import Opening
 from fhir.projection.standing import OrganisationScopes, Standing
@@ -30,7 +31,6 @@ from fhir.search.extract import extract
 from fhir.store import events
 from fhir.store.rows import Rows, texts
 from fhir.store.unit import Units
-from fhir.subscription.channel import Door
 from fhir.subscription.service import Subscriptions
 from fhir.subscription.topics import TOPICS
 from fhir.terminology.library import Definitions, Library

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar, cast
 
 from fhir.search.values import Found
-from fhir.store import locks, resources, restoring
+from fhir.store import locks, resources, restoring, subscriptions
 from fhir.store.keys import Keys
 from fhir.store.locks import Locks
 from fhir.store.stored import Change, Name, Stored
@@ -219,11 +219,13 @@ class Units:
         """
         names = [one.name for one in changes]
         with translated(), self.pool.connection() as connection, connection.transaction():
+            missing = restoring.missing(connection, changes, resources.held(connection, names))
+            if not missing:
+                return 0
+            subscriptions.look_back(connection, min(one.updated for one in missing))
             locks.hold(connection, locks.of_resources(names))
             there = resources.held(connection, names)
             missing = restoring.missing(connection, changes, there)
-            if not missing:
-                return 0
             keys = iter(self._keys.take(connection, len({one.name for one in missing})))
             plan = restoring.planned(missing, there, keys)
             resources.make(connection, plan.made)

@@ -1,7 +1,7 @@
 """An audit message (PS3.15 A.5.2, IHE ITI TF-2 3.20): the event, who took part, and what it was about."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -61,10 +61,6 @@ class AuditMessage:
     def studies(self) -> tuple[str, ...]:
         """The Study Instance UIDs it is about."""
         return tuple(one.id for one in self.objects if one.kind is Kind.STUDY)
-
-    def is_about(self, *objects: AuditObject) -> "AuditMessage":
-        """The message with further objects."""
-        return replace(self, objects=(*self.objects, *objects))
 
 
 def agents(principal: Principal, *, ours: str, address: str = "") -> tuple[Agent, ...]:

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from fhir.outgoing import Door
 from fhir.store import subscriptions as rows
 from fhir.subscription import channel
-from fhir.subscription.channel import Channel, Door, of
+from fhir.subscription.channel import Channel, of
 from fhir.subscription.service import MOST_FAILURES, Subscriptions
 from pacsd.faults import Fault, PacsdError
 from tests.fhir.house import House, opened
