@@ -51,8 +51,11 @@ from pacsd.identity.matching import Thresholds
 from pacsd.index.access_grants import GrantRows
 from pacsd.index.access_openings import IndexOpenings
 from pacsd.index.audit_events import AuditEvents
+from pacsd.index.connect import Pool
 from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
+from pacsd.workflow.records import Records
+from pacsd.workflow.workitems import Workitems
 
 FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
 _CATCH_UP_S, _FORGET_S = 60.0, 600.0
@@ -108,7 +111,7 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
     known_houses = houses(settings, directory)
     actions = Actions(
         directory, known_houses, authorities(settings, directory), contents,
-        Reports(archive.pool, contents, codes), Registration(settings),
+        Reports(archive.pool, contents, codes), Registration(settings), _workitems(settings, archive), extract,
     )
     rows = Rows(texts if settings.fhir.full_text else None)
     units = Units(
@@ -132,6 +135,13 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
     door = Door(settings.fhir.subscription_networks)
     subscriptions = Subscriptions(server, standing, door, base=base_of(settings))
     return Fhir(server, restoration, opening, workbench(server, archive.blobs, door, standing), subscriptions)
+
+
+def _workitems(settings: Settings, archive: Archive) -> Callable[[Pool], Workitems]:
+    """Unified procedure steps, by whichever connection."""
+    records = Records(archive.blobs, archive.directory.codes)
+    return partial(Workitems, records=records, own_title=settings.ae_title, grace_s=settings.storage.grace_s,
+                   worklist_label=settings.worklist.default_label)  # fmt: skip
 
 
 def _desk(settings: Settings, archive: Archive, codes: Mapping[int, str], recorder: Recorder) -> AuditDesk:

@@ -83,7 +83,7 @@ def write_all(
     held = locks.joined(*(one.locks() for one in intents), *(one.locks() for one in references.values()))
 
     def act(unit: Unit) -> list[Answer]:
-        unit.base = intents[0].request.base if intents else ""
+        unit.base, unit.permit = intents[0].request.base if intents else "", asker.permitted
         decided = _decide(server, unit, intents)
         names = {one.intent.full_url: str((one.same or one).name) for one in decided if one.intent.full_url}
         _load(unit, decided)
