@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 import pacsd
 from config.settings import LogSettings, Settings
+from fhir.claims import claims as fhir_claims
 from fhir.http.app import Edge, FhirApp
 from fhir.http.event_socket import EventSockets
 from fhir.interaction.request import Asker, asker_of
@@ -143,7 +144,7 @@ class Wiring:
     def claims(self) -> Mapping[str, object]:
         """What the rooms say they support, each from the tables it works by."""
         rooms = {"dimse": dimse_claims, "query": query_claims, "web": web_claims, "worklist": worklist_claims,
-                 "hl7": hl7_claims}  # fmt: skip
+                 "hl7": hl7_claims, "fhir": fhir_claims}  # fmt: skip
         product = {"name": "pacsd", "version": pacsd.__version__}
         return {"product": product, **{name: claims() for name, claims in rooms.items()}}
 
