@@ -1,4 +1,4 @@
-"""An OpenAPI 3.0 description of a FHIR server, made of the tables that requests are performed by and of R4's definitions.
+"""An OpenAPI 3.0 description of this FHIR server, made of the tables that requests are performed by and R4's definitions.
 
 It is what schemathesis makes requests from (tests.fhir.described). Paths that are of all types alike have the types as
 an enumeration; searches, creates and updates are of each type, with its search parameters and its elements.
@@ -29,7 +29,8 @@ _PRIMITIVES: Mapping[str, Model] = {
     "date": {"type": "string", "format": "date"}, "dateTime": {"type": "string", "format": "date-time"},
     "instant": {"type": "string", "format": "date-time"}, "uri": {"type": "string", "format": "uri"},
     "url": {"type": "string", "format": "uri"}, "canonical": {"type": "string", "format": "uri"},
-    "id": {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"}, "code": {"type": "string", "pattern": r"^[a-z\-]+$"},
+    "id": {"type": "string", "pattern": r"^[A-Za-z0-9\-.]{1,64}$"},
+    "code": {"type": "string", "pattern": r"^[a-z\-]+$"},
     "oid": {"type": "string", "pattern": r"^urn:oid:[0-2](\.(0|[1-9][0-9]*))+$"},
     "time": {"type": "string", "pattern": r"^[0-2][0-9]:[0-5][0-9]:[0-5][0-9]$"},
 }  # fmt: skip
@@ -67,8 +68,9 @@ def _body(path: str, method: str) -> Model:
         return _content({one: {"type": "array", "items": operation} if "json-patch" in one else _basic()
                          for one in PATCHES if "xml" not in one})  # fmt: skip
     if method == "POST" and not path:
+        urls = ["Basic", "Basic/a", "Patient?name=x", "metadata"]
         request = {"type": "object", "properties": {"method": {"enum": ["GET", "POST", "PUT", "DELETE", "PATCH"]},
-                                                    "url": {"enum": ["Basic", "Basic/a", "Patient?name=x", "metadata"]}}}
+                                                    "url": {"enum": urls}}}
         entry = {"type": "object", "properties": {"request": request, "resource": _basic(), "fullUrl": _TEXT}}
         return _content({JSON: {"type": "object", "properties": {
             "resourceType": {"enum": ["Bundle"]}, "type": {"enum": ["batch", "transaction"]},
@@ -139,7 +141,8 @@ def _object(structure: Structure, depth: int) -> Model:
         if name in ("contained", "extension", "modifierExtension", "text", "implicitRules", "language"):
             continue
         schema = _schema(kind, depth + 1)
-        properties[name] = {"type": "array", "items": schema, "minItems": 1, "maxItems": 2} if element.repeats else schema
+        several = {"type": "array", "items": schema, "minItems": 1, "maxItems": 2}
+        properties[name] = several if element.repeats else schema
     needed = [name for name, (element, _) in structure.keys.items() if element.min and not element.choice]
     needed = [name for name in needed if name in properties]
     return {"type": "object", "properties": properties, **({"required": needed} if needed else {})}
