@@ -137,21 +137,21 @@ def look(connection: Connection, resource: int, begun: Look | None = None) -> Lo
 
 
 def changed(
-    connection: Connection, scope: Scope, resource: int, seen: Look, *, deletions: bool = False, limit: int = PAGE
+    connection: Connection, scope: Scope, kind: str, seen: Look, *, deletions: bool = False, limit: int = PAGE
 ) -> list[Happened]:
-    """The next resources of the type that were changed and that the subscriber sees; to be noted at once.
+    """The next resources of a type that were changed and that the subscriber sees; to be noted at once.
 
     In the order in which they changed, each in its newest version only; with `deletions` those that are gone, too.
     Fewer than `limit`: that was the last of it.
     """
     params = Params()
     mine = within(scope, params, "r")
-    own, gone, low = params.add(resource), params.add(deletions), params.add(seen.since_time)
+    named, gone, low = params.add(kind), params.add(deletions), params.add(seen.since_time)
     since, until = (f"{params.add(one)}::pg_snapshot" for one in (seen.since, seen.until))
     following = "" if seen.after is None else "and (r.updated, r.pk) > ({}, {})".format(*map(params.add, seen.after))
     statement = f"""select r.type, r.id, r.version, r.updated, r.deleted, r.pk
-        from (select pg_snapshot_xmax(pg_current_snapshot()) as now) n, fhir_subscription s, fhir_resource r
-        where s.resource = {own} and r.type = s.type and r.updated > {low} {following} and {mine}
+        from (select pg_snapshot_xmax(pg_current_snapshot()) as now) n, fhir_resource r
+        where r.type = {named} and r.updated > {low} {following} and {mine}
             and {_DONE.format(until)} and not {_DONE.format(since)} and (not r.deleted or {gone})
         order by r.updated, r.pk limit {params.add(limit)}"""
     return [Happened(Name(*row[:2]), *row[2:]) for row in connection.execute(statement, params.values)]

@@ -33,7 +33,8 @@ from fhir.store.unit import Unit
 from fhir.subscription import channel as channels
 from fhir.subscription import notification
 from fhir.subscription.channel import Channel
-from fhir.subscription.terms import Criteria, Terms, terms
+from fhir.subscription.criteria import Criteria
+from fhir.subscription.terms import Terms, terms
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Connection, Pool, translated
@@ -117,7 +118,7 @@ class Subscriptions:
         if not rows.take(self.server.pool, one.pk, again=one.pk in self._looks):
             return
         try:
-            wanted = terms(self.server, resource)
+            wanted = terms(self.server, self.scope_of(one.organisation), resource)
             self._find(one, wanted)
             if wanted.channel is not None:
                 tell = self._notify if wanted.topic is not None else self._tell
@@ -198,7 +199,8 @@ class Subscriptions:
             seen = rows.look(connection, one.pk, self._looks.pop(one.pk, None))
             if seen is None:
                 return False
-            happened = rows.changed(connection, scope, one.pk, seen, deletions=wanted.deletions, limit=self.page)
+            happened = rows.changed(connection, scope, wanted.criteria.type, seen, deletions=wanted.deletions,
+                                    limit=self.page)  # fmt: skip
             self._noted(connection, scope, one, wanted, happened)
             if len(happened) < self.page:
                 rows.looked(connection, one.pk, seen)
@@ -257,7 +259,7 @@ class Subscriptions:
     def _activate(self, one: Wanted, resource: dict[str, Any], followed: int | None) -> bool:
         """Followed before it says so: what is changed after it is active is told. True: it is to shake hands first."""
         try:
-            wanted = terms(self.server, resource)
+            wanted = terms(self.server, self.scope_of(one.organisation), resource)
             if wanted.channel is not None:
                 self._check_door(wanted.channel)
         except PacsdError as error:
