@@ -23,11 +23,16 @@ def main() -> int:
     options = parser.parse_args()
     if options.url:
         return rounds(options.url, options.seed, options.rounds)
+    return run(options.seed, options.rounds)
+
+
+def run(seed: int, count: int) -> int:
+    """Rounds against a server of their own."""
     folder = scratch_folder("pacsd-fhir-fuzz-")
     ours = Ours(folder / "data")
     try:
         ours.start()
-        return rounds(f"http://127.0.0.1:{ours.http_port}/fhir", options.seed, options.rounds)
+        return rounds(f"http://127.0.0.1:{ours.http_port}/fhir", seed, count)
     finally:
         ours.stop()
         remove_folder(folder)
