@@ -27,7 +27,7 @@ def is_within(address: str, networks: Sequence[str]) -> bool:
 def overlap(some: Sequence[str], others: Sequence[str]) -> bool:
     """Whether any address is in networks of both."""
     theirs = [ip_network(one, strict=False) for one in others]
-    return any(mine.version == one.version and mine.overlaps(one)      # type: ignore[arg-type]
+    return any(mine.version == one.version and mine.overlaps(one)
                for mine in (ip_network(each, strict=False) for each in some) for one in theirs)  # fmt: skip
 
 

@@ -149,8 +149,8 @@ class Directory:
 
     def _having(self, title: str) -> set[str]:
         """Whose AEs have a title, whether they call by it or are reached."""
-        known = self._known
-        return {one.organisation for one in (*known.callers.get(title, ()), *self._titled(title))}
+        calling = {one.organisation for one in self._known.callers.get(title, ())}
+        return calling | {one.organisation for one in self._titled(title)}
 
     def of_organisation(self, title: str, organisation: int) -> RemoteAESettings | None:
         """Where to reach an organisation's own AE of this title: another's is somebody else."""
