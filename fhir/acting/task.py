@@ -117,9 +117,9 @@ def _said(deed: Deed, body: Body) -> dict[str, Any]:
 
 def _reason(body: Body) -> dict[str, dict[str, Any]]:
     """Why it is cancelled, as a request to cancel tells it (PS3.4 Table CC.2.2-1)."""
-    code = code_of(body.get("statusReason"))
-    item = item_of(code)
-    told = {REASON: attribute("LT", text(code.meaning, "LT"))} if code.meaning else {}
+    reason = body.get("statusReason") or {}
+    item, said = item_of(code_of({"coding": reason.get("coding")})), text(reason.get("text"), "LT")
+    told = {REASON: attribute("LT", said)} if said else {}
     return {**told, **({REASON_CODE: attribute("SQ", item)} if item else {})}
 
 

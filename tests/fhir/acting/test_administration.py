@@ -80,7 +80,8 @@ def test_a_title_that_anybody_of_another_organisation_may_call_by_is_nobody_else
 
 
 def test_a_title_that_another_organisation_calls_by_takes_addresses_of_its_own(walled: Hospital) -> None:
-    for networks in ((), ("10.9.9.0/24",), ("10.0.0.0/8",), ("10.7.0.0/24", "10.9.9.9"), ("0.0.0.0/0",)):
+    assert put(walled, device("WS")) == 409
+    for networks in (("10.9.9.0/24",), ("10.0.0.0/8",), ("10.7.0.0/24", "10.9.9.9"), ("0.0.0.0/0",)):
         assert put(walled, device("WS", extension=calls_from(*networks))) == 409, networks
     assert put(walled, device("WS", extension=calls_from("10.7.0.0/24", "fd00::/8"))) == 201
     found = [peer(walled, "WS", address) for address in ("10.9.9.9", "10.7.0.1", "fd00::1")]
