@@ -34,8 +34,8 @@ def test_a_seed_makes_the_same_requests_again(running_server: Ours) -> None:
 
 def test_nothing_that_schemathesis_makes_of_our_description_breaks_the_server(running_server: Ours) -> None:
     statuses = fuzz(f"http://127.0.0.1:{running_server.http_port}/fhir", ("Patient", "ImagingStudy"), 1, examples=2,
-                    some=30)  # fmt: skip
-    assert sum(statuses.values()) >= 60 and {200, 400} <= statuses.keys(), statuses
+                    some=20)  # fmt: skip
+    assert sum(statuses.values()) > 40 and {200, 400} <= statuses.keys(), statuses
 
 
 def test_the_description_has_every_interaction_and_operation() -> None:
