@@ -26,6 +26,13 @@ def is_within(address: str, networks: Sequence[str]) -> bool:
     return any(source in ip_network(one, strict=False) for one in networks)
 
 
+def overlap(some: Sequence[str], others: Sequence[str]) -> bool:
+    """Whether any address is in networks of both."""
+    theirs = [ip_network(one, strict=False) for one in others]
+    return any(mine.version == one.version and mine.overlaps(one)
+               for mine in (ip_network(each, strict=False) for each in some) for one in theirs)  # fmt: skip
+
+
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches an address."""
     try:

@@ -16,12 +16,17 @@ _THUMBPRINT = re.compile(r"[0-9a-f]{64}")
 def certificate_name(value: object) -> str | None:
     """A thumbprint (SHA-256, 64 hexadecimal digits, colons ignored), or a subject alternative name."""
     text = str(value)
-    if not text or _THUMBPRINT.fullmatch(thumbprint(text)):
+    if not text or is_thumbprint(text):
         return None
     if re.fullmatch(r"[0-9a-fA-F:]{32,}", text):
         return "a thumbprint is SHA-256: 64 hexadecimal digits"
     fits = re.fullmatch(r"[^\s,;]{1,255}", text)
     return None if fits else "neither a SHA-256 thumbprint nor a subject alternative name"
+
+
+def is_thumbprint(text: str) -> bool:
+    """Whether a certificate is meant by its thumbprint, and not by a name."""
+    return _THUMBPRINT.fullmatch(thumbprint(text)) is not None
 
 
 def thumbprint(text: str) -> str:

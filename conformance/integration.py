@@ -21,11 +21,13 @@ PATIENT_FIND, PATIENT_MOVE = "1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One that an actor must support: the HL7 messages it takes, and the SOP classes it is an SCP of."""
+    """One that an actor must support: the HL7 messages it takes, the SOP classes it is an SCP of, the FHIR interactions
+    and operations that it answers (`search Patient`, `$match Patient`)."""
 
     name: str
     messages: tuple[str, ...] = ()
     sop_classes: tuple[str, ...] = ()
+    fhir: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,19 @@ ACTORS = (
         Transaction("ITI-8", messages=("ADT^A01", "ADT^A04", "ADT^A05", "ADT^A08", "ADT^A40")),
         Transaction("ITI-9", messages=("QBP^Q23",)),
     )),
+    # ITI TF PIXm 1:41.1, 2:3.83, 2:3.104
+    Actor("Patient Identifier Cross-referencing for mobile (PIXm)", "Patient Identifier Cross-reference Manager", (
+        Transaction("ITI-83", fhir=("GET $ihe-pix Patient",)),
+        Transaction("ITI-104", fhir=("PUT Patient?criteria",)),
+    )),
+    # ITI TF PDQm 1:38.1, 1:38.2, 2:3.78, 2:3.119
+    Actor("Patient Demographics Query for mobile (PDQm)", "Patient Demographics Supplier", (
+        Transaction("ITI-78", fhir=("GET Patient?criteria", "POST Patient/_search", "GET Patient/id")),
+    )),
+    Actor("Patient Demographics Query for mobile (PDQm)", "Patient Demographics Supplier", (
+        Transaction("ITI-78", fhir=("GET Patient?criteria", "POST Patient/_search", "GET Patient/id")),
+        Transaction("ITI-119", fhir=("POST $match Patient",)),
+    ), option="Match Operation"),
 )  # fmt: skip
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -79,10 +94,11 @@ def claimed(claims: Claims) -> list[Actor]:
     """The actors that are complete; an option without which an actor is none makes it one."""
     messages = {one["type"] for one in claims["hl7"]["messages"]}
     sop_classes = {one["uid"] for one in claims["dimse"]["sop_classes"]}
+    fhir = set(claims["fhir"]["requests"])
     return [
         one for one in ACTORS
         if all(messages.issuperset(each.messages) and sop_classes.issuperset(each.sop_classes)
-               for each in one.transactions)
+               and fhir.issuperset(each.fhir) for each in one.transactions)
     ]  # fmt: skip
 
 

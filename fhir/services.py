@@ -21,6 +21,7 @@ from fhir.interaction.services import Claims, Limits, Server
 from fhir.interaction.table import INTERACTIONS
 from fhir.operation.table import OPERATIONS
 from fhir.operation.ws_binding_token import SOCKET
+from fhir.outgoing import Door
 from fhir.projection.houses import houses
 from fhir.projection.opening import Opening
 from fhir.projection.standing import OrganisationScopes, Standing
@@ -30,7 +31,6 @@ from fhir.search.extract import extract
 from fhir.store import events
 from fhir.store.rows import Rows, texts
 from fhir.store.unit import Units
-from fhir.subscription.channel import Door
 from fhir.subscription.service import Subscriptions
 from fhir.subscription.topics import TOPICS
 from fhir.terminology.library import Definitions, Library
@@ -51,9 +51,12 @@ from pacsd.identity.matching import Thresholds
 from pacsd.index.access_grants import GrantRows
 from pacsd.index.access_openings import IndexOpenings
 from pacsd.index.audit_events import AuditEvents
+from pacsd.index.connect import Pool
 from pacsd.links.services import open_links
 from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
+from pacsd.workflow.records import Records
+from pacsd.workflow.workitems import Workitems
 
 FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
 _CATCH_UP_S, _FORGET_S = 60.0, 600.0
@@ -109,7 +112,7 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
     known_houses = houses(settings, directory)
     actions = Actions(
         directory, known_houses, authorities(settings, directory), contents,
-        Reports(archive.pool, contents, codes), Registration(settings),
+        Reports(archive.pool, contents, codes), Registration(settings), _workitems(settings, archive), extract,
     )
     rows = Rows(texts if settings.fhir.full_text else None)
     units = Units(
@@ -134,6 +137,13 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
     door = Door(settings.fhir.subscription_networks)
     subscriptions = Subscriptions(server, standing, door, base=base_of(settings))
     return Fhir(server, restoration, opening, workbench(server, archive.blobs, door, standing), subscriptions)
+
+
+def _workitems(settings: Settings, archive: Archive) -> Callable[[Pool], Workitems]:
+    """Unified procedure steps, by whichever connection."""
+    records = Records(archive.blobs, archive.directory.codes)
+    return partial(Workitems, records=records, own_title=settings.ae_title, grace_s=settings.storage.grace_s,
+                   worklist_label=settings.worklist.default_label)  # fmt: skip
 
 
 def _desk(settings: Settings, archive: Archive, codes: Mapping[int, str], recorder: Recorder) -> AuditDesk:

@@ -16,16 +16,18 @@ import pacsd
 from config.deidentification import load_policy
 from config.secrets import secret_of
 from config.settings import LogSettings, Settings
+from fhir.claims import claims as fhir_claims
 from fhir.http.app import Edge, FhirApp
 from fhir.http.event_socket import EventSockets
 from fhir.interaction.request import Asker, Askers
 from fhir.launch_patients import LaunchPatients
+from fhir.outgoing import Door
+from fhir.outgoing import client as http_client
 from fhir.projection.consumer import Projections
 from fhir.projection.services import open_projections
 from fhir.projection.systems import Systems
 from fhir.services import Fhir, open_fhir
-from fhir.subscription.channel import Door, post_form
-from fhir.subscription.channel import client as http_client
+from fhir.subscription.channel import post_form
 from fhir.subscription.service import Subscriptions
 from fhir.terminology.services import Loading
 from hl7.client import Client
@@ -167,7 +169,7 @@ class Wiring:
     def claims(self) -> Mapping[str, object]:
         """What the rooms say they support, each from the tables it works by."""
         rooms = {"dimse": dimse_claims, "query": query_claims, "web": web_claims, "worklist": worklist_claims,
-                 "hl7": hl7_claims}  # fmt: skip
+                 "hl7": hl7_claims, "fhir": fhir_claims}  # fmt: skip
         product = {"name": "pacsd", "version": pacsd.__version__}
         return {"product": product, **{name: claims() for name, claims in rooms.items()}}
 

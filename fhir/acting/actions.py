@@ -1,11 +1,12 @@
 """From a version that a client writes to the rule of its type; what no rule is for is kept and nothing is done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
 from config.settings import Settings
 from fhir.acting.application_entity import EntityRule
+from fhir.acting.appointment import AppointmentRule
 from fhir.acting.consent import ConsentRule
 from fhir.acting.deed import Deed
 from fhir.acting.device import DEVICE
@@ -14,19 +15,31 @@ from fhir.acting.encounter import EncounterRule
 from fhir.acting.endpoint import ENDPOINT
 from fhir.acting.organization import OrganizationRule
 from fhir.acting.patient import PatientRule, may_state
+from fhir.acting.projecting import Projecting
 from fhir.acting.service_request import ServiceRequestRule
+from fhir.acting.task import TaskRule
+from fhir.interaction.services import Extract
 from fhir.projection.application_entity import AE_TITLES
+from fhir.projection.gathering import Archives
 from fhir.projection.organization import CODES
-from fhir.projection.projected import House
+from fhir.projection.projected import House, feed
 from fhir.store import resources
 from fhir.store.stored import Change, Stored
 from fhir.store.unit import Unit
 from pacsd.access.directory import Directory
 from pacsd.archive.register import Registration
+from pacsd.archive.sidecar import SidecarIndex
+from pacsd.faults import Fault, PacsdError
 from pacsd.identity.patients import Patients
+from pacsd.index.connect import Pool
+from pacsd.index.records import PackRow
 from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
 from pacsd.workflow.orders import Orders
+from pacsd.workflow.workitems import Workitems
+
+_FEEDS: Mapping[str, str] = {"Task": "ups", "Appointment": "orders"}     # of what clients write, as far as it goes
+_OF_FEEDS = (b"\0",)                     # what no resource has: of what no feed made nothing comes
 
 
 class Rule(Protocol):
@@ -41,11 +54,13 @@ class Actions:
 
     def __init__(
         self, directory: Directory, houses: Mapping[int, House], spoken: Mapping[int, frozenset[str]],
-        contents: Contents, reports: Reports, registration: Registration,
+        contents: Contents, reports: Reports, registration: Registration, workitems: Callable[[Pool], Workitems],
+        extract: Extract,
     ) -> None:  # fmt: skip
         self._houses = houses
         self._spoken = spoken
         orders = Orders(directory.codes)
+        projecting = Projecting(_archives(directory, houses, contents), extract)
         self._marks = directory.followed(self._systems)
         # in this order: an AE may be of an organisation that comes with it, an order for a patient who does, and a
         # report answer an order
@@ -56,6 +71,8 @@ class Actions:
             "Patient": (PatientRule(Patients()), ()),
             "ServiceRequest": (ServiceRequestRule(orders), (b'"363679005"', b'"RAD"')),
             "Encounter": (EncounterRule(), (b'"status"',)),
+            "Task": (TaskRule(workitems, projecting), _OF_FEEDS),
+            "Appointment": (AppointmentRule(orders, projecting), _OF_FEEDS),
             "Consent": (ConsentRule(houses), (b'"patient-privacy"',)),
             "DiagnosticReport": (DiagnosticReportRule(reports, contents), (b'"imagingStudy"', b'"basedOn"')),
         }
@@ -63,6 +80,8 @@ class Actions:
     def takes(self, unit: Unit, current: Stored) -> bool:
         """Whether a client may write what follows a version of a feed's."""
         house = self._houses.get(unit.organisation)
+        if current.type in _FEEDS and house is not None and not current.deleted:
+            return current.owner.startswith(feed(_FEEDS[current.type], house.code))
         return house is not None and may_state(house, self._spoken.get(unit.organisation, frozenset()), current)
 
     def act(self, unit: Unit, changes: Sequence[Change]) -> list[Change]:
@@ -94,6 +113,14 @@ class Actions:
         if (previous is None or not previous.owner) and not any(mark in change.body for mark in marks):
             return None
         return Deed(unit, house, spoken, change, previous, beside)
+
+
+def _archives(directory: Directory, houses: Mapping[int, House], contents: Contents) -> Archives:
+    """Where workitems and orders are read; of series there is nothing to be made here."""
+    def no_sidecar(pack: PackRow) -> SidecarIndex:
+        raise PacsdError(Fault.INTERNAL, "no study is projected where clients write")
+
+    return Archives(directory.everybody, houses, lambda _: (), no_sidecar, contents)
 
 
 def authorities(settings: Settings, directory: Directory) -> Mapping[int, frozenset[str]]:

@@ -55,18 +55,25 @@ class Deed:
 
         One of another server is none, though it may be called the same there.
         """
-        text = str((reference or {}).get("reference", ""))
-        parts = text.removeprefix(f"{self.unit.base}/").split("/") if self.unit.base else text.split("/")
-        if len(parts) != len(("type", "id")) or parts[0] not in types:
-            return None
-        name = Name(parts[0], parts[1])
+        name = self._name(reference, types)
         here = next((one for one in (*self.beside, *self.unit.changes) if one.name == name and not one.deleted), None)
         if here is not None:
             return json.read(here.body)
-        found = resources.held(self.unit.connection, [name]).get(name)
+        found = self.stored(reference, *types)
+        return None if found is None else json.read(found.body)
+
+    def stored(self, reference: Mapping[str, Any] | None, *types: str) -> Stored | None:
+        """The same as it was kept before."""
+        name = self._name(reference, types)
+        found = None if name is None else resources.held(self.unit.connection, [name]).get(name)
         if found is None or found.deleted or found.organisation not in self.unit.scope.organisations:
             return None
-        return json.read(found.body)
+        return found
+
+    def _name(self, reference: Mapping[str, Any] | None, types: Sequence[str]) -> Name | None:
+        text = str((reference or {}).get("reference", ""))
+        parts = text.removeprefix(f"{self.unit.base}/").split("/") if self.unit.base else text.split("/")
+        return Name(parts[0], parts[1]) if len(parts) == len(("type", "id")) and parts[0] in types else None
 
     def patient(self, reference: Mapping[str, Any] | None) -> tuple[Patient, Body] | None:
         """Whom a subject means, by an identifier of an assigning authority: one it speaks for, if there is one."""

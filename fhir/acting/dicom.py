@@ -11,7 +11,7 @@ from fhir.projection.systems import designator_of
 from pacsd.codec.text import has_han
 from pacsd.reports.report import Code, Person
 
-LONGEST = {"AE": 16, "CS": 16, "SH": 16, "LO": 64, "LT": 10240, "PN": 64}
+LONGEST = {"AE": 16, "CS": 16, "SH": 16, "LO": 64, "LT": 10240, "PN": 64, "UI": 64}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]+")
 _NAME = "00100010"
 

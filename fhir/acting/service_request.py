@@ -19,6 +19,7 @@ from fhir.store.stored import Change
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import orders as rows
 from pacsd.index import scheduled_steps
+from pacsd.index.scheduled_steps import inner
 from pacsd.index.sources import Patient
 from pacsd.workflow.order_statuses import CANCELED, COMPLETED
 from pacsd.workflow.ordered import Done, Ordered, OrderedStep, Said, Which
@@ -29,6 +30,7 @@ _ORDERS = ("order", "original-order", "instance-order")
 _ENDED, _WAITING = ("revoked", "entered-in-error"), ("on-hold", "draft", "unknown")
 _DICOM_PRIORITIES = {fhir: dicom for dicom, fhir in PRIORITIES.items()} | {"routine": "ROUTINE"}
 _MOST_NUMBER = 64
+_TIMES = ("occurrenceDateTime", "occurrencePeriod", "occurrenceTiming", "authoredOn")
 
 
 class ServiceRequestRule:
@@ -72,7 +74,7 @@ class ServiceRequestRule:
         elif status in _ENDED:
             self._cancel(deed, which, patient)
         elif status in _WAITING:
-            self._orders.reschedule(deed.work, which, {}, _said(deed), cancels=True)
+            self._orders.reschedule(deed.work, which, {}, said_of(deed), cancels=True)
         elif before != "completed":
             self._place(deed, body, which)
 
@@ -83,7 +85,7 @@ class ServiceRequestRule:
         if any(one.status == COMPLETED for one in scheduled_steps.of(connection, [each.pk for each in known])):
             raise deed.refused("the exam was done", "ServiceRequest.status")
         try:
-            self._orders.change_status(deed.work, which, CANCELED, _said(deed), patient=(patient[1], patient[0]))
+            self._orders.change_status(deed.work, which, CANCELED, said_of(deed), patient=(patient[1], patient[0]))
         except PacsdError as error:
             if error.fault is not Fault.REFUSED:
                 raise
@@ -92,8 +94,10 @@ class ServiceRequestRule:
     def _place(self, deed: Deed, body: Body, which: Which) -> Done:
         patient, resource = _patient(deed, body)
         person = {tag: value for tag, value in stated.attributes(resource).items() if value}
-        ordered = Ordered(which, *patient, {**_procedure(deed, body), **person}, (OrderedStep("", _step(deed, body)),),
-                          _said(deed), renews=True)  # fmt: skip
+        self._orders.hold(deed.work, (patient[1], patient[0]), (which.placer,))
+        step = {**_step(deed, body), **_time_kept(deed, body, which)}
+        ordered = Ordered(which, *patient, {**_procedure(deed, body), **person}, (OrderedStep("", step),),
+                          said_of(deed), renews=True)  # fmt: skip
         return self._orders.place(deed.work, ordered)
 
 
@@ -123,14 +127,19 @@ def identified(body: Body, kind: str) -> Body | None:
     return None
 
 
+def placer_of(deed: Deed, body: Body) -> str:
+    """The number of an order: its placer's, else its own id."""
+    placer = identified(body, "PLAC")
+    return number(deed, placer, "PLAC") if placer else f"{body.get('id', deed.change.id)}^{BY_FHIR}"
+
+
 def _which(deed: Deed, body: Body) -> Which:
-    """Its placer's number, else its own id; its accession number where it brings one."""
-    placer, accession = identified(body, "PLAC"), identified(body, "ACSN")
+    """Its number; its accession number where it brings one."""
+    accession = identified(body, "ACSN")
     said = str((accession or {}).get("value") or "")
     if said and not fits(said, "SH"):
         raise deed.incomplete("an accession number has at most 16 characters", "ServiceRequest.identifier")
-    own = f"{deed.change.id}^{BY_FHIR}"
-    return Which(placer=number(deed, placer, "PLAC") if placer else own, accession_number=said)
+    return Which(placer=placer_of(deed, body), accession_number=said)
 
 
 def _patient(deed: Deed, body: Body) -> tuple[Patient, Body]:
@@ -141,7 +150,8 @@ def _patient(deed: Deed, body: Body) -> tuple[Patient, Body]:
     return found
 
 
-def _said(deed: Deed) -> Said:
+def said_of(deed: Deed) -> Said:
+    """By whom and when something is said of an order."""
     return Said(BY_FHIR, f"{deed.change.updated:%Y%m%d%H%M%S.%f}")
 
 
@@ -188,6 +198,18 @@ def _step(deed: Deed, body: Body) -> dict[str, Mapping[str, Any]]:
     if stations := _stations(deed, body):
         made["00400001"] = attribute("AE", *stations)
     return {**made, **({"00400008": attribute("SQ", item)} if (item := item_of(code)) else {})}
+
+
+def _time_kept(deed: Deed, body: Body, which: Which) -> dict[str, Mapping[str, Any]]:
+    """When the step is to begin by now, where the order asks for no other time than before: it may have been moved."""
+    before = deed.before()
+    if not deed.is_shared or any(body.get(one) != before.get(one) for one in _TIMES):
+        return {}
+    known = rows.of_order(deed.unit.connection, deed.change.organisation, placer=which.placer, filler="")
+    for step in scheduled_steps.of(deed.unit.connection, [one.pk for one in known])[:1]:
+        item = inner(step.original)
+        return {tag: item[tag] for tag in ("00400002", "00400003") if tag in item}
+    return {}
 
 
 def _modality(body: Body) -> str:

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4, uuid5
 
 import httpx
 
+from fhir import outgoing
 from fhir.bulk.fetching import fetch
 from fhir.bulk.worker import AGAIN, Later
 from fhir.definitions.structures import structures
@@ -24,12 +25,11 @@ from fhir.interaction.services import Server
 from fhir.interaction.transaction import AUDIT
 from fhir.interaction.versions import acceptable, first, following
 from fhir.outcome import FhirError, Issue, of_error, outcome
+from fhir.outgoing import Door
 from fhir.store import jobs, locks
 from fhir.store.jobs import Job
 from fhir.store.stored import Change, Name
 from fhir.store.unit import Unit
-from fhir.subscription import channel as channels
-from fhir.subscription.channel import Door
 from pacsd.blobs.port import BlobStore
 from pacsd.faults import Fault, PacsdError
 
@@ -56,7 +56,7 @@ class Imports:
     blobs: BlobStore
     step_bytes: int = STEP_BYTES
     door: Door = field(default_factory=Door)
-    client: httpx.Client = field(default_factory=channels.client)
+    client: httpx.Client = field(default_factory=outgoing.client)
     monotonic: Callable[[], float] = time.monotonic
 
     def step(self, job: Job) -> bool:
@@ -124,7 +124,7 @@ class Imports:
                     raise PacsdError(Fault.GONE, "the import was cancelled")
 
         try:
-            fetch(self.client, self.door, url, take)
+            fetch(self.client, self.door, url, take, monotonic=self.monotonic)
             writer.commit()
         except BaseException:
             writer.abort()

@@ -154,7 +154,8 @@ class FhirApp:
             await self._edge.read(self._server.recording.unauthenticated, self._edge.client(request))
 
     def _perform(self, asked: Asked, path: str, wanted: Wanted) -> tuple[Answer, Body]:
-        asked = replace(asked, asker=self._edge.opening(asked.asker))
+        if (asker := self._edge.opening(asked.asker)) is not asked.asker:
+            asked = replace(asked, asker=asker)
         answer = self._server.perform(self._server, asked, path)
         return answer, encoded(answer, wanted)
 

@@ -50,8 +50,16 @@ class _Bound:
     scope: Callable[[], Scope]           # what it may tell of now
     after: int
     plain: bool                          # R4: pings
+    version: int                         # of the Subscription, as it was when it was last looked at
+    heartbeat_s: int = 0
     silent_since: float = 0.0
     until: float = float("inf")          # where a token bound it: then another one is asked for
+
+    def stirs(self, news: tuple[int, int] | None, now: float) -> bool:
+        """Whether there may be something to say: an event, another version, time for a heartbeat or an end."""
+        if news is None or news[0] != self.version or news[1] > self.after or now > self.until:
+            return True
+        return bool(self.heartbeat_s) and now - self.silent_since >= self.heartbeat_s
 
 
 @dataclass(slots=True)
@@ -141,7 +149,7 @@ class _Listener:
             await asyncio.sleep(self._sockets.look_s)
             async with self._turn:
                 self._own = await again()
-                for one in list(self._bound.values()):
+                for one in await self._sockets.run(self._stirred) if self._bound else ():
                     for text in await self._sockets.run(self._news, one):
                         await self._send(text)
 
@@ -175,18 +183,34 @@ class _Listener:
         if one.terms is None or one.terms.channel is not None or plain != (one.terms.topic is None):
             raise FhirError(Fault.UNSUPPORTED, "this Subscription is not one that is bound like that")
         now = self._sockets.clock()
-        bound = _Bound(logical_id, found.pk, seen, one.events, plain, now, float("inf") if plain else now + BOUND_S)
-        self._bound[logical_id] = bound
+        self._bound[logical_id] = _Bound(
+            logical_id, found.pk, seen, one.events, plain, found.version, 0 if plain else one.terms.heartbeat_s, now,
+            float("inf") if plain else now + BOUND_S,
+        )  # fmt: skip
         return f"bound {logical_id}" if plain else self._notification(one, notification.HANDSHAKE, ())
+
+    def _stirred(self) -> list[_Bound]:
+        """The subscriptions that may have something to say: one statement for all that are seen alike."""
+        server, now = self._sockets.server, self._sockets.clock()
+        alike: dict[int, tuple[Scope, list[_Bound]]] = {}
+        for one in self._bound.values():
+            scope = one.scope()
+            alike.setdefault(id(scope), (scope, []))[1].append(one)
+        found: dict[int, tuple[int, int]] = {}
+        for scope, those in alike.values():
+            found |= events.news(server.pool, scope, [one.pk for one in those])
+        return [one for one in self._bound.values() if one.stirs(found.get(one.pk), now)]
 
     def _news(self, bound: _Bound) -> list[str]:
         """What a subscription has to say now. Raises FhirError where it says nothing any more."""
         server, now, scope = self._sockets.server, self._sockets.clock(), bound.scope()
         if now > bound.until:
             raise FhirError(Fault.GONE, "the token that bound it is over: ask for another one")
-        one = subject(server, scope, stored(server, scope, bound.id))
+        current = stored(server, scope, bound.id)
+        one, bound.version = subject(server, scope, current), current.version
         if one.terms is None or one.status in ("off", "error"):
             raise FhirError(Fault.GONE, f"Subscription {bound.id} is {one.status}")
+        bound.heartbeat_s = 0 if bound.plain else one.terms.heartbeat_s
         kept = events.kept(server.pool, scope, bound.pk, since=bound.after + 1, until=one.events,
                            limit=one.terms.most)  # fmt: skip
         if not kept:

@@ -1,12 +1,11 @@
 """From method and path to the interaction or operation that is meant."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from fhir.interaction.declared import Interaction
 from fhir.interaction.permission import admitted
-from fhir.interaction.request import Answer, Request, checked_id, checked_type
+from fhir.interaction.request import Answer, Asker, Request, checked_id, checked_type
 from fhir.interaction.services import Server
 from fhir.operation.declared import Operation
 from fhir.outcome import FhirError
@@ -80,13 +79,12 @@ class Dispatch:
         What is asked for is decided by what the path says, before anything is looked at.
         """
         found = place(path)
-        asked = replace(request, type=found.type, id=found.id, version=found.version, operation=found.operation,
-                        compartment=found.compartment)  # fmt: skip
+        asked = _placed(request, found, request.asker)
         meant = self._meant(asked, found)
         recording = server.recording
         try:
             asker = admitted(asked, meant.needs, found.compartment or found.type)
-            answer = meant.handler(server, replace(asked, asker=asker))
+            answer = meant.handler(server, asked if asker is asked.asker else _placed(asked, found, asker))
         except PacsdError as error:
             if recording is not None and error.fault is not Fault.UNAUTHENTICATED:     # that is the edge's to record
                 recording.refused(asked, meant, error)
@@ -115,6 +113,15 @@ class Dispatch:
         if request.method not in ("GET", "POST") or (operation.affects_state and request.method != "POST"):
             raise _not_allowed(("POST",) if operation.affects_state else ("GET", "POST"))
         return operation
+
+
+def _placed(request: Request, at: Place, asker: Asker) -> Request:
+    """The request with what its path says; each has one, so nothing is looked up by name (dataclasses.replace)."""
+    return Request(
+        asker, request.base, request.method, at.type, at.id, at.version, at.operation, at.compartment,
+        request.parameters, request.resource, request.content, request.content_type, request.conditions,
+        request.handling, request.returning,
+    )  # fmt: skip
 
 
 def _by_path(interactions: Sequence[Interaction]) -> dict[str, dict[str, Interaction]]:

@@ -32,7 +32,8 @@ class Asker:
         """The asker as far as the operation reaches. Raises PacsdError UNAUTHENTICATED, FORBIDDEN."""
         if self.access is None:
             return self
-        return replace(self, scope=self.access.permitted(operation).scope)
+        scope = self.access.permitted(operation).scope
+        return self if scope is self.scope else replace(self, scope=scope)
 
 
 def asker_of(access: Access) -> Asker:

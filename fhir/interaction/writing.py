@@ -83,13 +83,14 @@ def write_all(
     held = locks.joined(*(one.locks() for one in intents), *(one.locks() for one in references.values()))
 
     def act(unit: Unit) -> list[Answer]:
-        unit.base = intents[0].request.base if intents else ""
+        unit.base, unit.permit = intents[0].request.base if intents else "", asker.permitted
         decided = _decide(server, unit, intents)
         names = {one.intent.full_url: str((one.same or one).name) for one in decided if one.intent.full_url}
         _load(unit, decided)
         if references:
             names.update(_resolved(server, unit, decided, names, references))
         unit.write(_changes(server, unit, decided, names))
+        _kept(unit, decided)
         if then is not None:
             then(unit)
         return [_answer(one) for one in decided]
@@ -220,6 +221,14 @@ def _change(server: Server, unit: Unit, decided: _Decided, names: Mapping[str, s
         return first(server, unit, decided.name, resource, method=method, pk=unit.keys(1)[0])
     method = "PATCH" if intent.kind == PATCH else "PUT"
     return following(server, unit, current, decided.name, resource, method=method)
+
+
+def _kept(unit: Unit, decided: Sequence[_Decided]) -> None:
+    """What is answered is what was kept, which may tell what came of it."""
+    written = {one.name: one for one in unit.changes}
+    for one in decided:
+        if one.change is not None:
+            one.change = written[one.change.name]
 
 
 def _removed(unit: Unit, decided: _Decided) -> Change | None:

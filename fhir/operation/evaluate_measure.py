@@ -16,6 +16,7 @@ from fhir.operation.stated import resource
 from fhir.outcome import FhirError
 from pacsd.faults import Fault
 
+OF_TABLE = (In("as", "code"), In("report", "Resource"))
 PARAMETERS = (
     In("periodStart", "date"), In("periodEnd", "date"), In("measure", "string"), In("reportType", "code"),
     In("lastReceivedOn", "dateTime"),
@@ -51,7 +52,7 @@ def library(server: Server, request: Request) -> Answer:
 
 def as_table(server: Server, request: Request) -> Answer:
     """200 with a MeasureReport as CSV or as a workbook: one that is kept, or that of the body."""
-    told = given(request, (In("as", "code"), In("report", "Resource")), alone="report")
+    told = given(request, OF_TABLE, alone="report")
     made = _TABLES.get(told.text("as") or "csv")
     if made is None:
         raise FhirError(Fault.UNSUPPORTED, f"a table is made as {' or '.join(_TABLES)}")

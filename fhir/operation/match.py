@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import orjson
-
-from fhir.interaction.bundle import bundle
+from fhir.interaction.bundle import bundle, found
 from fhir.interaction.request import Answer, Request
 from fhir.interaction.services import Server
 from fhir.matching.candidates import candidates
@@ -31,31 +29,28 @@ def match(server: Server, request: Request) -> Answer:
     count = told.number("count")
     if count is not None and count < 0:
         raise FhirError(Fault.MALFORMED, "count is not below 0", code="value")
-    found = matches(server, request, wanted)
+    like = matches(server, request, wanted)
     if told.flag("onlyCertainMatches"):
-        found = _one_person([one for one in found if one.grade == CERTAIN], server)
-    shown = found[: MOST if count is None else min(count, MOST)]
-    return Answer(200, resource=bundle("searchset", (_entry(request.base, one) for one in shown), total=len(found)))
+        like = _one_person([one for one in like if one.grade == CERTAIN], server)
+    shown = like[: MOST if count is None else min(count, MOST)]
+    return Answer(200, resource=bundle("searchset", (_entry(request.base, one) for one in shown), total=len(like)))
 
 
 def matches(server: Server, request: Request, wanted: dict[str, Any]) -> list[Graded]:
     """Live records that are like a Patient, the likeliest first."""
     scope = request.asker.scope
-    found = (graded(wanted, hit, server.thresholds)
-             for hit in candidates(server.searches, server.pool, scope, wanted).values())  # fmt: skip
-    live = (one for one in found if one is not None and one.resource.get("active") is not False)
+    like = (graded(wanted, hit, server.thresholds)
+            for hit in candidates(server.searches, server.pool, scope, wanted).values())  # fmt: skip
+    live = (one for one in like if one is not None and one.resource.get("active") is not False)
     return sorted(live, key=lambda one: (-one.score, one.hit.pk))
 
 
-def _one_person(found: list[Graded], server: Server) -> list[Graded]:
+def _one_person(like: list[Graded], server: Server) -> list[Graded]:
     """All of them if they are certainly one person, else none."""
-    sure = (graded(found[0].resource, one.hit, server.thresholds) for one in found[1:])
-    return found if all(one is not None and one.grade == CERTAIN for one in sure) else []
+    sure = (graded(like[0].resource, one.hit, server.thresholds) for one in like[1:])
+    return like if all(one is not None and one.grade == CERTAIN for one in sure) else []
 
 
 def _entry(base: str, one: Graded) -> dict[str, Any]:
-    return {
-        "fullUrl": f"{base}/{one.hit.type}/{one.hit.id}", "resource": orjson.Fragment(one.hit.body),
-        "search": {
-            "extension": [{"url": _GRADE, "valueCode": one.grade}], "mode": "match", "score": round(one.score, 4)},
-    }  # fmt: skip
+    grade = [{"url": _GRADE, "valueCode": one.grade}]
+    return found(base, one.hit, "match", extension=grade, score=round(one.score, 4))

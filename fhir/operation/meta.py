@@ -18,6 +18,7 @@ from fhir.outcome import FhirError
 from pacsd.access.operations import Operation as Needs
 from pacsd.faults import Fault
 
+PARAMETERS = (In("meta", "Meta"),)
 _LISTS = ("profile", "security", "tag")
 Meta = Mapping[str, Any]
 
@@ -50,7 +51,7 @@ def _changed(server: Server, request: Request, change: Callable[[Meta, Meta], Me
 
 def _given(request: Request) -> Meta:
     """The parameter `meta`. Raises FhirError MALFORMED."""
-    told: Meta | None = given(request, (In("meta", "Meta"),)).object("meta")
+    told: Meta | None = given(request, PARAMETERS).object("meta")
     if told is not None and all(isinstance(told.get(name, []), list) for name in _LISTS):
         return told
     raise FhirError(Fault.MALFORMED, "Parameters with a parameter meta are expected here", code="required")

@@ -11,12 +11,13 @@ from fhir.store.stored import Stored
 from fhir.subscription.asked import stored, subject
 from fhir.subscription.notification import QUERY_STATUS, status
 
+PARAMETERS = (In("id", "id", None), In("status", "code", None))
 _MOST = 1_000                            # subscriptions of one answer
 
 
 def subscription_status(server: Server, request: Request) -> Answer:
     """200 with a searchset of statuses as Parameters: of one, of those named by `id`, or of all that the asker sees."""
-    told = given(request, (In("id", "id", None), In("status", "code", None)))
+    told = given(request, PARAMETERS)
     wanted = () if request.id else told.all("status")
     scope = request.asker.scope
     found = [subject(server, scope, one) for one in _asked(server, request, told.all("id"))]

@@ -23,6 +23,7 @@ from fhir.search.request import read
 from fhir.store.search import Hit
 from pacsd.faults import Fault
 
+PARAMETERS = (In("profile", "canonical"), In("identifier", "string"))
 _PROFILE = "http://hl7.org/fhir/uv/ips/StructureDefinition/"
 MOST_OF_A_SECTION = 50                   # the newest
 _OUTSIDE = ("Practitioner", "PractitionerRole", "Organization", "Medication", "Location", "Device", "Substance")
@@ -55,7 +56,7 @@ SECTIONS: tuple[Section, ...] = (
 
 def summary(server: Server, request: Request) -> Answer:
     """200 with a document: a Composition of sections and what they name; what is not known is told as unavailable."""
-    told = given(request, (In("profile", "canonical"), In("identifier", "string")))
+    told = given(request, PARAMETERS)
     if told.text("identifier") or told.text("profile").partition("|")[0] not in ("", f"{_PROFILE}Bundle-uv-ips"):
         raise FhirError(Fault.UNSUPPORTED, "a summary is an IPS document of the Patient of the URL")
     patient = resource(server, request)

@@ -14,6 +14,7 @@ from fhir.store.events import Binding
 from fhir.subscription.asked import stored, subject
 from pacsd.faults import Fault
 
+PARAMETERS = (In("id", "id", None),)
 SOCKET = "ws"                            # [base]/ws
 _VALID = timedelta(minutes=10)
 _MOST = 100                              # subscriptions of one token
@@ -29,7 +30,7 @@ def ws_binding_token(server: Server, request: Request) -> Answer:
 
     Raises FhirError NOT_FOUND, UNSUPPORTED for one whose channel is no WebSocket.
     """
-    told = given(request, (In("id", "id", None),))
+    told = given(request, PARAMETERS)
     ids = [request.id] if request.id else [str(one) for one in told.all("id")]
     if not 1 <= len(ids) <= _MOST:
         raise FhirError(Fault.MALFORMED, f"a token is for 1 to {_MOST} subscriptions that `id` names", code="required")

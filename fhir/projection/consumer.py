@@ -55,12 +55,14 @@ class View:
 class Projections:
     """What a worker does for FHIR. `holder` names it, the same after a restart: it goes on at once.
 
+    `learn` has the directory know who was registered a moment ago: what an organisation stores first may come earlier.
     `lag` is told how long ago the newest event of a batch had happened. `pace` and `sweeping` say when it gives way.
     """
 
     def __init__(
         self, pool: Pool, projector: Projector, everybody: Callable[[], Scope], *, view: View,
-        holder: str, lag: Lag = not_measured, clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        holder: str, learn: Callable[[], None] = lambda: None, lag: Lag = not_measured,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         ticks: Callable[[], float] = time.monotonic, pace: Pace | None = None,
         sweeping: Pace | None = None,
     ) -> None:  # fmt: skip
@@ -68,13 +70,14 @@ class Projections:
         self._projector = projector
         self._everybody = everybody
         self._view = view
+        self._learn = learn
         self._lag = lag
         self._clock = clock
         self._ticks = ticks
         self._pace = pace or Pace(lambda: 0, ticks=ticks)
         self._sweeping = sweeping or Pace(lambda: 0, ticks=ticks)        # its own: else it would always find a rest
         self._swept_at = ticks()
-        self._cursor = Cursor(pool, NAME, holder=holder, scope=everybody(), topics=TOPICS)
+        self._cursor = Cursor(pool, NAME, holder=holder, scope=None, topics=TOPICS)      # also of who is not known yet
         self._ask_at, self._held = 0.0, False
         self._registered = False
 
@@ -89,8 +92,8 @@ class Projections:
             return False
         began = self._ticks()
         retried = self._retry()
-        self._cursor.scope = self._everybody()
         events = self._cursor.read(BATCH)
+        self._know(events)
         free = self._free(events)
         if free:
             self._project(free)
@@ -134,6 +137,12 @@ class Projections:
         if self._registered:
             self._cursor.release()
 
+    def _know(self, events: Sequence[Event]) -> None:
+        """Whose events they are is known, before they are projected."""
+        known = self._everybody().organisations
+        if any(one.organisation not in known for one in events):
+            self._learn()
+
     def _project(self, events: Sequence[Event]) -> None:
         try:
             self._projector.project(subjects(events))
@@ -145,6 +154,7 @@ class Projections:
 
     def _retry(self) -> int:
         due = self._cursor.due(BATCH)
+        self._know([event for event, _ in due])
         for event, attempts in due:
             if self._try(event, attempts):
                 self._cursor.settle(event)

@@ -34,6 +34,10 @@ ENDPOINT = (
     Extension("availability", "availability", bool, "valueBoolean"),
     Extension("commitment-on-same-association", "commitment_on_same_association", bool, "valueBoolean"),
 )
+TASK = (
+    Extension("transaction-uid", "transaction_uid", str, "valueOid"),
+    Extension("performed-station", "performed_station", dict, "valueCoding"),
+)
 
 
 def written(table: Iterable[Extension], values: Mapping[str, Any]) -> list[dict[str, Any]]:

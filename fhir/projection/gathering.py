@@ -84,6 +84,13 @@ def gather(connection: Connection, archives: Archives, asked: Subjects) -> Gathe
     return Gathered(list(found.values()), _gone(archives.houses, asked, read), made)
 
 
+def alone(connection: Connection, archives: Archives, asked: Subjects) -> list[Projected]:
+    """What workitems and orders are at this moment, without what else they change."""
+    read = _read(connection, archives, asked)
+    known, _ = _known(connection, archives, read)
+    return list(_projected(archives.houses, read, known, {}))
+
+
 def _widen(connection: Connection, scope: Scope, asked: Subjects) -> None:
     """Subjects that say something of others that have changed."""
     asked.studies.update(sources.studies_of(connection, scope, asked.moved))

@@ -90,7 +90,7 @@ class Projector:
         if shared.is_shared(known.owner):
             body = None if known.deleted else shared_body(json.read(known.body), one)
             return None if body is None else self._follow(unit, one, known, body, known.owner)
-        return self._follow(unit, one, known, _with_meta(one), one.feed)
+        return self._follow(unit, one, known, with_meta(one), one.feed)
 
     def _follow(
         self, unit: Unit, one: Projected, known: Stored, resource: dict[str, Any], owner: str
@@ -104,7 +104,7 @@ class Projector:
 
     def _change(self, one: Projected, name: Name, *, pk: int, version: int, unit: Unit) -> Change:
         at = unit.now()
-        told = stated(_with_meta(one), logical_id=name.id, version=version, updated=at)
+        told = stated(with_meta(one), logical_id=name.id, version=version, updated=at)
         return Change(pk, one.organisation, *name, version, at, "PUT", json.write(told), owner=one.feed,
                       found=self._extract(told))  # fmt: skip
 
@@ -145,7 +145,8 @@ def _name(gathered: Gathered, one: Projected) -> Name:
     return made if made is not None and made.type == type_name else Name(*one.name)
 
 
-def _with_meta(one: Projected) -> dict[str, Any]:
+def with_meta(one: Projected) -> dict[str, Any]:
+    """A resource as it is kept, but for what its version says."""
     meta: dict[str, Any] = {"source": one.feed, **({"tag": list(one.tags)} if one.tags else {})}
     return {**one.resource, "meta": meta}
 

@@ -34,8 +34,8 @@ def open_projections(
     written = partial(_written, settings, directory, known, projector, mappings(settings))
     view = View(directory.known, written)
     pace = Pace(partial(messages.newest, archive.pool))
-    return Projections(archive.pool, projector, directory.everybody, view=view, holder=holder, lag=lag, pace=pace,
-                       sweeping=sweeping)  # fmt: skip
+    return Projections(archive.pool, projector, directory.everybody, view=view, holder=holder,
+                       learn=archive.register.refresh, lag=lag, pace=pace, sweeping=sweeping)  # fmt: skip
 
 
 def _written(

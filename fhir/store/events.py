@@ -61,6 +61,16 @@ def standing(pool: Pool, scope: Scope, subscription: int) -> Standing | None:
     return None if row is None else Standing(int(row[0]), int(row[1]), float(row[2]))
 
 
+def news(pool: Pool, scope: Scope, subscriptions: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Of subscriptions that the asker may see and that are still there: their version, and how many events each had."""
+    params = Params()
+    statement = f"""select r.pk, r.version, coalesce(s.events, 0) from fhir_resource r
+        left join fhir_subscription s on s.resource = r.pk
+        where r.pk = any({params.add(list(subscriptions))}) and not r.deleted and {within(scope, params, "r")}"""
+    with lent(pool) as connection:
+        return {row[0]: (int(row[1]), int(row[2])) for row in connection.execute(statement, params.values)}
+
+
 def kept(pool: Pool, scope: Scope, subscription: int, *, since: int, until: int, limit: int) -> list[Event]:
     """Events from `since` up to `until`, the first of them, of a subscription that the asker may see."""
     params = Params()
@@ -79,6 +89,13 @@ def sent(pool: Pool, subscription: int, number: int, *, held_s: float) -> None:
     with lent(pool) as connection:
         connection.execute("""update fhir_subscription set sent = greatest(sent, %s), heard_at = now(), failures = 0,
             taken_until = now() + make_interval(secs => %s) where resource = %s""", (number, held_s, subscription))
+
+
+def passed_over(pool: Pool, subscription: int, number: int) -> None:
+    """Nothing is kept any more of what was up to that event, and nothing is told of it."""
+    with lent(pool) as connection:
+        connection.execute("update fhir_subscription set sent = greatest(sent, %s) where resource = %s",
+                           (number, subscription))  # fmt: skip
 
 
 def forget(pool: Pool) -> None:

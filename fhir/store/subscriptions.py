@@ -2,12 +2,13 @@
 
 Changes are found by what was done since a snapshot: a transaction that commits late is seen when it is done, however
 its time compares. Nothing is written for it where resources are written. `updated` narrows what is looked at: it is
-taken when a transaction writes, which is less than LONGEST_S before it is done.
+taken within a transaction, so what was not done at the last look is not older than the oldest that ran then. Clocks of
+machines that write differ by less than a minute (IHE CT). Who writes what is older says so (`look_back`).
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeAlias
 
 from fhir.store.resources import FIELDS
 from fhir.store.stored import Name, Stored
@@ -16,7 +17,9 @@ from pacsd.index.connect import Connection, Pool, lent
 from pacsd.index.predicate import Params, within
 
 LONGEST_S = 900                          # of a transaction that writes resources: three times the time a bundle gets
+CLOCKS_S = 60                            # by which clocks may differ
 HELD_S = 60
+PAGE = 500                               # changes that are looked at in one transaction
 
 # the row's transaction as xid8: of the newest epoch in which it is not in the future
 _DONE = """pg_visible_in_snapshot(((case when r.xmin::text::bigint > (n.now::text::bigint & 4294967295)
@@ -41,6 +44,21 @@ class Happened(NamedTuple):
     version: int
     updated: datetime
     deleted: bool
+    pk: int = 0
+
+
+Place: TypeAlias = tuple[datetime, int]
+
+
+class Look(NamedTuple):
+    """What one look goes through, page by page: what was done by `until` and not by `since`, which is not older than
+    `since_time`; the next one goes back to `next_time`. `after`: how far it is."""
+
+    since: str
+    until: str
+    since_time: datetime
+    next_time: datetime
+    after: Place | None = None
 
 
 class Next(NamedTuple):
@@ -71,10 +89,10 @@ def seen(pool: Pool, scope: Scope, ids: Sequence[str], *, limit: int) -> list[St
 def follow(pool: Pool, wanted: Wanted, kind: str) -> None:
     """From now on see changes for a subscription."""
     with lent(pool) as connection:
-        connection.execute("""insert into fhir_subscription (resource, organisation, version, type)
-            values (%s, %s, %s, %s) on conflict (resource) do update set version = excluded.version,
-                type = excluded.type, failures = 0, due_at = now()""",
-            (wanted.pk, wanted.organisation, wanted.version, kind))  # fmt: skip
+        connection.execute("""insert into fhir_subscription (resource, organisation, version, type, seen_at)
+            values (%s, %s, %s, %s, now() - make_interval(secs => %s)) on conflict (resource) do update
+                set version = excluded.version, type = excluded.type, failures = 0, due_at = now()""",
+            (wanted.pk, wanted.organisation, wanted.version, kind, LONGEST_S))  # fmt: skip
 
 
 def follows(pool: Pool) -> dict[int, int]:
@@ -89,12 +107,13 @@ def leave(pool: Pool, resource: int) -> None:
         connection.execute("delete from fhir_subscription where resource = %s", (resource,))
 
 
-def take(pool: Pool, resource: int) -> bool:
-    """Hold a subscription for HELD_S; False where another does, or it is not yet its time."""
+def take(pool: Pool, resource: int, *, again: bool = False) -> bool:
+    """Hold a subscription for HELD_S; False where another does, or it is not yet its time. `again`: who asks holds it
+    already."""
     with lent(pool) as connection:
         return connection.execute(
             f"""update fhir_subscription set taken_until = now() + make_interval(secs => {HELD_S})
-            where resource = %s and taken_until < now() and due_at <= now()""", (resource,)).rowcount > 0
+            where resource = %s and (taken_until < now() or %s) and due_at <= now()""", (resource, again)).rowcount > 0
 
 
 def release(pool: Pool, resource: int) -> None:
@@ -103,24 +122,53 @@ def release(pool: Pool, resource: int) -> None:
         connection.execute("update fhir_subscription set taken_until = '-infinity' where resource = %s", (resource,))
 
 
-def changed(connection: Connection, scope: Scope, resource: int, *, deletions: bool = False) -> list[Happened]:
-    """Resources of the type that were changed since the last time and that the subscriber sees; to be noted at once.
+def look(connection: Connection, resource: int, begun: Look | None = None) -> Look | None:
+    """Hold a subscription's row, and what is to be looked through: the rest of what was begun, unless somebody else
+    has done it meanwhile. None for one that is followed no more."""
+    # who runs is read before the snapshot is taken: what is done in between is within it
+    row = connection.execute("""select s.snapshot::text, s.seen_at, greatest(now() - make_interval(secs => %s),
+            least(now(), (select min(a.xact_start) from pg_stat_activity a
+                where a.datname = current_database() and a.pid <> pg_backend_pid())) - make_interval(secs => %s))
+        from fhir_subscription s where s.resource = %s for update of s""", (LONGEST_S, CLOCKS_S, resource)).fetchone()
+    if row is None or (begun is not None and begun.since == row[0]):
+        return None if row is None else begun
+    until = connection.execute("select pg_current_snapshot()::text").fetchone()
+    return None if until is None else Look(row[0], until[0], *row[1:])
+
+
+def changed(
+    connection: Connection, scope: Scope, kind: str, seen: Look, *, deletions: bool = False, limit: int = PAGE
+) -> list[Happened]:
+    """The next resources of a type that were changed and that the subscriber sees; to be noted at once.
 
     In the order in which they changed, each in its newest version only; with `deletions` those that are gone, too.
+    Fewer than `limit`: that was the last of it.
     """
     params = Params()
     mine = within(scope, params, "r")
-    own, gone = params.add(resource), params.add(deletions)
-    statement = f"""with n as (select pg_current_snapshot() as snap, pg_snapshot_xmax(pg_current_snapshot()) as now),
-        s as (select * from fhir_subscription where resource = {own} for update),
-        found as (select r.type, r.id, r.version, r.updated, r.deleted, r.pk from s, n, fhir_resource r
-            where r.type = s.type and r.updated > s.seen_at - make_interval(secs => {LONGEST_S}) and {mine}
-            and {_DONE.format("n.snap")} and not {_DONE.format("s.snapshot")} and (not r.deleted or {gone})
-            order by r.updated, r.pk),
-        moved as (update fhir_subscription m set snapshot = n.snap, seen_at = now() from n
-            where m.resource = {own})
-        select type, id, version, updated, deleted from found order by updated, pk"""
+    named, gone, low = params.add(kind), params.add(deletions), params.add(seen.since_time)
+    since, until = (f"{params.add(one)}::pg_snapshot" for one in (seen.since, seen.until))
+    following = "" if seen.after is None else "and (r.updated, r.pk) > ({}, {})".format(*map(params.add, seen.after))
+    statement = f"""select r.type, r.id, r.version, r.updated, r.deleted, r.pk
+        from (select pg_snapshot_xmax(pg_current_snapshot()) as now) n, fhir_resource r
+        where r.type = {named} and r.updated > {low} {following} and {mine}
+            and {_DONE.format(until)} and not {_DONE.format(since)} and (not r.deleted or {gone})
+        order by r.updated, r.pk limit {params.add(limit)}"""
     return [Happened(Name(*row[:2]), *row[2:]) for row in connection.execute(statement, params.values)]
+
+
+def looked(connection: Connection, resource: int, seen: Look) -> None:
+    """All of it was looked through; the next look begins where it ended."""
+    connection.execute("update fhir_subscription set snapshot = %s, seen_at = %s where resource = %s",
+                       (seen.until, seen.next_time, resource))  # fmt: skip
+
+
+def look_back(connection: Connection, oldest: datetime) -> None:
+    """Something is written as of a time that has passed: the next looks go back as far. For who holds nothing yet."""
+    connection.execute("""with late as (select resource from fhir_subscription where seen_at > %(at)s
+            order by resource for update)
+        update fhir_subscription s set seen_at = %(at)s from late where late.resource = s.resource""",
+        {"at": oldest - timedelta(milliseconds=1)})  # fmt: skip
 
 
 def note(connection: Connection, resource: int, names: Sequence[Name]) -> None:

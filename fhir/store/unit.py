@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar, cast
 
 from fhir.search.values import Found
-from fhir.store import locks, resources, restoring
+from fhir.store import locks, resources, restoring, shared, subscriptions
 from fhir.store.keys import Keys
 from fhir.store.locks import Locks
 from fhir.store.stored import Change, Name, Stored
+from pacsd.access.operations import Operation
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Connection, Pool, may_run_again, translated
@@ -90,6 +91,7 @@ class Unit:
     changes: list[Change] = field(default_factory=list)
     facts: list[tuple[Mapping[str, object], datetime]] = field(default_factory=list)
     base: str = ""                       # [base] as who writes calls this server
+    permit: Callable[[Operation], object] = lambda _: None   # raises PacsdError where who writes may not do that
 
     def keys(self, count: int) -> list[int]:
         """Keys for new resources."""
@@ -219,11 +221,13 @@ class Units:
         """
         names = [one.name for one in changes]
         with translated(), self.pool.connection() as connection, connection.transaction():
+            missing = restoring.missing(connection, changes, resources.held(connection, names))
+            if not missing:
+                return 0
+            subscriptions.look_back(connection, min(one.updated for one in missing))
             locks.hold(connection, locks.of_resources(names))
             there = resources.held(connection, names)
             missing = restoring.missing(connection, changes, there)
-            if not missing:
-                return 0
             keys = iter(self._keys.take(connection, len({one.name for one in missing})))
             plan = restoring.planned(missing, there, keys)
             resources.make(connection, plan.made)
@@ -250,7 +254,7 @@ class Units:
             if unit.facts:                       # no FHIR journal says them: they are on disk when this ends
                 connection.execute("set local synchronous_commit = on")
                 self._say_beside(unit.facts)
-            self.journal(unit.changes)
+            self.journal([one for one in unit.changes if not one.owner or shared.is_shared(one.owner)])
             return done
 
     def _fact(self, change: Change) -> dict[str, object]:

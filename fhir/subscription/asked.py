@@ -26,7 +26,7 @@ def subject(server: Server, scope: Scope, found: Stored) -> Subject:
     resource = json.read(found.body)
     standing = events.standing(server.pool, scope, found.pk)
     try:
-        wanted = terms(server, resource)
+        wanted = terms(server, scope, resource)
     except PacsdError:
         wanted = None
     status, count = str(resource.get("status", "")), standing.events if standing is not None else 0

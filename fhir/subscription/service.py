@@ -18,20 +18,23 @@ from typing import Any, Protocol
 
 import httpx
 
+from fhir import outgoing
 from fhir.format import json
 from fhir.interaction.services import Server
 from fhir.interaction.versions import following
+from fhir.outgoing import Door
 from fhir.search.query import Ids, Query
 from fhir.store import events, history, locks, resources
 from fhir.store import subscriptions as rows
 from fhir.store.events import Event, Standing
 from fhir.store.stored import Change, Name, Stored
-from fhir.store.subscriptions import Happened, Wanted
+from fhir.store.subscriptions import Happened, Look, Wanted
 from fhir.store.unit import Unit
 from fhir.subscription import channel as channels
 from fhir.subscription import notification
-from fhir.subscription.channel import Channel, Door
-from fhir.subscription.terms import Criteria, Terms, terms
+from fhir.subscription.channel import Channel
+from fhir.subscription.criteria import Criteria
+from fhir.subscription.terms import Terms, terms
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Connection, Pool, translated
@@ -63,7 +66,9 @@ class Subscriptions:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     base: str = "http://localhost/fhir"
-    client: httpx.Client = field(default_factory=channels.client)
+    client: httpx.Client = field(default_factory=outgoing.client)
+    page: int = rows.PAGE
+    _looks: dict[int, Look] = field(default_factory=dict)    # begun by this process, and held
 
     def run(self, stop: Stop) -> None:
         """Until told to stop."""
@@ -91,6 +96,7 @@ class Subscriptions:
                 _log.error("a subscription failed", extra={"fault": "internal", "error": type(error).__name__})
         for gone in followed.keys() - {one.pk for one in wanted}:
             rows.leave(self.server.pool, gone)
+            self._looks.pop(gone, None)
         return active
 
     def _is_active(self, one: Wanted, resource: dict[str, Any], followed: int | None) -> bool:
@@ -109,10 +115,10 @@ class Subscriptions:
     def serve(self, told: tuple[Wanted, dict[str, Any]]) -> None:
         """Find what changed for one subscription, and tell it."""
         one, resource = told
-        if not rows.take(self.server.pool, one.pk):
+        if not rows.take(self.server.pool, one.pk, again=one.pk in self._looks):
             return
         try:
-            wanted = terms(self.server, resource)
+            wanted = terms(self.server, self.scope_of(one.organisation), resource)
             self._find(one, wanted)
             if wanted.channel is not None:
                 tell = self._notify if wanted.topic is not None else self._tell
@@ -123,7 +129,8 @@ class Subscriptions:
             _log.error("a subscription failed", extra={"fault": "internal", "error": type(error).__name__})
             self._failed(one, resource, PacsdError(Fault.UNAVAILABLE, "the notification failed"))
         finally:
-            rows.release(self.server.pool, one.pk)
+            if one.pk not in self._looks:        # else it goes on with what it has begun
+                rows.release(self.server.pool, one.pk)
 
     def _notify(self, one: Wanted, resource: dict[str, Any], wanted: Terms) -> None:
         """Shake hands with who is new; tell events that wait, as far as it goes in one turn, or that it is alive."""
@@ -139,7 +146,10 @@ class Subscriptions:
         while after < standing.events and self.monotonic() < until:
             kept = events.kept(self.server.pool, scope, one.pk, since=after + 1, until=standing.events,
                                limit=wanted.most)  # fmt: skip
-            after = kept[-1].number if kept else standing.events
+            if not kept:                         # a day has passed: who asks is told so
+                events.passed_over(self.server.pool, one.pk, standing.events)
+                return
+            after = kept[-1].number
             self._post(one, wanted, notification.EVENTS, standing._replace(sent=after), ACTIVE, kept)
         if after == standing.sent and wanted.heartbeat_s and standing.silent_s >= wanted.heartbeat_s:
             self._post(one, wanted, notification.HEARTBEAT, standing, ACTIVE, ())
@@ -175,35 +185,56 @@ class Subscriptions:
                 return
 
     def _find(self, one: Wanted, wanted: Terms) -> None:
+        """Note what changed, page by page, as far as it goes in one turn; the rest is for the next."""
+        until = self.monotonic() + _TURN_S
+        while self._found(one, wanted):
+            rows.take(self.server.pool, one.pk, again=True)
+            if self.monotonic() > until:
+                return
+
+    def _found(self, one: Wanted, wanted: Terms) -> bool:
+        """Note a page of it, in a transaction of its own; whether there is more."""
         scope = self.scope_of(one.organisation)
         with translated(), self.server.pool.connection() as connection, connection.transaction():
-            happened = rows.changed(connection, scope, one.pk, deletions=wanted.deletions)
-            there = [each.name for each in happened if not each.deleted]
-            found = self._fulfilling(self.server.pool, scope, wanted.criteria, there)
-            gone = [each for each in happened if each.deleted]
-            found |= self._fulfilled(connection, scope, wanted.criteria, gone)
-            told = [each for each in happened if each.name in found]
-            if wanted.numbers:
-                events.number(connection, one.pk, told)
-            else:
-                rows.note(connection, one.pk, [each.name for each in told])
+            seen = rows.look(connection, one.pk, self._looks.pop(one.pk, None))
+            if seen is None:
+                return False
+            happened = rows.changed(connection, scope, wanted.criteria.type, seen, deletions=wanted.deletions,
+                                    limit=self.page)  # fmt: skip
+            self._noted(connection, scope, one, wanted, happened)
+            if len(happened) < self.page:
+                rows.looked(connection, one.pk, seen)
+                return False
+        self._looks[one.pk] = seen._replace(after=(happened[-1].updated, happened[-1].pk))
+        return True
+
+    def _noted(
+        self, connection: Connection, scope: Scope, one: Wanted, wanted: Terms, happened: Sequence[Happened]
+    ) -> None:
+        there = [each.name for each in happened if not each.deleted]
+        found = self._fulfilling(self.server.pool, scope, wanted.criteria, there)
+        found |= self._fulfilled(connection, scope, wanted.criteria, [each for each in happened if each.deleted])
+        told = [each for each in happened if each.name in found]
+        if wanted.numbers:
+            events.number(connection, one.pk, told)
+        else:
+            rows.note(connection, one.pk, [each.name for each in told])
 
     def _fulfilled(
         self, connection: Connection, scope: Scope, wanted: Criteria, gone: Sequence[Happened]
     ) -> set[Name]:
-        """Those of what is gone that fulfilled the criteria before: as if they were still there, one by one."""
-        if not wanted.conditions:
+        """Those of what is gone that fulfilled the criteria before: as if they were still there. They are held all at
+        once, in the order in which everybody holds resources."""
+        if not wanted.conditions or not gone:
             return {one.name for one in gone}
-        found: set[Name] = set()
-        for one in gone:
-            held = locks.of_resources([one.name])
-            unit = self.server.units.inside(connection, scope=scope, organisation=0, held=held)
-            before = history.version(unit.pool, scope, one.name, one.version - 1)
-            current = unit.newest([one.name]).get(one.name)
-            if before is not None and not before.deleted and current is not None:
-                with unit.tried([self._again(before, current)]):
-                    found |= self._fulfilling(unit.pool, scope, wanted, [one.name])
-        return found
+        names = [one.name for one in gone]
+        unit = self.server.units.inside(connection, scope=scope, organisation=0, held=locks.of_resources(names))
+        current = unit.newest(names)
+        before = {one.name: history.version(unit.pool, scope, one.name, one.version - 1) for one in gone}
+        again = [self._again(one, current[name]) for name, one in before.items()
+                 if one is not None and not one.deleted and name in current and current[name].deleted]  # fmt: skip
+        with unit.tried(again):
+            return self._fulfilling(unit.pool, scope, wanted, [one.name for one in again])
 
     def _again(self, before: Stored, current: Stored) -> Change:
         """A version as if it were the newest once more."""
@@ -228,7 +259,7 @@ class Subscriptions:
     def _activate(self, one: Wanted, resource: dict[str, Any], followed: int | None) -> bool:
         """Followed before it says so: what is changed after it is active is told. True: it is to shake hands first."""
         try:
-            wanted = terms(self.server, resource)
+            wanted = terms(self.server, self.scope_of(one.organisation), resource)
             if wanted.channel is not None:
                 self._check_door(wanted.channel)
         except PacsdError as error:

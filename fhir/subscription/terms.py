@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from fhir.definitions.structures import structures
 from fhir.interaction.services import Server
-from fhir.search.conditions import Reader
-from fhir.search.query import Condition
-from fhir.search.request import read
 from fhir.subscription import channel as channels
+from fhir.subscription import client_topics
 from fhir.subscription.channel import Channel
+from fhir.subscription.criteria import Criteria, criteria
 from fhir.subscription.topics import BY_URL, Topic
+from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 
 BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition/"
@@ -21,14 +19,6 @@ EMPTY, ID_ONLY, FULL = CONTENTS = ("empty", "id-only", "full-resource")
 MOST_EVENTS = 100                        # of one notification
 WEBSOCKET = "websocket"
 _JSON = "application/fhir+json"
-
-
-@dataclass(frozen=True, slots=True)
-class Criteria:
-    """What a subscriber wants to be told of."""
-
-    type: str
-    conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +43,14 @@ class Terms:
         return self.topic is not None and self.topic.deletions
 
 
-def terms(server: Server, resource: Mapping[str, Any]) -> Terms:
-    """What a Subscription asks for. Raises PacsdError UNSUPPORTED, MALFORMED for what this server does not do."""
+def terms(server: Server, scope: Scope, resource: Mapping[str, Any]) -> Terms:
+    """What a Subscription asks for. `scope`: where its organisation's topics are looked for.
+
+    Raises PacsdError UNSUPPORTED, MALFORMED, CONFLICT for what this server does not do.
+    """
     text, told = str(resource.get("criteria", "")), resource.get("channel")
     told = told if isinstance(told, dict) else {}
-    topic = BY_URL.get(text)
+    topic = BY_URL.get(text) or (client_topics.find(server, scope, text) if _is_url(text) else None)
     channel = None if told.get("type") == WEBSOCKET else channels.of(resource)
     if topic is None:
         return Terms(criteria(server, text), channel)
@@ -73,18 +66,6 @@ def terms(server: Server, resource: Mapping[str, Any]) -> Terms:
     return Terms(_filtered(server, topic, resource), channel, topic, str(content), heartbeat_s, min(most, MOST_EVENTS))
 
 
-def criteria(server: Server, text: str) -> Criteria:
-    """Read `Observation?code=…`. Raises PacsdError where it is no search that this server does."""
-    kind, _, query = text.partition("?")
-    if kind not in structures().resource_types or kind == "Subscription":
-        raise PacsdError(Fault.UNSUPPORTED, "criteria begin with a resource type, or are a topic of this server")
-    reader = Reader("", server.zone, datetime.now(UTC))
-    found = read(reader, [kind], parse_qsl(query, keep_blank_values=True), strict=True).query
-    if found.includes or found.sort:
-        raise PacsdError(Fault.UNSUPPORTED, "criteria neither include nor sort")
-    return Criteria(kind, found.conditions)
-
-
 def said(element: object, name: str, value: str) -> object:
     """The value of an extension of the backport; None where an element has none of that name."""
     return next(iter(_every(element, name, value)), None)
@@ -94,6 +75,11 @@ def _every(element: object, name: str, value: str) -> list[object]:
     listed = element.get("extension") if isinstance(element, dict) else None
     return [one.get(value) for one in (listed if isinstance(listed, list) else ())
             if isinstance(one, dict) and one.get("url") == BACKPORT + name]  # fmt: skip
+
+
+def _is_url(text: str) -> bool:
+    """Whether criteria may be the URL of a topic, and not a search."""
+    return ":" in text.partition("?")[0]
 
 
 def _number(element: object, name: str, value: str, usual: int) -> int:
@@ -112,5 +98,12 @@ def _filtered(server: Server, topic: Topic, resource: Mapping[str, Any]) -> Crit
         kind, mark, query = str(one).partition("?")
         if (kind if mark else topic.type) != topic.type:
             raise PacsdError(Fault.UNSUPPORTED, f"filters of this topic are searches of {topic.type}")
+        if topic.filters is not None and not _filtered_by(query if mark else kind) <= topic.filters:
+            raise PacsdError(Fault.UNSUPPORTED, f"the topic is filtered by {', '.join(sorted(topic.filters))}")
         found += criteria(server, f"{topic.type}?{query if mark else kind}").conditions
     return Criteria(topic.type, tuple(found))
+
+
+def _filtered_by(query: str) -> set[str]:
+    """The parameters of a search, without modifiers."""
+    return {name.partition(":")[0] for name, _ in parse_qsl(query, keep_blank_values=True)}

@@ -14,6 +14,7 @@ class Topic:
     type: str
     criteria: str = ""
     deletions: bool = True
+    filters: frozenset[str] | None = None        # what it may be filtered by; None: by all that the type has
 
 
 TOPICS: tuple[Topic, ...] = (

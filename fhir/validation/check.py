@@ -9,7 +9,7 @@ from fhir.definitions.value_sets import required_codes
 from fhir.outcome import Issue
 from fhir.path import Node
 from fhir.validation.objects import check_resource
-from fhir.validation.profile.conformance import Conformance, ValidateCode
+from fhir.validation.profile.conformance import Compiled, Conformance, ValidateCode
 from fhir.validation.profile.definition import CORE, Find
 from fhir.validation.report import Report, contained_by
 
@@ -33,10 +33,11 @@ class Validator:
 
     find: Find = no_profile
     validate_code: ValidateCode = of_definitions
+    compiled: Compiled = field(default_factory=Compiled)     # kept by those that are made of it (dataclasses.replace)
     _conformance: Conformance = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_conformance", Conformance(self.find, self.validate_code))
+        object.__setattr__(self, "_conformance", Conformance(self.find, self.validate_code, self.compiled))
 
     def check(
         self, resource: Any, *, profiles: Sequence[str] = (), named: bool = True, ruled: bool = True

@@ -151,10 +151,18 @@ class Directory:
         return Proof.ADDRESS if known and all(one.addresses or one.certificate for one in known) else Proof.NOTHING
 
     def remote(self, title: str, asker: Peer | None = None) -> RemoteAESettings | None:
-        """Where to reach an AE by title: the asker's own organisation's first, else the first known."""
+        """Where to reach an AE by title: the asker's own organisation's, else the first of the settings, else one that
+        was registered. Where AEs of several organisations have the title nobody's word sends it to one of them."""
         known = self._titled(title)
         own = [one for one in known if asker is not None and one.organisation == asker.organisation_code]
-        return next(iter(own or known), None)
+        named = [one for one in known if one in self._settings.remote_aes]
+        found = next(iter(own or named or known), None)
+        return found if own or named or len(self._having(title)) == 1 else None
+
+    def _having(self, title: str) -> set[str]:
+        """Whose AEs have a title, whether they call by it or are reached."""
+        calling = {one.organisation for one in self._known.callers.get(title, ())}
+        return calling | {one.organisation for one in self._titled(title)}
 
     def of_organisation(self, title: str, organisation: int) -> RemoteAESettings | None:
         """Where to reach an organisation's own AE of this title: another's is somebody else."""

@@ -3,10 +3,13 @@
 An AE is two things, each registered for itself: who calls (a FHIR `Device`), and where it is reached (an `Endpoint`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from config.interfaces import SERVICES, OrganisationSettings, RemoteAESettings
+from config.networks import overlap
+from config.security import is_thumbprint, thumbprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,31 @@ class Caller:
     addresses: tuple[str, ...] = ()
     rejected: str | None = None
     certificate: str | None = None       # thumbprint or name that it must show
+
+
+@dataclass(frozen=True, slots=True)
+class Tells:
+    """By what an AE is told from others of its title."""
+
+    addresses: Sequence[str] = ()
+    certificate: str = ""
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> "Tells":
+        """Those of what is registered of who calls."""
+        return cls(tuple(told.get("addresses") or ()), str(told.get("certificate") or ""))
+
+    def is_apart_from(self, other: "Tells") -> bool:
+        """Whether nobody can be both: their networks do not overlap, or each has a certificate of its own.
+
+        A thumbprint and a name may be of one certificate.
+        """
+        if self.addresses and other.addresses and not overlap(self.addresses, other.addresses):
+            return True
+        if not self.certificate or not other.certificate:
+            return False
+        mine, its = thumbprint(self.certificate), thumbprint(other.certificate)
+        return mine != its and is_thumbprint(self.certificate) == is_thumbprint(other.certificate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from config.settings import Settings
 from pacsd.access.directory import Directory
+from pacsd.access.register import Tells
 from pacsd.archive.journal import Fact, FactKind
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import organisations, register
@@ -149,11 +150,13 @@ class Registration:
 
     def _must_be_apart(self, connection: Connection, organisation: str, title: str, told: Told) -> None:
         """What calls by the title of another organisation's AE would be taken for it, if nothing tells them apart."""
-        named = {one.organisation for one in self._settings.remote_aes if one.title == title}
-        others = (named | register.calling(connection, title)) - {organisation}
-        if others and not told.get("addresses") and not told.get("certificate"):
-            raise PacsdError(Fault.CONFLICT, "another organisation's AE has that title: name calling addresses or the "
-                             "certificate of this one")  # fmt: skip
+        said = Tells.of(told)
+        named = [(one.organisation, Tells(one.addresses, one.certificate))
+                 for one in self._settings.remote_aes if one.title == title]  # fmt: skip
+        for other, tells in (*named, *register.calling(connection, title)):
+            if other != organisation and not said.is_apart_from(tells):
+                raise PacsdError(Fault.CONFLICT, "another organisation's AE has that title: both have to name calling "
+                                 "addresses that do not overlap, or certificates of their own")  # fmt: skip
 
     def _must_be_free(self, work: Work, authority: str, code: str) -> None:
         """Who speaks for an assigning authority may change its patients: it is nobody's, or already its keeper's."""

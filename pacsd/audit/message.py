@@ -63,10 +63,6 @@ class AuditMessage:
         """The Study Instance UIDs it is about."""
         return tuple(one.id for one in self.objects if one.kind is Kind.STUDY)
 
-    def is_about(self, *objects: AuditObject) -> "AuditMessage":
-        """The message with further objects."""
-        return replace(self, objects=(*self.objects, *objects))
-
 
 def agents(principal: Principal, *, ours: str, address: str = "") -> tuple[Agent, ...]:
     """Who asked, by which program, and we who answer: the client is the source, as BALP and PS3.15 A.5.3.10 have it."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from psycopg.types.json import Jsonb
 
 from config.interfaces import OrganisationSettings, RemoteAESettings
-from pacsd.access.register import Caller, Register, RegisteredAE, RegisteredOrganisation
+from pacsd.access.register import Caller, Register, RegisteredAE, RegisteredOrganisation, Tells
 from pacsd.index import organisations
 from pacsd.index.connect import Connection, Pool, retried
 
@@ -142,11 +142,12 @@ def _json(told: Told | None) -> Jsonb | None:
     return None if told is None else Jsonb(dict(told))
 
 
-def calling(connection: Connection, title: str) -> set[str]:
-    """Codes of the organisations one of whose registered AEs calls by a title."""
-    rows = connection.execute("""select o.code from registered_ae e join organisation o on o.pk = e.organisation
-        where e.title = %s and e.caller is not null""", (title,))
-    return {code for (code,) in rows}
+def calling(connection: Connection, title: str) -> list[tuple[str, Tells]]:
+    """The registered AEs that call by a title: codes of their organisations, and what they are known by."""
+    rows = connection.execute("""select o.code, e.caller from registered_ae e
+        join organisation o on o.pk = e.organisation where e.title = %s and e.caller is not null order by e.pk""",
+        (title,))  # fmt: skip
+    return [(code, Tells.of(told)) for code, told in rows]
 
 
 def kept_by(connection: Connection, keeper: int) -> set[str]:

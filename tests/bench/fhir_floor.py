@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg_pool
@@ -40,8 +42,12 @@ def application(dsn: str) -> Starlette:
     """One path: GET reads a row, POST writes one."""
     pool = psycopg_pool.AsyncConnectionPool(dsn, min_size=8, max_size=8, open=False, kwargs={"autocommit": True})
 
+    @asynccontextmanager
+    async def opened(_: Starlette) -> AsyncIterator[None]:
+        async with pool:
+            yield
+
     async def one(request: Request) -> Response:
-        await pool.open()
         async with pool.connection() as connection:
             if request.method == "POST":
                 body = await request.body()
@@ -51,7 +57,7 @@ def application(dsn: str) -> Starlette:
             row = await found.fetchone()
             return Response(bytes(row[0]) if row else b"", media_type="application/json")
 
-    return Starlette(routes=[Route("/one", one, methods=["GET", "POST"])])
+    return Starlette(routes=[Route("/one", one, methods=["GET", "POST"])], lifespan=opened)
 
 
 def serve(dsn: str, port: int) -> None:

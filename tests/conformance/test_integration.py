@@ -21,6 +21,7 @@ def names(claims: dict[str, object]) -> set[str]:
 def test_what_is_complete_is_claimed_and_nothing_else() -> None:
     claims = dict(Wiring().claims())
     assert {"Enterprise Report Repository", "Report Repository"} <= names(claims)
+    assert {"Patient Demographics Supplier", "Patient Demographics Supplier Match Operation"} <= names(claims)
     types = {one["type"] for one in claims["hl7"]["messages"]}  # type: ignore[index]
     for actor in ACTORS:
         needed = {message for each in actor.transactions for message in each.messages}
@@ -29,14 +30,15 @@ def test_what_is_complete_is_claimed_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("actor", ACTORS, ids=lambda one: f"{one.name} {one.option}")
-def test_an_actor_that_lacks_one_message_or_class_is_not_claimed(actor: object) -> None:
+def test_an_actor_that_lacks_one_message_class_or_request_is_not_claimed(actor: object) -> None:
     (one,) = [each for each in ACTORS if each is actor]
     full = {
         "hl7": {"messages": [{"type": name} for each in one.transactions for name in each.messages]},
         "dimse": {"sop_classes": [{"uid": uid} for each in one.transactions for uid in each.sop_classes]},
+        "fhir": {"requests": [request for each in one.transactions for request in each.fhir]},
     }
     assert one in claimed(full)
-    for room, key in (("hl7", "messages"), ("dimse", "sop_classes")):
+    for room, key in (("hl7", "messages"), ("dimse", "sop_classes"), ("fhir", "requests")):
         for at in range(len(full[room][key])):
             less = copy.deepcopy(full)
             del less[room][key][at]

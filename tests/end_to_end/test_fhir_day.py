@@ -119,9 +119,18 @@ def test_a_unified_procedure_step_is_a_task_as_far_as_it_has_come(hospital: Hosp
     begun = {"00741000": attribute("CS", "IN PROGRESS"), "00081195": attribute("UI", "1.2.3.4")}
     path = f"{hospital.server.base_url}/workitems/{WORKITEM}/state"
     assert httpx.put(path, json=begun, headers=headers).status_code == 200
-    fhir.found("Task?status=in-progress")
+    (task,) = fhir.found("Task?status=in-progress")
     refused = fhir.put(**{**task, "status": "completed"})
-    assert refused.status_code == 409, refused.text
+    assert refused.status_code == 422 and "Transaction UID" in refused.text
+    extension = [
+        {"url": "urn:pacsd:fhir:StructureDefinition:transaction-uid", "valueOid": "urn:oid:1.2.3.4"},
+        {"url": "urn:pacsd:fhir:StructureDefinition:performed-station", "valueCoding": {"code": "GPU1"}},
+    ]
+    period = {"start": "2026-01-02T08:30:00Z", "end": "2026-01-02T08:45:00Z"}
+    done = fhir.put(**{**task, "status": "completed", "extension": extension, "executionPeriod": period})
+    assert done.status_code == 200 and done.json()["status"] == "completed", done.text
+    kept = httpx.get(f"{hospital.server.base_url}/workitems/{WORKITEM}", headers={"Accept": "application/dicom+json"})
+    assert kept.json()[0]["00741000"]["Value"] == ["COMPLETED"]
 
 
 def test_an_order_and_a_report_by_fhir_reach_worklist_listener_and_study(hospital: Hospital, fhir: Fhir) -> None:

@@ -3,7 +3,10 @@
 from collections import Counter
 
 from conformance.fhir.server import Server
+from fhir.interaction.table import INTERACTIONS
+from fhir.operation.table import OPERATIONS
 from tests.fhir.fuzz import Fuzzer
+from tests.fhir.schema_fuzz import fuzz, operations
 from tests.server import Server as Ours
 
 REQUESTS = 1000
@@ -27,3 +30,15 @@ def test_a_seed_makes_the_same_requests_again(running_server: Ours) -> None:
         server.close()
     assert [first.request(number) for number in range(50)] == [second.request(number) for number in range(50)]
     assert first.request(0) != other.request(0)
+
+
+def test_nothing_that_schemathesis_makes_of_our_description_breaks_the_server(running_server: Ours) -> None:
+    statuses = fuzz(f"http://127.0.0.1:{running_server.http_port}/fhir", ("Patient", "ImagingStudy"), 1, examples=2,
+                    some=20)  # fmt: skip
+    assert sum(statuses.values()) > 40 and {200, 400} <= statuses.keys(), statuses
+
+
+def test_the_description_has_every_interaction_and_operation() -> None:
+    found = {(one.method.upper(), one.path) for one in operations("http://x/fhir", ("Patient",))}
+    assert {(one.method, f"/{one.path}") for one in INTERACTIONS} <= found
+    assert {one.name for one in OPERATIONS} == {path.rpartition("$")[2] for _, path in found if "$" in path}

@@ -1,6 +1,8 @@
-"""`python -m tests.soak`: hundreds of rounds of SIGKILL, then of merges; a broken promise ends them.
+"""`python -m tests.soak`: hundreds of rounds of SIGKILL, of merges, of FHIR races and requests; a broken promise ends
+them.
 
-What was on disk is kept then. Merges: patients merged and parted while images arrive and queries run.
+What was on disk is kept then. Merges: patients merged and parted while images arrive and queries run. Races: FHIR
+clients that want the same at the same time. Requests: made at random, by our own fuzzer and by schemathesis.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.soak import merges
+from tests.soak import fhir_fuzz, fhir_races, merges
 from tests.soak.judge import BrokenPromise
 from tests.soak.kills import rounds
 
@@ -18,6 +20,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--rounds", type=int, default=300, help="how many kills")
     parser.add_argument("--merges", type=int, default=300, help="how many rounds of merges after them")
+    parser.add_argument("--races", type=int, default=1000, help="how many rounds of each race of FHIR clients")
+    parser.add_argument("--requests", type=int, default=30, help="how many thousands of FHIR requests at random")
     parser.add_argument("--seed", type=int, default=1, help="what decides moments and sizes; the first of merges")
     options = parser.parse_args()
     acknowledged = 0
@@ -35,7 +39,11 @@ def main() -> int:
         print(f"BROKEN, seed {options.seed}: {broken}", file=sys.stderr)
         return 1
     print(f"{options.rounds} rounds, {acknowledged} objects acknowledged, all came back")
-    return merges.run(options.seed, options.merges) if options.merges else 0
+    return (
+        (merges.run(options.seed, options.merges) if options.merges else 0)
+        or fhir_races.run(options.races)
+        or fhir_fuzz.run(options.seed, options.requests)
+    )
 
 
 if __name__ == "__main__":

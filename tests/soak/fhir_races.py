@@ -17,13 +17,17 @@ def main() -> int:
     """`python -m tests.soak.fhir_races --rounds 1000`; a line a hundred rounds."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak.fhir_races", description=__doc__)
     parser.add_argument("--rounds", type=int, default=1000, help="how many of each race")
-    options = parser.parse_args()
+    return run(parser.parse_args().rounds)
+
+
+def run(rounds: int) -> int:
+    """1 as soon as a promise is broken."""
     with tempfile.TemporaryDirectory(prefix="pacsd-fhir-races-") as folder:
         Path(folder).chmod(0o755)
         with Cluster(Path(folder) / "postgres", durable=False) as cluster:
             migrate(cluster.dsn)
             with opened(cluster.dsn, Path(folder) / "blobs", connections=16) as house:
-                for number in range(options.rounds):
+                for number in range(rounds):
                     for race in RACES:
                         try:
                             race(house, number)
@@ -32,7 +36,7 @@ def main() -> int:
                             return 1
                     if number % 100 == 99:
                         print(f"{number + 1} rounds of {len(RACES)} races", flush=True)
-    print(f"{options.rounds} rounds, every promise was kept")
+    print(f"{rounds} rounds, every promise was kept")
     return 0
 
 

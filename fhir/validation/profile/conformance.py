@@ -1,11 +1,15 @@
 """Whether a resource conforms to a profile (http://hl7.org/fhir/R4/profiling.html)."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from hashlib import sha256
+from threading import Lock
 from typing import Any
 
 from fhir.definitions.structures import structures
+from fhir.format import json
 from fhir.path import Context, Node
 from fhir.validation.codes import codings_of
 from fhir.validation.objects import check_resource
@@ -16,8 +20,32 @@ from fhir.validation.report import Report, wrong
 from pacsd.faults import PacsdError
 
 MAX_NESTED = 16                          # profiles that lead to profiles
+MOST_COMPILED = 256                      # that are kept
 
 ValidateCode = Callable[[str, str, str], bool | None]    # value set, system, code; None: cannot be told
+
+
+class Compiled:
+    """Profiles by what their definitions say, as long as they are among the last that were asked for."""
+
+    def __init__(self, most: int = MOST_COMPILED) -> None:
+        self._most = most
+        self._made: OrderedDict[bytes, Profile | None] = OrderedDict()
+        self._lock = Lock()
+
+    def profile(self, definition: Mapping[str, Any]) -> Profile | None:
+        """The profile that a StructureDefinition is; None for one that has not the form of one."""
+        key = sha256(json.write(definition)).digest()
+        with self._lock:
+            if key in self._made:
+                self._made.move_to_end(key)
+                return self._made[key]
+        made = _read(definition)
+        with self._lock:
+            self._made[key] = made
+            if len(self._made) > self._most:
+                self._made.popitem(last=False)
+        return made
 
 
 @dataclass(slots=True)
@@ -26,6 +54,7 @@ class Conformance:
 
     find: Find
     validate_code: ValidateCode
+    compiled: Compiled = field(default_factory=Compiled)
     _made: dict[str, Profile | None] = field(default_factory=dict)
 
     def named(self, url: str) -> Profile | None:
@@ -34,7 +63,7 @@ class Conformance:
             definition = self.find(url)
             if definition is None:       # not kept: clients name whatever they like
                 return None
-            self._made[url] = _read(definition)
+            self._made[url] = self.compiled.profile(definition)
         return self._made[url]
 
     def check(self, node: Node, asked: Profile, report: Report, depth: int = 0) -> None:

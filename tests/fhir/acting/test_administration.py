@@ -58,13 +58,55 @@ def strict(database: str, tmp_path: Path) -> Any:
         yield made
 
 
-def test_a_title_that_another_organisation_calls_by_takes_addresses_of_its_own(strict: Hospital) -> None:
-    assert put(strict, device("WS")) == 409                  # the settings have one in west
+@pytest.fixture
+def walled(database: str, tmp_path: Path) -> Any:
+    """The same; the AE of west calls from its own network."""
+    from config.settings import DimseSettings
+
+    remote = RemoteAESettings("WS", "10.9.9.9", 104, "west", addresses=("10.9.0.0/16",))
+    with opened(database, tmp_path, dimse=DimseSettings(accept_unknown_callers=False), remote_aes=(remote,),
+                own_aes=(OwnAESettings("PACSD", "east"),)) as made:  # fmt: skip
+        yield made
+
+
+def calls_from(*networks: str) -> list[dict[str, Any]]:
+    return [says("calling-address", valueString=one) for one in networks]
+
+
+def test_a_title_that_anybody_of_another_organisation_may_call_by_is_nobody_elses(strict: Hospital) -> None:
+    assert put(strict, device("WS")) == 409                  # the settings have one in west, which calls from anywhere
+    assert put(strict, device("WS", extension=calls_from("10.7.0.0/24"))) == 409
     assert isinstance(peer(strict, "WS", "10.9.9.9"), Peer)
-    apart = [says("calling-address", valueString="10.7.0.0/24")]
-    assert put(strict, device("WS", extension=apart)) == 201
-    found = [peer(strict, "WS", address) for address in ("10.9.9.9", "10.7.0.1")]
-    assert [one.organisation_code for one in found if isinstance(one, Peer)] == ["west", "west"]
+
+
+def test_a_title_that_another_organisation_calls_by_takes_addresses_of_its_own(walled: Hospital) -> None:
+    assert put(walled, device("WS")) == 409
+    for networks in (("10.9.9.0/24",), ("10.0.0.0/8",), ("10.7.0.0/24", "10.9.9.9"), ("0.0.0.0/0",)):
+        assert put(walled, device("WS", extension=calls_from(*networks))) == 409, networks
+    assert put(walled, device("WS", extension=calls_from("10.7.0.0/24", "fd00::/8"))) == 201
+    found = [peer(walled, "WS", address) for address in ("10.9.9.9", "10.7.0.1", "fd00::1")]
+    assert [one.organisation_code for one in found if isinstance(one, Peer)] == ["west", "east", "east"]
+    assert put(walled, device("WS", extension=calls_from("10.7.0.0/24", "10.9.1.1"))) == 409
+    assert put(walled, CLINIC) == 201
+    assert put(walled, device("WS", "clinic", extension=calls_from("10.7.0.0/16")) | {"id": "theirs"}) == 409
+    assert put(walled, device("WS", "clinic", extension=calls_from("10.8.0.0/16")) | {"id": "theirs"}) == 201
+
+
+def test_objects_are_not_sent_to_whoever_registers_anothers_title(strict: Hospital) -> None:
+    directory = strict.archive.directory
+    west, east = directory.member("west"), directory.member("east")
+    assert put(strict, endpoint("WS")) == 201                # who is asked for by others is told by the settings
+    assert [directory.remote("WS", one).host for one in (None, west)] == ["10.9.9.9"] * 2    # type: ignore[union-attr]
+    assert directory.remote("WS", east).host == "10.1.2.3"                                  # type: ignore[union-attr]
+    assert put(strict, CLINIC) == 201 and put(strict, device("CT9", "clinic")) == 201
+    assert put(strict, endpoint("CT9") | {"id": "squat"}) == 201
+    assert directory.remote("CT9", directory.member("clinic")) is None       # its own is not registered, and the other
+    assert directory.remote("CT9") is None                                   # is not what anybody means
+    assert put(strict, endpoint("CT9", "clinic", address="dicom://10.4.4.4:104") | {"id": "own"}) == 201
+    assert directory.remote("CT9", directory.member("clinic")).host == "10.4.4.4"             # type: ignore[union-attr]
+    assert strict.ask("DELETE", "Endpoint/squat").status_code == 204
+    strict.archive.register.refresh()
+    assert directory.remote("CT9", west).host == "10.4.4.4"                                   # type: ignore[union-attr]
 
 
 def test_a_device_is_served_and_an_endpoint_reached_as_long_as_they_are_there(strict: Hospital) -> None:

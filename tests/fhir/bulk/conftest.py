@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from fhir.bulk.worker import Workbench
+from fhir.outgoing import Door
 from fhir.services import workbench
-from fhir.subscription.channel import Door
 from pacsd.access.scope import Scope
 from pacsd.blobs import LocalBlobs
 from tests.fhir.house import BASE, House, opened

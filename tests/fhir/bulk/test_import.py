@@ -1,7 +1,10 @@
 """$import: lines kept and refused, once each, whatever happens in between."""
 
+import itertools
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -9,8 +12,10 @@ from typing import Any
 import orjson
 import pytest
 
-from fhir.bulk import importing
+from fhir import outgoing
+from fhir.bulk import fetching, importing
 from fhir.bulk.importing import PREFIX, Imports
+from fhir.outgoing import Door
 from fhir.store import jobs
 from pacsd.faults import Fault, PacsdError
 from tests.fhir.bulk.conftest import Plant
@@ -213,3 +218,41 @@ def test_parameters_that_name_no_files_are_refused(plant: Plant) -> None:
     ]  # fmt: skip
     for body in wrong:
         assert plant.house.post("$import", body).status_code == 400, body
+
+
+def trickling(pieces: int, size: int) -> Iterator[str]:
+    """A server that sends a file piece by piece; its URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        def send() -> None:
+            with suppress(OSError), listening.accept()[0] as caller:
+                caller.recv(4096)
+                caller.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (pieces * size))
+                for _ in range(pieces):
+                    caller.sendall(b"x" * size)
+                    told.wait(0.05)
+
+        told = threading.Event()
+        thread = threading.Thread(target=send, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/a.ndjson"
+        told.set()
+        thread.join(5)
+
+
+def test_a_source_that_trickles_is_let_go_of() -> None:
+    door, taken = Door(("127.0.0.0/8",)), list[bytes]()
+    passed = itertools.count(0, 40)                          # seconds, each time somebody looks
+    for url in trickling(50, 10):
+        with outgoing.client() as client, pytest.raises(PacsdError) as raised:
+            fetching.fetch(client, door, url, taken.append, monotonic=lambda: float(next(passed)))
+        assert raised.value.fault is Fault.UNAVAILABLE and "KiB a second" in raised.value.message
+        assert 0 < sum(map(len, taken)) < 500
+
+
+def test_a_source_that_sends_enough_is_taken_to_its_end() -> None:
+    door, taken = Door(("127.0.0.0/8",)), list[bytes]()
+    passed = itertools.count(0, 0.1)
+    for url in trickling(4, 1 << 20):
+        with outgoing.client() as client:
+            fetching.fetch(client, door, url, taken.append, monotonic=lambda: float(next(passed)))
+        assert sum(map(len, taken)) == 4 << 20

@@ -13,7 +13,8 @@ from pacsd.index.completion import complete_studies
 from pacsd.index.sources import StudySource
 from pacsd.workflow.services import open_workflow
 from pacsd.workflow.states import State
-from tests.fhir.projection.hospital import Hospital
+from tests.fhir.acting.test_administration import CLINIC
+from tests.fhir.projection.hospital import Hospital, opened
 from tests.hl7.orders import orm
 from tests.hl7.results import oru, text
 from tests.synthetic import ct_series, study
@@ -194,6 +195,22 @@ def test_what_a_feed_keeps_no_client_changes_or_deletes(hospital: Hospital) -> N
         answer = hospital.ask("PUT", f"{type_name}/{one['id']}", {**one, "language": "zh"})
         assert answer.status_code == 409, (type_name, answer.text)
         assert hospital.ask("DELETE", f"{type_name}/{one['id']}").status_code == 409
+
+
+def test_what_an_organisation_stores_first_is_projected_by_who_has_not_heard_of_it(
+    hospital: Hospital, database: str
+) -> None:
+    with opened(database, hospital.settings.data_dir) as worker:             # learns once a second, and not now
+        worker.project()
+        assert hospital.ask("PUT", "Organization/clinic", CLINIC).status_code == 201
+        hospital.archive.register.refresh()
+        one = study(9, name="utf8", patient_id="9")
+        hospital.store(*ct_series(one, count=1, rows=16, columns=16), code="clinic")
+        hospital.store(*ct_series(study(10, patient_id="10"), count=1, rows=16, columns=16))
+        assert "clinic" not in worker.archive.directory.organisations
+        worker.project()
+    assert hospital.only("ImagingStudy", "clinic")["identifier"][0]["value"] == f"urn:oid:{one.study_instance_uid}"
+    assert len(hospital.all("ImagingStudy")) == 1
 
 
 def test_how_late_projections_are_is_measured(hospital: Hospital) -> None:

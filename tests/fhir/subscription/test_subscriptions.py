@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from fhir.outgoing import Door, client
+from fhir.restoration import Restoration
 from fhir.store import subscriptions as rows
 from fhir.subscription import channel
-from fhir.subscription.channel import Channel, Door, of
+from fhir.subscription.channel import Channel, of
 from fhir.subscription.service import MOST_FAILURES, Subscriptions
 from pacsd.faults import Fault, PacsdError
 from tests.fhir.house import House, opened
@@ -135,10 +137,25 @@ def test_a_change_that_commits_late_is_told(press: Press, hook: Hook) -> None:
         press.turn()
         press.turn()
     assert [path for _, path, _, _ in hook.told] == ["/hook/Patient/early"]
+    (followed,) = rows.follows(press.house.pool)
+    assert looked(press, followed) == ["late"] and looked(press, followed) == []
+
+
+def looked(press: Press, followed: int, limit: int = rows.PAGE) -> list[str]:
+    """What the next look finds, page by page."""
+    found: list[str] = []
+    seen: rows.Look | None = None
     scope = press.house.member("east").scope
-    with press.house.pool.connection() as connection:
-        (followed,) = rows.follows(press.house.pool)
-        assert [one.name.id for one in rows.changed(connection, scope, followed)] == ["late"]
+    while True:
+        with press.house.pool.connection() as connection, connection.transaction():
+            seen = rows.look(connection, followed, seen)
+            assert seen is not None
+            page = rows.changed(connection, scope, "Patient", seen, deletions=True, limit=limit)
+            found += [one.name.id for one in page]
+            if len(page) < limit:
+                rows.looked(connection, followed, seen)
+                return found
+            seen = seen._replace(after=(page[-1].updated, page[-1].pk))
 
 
 def test_what_does_not_arrive_is_told_later_in_order_and_no_other_waits_for_it(press: Press, hook: Hook) -> None:
@@ -287,13 +304,13 @@ def test_who_answers_a_byte_at_a_time_is_cut_off(monkeypatch: pytest.MonkeyPatch
             except OSError:
                 pass                     # the caller went away
 
-    with socket.create_server(("127.0.0.1", 0)) as listening, channel.client() as client:
+    with socket.create_server(("127.0.0.1", 0)) as listening, client() as asking:
         thread = threading.Thread(target=drip, args=(listening,), daemon=True)
         thread.start()
         begun = time.monotonic()
         where = Channel(f"http://127.0.0.1:{listening.getsockname()[1]}/")
         with pytest.raises(PacsdError) as raised:
-            channel.tell(client, Door(("127.0.0.0/8",)), where, "Patient/a", b"")
+            channel.tell(asking, Door(("127.0.0.0/8",)), where, "Patient/a", b"")
         assert raised.value.fault is Fault.UNAVAILABLE and time.monotonic() - begun < 5
         over.set()
         thread.join()
@@ -306,10 +323,71 @@ def test_thousands_of_changes_at_once_are_found_once(press: Press, hook: Hook) -
         connection.execute("""insert into fhir_resource (pk, organisation, type, id, version, updated, deleted, method,
             owner, body) select -n, (select organisation from fhir_resource where id = %s), 'Patient', 'n' || n, 1,
             now(), false, 'PUT', '', '{}' from generate_series(1, 5001) n""", (ident,))  # fmt: skip
-        scope = press.house.asker.scope
         [pk] = connection.execute("select pk from fhir_resource where id = %s", (ident,)).fetchone() or [0]
-    found = []
-    for _ in range(2):
-        with press.house.pool.connection() as connection, connection.transaction():
-            found.append(len(rows.changed(connection, scope, pk)))
-    assert found == [5001, 0]
+    found = looked(press, pk, 500)
+    assert len(found) == len(set(found)) == 5001 and looked(press, pk, 500) == []
+
+
+def test_a_look_that_another_has_finished_begins_anew(press: Press, hook: Hook) -> None:
+    press.subscribe(hook.url)
+    press.turn()
+    (followed,) = rows.follows(press.house.pool)
+    press.put("a")
+    with press.house.pool.connection() as connection, connection.transaction():
+        begun = rows.look(connection, followed)
+    assert begun is not None and looked(press, followed) == ["a"]
+    with press.house.pool.connection() as connection, connection.transaction():
+        again = rows.look(connection, followed, begun)
+    assert again is not None and again.since != begun.since and again.after is None
+
+
+def test_changes_are_told_a_page_at_a_time_as_far_as_a_turn_goes(press: Press, hook: Hook) -> None:
+    press.subscribe(hook.url)
+    press.turn()
+    for number in range(7):
+        press.put(f"p{number}")
+    passed = iter(range(0, 1_000, 15))
+    press.service = replace(press.service, page=2, monotonic=lambda: float(next(passed)))
+    press.turn()
+    told = [path for _, path, _, _ in hook.told]
+    assert 0 < len(told) < 7 and press.service._looks
+    press.service = replace(press.service, monotonic=time.monotonic)
+    press.turn()
+    assert [path for _, path, _, _ in hook.told] == [f"/hook/Patient/p{number}" for number in range(7)]
+    assert not press.service._looks
+
+
+def test_a_look_goes_back_no_further_than_the_oldest_transaction_that_ran_at_the_last(press: Press) -> None:
+    press.subscribe("http://127.0.0.1:1/nobody")
+    press.turn()
+    (followed,) = rows.follows(press.house.pool)
+
+    def reach() -> float:
+        looked(press, followed)
+        with press.house.pool.connection() as connection:
+            row = connection.execute("select extract(epoch from now() - seen_at) from fhir_subscription").fetchone()
+        return float(row[0]) if row else -1.0
+
+    assert rows.CLOCKS_S - 1 < reach() < rows.CLOCKS_S + 30
+    with press.house.pool.connection() as other, other.transaction():
+        other.execute("select set_config('pacsd.begun', now()::text, true)")
+        with press.house.pool.connection() as connection:
+            connection.execute("update fhir_subscription set seen_at = now()")
+        began = time.monotonic()
+        assert reach() >= rows.CLOCKS_S + (time.monotonic() - began) - 1
+
+
+def test_what_is_written_as_of_an_earlier_time_is_told(press: Press, hook: Hook) -> None:
+    """A crash left it in the journal alone."""
+    press.subscribe(hook.url)
+    press.turn()
+    press.put("old")
+    press.turn()
+    assert len(hook.told) == 1
+    with press.house.pool.connection() as connection:
+        connection.execute("delete from fhir_resource where id = 'old'")
+        connection.execute("update fhir_subscription set seen_at = now() + interval '1 hour'")
+    house = press.house
+    assert Restoration(house.server.units, house.journal, house.keys, house.server.extract).rebuild() == 1
+    press.turn()
+    assert [path for _, path, _, _ in hook.told] == ["/hook/Patient/old"] * 2

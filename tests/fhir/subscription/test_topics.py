@@ -179,6 +179,140 @@ def test_events_are_forgotten_after_a_day(press: Press) -> None:
     assert (asked["events"], asked["events-since-subscription-start"]) == ([], "1")
 
 
+def test_of_events_that_were_forgotten_nothing_is_posted(press: Press, hook: Hook) -> None:
+    subscribe(press, hook.url)
+    press.turn()
+    hook.status = 500
+    press.put("a")
+    press.turn()
+    with press.house.pool.connection() as connection:
+        connection.execute("delete from fhir_subscription_event")
+    hook.status, before = 200, len(hook.told)
+    press.turn()
+    assert len(hook.told) == before
+    press.put("b")
+    press.turn()
+    assert parameters(bundles(hook)[-1])["events"] == [("2", "Patient/b")]
+
+
+def test_deletions_of_many_are_held_at_once_and_told_in_their_order(press: Press, hook: Hook) -> None:
+    idents = [f"p{number}" for number in range(9)]
+    for ident in idents:
+        press.put(ident, gender="male" if ident != "p4" else "female")
+    subscribe(press, hook.url, "Patient?gender=male")
+    press.turn()
+    for ident in reversed(idents):
+        assert press.house.delete(f"Patient/{ident}").status_code == 204
+    held: list[int] = []
+    inside = press.house.server.units.inside
+
+    def counted(*args: Any, **told: Any) -> Any:
+        held.append(len(told["held"]))
+        return inside(*args, **told)
+
+    press.house.server.units.inside = counted                # type: ignore[method-assign]
+    press.turn()
+    assert held == [9]
+    assert [one[1] for one in parameters(bundles(hook)[-1])["events"]] == [
+        f"Patient/{ident}" for ident in reversed(idents) if ident != "p4"]  # fmt: skip
+
+
+FIVE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-SubscriptionTopic."
+FOUR = "http://hl7.org/fhir/4.3/StructureDefinition/extension-SubscriptionTopic."
+OWN = "http://east.example/topics/women"
+
+
+def trigger(*parts: dict[str, Any], current: str = "gender=female", **criteria: Any) -> dict[str, Any]:
+    query = [{"url": "current", "valueString": current}, *({"url": name, **one} for name, one in criteria.items())]
+    of_type = {"url": "resource", "valueUri": "http://hl7.org/fhir/StructureDefinition/Patient"}
+    return {"url": FOUR + "resourceTrigger", "extension": [of_type, *parts, {"url": "queryCriteria",
+                                                                              "extension": query}]}  # fmt: skip
+
+
+def keep_topic(press: Press, *extensions: dict[str, Any], ident: str = "topic") -> None:
+    code = {"coding": [{"system": "http://hl7.org/fhir/fhir-types", "code": "SubscriptionTopic"}]}
+    told = [{"url": FIVE + "url", "valueUri": OWN}, *extensions]
+    answer = press.house.put(f"Basic/{ident}", {"resourceType": "Basic", "id": ident, "code": code, "extension": told})
+    assert answer.status_code in (200, 201), answer.text
+
+
+def follow(press: Press, endpoint: str, *filters: str) -> str:
+    ident = subscribe(press, endpoint, *filters)
+    resource = press.house.get(f"Subscription/{ident}").json()
+    assert press.house.put(f"Subscription/{ident}", {**resource, "criteria": OWN}).status_code == 200
+    return ident
+
+
+def test_a_topic_that_a_client_keeps_is_followed(press: Press, hook: Hook) -> None:
+    keep_topic(press, {"url": FIVE + "status", "valueCode": "active"}, trigger(),
+               {"url": FOUR + "canFilterBy", "extension": [{"url": "filterParameter", "valueString": "birthdate"}]})
+    ident = follow(press, hook.url, "birthdate=gt2000")
+    press.turn()
+    assert press.status(ident) == ("active", "")
+    press.put("a", "female", birthDate="2001-01-01")
+    press.put("b", "female", birthDate="1999-01-01")
+    press.put("c", "male", birthDate="2001-01-01")
+    press.turn()
+    handshake, told = bundles(hook)
+    assert parameters(handshake)["topic"] == OWN and parameters(told)["events"] == [("1", "Patient/a")]
+    assert press.house.delete("Patient/a").status_code == 204
+    press.turn()
+    assert parameters(bundles(hook)[-1])["events"] == [("2", "Patient/a")]
+    assert press.house.delete("Basic/topic").status_code == 204
+    press.turn()
+    assert press.status(ident)[0] == "error"
+
+
+def test_a_topic_of_creations_and_updates_tells_no_deletion(press: Press, hook: Hook) -> None:
+    both = [{"url": "supportedInteraction", "valueCode": one} for one in ("create", "update")]
+    keep_topic(press, trigger(*both, resultForDelete={"valueCode": "test-fails"}))
+    follow(press, hook.url)
+    press.turn()
+    press.put("a", "female")
+    press.turn()
+    assert press.house.delete("Patient/a").status_code == 204
+    press.turn()
+    assert [one["events"] for one in map(parameters, bundles(hook))] == [[], [("1", "Patient/a")]]
+
+
+@pytest.mark.parametrize(("extensions", "said"), [
+    ((), "one resourceTrigger"),
+    ((trigger(), trigger()), "one resourceTrigger"),
+    (({"url": FIVE + "status", "valueCode": "draft"}, trigger()), "not active"),
+    ((trigger({"url": "fhirPathCriteria", "valueString": "true"}),), "fhirPathCriteria"),
+    ((trigger(previous={"valueString": "gender=male"}),), "previous"),
+    ((trigger({"url": "supportedInteraction", "valueCode": "create"}),), "create and update"),
+    ((trigger(current="nonsense=1"),), "nonsense"),
+    ((trigger(), {"url": FOUR + "notificationShape", "extension": [{"url": "include", "valueString": "x"}]}),
+     "further"),
+    ((trigger(), {"url": FOUR + "canFilterBy", "extension": [{"url": "filterParameter", "valueString": "name"}]}),
+     "filtered by name"),
+])  # fmt: skip
+def test_a_topic_that_asks_for_more_is_an_error_with_its_reason(
+    press: Press, hook: Hook, extensions: tuple[dict[str, Any], ...], said: str
+) -> None:
+    keep_topic(press, *extensions)
+    ident = follow(press, hook.url, "birthdate=gt2000")
+    press.turn()
+    status, error = press.status(ident)
+    assert status == "error" and said in error and hook.told == []
+
+
+def test_topics_of_others_and_those_with_one_url_are_none(press: Press, hook: Hook) -> None:
+    mine = press.house.asker
+    press.house.act_as(press.house.member("west"))
+    keep_topic(press, trigger(), ident="theirs")
+    press.house.act_as(mine)
+    ident = follow(press, hook.url)
+    press.turn()
+    assert press.status(ident)[0] == "error"
+    for name in ("one", "two"):
+        keep_topic(press, trigger(), ident=name)
+    ident = follow(press, hook.url)
+    press.turn()
+    assert press.status(ident) == ("error", "several topics have that URL: name the version, too")
+
+
 @pytest.mark.parametrize(("change", "said"), [
     ({"_payload": told("backport-payload-content", valueCode="all")}, "backport-payload-content is one of"),
     (told("backport-heartbeat-period", valueUnsignedInt=0), "backport-heartbeat-period"),

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from fhir.format import json
 from fhir.validation.check import Validator
+from fhir.validation.profile import conformance
+from fhir.validation.profile.conformance import Compiled
 
 URL = "http://x.org/StructureDefinition/p"
 OTHER = "http://x.org/StructureDefinition/other"
@@ -193,3 +196,27 @@ def test_profiles_of_fhir_itself(data_folder: Path) -> None:
     assert errors(weight, "bmi") == ["Observation.code", "Observation.valueQuantity.code"]
     assert errors({key: value for key, value in weight.items() if key != "category"}, "vitalsigns")
     assert len(known) > 40 and all(Validator(known.get)._conformance.named(url) is not None for url in known)
+
+
+def test_a_profile_is_compiled_once_as_long_as_it_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, made = conformance._read, []
+
+    def counted(definition: Mapping[str, Any]) -> Any:
+        made.append(definition["url"])
+        return read(definition)
+
+    monkeypatch.setattr(conformance, "_read", counted)
+    first = validator(definition(element("note", max="0")))
+    for _ in range(3):                       # as $validate does: each call finds profiles for who asks
+        found = dict(definition(element("note", max="0")))
+        again = replace(first, find={URL: found}.get)
+        assert again.check(observation(note=[{"text": "a"}]), profiles=[URL], named=False)
+    assert made == [URL]
+    other = replace(first, find={URL: definition(element("note", max="1"))}.get)
+    assert [one for one in other.check(observation(note=[{"text": "a"}]), profiles=[URL], named=False)
+            if one.severity == "error"] == []
+    assert made == [URL, URL]
+    small = Compiled(most=1)
+    for url in (URL, OTHER, URL):
+        small.profile(definition(element("note", max="0"), url=url))
+    assert made[2:] == [URL, OTHER, URL]
