@@ -1,10 +1,24 @@
 // The viewer's configuration, written by `pacsd viewer install`; another one: `--app-config FILE`.
 const dicomWeb = `${window.location.origin}/dicom-web`;
 
+// The viewer begins with seven WebGL contexts, one for each of the first seven viewports, and waits for them all before
+// its first image. One after the other it draws them anyhow; images that several viewports show are kept once in one.
+const fewerContexts = {
+  id: 'pacsd.start',
+  preRegistration() {
+    const { cornerstone } = window;
+    const configuration = cornerstone?.getConfiguration?.();
+    if (configuration?.rendering?.webGlContextCount > 1) {
+      const rendering = { ...configuration.rendering, webGlContextCount: 1 };
+      cornerstone.setConfiguration({ ...configuration, rendering });
+    }
+  },
+};
+
 window.config = {
   name: 'pacsd',
   routerBasename: null,
-  extensions: [],
+  extensions: [fewerContexts],
   modes: [],
   customizationService: {},
   showStudyList: true,
