@@ -186,6 +186,7 @@ def test_pages_are_stable_while_studies_arrive(index: Pool, ingest: Ingest) -> N
     assert kept == []
 
 
+@pytest.mark.parametrize("level", ["study", "series"])
 def test_record_keys_page_through_all_while_studies_come_and_go(index: Pool, ingest: Ingest, level: Level) -> None:
     for number in range(20):
         for series in range(2):
@@ -216,7 +217,6 @@ def test_record_keys_are_told_and_continue_searches_of_any_kind(index: Pool, ing
 
 
 @pytest.mark.parametrize("limit", [None, 15])
-@pytest.mark.parametrize("level", ["study", "series"])
 def test_more_than_a_page_is_told_once_each_even_when_something_arrives(
     index: Pool, ingest: Ingest, monkeypatch: pytest.MonkeyPatch, limit: int | None
 ) -> None:
