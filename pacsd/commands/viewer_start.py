@@ -31,6 +31,8 @@ def hasten(folder: Path) -> int:
     if entry is None or not (folder / entry["name"]).is_file():
         return 0
     scripts, styles = _needed(folder, (folder / entry["name"]).read_text("utf-8"))
+    if not scripts:
+        return 0
     tags = "".join(f'<script defer src="{entry["base"]}{name}"></script>' for name in scripts)
     page = page.replace(entry[0], tags + entry[0])
     index.write_text(_styled(folder, page, styles), "utf-8")
