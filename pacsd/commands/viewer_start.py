@@ -26,16 +26,16 @@ _CHUNK_FILE = re.compile(r"(?P<chunk>\d+)\.bundle\.[0-9a-f]{16}\.js")
 def hasten(folder: Path) -> int:
     """Name in the index.html of an unpacked bundle what its start needs; how many chunks these are."""
     index = folder / "index.html"
-    page = index.read_text("utf-8")
+    page = _text(index)
     entry = _ENTRY.search(page)
     if entry is None or not (folder / entry["name"]).is_file():
         return 0
-    scripts, styles = _needed(folder, (folder / entry["name"]).read_text("utf-8"))
+    scripts, styles = _needed(folder, _text(folder / entry["name"]))
     if not scripts:
         return 0
     tags = "".join(f'<script defer src="{entry["base"]}{name}"></script>' for name in scripts)
     page = page.replace(entry[0], tags + entry[0])
-    index.write_text(_styled(folder, page, styles), "utf-8")
+    index.write_bytes(_styled(folder, page, styles).encode("latin-1"))
     return len(scripts)
 
 
@@ -52,7 +52,7 @@ def _chunks_of_start(folder: Path, entry: str, files: dict[str, str]) -> list[st
     plugins = [(one["kind"], one["module"]) for one in _PLUGIN.finditer(entry)]
     modes = [module for kind, module in plugins if kind == "modes"]
     of_first = [files[one] for one in loaded.get(modes[0], []) if one in files] if modes else []
-    entered = [name for one in of_first for name in _dependencies((folder / one).read_text("utf-8"))]
+    entered = [name for one in of_first for name in _dependencies(_text(folder / one))]
     return _once(chunk for module in [*(one for _, one in plugins), *entered] for chunk in loaded.get(module, []))
 
 
@@ -64,8 +64,11 @@ def _dependencies(mode: str) -> Iterator[str]:
 def _with_children(entry: str, chunks: list[str]) -> list[str]:
     """With the chunks that the script fetches as soon as it has these: the views of its extensions."""
     told = _CHILDREN.search(entry)
-    children = json.loads(told["json"]) if told else {}
-    return _once([*chunks, *(str(child) for chunk in chunks for child in children.get(chunk, []))])
+    try:
+        children: dict[str, list[int]] = json.loads(told["json"]) if told else {}
+        return _once([*chunks, *(str(child) for chunk in chunks for child in children.get(chunk, []))])
+    except (ValueError, TypeError, AttributeError):      # written otherwise: then they come when they are asked for
+        return chunks
 
 
 def _styled(folder: Path, page: str, chunks: Iterable[str]) -> str:
@@ -89,6 +92,11 @@ def _kept(folder: Path, name: str) -> str:
     named = f"{name.removesuffix('.css')}.{hashlib.sha256(data).hexdigest()[:16]}.css"
     (folder / named).write_bytes(data)
     return named
+
+
+def _text(path: Path) -> str:
+    """A file byte for byte: what is looked for is ASCII."""
+    return path.read_bytes().decode("latin-1")
 
 
 def _once(names: Iterable[str]) -> list[str]:

@@ -34,7 +34,11 @@ async function loadModule(module) {
 }
 var chunkToChildrenMap = {"12":[61],"31":[71]};
 """
-MODE = "const extensionDependencies = {\n  // any\n  ...more,\n  '@ohif/extension-default': '^3',\n  '@ohif/extension-pdf': '^3'\n};"
+MODE = """const extensionDependencies = {
+  ...more,
+  '@ohif/extension-default': '^3',
+  '@ohif/extension-pdf': '^3'
+};"""
 CHUNKS = ("11", "12", "21", "31", "41", "51", "61", "71")
 
 
@@ -82,6 +86,12 @@ def test_a_bundle_that_tells_nothing_is_left_as_it_is(bundle: Path, entry: str) 
     (bundle / "app.bundle.0123456789abcdef.js").write_text(entry)
     assert hasten(bundle) == 0
     assert (bundle / "index.html").read_text() == PAGE
+
+
+def test_views_that_are_listed_otherwise_come_when_they_are_asked_for(bundle: Path) -> None:
+    entry = bundle / "app.bundle.0123456789abcdef.js"
+    entry.write_text(ENTRY.replace("[61]", "[61,"))
+    assert hasten(bundle) == 5
 
 
 def test_a_page_that_is_built_otherwise_is_left_as_it_is(bundle: Path) -> None:
