@@ -1,16 +1,23 @@
 // The viewer's configuration, written by `pacsd viewer install`; another one: `--app-config FILE`.
 const dicomWeb = `${window.location.origin}/dicom-web`;
 
-// The viewer begins with seven WebGL contexts, one for each of the first seven viewports, and waits for them all before
-// its first image. One after the other it draws them anyhow; images that several viewports show are kept once in one.
-const fewerContexts = {
-  id: 'pacsd.start',
-  preRegistration() {
+// The viewer makes seven WebGL contexts, one for each of the first seven viewports, just before its first image, and waits
+// for each until the browser has drawn the page around it. One draws all viewports as well: they take turns anyhow, and
+// an image that several of them show is kept once. Made before there is a page to draw, it costs next to nothing.
+const quickStart = {
+  id: 'pacsd.quickStart',
+  preRegistration({ servicesManager }) {
     const { cornerstone } = window;
     const configuration = cornerstone?.getConfiguration?.();
-    if (configuration?.rendering?.webGlContextCount > 1) {
-      const rendering = { ...configuration.rendering, webGlContextCount: 1 };
-      cornerstone.setConfiguration({ ...configuration, rendering });
+    if (!(configuration?.rendering?.webGlContextCount > 1)) {
+      return;
+    }
+    cornerstone.setConfiguration({
+      ...configuration,
+      rendering: { ...configuration.rendering, webGlContextCount: 1 },
+    });
+    if (/[?&]StudyInstanceUIDs=/i.test(window.location.search)) {
+      servicesManager?.services?.cornerstoneViewportService?.getRenderingEngine?.();
     }
   },
 };
@@ -18,7 +25,7 @@ const fewerContexts = {
 window.config = {
   name: 'pacsd',
   routerBasename: null,
-  extensions: [fewerContexts],
+  extensions: [quickStart],
   modes: [],
   customizationService: {},
   showStudyList: true,
@@ -44,7 +51,7 @@ window.config = {
         wadoRoot: dicomWeb,
         qidoSupportsIncludeField: true,
         imageRendering: 'wadors',
-        thumbnailRendering: 'wadors',
+        thumbnailRendering: 'thumbnail',     // the server's: else the page loads and draws a whole image for each
         enableStudyLazyLoad: true,
         supportsFuzzyMatching: true,
         supportsWildcard: true,

@@ -11,7 +11,10 @@ from pacsd.commands.viewer_bundle import own_config, unpack
 from tests.bench.peers import Server
 from tests.synthetic import Study
 
-OWN_START = b"extensions: [fewerContexts]"  # what our configuration does to the viewer's start
+OWN = (  # what our configuration does to the viewer's start, and OHIF's own way
+    (b"extensions: [quickStart]", b"extensions: []"),
+    (b"thumbnailRendering: 'thumbnail'", b"thumbnailRendering: 'wadors'"),
+)
 
 
 def put_beside(orthanc: Server, ours: Server, package: Path, studies: Iterable[Study]) -> None:
@@ -21,10 +24,12 @@ def put_beside(orthanc: Server, ours: Server, package: Path, studies: Iterable[S
     installation does to shorten its start is ours.
     """
     config = own_config()
-    if OWN_START not in config:
-        raise RuntimeError("the viewer's configuration shortens its start otherwise")
+    for own, theirs in OWN:
+        if own not in config:
+            raise RuntimeError("the viewer's configuration shortens its start otherwise")
+        config = config.replace(own, theirs)
     viewer = orthanc.folder / "viewer"
-    unpack(package, viewer, app_config=config.replace(OWN_START, b"extensions: []"), as_it_comes=True)
+    unpack(package, viewer, app_config=config, as_it_comes=True)
     for twin in viewer.rglob("*.gz"):
         twin.unlink()
     for one in studies:
