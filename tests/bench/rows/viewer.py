@@ -129,7 +129,7 @@ def timings(bench: Bench, name: str) -> dict[str, list[tuple[float, float]]]:
         servers[FLOOR] = floor
         alternate(bench, list(servers), once)
     bench.note(f"viewer rows: headless Chromium on the same cores, its profile {WARM_UP} openings old, no image kept")
-    bench.note(f"viewer rows: OHIF {VERSION}, ours as `pacsd viewer install` makes it, Orthanc's as the registry has it")
+    bench.note(f"viewer rows: OHIF {VERSION}, ours as `pacsd viewer install` makes it, Orthanc's as npm gives it")
     _measured[name] = found
     return found
 
