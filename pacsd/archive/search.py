@@ -10,9 +10,10 @@ from pacsd.index.connect import Pool
 from pacsd.index.match import Match, attributes_of
 from pacsd.index.matching import Criterion
 from pacsd.index.query import CompiledQuery, Query, compile_query, search, series_of_instances
+from pacsd.index.record_key import uids_of
 from pacsd.index.records import PackRow
 
-__all__ = ["Criterion", "Match", "Query", "Search"]
+__all__ = ["Criterion", "Match", "Query", "Search", "uids_of"]
 
 
 class Search:

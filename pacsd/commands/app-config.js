@@ -1,10 +1,31 @@
 // The viewer's configuration, written by `pacsd viewer install`; another one: `--app-config FILE`.
 const dicomWeb = `${window.location.origin}/dicom-web`;
 
+// The viewer makes seven WebGL contexts, one for each of the first seven viewports, just before its first image, and waits
+// for each until the browser has drawn the page around it. One draws all viewports as well: they take turns anyhow, and
+// an image that several of them show is kept once. Made before there is a page to draw, it costs next to nothing.
+const quickStart = {
+  id: 'pacsd.quickStart',
+  preRegistration({ servicesManager }) {
+    const { cornerstone } = window;
+    const configuration = cornerstone?.getConfiguration?.();
+    if (!(configuration?.rendering?.webGlContextCount > 1)) {
+      return;
+    }
+    cornerstone.setConfiguration({
+      ...configuration,
+      rendering: { ...configuration.rendering, webGlContextCount: 1 },
+    });
+    if (/[?&]StudyInstanceUIDs=/i.test(window.location.search)) {
+      servicesManager?.services?.cornerstoneViewportService?.getRenderingEngine?.();
+    }
+  },
+};
+
 window.config = {
   name: 'pacsd',
   routerBasename: null,
-  extensions: [],
+  extensions: [quickStart],
   modes: [],
   customizationService: {},
   showStudyList: true,
@@ -30,7 +51,7 @@ window.config = {
         wadoRoot: dicomWeb,
         qidoSupportsIncludeField: true,
         imageRendering: 'wadors',
-        thumbnailRendering: 'wadors',
+        thumbnailRendering: 'thumbnail',     // the server's: else the page loads and draws a whole image for each
         enableStudyLazyLoad: true,
         supportsFuzzyMatching: true,
         supportsWildcard: true,

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pacsd.commands.viewer_start import hasten
 from pacsd.faults import Fault, PacsdError
 
 BASE = "/viewer/"
@@ -56,8 +57,10 @@ def read_version(package: Path) -> str:
     raise PacsdError(Fault.MALFORMED, f"{package.name} is no npm package")
 
 
-def unpack(package: Path, target: Path, *, app_config: bytes | None = None) -> Bundle:
+def unpack(package: Path, target: Path, *, app_config: bytes | None = None, as_it_comes: bool = False) -> Bundle:
     """Put a package's viewer in place of what `target` holds, whole or not at all; `app_config` instead of ours.
+
+    `as_it_comes`: moved below BASE and nothing more, its start is not made shorter.
 
     Raises PacsdError MALFORMED, TOO_MUCH, UNSUPPORTED.
     """
@@ -65,7 +68,9 @@ def unpack(package: Path, target: Path, *, app_config: bytes | None = None) -> B
     made.chmod(0o755)
     try:
         bundle = _fill(package, made)
-        (made / "app-config.js").write_bytes(app_config if app_config is not None else _own_config())
+        (made / "app-config.js").write_bytes(app_config if app_config is not None else own_config())
+        if not as_it_comes:
+            hasten(made)
         _compress(made)
         _replace(target, made)
     finally:
@@ -167,7 +172,7 @@ def _version(data: bytes) -> str:
         raise PacsdError(Fault.MALFORMED, "the package's package.json does not say its version") from error
 
 
-def _own_config() -> bytes:
+def own_config() -> bytes:
     """The configuration that wires the viewer to our DICOMweb."""
     return pkgutil.get_data("pacsd.commands", "app-config.js") or b""
 

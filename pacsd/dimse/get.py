@@ -10,7 +10,7 @@ from pacsd.dimse.command import C_CANCEL_RQ, C_STORE_RSP, MESSAGE_ID_BEING_RESPO
 from pacsd.dimse.find import served
 from pacsd.dimse.recording import Sent
 from pacsd.dimse.requestor import store_request
-from pacsd.dimse.sending import context_for, in_syntax
+from pacsd.dimse.sending import coding_for, context_for, in_syntax
 from pacsd.dimse.services import Services
 from pacsd.dimse.sop_classes import Service
 from pacsd.dimse.statuses import RETRIEVE_STATUS, SOP_CLASS_NOT_SUPPORTED, STORE_STATUS, failure, response
@@ -80,12 +80,13 @@ class _Get:
         """Status of one C-STORE. Raises PacsdError if it cannot begin."""
         if not self._contexts:
             raise PacsdError(Fault.UNSUPPORTED, "no context with the role SCP was negotiated")
-        context = context_for(self._contexts, ref.sop_class_uid, ref.transfer_syntax_uid)
+        coding = coding_for(self._retrieve, self._contexts, ref)
+        context = context_for(self._contexts, ref.sop_class_uid, coding.transfer_syntax_uid)
         values = store_request(
             message_id, sop_class_uid=ref.sop_class_uid, sop_instance_uid=ref.sop_instance_uid, originator=None
         )
-        with self._retrieve.open(ref) as reader:
-            outgoing = in_syntax(reader, source=ref.transfer_syntax_uid, target=context.transfer_syntax)
+        with self._retrieve.open(coding) as reader:
+            outgoing = in_syntax(reader, source=coding.transfer_syntax_uid, target=context.transfer_syntax)
             self._association.send_object(context, values, outgoing)
         return self._await_response(message_id)
 

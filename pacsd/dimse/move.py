@@ -17,7 +17,7 @@ from pacsd.dimse.dialling import Remote
 from pacsd.dimse.find import served
 from pacsd.dimse.recording import Sent
 from pacsd.dimse.requestor import MAX_CONTEXTS, Originator, Outgoing, Proposal, Requestor
-from pacsd.dimse.sending import proposed_syntaxes
+from pacsd.dimse.sending import coding_for, proposed_syntaxes
 from pacsd.dimse.services import Retrieve, Services
 from pacsd.dimse.sop_classes import Service
 from pacsd.dimse.statuses import (
@@ -171,12 +171,13 @@ class _Delivery:
 
     def _send(self, outgoing: Outgoing, ref: InstanceRef) -> _Result:
         try:
-            with self._retrieve.open(ref) as reader:
+            coding = coding_for(self._retrieve, outgoing.contexts, ref)
+            with self._retrieve.open(coding) as reader:
                 done = outgoing.store(
                     reader,
                     sop_class_uid=ref.sop_class_uid,
                     sop_instance_uid=ref.sop_instance_uid,
-                    transfer_syntax_uid=ref.transfer_syntax_uid,
+                    transfer_syntax_uid=coding.transfer_syntax_uid,
                     originator=self._originator,
                 )
             return _Result(ref.sop_instance_uid, done.status, done.comment)
@@ -205,13 +206,16 @@ class _Group:
 
 
 def grouped(instances: list[InstanceRef]) -> list[_Group]:
-    """For every SOP class a context in each transfer syntax its instances are stored in, and for uncompressed ones
-    another in whatever uncompressed syntax the receiver takes; at most 128 an association."""
+    """For every SOP class a context in each transfer syntax its instances are stored in, one for their HTJ2K copies,
+    and for what can be decoded another in whatever uncompressed syntax the receiver takes; at most 128 an association.
+    """
     groups: list[_Group] = []
     members: list[InstanceRef] = []
     proposals: dict[Proposal, None] = {}
     for ref in instances:
-        wanted = [Proposal(ref.sop_class_uid, one) for one in proposed_syntaxes(ref.transfer_syntax_uid)]
+        copied = ref.pack is not None and ref.pack.alternate is not None
+        syntaxes = proposed_syntaxes(ref.transfer_syntax_uid, copied=copied)
+        wanted = [Proposal(ref.sop_class_uid, one) for one in syntaxes]
         if len(proposals.keys() | set(wanted)) > MAX_CONTEXTS:
             groups.append(_Group(members, list(proposals)))
             members, proposals = [], {}

@@ -204,6 +204,11 @@ class Outgoing:
                 return context
         return None
 
+    @property
+    def contexts(self) -> tuple[Context, ...]:
+        """Those that the peer accepted."""
+        return tuple(self._association.contexts.values())
+
     def echo(self) -> Answer:
         """C-ECHO (PS3.7 9.1.5)."""
         context = self._context(VERIFICATION)

@@ -74,6 +74,9 @@ class Retrieve(Protocol):
     def open(self, ref: InstanceRef) -> DatasetReader:
         """The data set as it is given out."""
 
+    def best(self, ref: InstanceRef, transfer_syntax_uid: str) -> InstanceRef:
+        """Of an instance and its HTJ2K copy, that which is in a transfer syntax already, or is made into it sooner."""
+
 
 class WorklistSearch(Protocol):
     """Answers queries of the modality worklist as a stream."""

@@ -1,5 +1,6 @@
 """One search result, and how it reads as DICOM JSON (PS3.18 10.6.3.3)."""
 
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -49,6 +50,7 @@ class Match:
     series_instance_uid: str = ""
     sop_instance_uid: str = ""
     series: int | None = None
+    record_key: bytes = b""
 
     def members(self, retrieve_base: str | None = None, *, upper: bool = True) -> str:
         """Members of the answer in tag order, those the index computes included, ready to stand in braces.
@@ -61,6 +63,8 @@ class Match:
             found.append(AVAILABILITY)
         found += [f'"{tag}":{{"vr":"IS","Value":[{n}]}}' for tag, n in zip(_COUNT_TAGS, self.counts, strict=True)
                   if n is not None]  # fmt: skip
+        if self.record_key:
+            found.append(f'"0008041B":{{"vr":"OB","InlineBinary":"{b64encode(self.record_key).decode()}"}}')
         if self.modalities:
             found.append(_modalities_in_study(self.modalities))
         if retrieve_base is not None and self.level != "patient":

@@ -15,6 +15,7 @@ from pacsd.index.loose import sop_hash
 from pacsd.index.match import Counts, Match, attributes_of, chosen, patient_level
 from pacsd.index.matching import AllOf, AnyOf, Conditions, Criterion, Options, Test, compile_criteria
 from pacsd.index.predicate import Params, series_table, study_table, visible
+from pacsd.index.record_key import COLUMNS, following, record_key
 
 _STREAM_ROWS = 1000
 T = TypeVar("T")
@@ -27,7 +28,8 @@ class Query:
     series do.
 
     `include` names optional attributes to answer besides the default ones, `include_all` all that are kept.
-    Without `limit` the answer streams.
+    Without `limit` the answer streams. `by_record_key`: studies or series in the order of their record keys, each
+    with its own, beginning after the key that `after` was made of (PS3.4 C.6.4).
     """
 
     level: Level
@@ -40,6 +42,8 @@ class Query:
     include_all: bool = False
     limit: int | None = None
     offset: int = 0
+    by_record_key: bool = False
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +174,10 @@ def _order(alias: str) -> str:
     return f"{alias}." + _NEWEST.format(alias)
 
 
+def _sorted(query: Query, otherwise: str) -> str:
+    return ", ".join(COLUMNS[query.level]) if query.by_record_key else otherwise
+
+
 def page_of(query: Page, params: Params, residual: tuple[Test, ...]) -> str:
     """The limit and offset of a statement, unless rows have to be read to know what they count."""
     if residual:
@@ -202,10 +210,12 @@ def _studies(compiled: CompiledQuery, scope: Scope) -> Statement[Match]:
     query, params = compiled.query, Params()
     conditions, residual = where_of(compiled.conditions.of("patient", "study"), params)
     more = "s.more" if residual or query.include or query.include_all else "''"
+    conditions += following(query.level, query.after, params)
     where = " and ".join([visible(scope, params), *conditions, *_below(compiled, params, scope)])
     text = f"""
         select s.pk, s.organisation, s.study_instance_uid, s.series, s.instances, s.modalities, s.attributes, {more}
-        from {study_table(scope, "s")} where {where} order by {_order("s")}{page_of(query, params, residual)}"""
+        from {study_table(scope, "s")} where {where}
+        order by {_sorted(query, _order("s"))}{page_of(query, params, residual)}"""
     tags = _tags(query)
 
     def match(row: tuple[Any, ...]) -> Match:
@@ -213,6 +223,7 @@ def _studies(compiled: CompiledQuery, scope: Scope) -> Statement[Match]:
         return Match(
             "study", organisation, pk, attributes, chosen(more, tags), counts=Counts(study_series=series,
             study_instances=instances), modalities=tuple(modalities), study_instance_uid=uid,
+            record_key=record_key(uid) if query.by_record_key else b"",
         )  # fmt: skip
 
     return Statement(text, params.values, residual, match, lambda row: [row[6], row[7]])
@@ -223,13 +234,14 @@ def _series(
 ) -> Statement[Match]:
     query, params = compiled.query, Params()
     conditions, residual = where_of(compiled.conditions.of("patient", "study", "series"), params)
+    conditions += following(query.level, query.after, params)
     more = "r.more, s.more" if residual or query.include or query.include_all else "'', ''"
     where = " and ".join([visible(scope, params), "r.instances > 0", *conditions, *more_conditions(params)])
     text = f"""
         select s.pk, s.organisation, s.study_instance_uid, s.series, s.instances, s.modalities, r.pk,
             r.series_instance_uid, r.instances, r.attributes, s.attributes, {more}
         from {study_table(scope, "s")} join {series_table(scope, "r")} on r.study = s.pk where {where}
-        order by {_order("s")}, r.pk{page_of(query, params, residual)}"""
+        order by {_sorted(query, _order("s") + ", r.pk")}{page_of(query, params, residual)}"""
     tags = _tags(query)
 
     def match(row: tuple[Any, ...]) -> Match:
@@ -237,7 +249,7 @@ def _series(
         return Match(
             "series", organisation, study, own, chosen(more, tags), (above, chosen(most, tags)),
             Counts(study_series=series, study_instances=instances, series_instances=count), tuple(modalities),
-            uid, series_uid, series=pk,
+            uid, series_uid, series=pk, record_key=record_key(series_uid, uid) if query.by_record_key else b"",
         )  # fmt: skip
 
     return Statement(text, params.values, residual, match, lambda row: list(row[9:13]))

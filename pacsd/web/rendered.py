@@ -44,8 +44,8 @@ async def frames(services: Services, request: Request) -> Response:
     asked = parameters_of(request)
     numbers = frame_numbers(request.path_params["frames"])
     uids = uid(request, "study"), uid(request, "series"), uid(request, "instance")
-    begun = await services.picture_threads.run(_opened_frames, services, request, uids, numbers, asked)
-    return _answered(services, request, begun)
+    opened = await services.picture_threads.run(_opened_frames, services, request, uids, numbers, asked)
+    return answered(services, request, opened)
 
 
 def parameters_of(request: Request) -> Parameters:
@@ -64,27 +64,28 @@ def representations(media_types: Sequence[str], *, single: bool) -> tuple[Repres
     return (*alone, *(Representation(one, multipart=True) for one in media_types))
 
 
-async def answer(
-    services: Services, request: Request, made: Iterator[Rendition], form: Representation, *, partial: bool = False
-) -> Response:
-    """The renditions as one body or in parts; the first is made before the answer begins, so that it may still fail."""
-    first, pieces = await services.picture_threads.run(_begun, made, read=not form.multipart)
-    return _answered(services, request, _Begun(first, pieces, made, form, partial))
+def begun(made: Iterator[Rendition], form: Representation, *, partial: bool = False) -> "Begun":
+    """An answer whose first rendition is made, so that until then it may still fail. In a thread."""
+    first = next(made, None)
+    if first is None:
+        raise PacsdError(Fault.NOT_FOUND, "nothing of this can be rendered")
+    return Begun(first, [] if form.multipart else list(islice(first.content, 2)), made, form, partial)
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
+class Begun:
     """An answer whose first rendition is made."""
 
     first: Rendition
-    pieces: list[bytes]                  # of the first, so far as they are read
+    pieces: list[bytes]                  # of the first, so far as they are read: no more than one where that is all
     rest: Iterator[Rendition]
     form: Representation
     partial: bool
 
 
-def _answered(services: Services, request: Request, begun: _Begun) -> Response:
-    first, pieces, made, form = begun.first, begun.pieces, begun.rest, begun.form
+def answered(services: Services, request: Request, opened: Begun) -> Response:
+    """The renditions as one body or in parts."""
+    first, pieces, made, form = opened.first, opened.pieces, opened.rest, opened.form
     headers = guards(form.media_type)
     if first.warning:
         headers["Warning"] = f'299 - "{first.warning}"'
@@ -100,7 +101,7 @@ def _answered(services: Services, request: Request, begun: _Begun) -> Response:
         body,
         threads=services.picture_threads,
         media_type=media_type,
-        status_code=206 if begun.partial else 200,
+        status_code=206 if opened.partial else 200,
         headers=headers,
         stall_s=services.limits.download_stall_s,
     )
@@ -114,27 +115,23 @@ def guards(media_type: str) -> dict[str, str]:
 
 async def _instances(services: Services, request: Request, *uids: str) -> Response:
     asked = parameters_of(request)
-    return _answered(services, request, await services.picture_threads.run(_opened, services, request, uids, asked))
+    return answered(services, request, await services.picture_threads.run(_opened, services, request, uids, asked))
 
 
-def _opened(services: Services, request: Request, uids: Sequence[str], asked: Parameters) -> _Begun:
+def _opened(services: Services, request: Request, uids: Sequence[str], asked: Parameters) -> Begun:
     """Found, negotiated and begun in one turn of a thread: each hop costs as much as the search."""
     by_types, single = _found(services, uids)
     wanted = _acceptable(request, by_types, single=single)
-    form, made = wanted[0][1], _each(wanted, asked)
-    first, pieces = _begun(made, read=not form.multipart)
-    return _Begun(first, pieces, made, form, partial=len(wanted) < len(by_types))
+    return begun(_each(wanted, asked), wanted[0][1], partial=len(wanted) < len(by_types))
 
 
 def _opened_frames(
     services: Services, request: Request, uids: Sequence[str], numbers: Sequence[int], asked: Parameters
-) -> _Begun:
+) -> Begun:
     """The same for frames of one instance."""
     [(found, offered)], _ = _found(services, uids)
     form = negotiate(request, representations(offered, single=len(numbers) == 1))
-    made = found.frames(numbers, form.media_type, asked)
-    first, pieces = _begun(made, read=not form.multipart)
-    return _Begun(first, pieces, made, form, partial=False)
+    return begun(found.frames(numbers, form.media_type, asked), form)
 
 
 def _found(services: Services, uids: Sequence[str]) -> tuple[list[tuple[Renderable, tuple[str, ...]]], bool]:
@@ -189,14 +186,6 @@ def _media_types(one: Renderable, *, strict: bool) -> tuple[str, ...]:
         if strict:
             raise
         return ()
-
-
-def _begun(made: Iterator[Rendition], *, read: bool) -> tuple[Rendition, list[bytes]]:
-    """The first rendition, and its first pieces: no more than one where that is all there is."""
-    first = next(made, None)
-    if first is None:
-        raise PacsdError(Fault.NOT_FOUND, "nothing of this can be rendered")
-    return first, list(islice(first.content, 2)) if read else []
 
 
 def _parts(made: Iterator[Rendition], writer: MultipartWriter, base_url: str) -> Iterator[bytes]:

@@ -1,6 +1,8 @@
 """The query string of a search (PS3.18 8.3.4, 10.6.1), understood."""
 
+import binascii
 import re
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,7 +12,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from pacsd.archive.non_patient.models import InformationModel
 from pacsd.archive.non_patient.search import NonPatientQuery
-from pacsd.archive.search import Criterion, Query
+from pacsd.archive.search import Criterion, Query, uids_of
 from pacsd.web.problem import HttpError, bad_request
 from pacsd.workflow.search import WorklistQuery
 
@@ -18,6 +20,8 @@ Level = Literal["study", "series", "instance"]
 
 STUDY_INSTANCE_UID = "0020000D"
 SERIES_INSTANCE_UID = "0020000E"
+RECORD_KEY = "0008041B"
+PRIOR_RECORD_KEY = "0008041C"
 
 _LEVELS_ABOVE = {"study": 0, "series": 1, "instance": 2}
 _TAG = re.compile(r"[0-9A-Fa-f]{8}")
@@ -54,6 +58,7 @@ class _Reading:
     multiple_value_matching: bool = False
     limit: int | None = None
     offset: int = 0
+    prior_record_key: bytes | None = None
     unknown: list[str] = field(default_factory=list)
 
 
@@ -67,6 +72,8 @@ def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> Se
         if reading.keys.get(path, uid) != uid:
             raise bad_request(f"the {path} of the query contradicts the path")
         reading.keys[path] = uid
+    by_record_key = level != "instance" and _wants_record_keys(reading)
+    ignored = _ignored(reading) if level == "instance" else reading.unknown
     query = Query(
         level,
         tuple(Criterion(path, value) for path, value in reading.keys.items()),
@@ -77,10 +84,12 @@ def parse(query_string: bytes, level: Level, ancestors: Mapping[str, str]) -> Se
         include_all=reading.include_all,
         limit=reading.limit,
         offset=reading.offset,
+        by_record_key=by_record_key,
+        after=_after(reading.prior_record_key, level) if by_record_key else (),
     )
     all_named = len(ancestors) == _LEVELS_ABOVE[level]
     upper = not all_named or bool(reading.include) or reading.include_all
-    return SearchParameters(query, upper, _unknown(reading.unknown))
+    return SearchParameters(query, upper, _unknown(ignored))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,7 @@ def parse_worklist(query_string: bytes) -> WorklistParameters:
         limit=reading.limit,
         offset=reading.offset,
     )
-    return WorklistParameters(query, _unknown(reading.unknown))
+    return WorklistParameters(query, _unknown(_ignored(reading)))
 
 
 def parse_non_patient(
@@ -122,7 +131,7 @@ def parse_non_patient(
         limit=reading.limit,
         offset=reading.offset,
     )
-    return query, _unknown(reading.unknown)
+    return query, _unknown(_ignored(reading))
 
 
 def _read(query_string: bytes) -> _Reading:
@@ -134,6 +143,37 @@ def _read(query_string: bytes) -> _Reading:
         elif name not in _NEGOTIATION and (path := _known_path(reading, name)):
             _match(reading, path, name, value)
     return reading
+
+
+def _wants_record_keys(reading: _Reading) -> bool:
+    """Whether answers are to stand in the order of their record keys (PS3.18 10.6.3.3, PS3.4 C.6.4.5)."""
+    if RECORD_KEY in reading.keys:
+        raise bad_request("a Record Key is asked for and not matched by; a search continues after a PriorRecordKey")
+    return RECORD_KEY in reading.include or reading.prior_record_key is not None
+
+
+def _after(key: bytes | None, level: Level) -> tuple[str, ...]:
+    """What an answer is to begin after. Raises HttpError 400, which is PS3.4's A710 (C.6.4.1.1), for no such key."""
+    if key is None:
+        return ()
+    uids = uids_of(level, key)
+    if uids is None:
+        raise bad_request("PriorRecordKey is not a Record Key (0008,041B) that an answer of this level held")
+    return uids
+
+
+def _ignored(reading: _Reading) -> list[str]:
+    """What is passed over where there are no record keys."""
+    return [*reading.unknown, *(["PriorRecordKey"] if reading.prior_record_key is not None else [])]
+
+
+def _prior_record_key(reading: _Reading, value: str) -> None:
+    if reading.prior_record_key is not None:
+        raise bad_request("PriorRecordKey is given more than once")
+    try:
+        reading.prior_record_key = b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise bad_request("PriorRecordKey is a Record Key as answers hold it: InlineBinary, in base64") from error
 
 
 def attribute_path(text: str) -> str:
@@ -190,10 +230,11 @@ def _unknown(names: Sequence[str]) -> tuple[str, ...]:
 def _match(reading: _Reading, path: str, name: str, value: str) -> None:
     if "\0" in value:
         raise bad_request(f"the value of {_shown(name)} holds a NUL character")
-    if value == "":                               # universal matching: only asks for the attribute
+    if path == PRIOR_RECORD_KEY and value:
+        _prior_record_key(reading, value)
+    elif value == "":                               # universal matching: only asks for the attribute
         reading.include.add(path)
-        return
-    if path not in reading.keys:
+    elif path not in reading.keys:
         reading.keys[path] = value
     elif _is_uid(path):                           # repeated UIDs are a list, however they are spelled
         reading.keys[path] += f",{value}"

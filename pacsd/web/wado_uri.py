@@ -14,7 +14,7 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.web import retrieve
 from pacsd.web.media_types import DICOM, MediaRange, Representation, choose, not_acceptable, parse_accept
 from pacsd.web.problem import bad_request
-from pacsd.web.rendered import answer
+from pacsd.web.rendered import Begun, answered, begun
 from pacsd.web.services import Renderable, Rendition, Services
 from pacsd.web.uri_parameters import UriRequest, uri_request
 
@@ -32,7 +32,8 @@ async def instance(services: Services, request: Request) -> Response:
             raise bad_request("a window cannot be given with application/dicom")
         response = await retrieve.instance(services, restful)
     else:
-        response = await _rendered(services, request, asked, ranges)
+        opened = await services.picture_threads.run(_opened, services, request, asked, ranges)
+        response = answered(services, request, opened)
         location += "/rendered" if asked.frame_number is None else f"/frames/{asked.frame_number}/rendered"
     response.headers["Content-Location"] = location
     return response
@@ -56,20 +57,14 @@ def _wants_dicom(ranges: Sequence[MediaRange]) -> bool:
     return DICOM in named
 
 
-async def _rendered(
-    services: Services, request: Request, asked: UriRequest, ranges: Sequence[MediaRange]
-) -> Response:
-    [found] = await services.picture_threads.run(services.archive.rendered.instances, services.scope(), *asked.uids)
-    offers = [Representation(one) for one in await services.picture_threads.run(_media_types, found)]
+def _opened(services: Services, request: Request, asked: UriRequest, ranges: Sequence[MediaRange]) -> Begun:
+    """Found, negotiated and begun in one turn of a thread, as the RESTful service does it."""
+    [found] = services.archive.rendered.instances(services.scope(), *asked.uids)
+    offers = [Representation(one) for one in found.media_types]
     form = choose(ranges, offers)
     if form is None:
         raise not_acceptable([*offers, Representation(DICOM)])
-    made = await services.picture_threads.run(_made, services, asked, found, form.media_type, request)
-    return await answer(services, request, made, form)
-
-
-def _media_types(one: Renderable) -> tuple[str, ...]:
-    return one.media_types
+    return begun(_made(services, asked, found, form.media_type, request), form)
 
 
 def _made(

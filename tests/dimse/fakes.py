@@ -92,6 +92,9 @@ class FakeArchive:
         wanted = frozenset(selection.sop_instance_uids)
         return [one for one in self.instances if not wanted or one.sop_instance_uid in wanted]
 
+    def best(self, ref: Any, transfer_syntax_uid: str) -> Any:
+        return ref
+
     def open(self, ref: Any) -> "FakeDataset":
         if ref.sop_instance_uid not in self.datasets:
             raise PacsdError(Fault.NOT_FOUND, "its blob is gone")

@@ -41,7 +41,9 @@ from pacsd.archive.retrieve import InstanceRef
 from pacsd.codec.convert import CONVERTIBLE
 from pacsd.codec.transcode import transcoded
 from pacsd.dimse.move import grouped
+from pacsd.dimse.negotiation import Context
 from pacsd.dimse.requestor import Proposal
+from pacsd.dimse.sending import HTJ2K, context_for, proposed_syntaxes
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Extent
 from tests.clients import require
@@ -249,6 +251,25 @@ def test_a_group_needs_no_more_contexts_than_an_association_has() -> None:
     assert groups[0].proposals[:2] == [
         Proposal("1.2.0", (ExplicitVRLittleEndian,)), Proposal("1.2.0", CONVERTIBLE),
     ]  # fmt: skip
+
+
+def test_contexts_for_copies_are_asked_for_where_there_are_any() -> None:
+    stored, copies, plain = proposed_syntaxes(JPEG2000Lossless, copied=True)
+    assert (stored, copies, plain) == ((JPEG2000Lossless,), HTJ2K, CONVERTIBLE)
+    assert proposed_syntaxes(JPEG2000Lossless) == ((JPEG2000Lossless,), CONVERTIBLE)
+    assert proposed_syntaxes(HTJ2K[0], copied=True) == ((HTJ2K[0],), CONVERTIBLE)
+
+
+@pytest.mark.parametrize(("stored", "taken", "sent"), [
+    (HTJ2K[0], HTJ2K[1], True), (HTJ2K[1], HTJ2K[0], False), (ExplicitVRLittleEndian, HTJ2K[0], False),
+])  # fmt: skip
+def test_a_context_of_a_wider_syntax_takes_what_is_in_a_narrower_one(stored: str, taken: str, sent: bool) -> None:
+    contexts = [Context(1, CTImageStorage, taken)]
+    if sent:
+        assert context_for(contexts, CTImageStorage, stored) == contexts[0]
+    else:
+        with pytest.raises(PacsdError):
+            context_for(contexts, CTImageStorage, stored)
 
 
 def test_a_receiver_that_is_not_there_fails_every_instance() -> None:

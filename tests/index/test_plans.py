@@ -35,6 +35,7 @@ QUERIES: dict[str, Query] = {
         "study", (Criterion("00080020", "20260102"), Criterion("00080061", "XA")), limit=50
     ),
     "newest": Query("study", limit=50),
+    "by record key": Query("study", limit=50, by_record_key=True, after=("1.2.826.0.1.4711",)),
     "name prefix": Query("study", (Criterion("00100010", "zhang*"),), limit=50),
     "narrow name prefix": Query("study", (Criterion("00100010", "wangxiaod*"),), limit=50),
     "chinese name prefix": Query("study", (Criterion("00100010", "王伟*"),), limit=50),

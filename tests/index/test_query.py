@@ -1,11 +1,13 @@
 """Matching as PS3.4 C.2.2.2 says, for one reader at a time."""
 
 import contextlib
+from base64 import b64decode
 
 import orjson
 import pytest
 
 from pacsd.access.scope import Scope
+from pacsd.codec.keys import Level
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Pool
 from pacsd.index.ingest import Ingest
@@ -13,6 +15,7 @@ from pacsd.index.keys import COLUMNS
 from pacsd.index.match import Match
 from pacsd.index.matching import Criterion
 from pacsd.index.query import Query, compile_query, search, series_of_instances
+from pacsd.index.record_key import uids_of
 from tests.index.arrivals import arrival
 
 A, B, C = Scope((1,), 1), Scope((2,), 2), Scope((3,), 3)
@@ -181,6 +184,36 @@ def test_pages_are_stable_while_studies_arrive(index: Pool, ingest: Ingest) -> N
     assert paged == whole
     kept = found(index, A, ("00101010", "*Y"), limit=3, offset=1)
     assert kept == []
+
+
+@pytest.mark.parametrize("level", ["study", "series"])
+def test_record_keys_page_through_all_while_studies_come_and_go(index: Pool, ingest: Ingest, level: Level) -> None:
+    for number in range(20):
+        for series in range(2):
+            ingest.store(arrival(f"9.{number}.{series}", study=f"1.{number}", series=f"2.{series}.{number}"))
+    whole = [match.record_key for match in search(index, Query(level, by_record_key=True), A)]
+    paged: list[bytes] = []
+    while True:
+        after = uids_of(level, paged[-1]) if paged else ()
+        page = list(search(index, Query(level, limit=7, by_record_key=True, after=after or ()), A))
+        if not page:
+            break
+        paged += [match.record_key for match in page]
+        ingest.store(arrival(f"8.{len(paged)}", study=f"0.{len(paged)}"))        # before what was told
+    assert paged == whole == sorted(whole)
+    assert len(whole) == (20 if level == "study" else 40)
+    assert found(index, B, level=level, by_record_key=True, after=uids_of(level, whole[0])) == []
+
+
+def test_record_keys_are_told_and_continue_searches_of_any_kind(index: Pool, ingest: Ingest) -> None:
+    for number in range(6):
+        ingest.store(arrival(f"9.{number}", study=f"1.{number}", t00101010="045Y" if number % 2 else "046M"))
+    [first] = search(index, Query("study", limit=1, by_record_key=True), A)
+    told = orjson.loads("{" + first.members("http://base") + "}")
+    assert list(told) == sorted(told)
+    assert b64decode(told["0008041B"]["InlineBinary"]) == first.record_key
+    kept = found(index, A, ("00101010", "*Y"), by_record_key=True, after=("1.1",), limit=5)      # tested row by row
+    assert kept == ["1.3", "1.5"]
 
 
 @pytest.mark.parametrize("limit", [None, 15])

@@ -1,3 +1,5 @@
+from base64 import b64encode
+
 import pytest
 
 from pacsd.faults import Fault, PacsdError
@@ -100,6 +102,35 @@ def test_an_empty_key_matches_all_and_asks_for_the_attribute(web):
     query = web.archive.queries[0]
     assert query.include == {"00081030"}
     assert keys(query) == {"00100010": '""'} and query.empty_value_matching
+
+
+@pytest.mark.parametrize("query", ["RecordKey=", "0008041B=", "includefield=RecordKey"])
+def test_record_keys_are_asked_for(web, query):
+    web.get(f"/studies?{query}&PatientID=7")
+    asked = web.archive.queries[0]
+    assert asked.by_record_key and asked.after == () and keys(asked) == {"00100020": "7"}
+
+
+@pytest.mark.parametrize(("path", "uids"), [("/studies", ("1.2",)), ("/series", ("1.3", "1.2"))])
+def test_a_search_continues_after_a_record_key(web, path, uids):
+    web.get(path, params={"PriorRecordKey": b64encode("\0".join(uids).encode()).decode(), "limit": "5"})
+    asked = web.archive.queries[0]
+    assert asked.by_record_key and asked.after == uids
+
+
+@pytest.mark.parametrize("query", [
+    "RecordKey=MS4y", "PriorRecordKey=1.2", "PriorRecordKey=MS4zADEuMg==", "PriorRecordKey=/w==", "PriorRecordKey=AA==",
+    "PriorRecordKey=MS4y&PriorRecordKey=MS4y",
+])  # fmt: skip
+def test_record_keys_that_no_answer_held_are_refused(web, query):
+    assert web.get(f"/studies?{query}").status_code == 400
+    assert web.archive.queries == []
+
+
+def test_instances_have_no_record_keys(web):
+    answer = web.get("/studies/1.2/instances?PriorRecordKey=MS4y")
+    assert answer.headers["warning"].endswith("Unknown parameters have been ignored: PriorRecordKey")
+    assert not web.archive.queries[0].by_record_key
 
 
 def test_repeated_uids_are_a_list(web):

@@ -7,7 +7,6 @@ take it away.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page
 
+from pacsd.commands import npm
 from pacsd.commands.viewer import PACKAGE, VERSION
 from tests.bench.archives import archive
 from tests.bench.measures import Bench, Row, Samples, alternate
@@ -54,25 +54,25 @@ localStorage?.setItem('shownTours', JSON.stringify(['basicViewerTour']));
 
 
 def installed_viewer(bench: Bench) -> Path:
-    """The folder of OHIF, installed once into ours and used by both."""
+    """The package of OHIF, installed once into ours."""
     ours = archive(bench, "pacsd").folder / "data"
+    package = Path(os.environ.get("PACSD_TEST_VIEWER", ARTEFACTS / f"ohif-app-{VERSION}.tgz"))
+    if not package.exists():
+        package = npm.fetch(PACKAGE, VERSION, bench.folder, registry=None, configured=None).path
     if not (ours / "viewer").exists():
-        package = Path(os.environ.get("PACSD_TEST_VIEWER", ARTEFACTS / f"ohif-app-{VERSION}.tgz"))
-        source = ["--from", str(package)] if package.exists() else []
-        if not source and shutil.which("npm") is None:
-            raise RuntimeError(f"needs npm to fetch {PACKAGE}")
-        command = [sys.executable, "-m", "pacsd.main", "viewer", "install", "--data", str(ours), *source]
+        command = [sys.executable, "-m", "pacsd.main", "viewer", "install", "--data", str(ours), "--from", str(package)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return ours / "viewer"
+    return package
 
 
 def opened(context: BrowserContext, server: Server, name: str, of: Study) -> tuple[float, float]:
     """Seconds from the navigation to the first image and to IMAGES images. Raises TimeoutError."""
     page = context.new_page()
-    if name == "ohif":  # Orthanc's plug-in knows no paths that only the page understands: the page itself takes it
-        query = f"StudyInstanceUIDs={of.study_instance_uid}"
-        page.add_init_script(f"history.replaceState(null, '', '/viewer/viewer?{query}')")
-        path = "viewer/index.html"
+    if name == "ohif":
+        path = f"viewer/viewer?StudyInstanceUIDs={of.study_instance_uid}"
+        if server.side == "orthanc":  # its plug-in knows no paths that only the page understands: the page takes it
+            page.add_init_script(f"history.replaceState(null, '', '/{path}')")
+            path = "viewer/index.html"
     else:
         path = f"film/{of.study_instance_uid}" + (".html" if server.side == "orthanc" else "")
     try:
@@ -100,7 +100,7 @@ def timings(bench: Bench, name: str) -> dict[str, list[tuple[float, float]]]:
     if name in _measured:
         return _measured[name]
     watch, arguments = (OHIF, WEBGL) if name == "ohif" else (FILM, WITHOUT_WEBGL)
-    installed_viewer(bench)
+    package = installed_viewer(bench)
     studies = bench.corpora.series_studies()
     images = min(IMAGES, bench.corpora.scaled(500))
     found: dict[str, list[tuple[float, float]]] = {}
@@ -124,11 +124,12 @@ def timings(bench: Bench, name: str) -> dict[str, list[tuple[float, float]]]:
 
     servers = {side: archive(bench, side) for side in bench.available(BOTH)}
     if "orthanc" in servers:
-        put_beside(servers["orthanc"], archive(bench, "pacsd"), studies)
+        put_beside(servers["orthanc"], archive(bench, "pacsd"), package, studies)
     with replaying(archive(bench, "pacsd")) as floor:
         servers[FLOOR] = floor
         alternate(bench, list(servers), once)
     bench.note(f"viewer rows: headless Chromium on the same cores, its profile {WARM_UP} openings old, no image kept")
+    bench.note(f"viewer rows: OHIF {VERSION}, ours as `pacsd viewer install` makes it, Orthanc's as npm gives it")
     _measured[name] = found
     return found
 
