@@ -1,5 +1,7 @@
 """A Subscription as somebody asks for it: what it says of itself, and how far it is."""
 
+from dataclasses import replace
+
 from fhir.format import json
 from fhir.interaction.services import Server
 from fhir.outcome import FhirError
@@ -26,7 +28,7 @@ def subject(server: Server, scope: Scope, found: Stored) -> Subject:
     resource = json.read(found.body)
     standing = events.standing(server.pool, scope, found.pk)
     try:
-        wanted = terms(server, scope, resource)
+        wanted = terms(server, replace(scope, own=found.organisation), resource)     # by its topics, whoever asks
     except PacsdError:
         wanted = None
     status, count = str(resource.get("status", "")), standing.events if standing is not None else 0

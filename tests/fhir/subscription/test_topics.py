@@ -313,6 +313,27 @@ def test_topics_of_others_and_those_with_one_url_are_none(press: Press, hook: Ho
     assert press.status(ident) == ("error", "several topics have that URL: name the version, too")
 
 
+def test_what_a_url_of_ones_own_means_is_said_by_nobody_else(press: Press, hook: Hook) -> None:
+    mine = press.house.member("east", "west")
+    press.service = replace(press.service, scope_of=lambda _: mine.scope)
+    press.house.act_as(press.house.member("west"))
+    keep_topic(press, trigger(current="gender=male"), ident="theirs")
+    press.house.act_as(mine)
+    borrowed = follow(press, hook.url)
+    press.turn()
+    assert press.status(borrowed) == ("active", "")
+    keep_topic(press, trigger(), ident="own")
+    ident = follow(press, "")
+    press.turn()
+    press.put("a", "female")
+    press.put("b", "male")
+    press.turn()
+    press.turn()
+    assert press.status(ident) == press.status(borrowed) == ("active", "")
+    told = press.house.get(f"Subscription/{ident}/$events?content=id-only").json()
+    assert parameters(told)["events"] == [("1", "Patient/a")]
+
+
 @pytest.mark.parametrize(("change", "said"), [
     ({"_payload": told("backport-payload-content", valueCode="all")}, "backport-payload-content is one of"),
     (told("backport-heartbeat-period", valueUnsignedInt=0), "backport-heartbeat-period"),
