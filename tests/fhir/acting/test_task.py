@@ -167,6 +167,23 @@ def test_of_a_transaction_that_fails_no_state_stays(hospital: Hospital, workflow
     assert state(hospital, workflow)[0] == "IN PROGRESS"
 
 
+def test_of_a_transaction_that_the_archive_refuses_no_record_stays(hospital: Hospital, workflow: Workflow) -> None:
+    """Else a rebuild would bring back what never was."""
+    workflow.workitems.create(hospital.archive.directory.member("east"), "1.2.3.4.6", step())
+    hospital.project()
+    one, other = hospital.all("Task")
+    entry = [{"resource": {**told, **changes}, "request": {"method": "PUT", "url": f"Task/{told['id']}"}}
+             for told, changes in ((one, {"status": "cancelled"}), (other, {"status": "on-hold"}))]  # fmt: skip
+    before = {info.key for info in hospital.archive.blobs.list("worklist/")}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entry}
+    assert hospital.ask("POST", "", bundle).status_code == 422
+    assert {info.key for info in hospital.archive.blobs.list("worklist/")} == before
+    bundle["entry"] = entry[:1]
+    assert hospital.ask("POST", "", bundle).status_code == 200
+    (record,) = {info.key for info in hospital.archive.blobs.list("worklist/")} - before
+    assert (record,) in hospital.rows("select record from workitem where state = 'CANCELED'")
+
+
 def test_who_may_not_change_workitems_does_not_by_fhir_either(
     hospital: Hospital, workflow: Workflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
