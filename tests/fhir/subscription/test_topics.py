@@ -10,7 +10,9 @@ import pytest
 from fhir.format import json as fhir_json
 from fhir.interaction.services import Claims
 from fhir.store import events
+from fhir.store.search import Searches
 from fhir.validation.check import Validator
+from pacsd.faults import Fault, PacsdError
 from tests.fhir.subscription.test_subscriptions import Hook, Press, hook, press
 
 __all__ = ["hook", "press"]
@@ -261,6 +263,24 @@ def test_a_topic_that_a_client_keeps_is_followed(press: Press, hook: Hook) -> No
     assert press.house.delete("Basic/topic").status_code == 204
     press.turn()
     assert press.status(ident)[0] == "error"
+
+
+def test_a_topic_that_cannot_be_looked_up_now_is_looked_up_later(
+    press: Press, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_topic(press, trigger())
+    ident = follow(press, hook.url)
+
+    def busy(*_: Any) -> None:
+        raise PacsdError(Fault.UNAVAILABLE, "the index took too long")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Searches, "page", busy)
+        press.turn()
+        assert press.status(ident) == ("requested", "")
+        assert press.house.get(f"Subscription/{ident}/$status").status_code == 503
+    press.turn()
+    assert press.status(ident) == ("active", "")
 
 
 def test_a_topic_of_creations_and_updates_tells_no_deletion(press: Press, hook: Hook) -> None:
