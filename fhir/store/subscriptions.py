@@ -22,7 +22,7 @@ HELD_S = 60
 PAGE = 500                               # changes that are looked at in one transaction
 
 # the row's transaction as xid8: of the newest epoch in which it is not in the future
-_DONE = """pg_visible_in_snapshot(((case when r.xmin::text::bigint > (n.now::text::bigint & 4294967295)
+DONE = """pg_visible_in_snapshot(((case when r.xmin::text::bigint > (n.now::text::bigint & 4294967295)
     then (n.now::text::bigint >> 32) - 1 else n.now::text::bigint >> 32 end) << 32
     | r.xmin::text::bigint)::text::xid8, {0})"""
 
@@ -165,7 +165,7 @@ def changed(
     statement = f"""select r.type, r.id, r.version, r.updated, r.deleted, r.pk
         from (select pg_snapshot_xmax(pg_current_snapshot()) as now) n, fhir_resource r
         where r.type = {named} and r.updated > {low} {following} and {mine}
-            and {_DONE.format(until)} and not {_DONE.format(since)} and (not r.deleted or {gone})
+            and {DONE.format(until)} and not {DONE.format(since)} and (not r.deleted or {gone})
         order by r.updated, r.pk limit {params.add(limit)}"""
     return [Happened(Name(*row[:2]), *row[2:]) for row in connection.execute(statement, params.values)]
 
