@@ -30,7 +30,7 @@ from fhir.restoration import Restoration
 from fhir.search.extract import extract
 from fhir.store import events
 from fhir.store.rows import Rows, texts
-from fhir.store.unit import Units
+from fhir.store.unit import Unit, Units
 from fhir.subscription.service import Subscriptions
 from fhir.subscription.topics import TOPICS
 from fhir.terminology.library import Definitions, Library
@@ -51,11 +51,10 @@ from pacsd.identity.matching import Thresholds
 from pacsd.index.access_grants import GrantRows
 from pacsd.index.access_openings import IndexOpenings
 from pacsd.index.audit_events import AuditEvents
-from pacsd.index.connect import Pool
 from pacsd.links.services import open_links
 from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
-from pacsd.workflow.records import Records
+from pacsd.workflow.records import Deferred, Records
 from pacsd.workflow.workitems import Workitems
 
 FORMATS = ("application/fhir+json", "application/fhir+xml", "json", "xml")
@@ -139,11 +138,17 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
     return Fhir(server, restoration, opening, workbench(server, archive.blobs, door, standing), subscriptions)
 
 
-def _workitems(settings: Settings, archive: Archive) -> Callable[[Pool], Workitems]:
-    """Unified procedure steps, by whichever connection."""
+def _workitems(settings: Settings, archive: Archive) -> Callable[[Unit], Workitems]:
+    """Unified procedure steps, within a unit."""
     records = Records(archive.blobs, archive.directory.codes)
-    return partial(Workitems, records=records, own_title=settings.ae_title, grace_s=settings.storage.grace_s,
-                   worklist_label=settings.worklist.default_label)  # fmt: skip
+
+    def within(unit: Unit) -> Workitems:
+        return Workitems(
+            unit.pool, Deferred(records, unit.records), own_title=settings.ae_title,
+            grace_s=settings.storage.grace_s, worklist_label=settings.worklist.default_label,
+        )  # fmt: skip
+
+    return within
 
 
 def _desk(settings: Settings, archive: Archive, codes: Mapping[int, str], recorder: Recorder) -> AuditDesk:

@@ -31,7 +31,6 @@ from pacsd.archive.register import Registration
 from pacsd.archive.sidecar import SidecarIndex
 from pacsd.faults import Fault, PacsdError
 from pacsd.identity.patients import Patients
-from pacsd.index.connect import Pool
 from pacsd.index.records import PackRow
 from pacsd.reports.contents import Contents
 from pacsd.reports.reports import Reports
@@ -54,7 +53,7 @@ class Actions:
 
     def __init__(
         self, directory: Directory, houses: Mapping[int, House], spoken: Mapping[int, frozenset[str]],
-        contents: Contents, reports: Reports, registration: Registration, workitems: Callable[[Pool], Workitems],
+        contents: Contents, reports: Reports, registration: Registration, workitems: Callable[[Unit], Workitems],
         extract: Extract,
     ) -> None:  # fmt: skip
         self._houses = houses

@@ -19,7 +19,7 @@ from pacsd.index import scheduled_steps
 from pacsd.index.orders import Procedure
 from pacsd.index.scheduled_steps import Step
 from pacsd.workflow.order_statuses import ARRIVED, CANCELED, PERFORMED, READY
-from pacsd.workflow.ordered import Which
+from pacsd.workflow.ordered import Said, Which
 from pacsd.workflow.orders import Orders
 
 _WRITTEN = ("status", "start", "end")
@@ -48,14 +48,14 @@ class AppointmentRule:
         if step.status in PERFORMED:
             raise deed.refused("the exam was begun: it says what becomes of the step", "Appointment.status")
         try:
-            self._change(deed, which, step, body, before)
+            self._change(deed, which, said_of(deed, [procedure]), step, body, before)
         except PacsdError as error:
             if error.fault not in (Fault.REFUSED, Fault.NOT_FOUND):
                 raise
             raise deed.refused(error.message, "Appointment.status") from error
         return self._projecting.order(deed, procedure.order_key)
 
-    def _change(self, deed: Deed, which: Which, step: Step, body: Body, before: Body) -> None:
+    def _change(self, deed: Deed, which: Which, said: Said, step: Step, body: Body, before: Body) -> None:
         status, moved = str(body.get("status")), _moved(deed, body, before)
         if status not in (*_STATES, _BOOKED):
             raise deed.incomplete(f"the status of a scheduled step is {_BOOKED}, {', '.join(_STATES)}",
@@ -68,11 +68,11 @@ class AppointmentRule:
         if status == before.get("status") and not moved:
             raise deed.refused("that is how the step is already: there is nothing to do", "Appointment.status")
         if status == _BOOKED:
-            self._orders.reschedule(deed.work, which, moved, said_of(deed), renews=step.status == CANCELED)
+            self._orders.reschedule(deed.work, which, moved, said, renews=step.status == CANCELED)
             return
         if step.status == CANCELED:
             raise deed.refused("the step was cancelled: book it again first", "Appointment.status")
-        self._orders.change_status(deed.work, which, _STATES[status], said_of(deed))
+        self._orders.change_status(deed.work, which, _STATES[status], said)
 
     def _step(self, deed: Deed, before: Body) -> tuple[Procedure, Step]:
         """The step that it is, of an order that came by FHIR. Raises FhirError."""

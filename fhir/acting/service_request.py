@@ -4,7 +4,7 @@ It is one where its category says imaging (SNOMED CT 363679005, or RAD of HL7 ta
 its status active. Other requests are kept, and nothing is done with them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from fhir.store.stored import Change
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import orders as rows
 from pacsd.index import scheduled_steps
+from pacsd.index.orders import Procedure
 from pacsd.index.scheduled_steps import inner
 from pacsd.index.sources import Patient
 from pacsd.workflow.order_statuses import CANCELED, COMPLETED
@@ -52,8 +53,7 @@ class ServiceRequestRule:
                 raise deed.refused("the placer's number of an order stays", "ServiceRequest.identifier")
             self._change(deed, body, which)
             return replace(deed.change, owner=deed.previous.owner)
-        known = rows.of_order(deed.unit.connection, deed.change.organisation, placer=which.placer, filler="")
-        if known:
+        if _known(deed, which):
             raise deed.refused("another feed keeps an order of that number", "ServiceRequest.identifier")
         done = self._place(deed, body, which)
         procedure = done.procedure
@@ -74,18 +74,20 @@ class ServiceRequestRule:
         elif status in _ENDED:
             self._cancel(deed, which, patient)
         elif status in _WAITING:
-            self._orders.reschedule(deed.work, which, {}, said_of(deed), cancels=True)
+            self._orders.hold(deed.work, (patient[1], patient[0]), (which.placer,))
+            self._orders.reschedule(deed.work, which, {}, said_of(deed, _known(deed, which)), cancels=True)
         elif before != "completed":
             self._place(deed, body, which)
 
     def _cancel(self, deed: Deed, which: Which, patient: Patient) -> None:
         """Every step; what was performed is not undone. Raises FhirError CONFLICT."""
-        connection, organisation = deed.unit.connection, deed.change.organisation
-        known = rows.of_order(connection, organisation, placer=which.placer, filler="")
-        if any(one.status == COMPLETED for one in scheduled_steps.of(connection, [each.pk for each in known])):
+        self._orders.hold(deed.work, (patient[1], patient[0]), (which.placer,))
+        known = _known(deed, which)
+        if any(one.status == COMPLETED for one in scheduled_steps.of(deed.unit.connection, [one.pk for one in known])):
             raise deed.refused("the exam was done", "ServiceRequest.status")
         try:
-            self._orders.change_status(deed.work, which, CANCELED, said_of(deed), patient=(patient[1], patient[0]))
+            self._orders.change_status(deed.work, which, CANCELED, said_of(deed, known),
+                                       patient=(patient[1], patient[0]))  # fmt: skip
         except PacsdError as error:
             if error.fault is not Fault.REFUSED:
                 raise
@@ -97,7 +99,7 @@ class ServiceRequestRule:
         self._orders.hold(deed.work, (patient[1], patient[0]), (which.placer,))
         step = {**_step(deed, body), **_time_kept(deed, body, which)}
         ordered = Ordered(which, *patient, {**_procedure(deed, body), **person}, (OrderedStep("", step),),
-                          said_of(deed), renews=True)  # fmt: skip
+                          said_of(deed, _known(deed, which)), renews=True)  # fmt: skip
         return self._orders.place(deed.work, ordered)
 
 
@@ -150,9 +152,15 @@ def _patient(deed: Deed, body: Body) -> tuple[Patient, Body]:
     return found
 
 
-def said_of(deed: Deed) -> Said:
-    """By whom and when something is said of an order."""
-    return Said(BY_FHIR, f"{deed.change.updated:%Y%m%d%H%M%S.%f}")
+def _known(deed: Deed, which: Which) -> list[Procedure]:
+    return rows.of_order(deed.unit.connection, deed.change.organisation, placer=which.placer, filler="")
+
+
+def said_of(deed: Deed, known: Sequence[Procedure]) -> Said:
+    """By whom and when something is said of an order: not before what clients said of it already. It follows that, by
+    whichever resource and at whichever machine's clock it was said."""
+    before = [one.said for one in known if one.said_by == BY_FHIR]
+    return Said(BY_FHIR, max([f"{deed.change.updated:%Y%m%d%H%M%S.%f}", *before]))
 
 
 def _procedure(deed: Deed, body: Body) -> dict[str, Mapping[str, Any]]:
@@ -205,8 +213,7 @@ def _time_kept(deed: Deed, body: Body, which: Which) -> dict[str, Mapping[str, A
     before = deed.before()
     if not deed.is_shared or any(body.get(one) != before.get(one) for one in _TIMES):
         return {}
-    known = rows.of_order(deed.unit.connection, deed.change.organisation, placer=which.placer, filler="")
-    for step in scheduled_steps.of(deed.unit.connection, [one.pk for one in known])[:1]:
+    for step in scheduled_steps.of(deed.unit.connection, [one.pk for one in _known(deed, which)])[:1]:
         item = inner(step.original)
         return {tag: item[tag] for tag in ("00400002", "00400003") if tag in item}
     return {}

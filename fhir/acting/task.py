@@ -17,12 +17,12 @@ from fhir.projection.extensions import PREFIX, TASK, read
 from fhir.projection.systems import DICOM_UID, is_oid
 from fhir.projection.task import PERFORMED, STATES
 from fhir.store.stored import Change
+from fhir.store.unit import Unit
 from pacsd.access.directory import Peer
 from pacsd.access.operations import Operation
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault
 from pacsd.index import workitems as rows
-from pacsd.index.connect import Pool
 from pacsd.workflow.refusals import Reason, Refusal
 from pacsd.workflow.reports import REASON, REASON_CODE
 from pacsd.workflow.requirements import Dataset, has_value, items
@@ -37,9 +37,9 @@ _UNIDENTIFIED = (Reason.TRANSACTION_UID_MISSING, Reason.TRANSACTION_UID_INCORREC
 
 
 class TaskRule:
-    """Acts on versions that follow a workitem's. `workitems`: the service, within a transaction of the caller's."""
+    """Acts on versions that follow a workitem's. `workitems`: the service, within a unit."""
 
-    def __init__(self, workitems: Callable[[Pool], Workitems], projecting: Projecting) -> None:
+    def __init__(self, workitems: Callable[[Unit], Workitems], projecting: Projecting) -> None:
         self._workitems = workitems
         self._projecting = projecting
 
@@ -68,7 +68,7 @@ class TaskRule:
             item = rows.locked(connection, peer.scope, uid)
         if item is None:
             raise deed.refused("the workitem ended, and is kept no more")
-        now, workitems = State(item.state), self._workitems(deed.unit.pool)
+        now, workitems = State(item.state), self._workitems(deed.unit)
         if asked is now:
             raise deed.refused("that is the workitem's status already: there is nothing to do", "Task.status")
         if (now, asked) == (State.SCHEDULED, State.CANCELED):

@@ -6,7 +6,7 @@ that version is journalled, as it stands between the client's own.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from fhir.format import json
@@ -21,6 +21,8 @@ from fhir.store import locks, shared
 from fhir.store.stored import Change, Name, Stored
 from fhir.store.unit import Unit, Units
 from pacsd.index.connect import Connection, lent
+
+CLIENTS_WRITE = ("Task", "Appointment")  # of what feeds make, as far as it goes (fhir.acting)
 
 log = logging.getLogger("pacsd.fhir")
 
@@ -45,14 +47,20 @@ class Projector:
         archive then, and nothing that was true before is written over it.
         """
         shared.turn(connection)
+        since = shared.snapshot(connection)
         gathered = gather(connection, self._archives, asked)
         if gathered.shared:
             locks.hold(connection, locks.of_resources(gathered.shared.values()))
             gathered = gather(connection, self._archives, asked)
-        return self.write(connection, gathered)
+        return self.write(connection, gathered, again=lambda held: gather(connection, self._archives, asked)
+                          if shared.overtaken(connection, held, since) else None)  # fmt: skip
 
-    def write(self, connection: Connection, gathered: Gathered) -> int:
-        """Versions of what was gathered, and of what is gone."""
+    def write(
+        self, connection: Connection, gathered: Gathered, *,
+        again: Callable[[Sequence[int]], Gathered | None] = lambda _: None,
+    ) -> int:  # fmt: skip
+        """Versions of what was gathered, and of what is gone. `again`: that once more, where clients have written one
+        of these resources of feeds, which are held by then, since it was gathered."""
         names = {one.name: _name(gathered, one) for one in gathered.projected}
         wanted = [*names.values(), *(name for _, name in gathered.gone)]
         if not wanted:
@@ -60,6 +68,9 @@ class Projector:
         held = locks.of_resources(wanted)
         unit = self._units.inside(connection, scope=self._archives.scope, organisation=0, held=held)
         current = unit.newest(wanted)
+        newer = again([one.pk for one in current.values() if one.type in CLIENTS_WRITE])
+        if newer is not None:
+            return self.write(connection, newer)
         changes = [*self._changes(unit, gathered, names, current), *_removals(unit, gathered, current)]
         changes += self._fallen(connection, unit, gathered, names, current)
         unit.write(changes)

@@ -4,9 +4,10 @@ The owner of a shared resource is SHARED and what it is about: a client made it 
 and what happens to its subject since is told in it. So it is found by its subject, and a rebuild finds it again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from fhir.store.stored import Name
+from fhir.store.subscriptions import DONE
 from pacsd.access.scope import Scope
 from pacsd.index.connect import Connection
 from pacsd.index.predicate import Params, within
@@ -23,6 +24,19 @@ def is_shared(owner: str) -> bool:
 def turn(connection: Connection) -> None:
     """Wait until nobody else projects; what is read from now on is as new as what anybody wrote."""
     connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK_KEY,))
+
+
+def snapshot(connection: Connection) -> str:
+    """What is done by now."""
+    row = connection.execute("select pg_current_snapshot()::text").fetchone()
+    return "" if row is None else str(row[0])
+
+
+def overtaken(connection: Connection, keys: Sequence[int], since: str) -> bool:
+    """Whether any of these resources, which are held, was written by who was not done at a snapshot."""
+    return bool(keys) and connection.execute(f"""select from fhir_resource r,
+        (select pg_snapshot_xmax(pg_current_snapshot()) as now) n
+        where r.pk = any(%s) and not {DONE.format("%s::pg_snapshot")} limit 1""", (list(keys), since)).rowcount > 0
 
 
 def names(connection: Connection, scope: Scope, subjects: Iterable[tuple[int, str]]) -> dict[tuple[int, str], Name]:

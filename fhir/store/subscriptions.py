@@ -7,8 +7,8 @@ machines that write differ by less than a minute (IHE CT). Who writes what is ol
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import NamedTuple, TypeAlias
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, TypeAlias, cast
 
 from fhir.store.resources import FIELDS
 from fhir.store.stored import Name, Stored
@@ -22,7 +22,7 @@ HELD_S = 60
 PAGE = 500                               # changes that are looked at in one transaction
 
 # the row's transaction as xid8: of the newest epoch in which it is not in the future
-_DONE = """pg_visible_in_snapshot(((case when r.xmin::text::bigint > (n.now::text::bigint & 4294967295)
+DONE = """pg_visible_in_snapshot(((case when r.xmin::text::bigint > (n.now::text::bigint & 4294967295)
     then (n.now::text::bigint >> 32) - 1 else n.now::text::bigint >> 32 end) << 32
     | r.xmin::text::bigint)::text::xid8, {0})"""
 
@@ -126,14 +126,27 @@ def look(connection: Connection, resource: int, begun: Look | None = None) -> Lo
     """Hold a subscription's row, and what is to be looked through: the rest of what was begun, unless somebody else
     has done it meanwhile. None for one that is followed no more."""
     # who runs is read before the snapshot is taken: what is done in between is within it
-    row = connection.execute("""select s.snapshot::text, s.seen_at, greatest(now() - make_interval(secs => %s),
-            least(now(), (select min(a.xact_start) from pg_stat_activity a
-                where a.datname = current_database() and a.pid <> pg_backend_pid())) - make_interval(secs => %s))
-        from fhir_subscription s where s.resource = %s for update of s""", (LONGEST_S, CLOCKS_S, resource)).fetchone()
-    if row is None or (begun is not None and begun.since == row[0]):
-        return None if row is None else begun
+    next_time = _oldest(connection)
+    row = connection.execute("""select s.snapshot::text, s.seen_at from fhir_subscription s
+        where s.resource = %s for update of s""", (resource,)).fetchone()
+    if row is None:
+        return None
+    if begun is not None and begun.since == row[0]:      # who looked back meanwhile means the next look, too
+        return begun if begun.since_time == row[1] else begun._replace(next_time=row[1])
     until = connection.execute("select pg_current_snapshot()::text").fetchone()
-    return None if until is None else Look(row[0], until[0], *row[1:])
+    return None if until is None else Look(row[0], until[0], row[1], next_time)
+
+
+def _oldest(connection: Connection) -> datetime:
+    """When the oldest transaction that runs now had begun, by any clock, within a transaction. Of others those who log
+    in tell when, and not `pacsd_app`: it would be told nothing, as if nobody ran."""
+    connection.execute("set local role none")
+    row = connection.execute("""select greatest(now() - make_interval(secs => %s),
+        least(now(), (select min(a.xact_start) from pg_stat_activity a
+            where a.datname = current_database() and a.pid <> pg_backend_pid())) - make_interval(secs => %s))""",
+        (LONGEST_S, CLOCKS_S)).fetchone()
+    connection.execute("set local role pacsd_app")
+    return cast(datetime, row[0]) if row is not None else datetime.min.replace(tzinfo=UTC)
 
 
 def changed(
@@ -152,7 +165,7 @@ def changed(
     statement = f"""select r.type, r.id, r.version, r.updated, r.deleted, r.pk
         from (select pg_snapshot_xmax(pg_current_snapshot()) as now) n, fhir_resource r
         where r.type = {named} and r.updated > {low} {following} and {mine}
-            and {_DONE.format(until)} and not {_DONE.format(since)} and (not r.deleted or {gone})
+            and {DONE.format(until)} and not {DONE.format(since)} and (not r.deleted or {gone})
         order by r.updated, r.pk limit {params.add(limit)}"""
     return [Happened(Name(*row[:2]), *row[2:]) for row in connection.execute(statement, params.values)]
 
@@ -164,11 +177,13 @@ def looked(connection: Connection, resource: int, seen: Look) -> None:
 
 
 def look_back(connection: Connection, oldest: datetime) -> None:
-    """Something is written as of a time that has passed: the next looks go back as far. For who holds nothing yet."""
-    connection.execute("""with late as (select resource from fhir_subscription where seen_at > %(at)s
-            order by resource for update)
-        update fhir_subscription s set seen_at = %(at)s from late where late.resource = s.resource""",
-        {"at": oldest - timedelta(milliseconds=1)})  # fmt: skip
+    """Something is written as of a time that has passed: the next looks go back as far. For who holds nothing yet.
+
+    Looks wait until it is done; one that has begun is told by the time it began with, which is always another then.
+    """
+    connection.execute("""with all_of_them as (select resource from fhir_subscription order by resource for update)
+        update fhir_subscription s set seen_at = least(s.seen_at, %s) - interval '1 microsecond'
+        from all_of_them a where a.resource = s.resource""", (oldest - timedelta(milliseconds=1),))  # fmt: skip
 
 
 def note(connection: Connection, resource: int, names: Sequence[Name]) -> None:

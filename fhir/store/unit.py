@@ -90,6 +90,7 @@ class Unit:
     effects: Effects = field(default_factory=NoEffects)
     changes: list[Change] = field(default_factory=list)
     facts: list[tuple[Mapping[str, object], datetime]] = field(default_factory=list)
+    records: list[Callable[[], object]] = field(default_factory=list)        # that write what has no other journal
     base: str = ""                       # [base] as who writes calls this server
     permit: Callable[[Operation], object] = lambda _: None   # raises PacsdError where who writes may not do that
 
@@ -251,6 +252,8 @@ class Units:
             unit = self._unit(connection, scope, organisation, wanted)
             unit.effects = self._effects
             done = act(unit)
+            for record in unit.records:          # only now: of what came to nothing none would be taken back
+                record()
             if unit.facts:                       # no FHIR journal says them: they are on disk when this ends
                 connection.execute("set local synchronous_commit = on")
                 self._say_beside(unit.facts)

@@ -1,5 +1,7 @@
 """A Subscription as somebody asks for it: what it says of itself, and how far it is."""
 
+from dataclasses import replace
+
 from fhir.format import json
 from fhir.interaction.services import Server
 from fhir.outcome import FhirError
@@ -22,12 +24,14 @@ def stored(server: Server, scope: Scope, logical_id: str) -> Stored:
 
 
 def subject(server: Server, scope: Scope, found: Stored) -> Subject:
-    """What it tells of itself."""
+    """What it tells of itself. Raises PacsdError UNAVAILABLE."""
     resource = json.read(found.body)
     standing = events.standing(server.pool, scope, found.pk)
     try:
-        wanted = terms(server, scope, resource)
-    except PacsdError:
+        wanted = terms(server, replace(scope, own=found.organisation), resource)     # by its topics, whoever asks
+    except PacsdError as error:
+        if error.fault is Fault.UNAVAILABLE:
+            raise
         wanted = None
     status, count = str(resource.get("status", "")), standing.events if standing is not None else 0
     return Subject(found.id, status, wanted, count, str(resource.get("error") or ""))

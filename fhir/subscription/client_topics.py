@@ -6,6 +6,7 @@ version before was, FHIRPath, events, further resources) is refused, for a subsc
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from fhir.definitions.structures import structures
@@ -28,17 +29,26 @@ Element = Mapping[str, Any]
 
 
 def find(server: Server, scope: Scope, url: str) -> Topic | None:
-    """The topic of a URL that an organisation sees, without or with |version; None where there is none.
+    """The topic of a URL, without or with |version: the organisation's own, else one that it sees; None where there is
+    none. So nobody else says what a URL of one's own means, or that it means several.
 
     Raises PacsdError CONFLICT where several have it, UNSUPPORTED, MALFORMED for one that is not worked on here.
     """
+    own = replace(scope.closed(), organisations=(scope.own,))
+    for seen in (own, scope):
+        found = list(_having(server, seen, url))
+        if len(found) > 1:
+            raise PacsdError(Fault.CONFLICT, "several topics have that URL: name the version, too")
+        if found:
+            return topic_of(found[0])
+    return None
+
+
+def _having(server: Server, scope: Scope, url: str) -> Iterator[Element]:
     name, _, version = url.partition("|")
     wanted = Query(("Basic",), criteria(server, _KEPT).conditions, count=_MOST)
     kept = (json.read(hit.body) for hit in server.searches.page(server.pool, scope, wanted).hits)
-    found = [one for one in kept if _one(one, "url") == name and version in ("", _one(one, "version"))]
-    if len(found) > 1:
-        raise PacsdError(Fault.CONFLICT, "several topics have that URL: name the version, too")
-    return topic_of(found[0]) if found else None
+    return (one for one in kept if _one(one, "url") == name and version in ("", _one(one, "version")))
 
 
 def topic_of(basic: Element) -> Topic:

@@ -263,7 +263,8 @@ class Subscriptions:
             if wanted.channel is not None:
                 self._check_door(wanted.channel)
         except PacsdError as error:
-            self._say(one, resource, ERROR, error.message)
+            if error.fault is not Fault.UNAVAILABLE:     # else the index did not answer, and is asked again
+                self._say(one, resource, ERROR, error.message)
             return False
         if followed != one.version:
             rows.follow(self.server.pool, one, wanted.criteria.type)

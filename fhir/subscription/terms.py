@@ -44,7 +44,7 @@ class Terms:
 
 
 def terms(server: Server, scope: Scope, resource: Mapping[str, Any]) -> Terms:
-    """What a Subscription asks for. `scope`: where its organisation's topics are looked for.
+    """What a Subscription asks for. `scope`: where topics are looked for, those of `own` first.
 
     Raises PacsdError UNSUPPORTED, MALFORMED, CONFLICT for what this server does not do.
     """

@@ -7,8 +7,9 @@ What counts is the one of the highest revision, of those the latest. What a subs
 recorded.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -128,6 +129,23 @@ class Records:
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise PacsdError(Fault.UNAVAILABLE, f"{key} cannot be read") from error
         return body
+
+
+class Deferred:
+    """Records of workitems as a larger transaction makes them, which may come to nothing: they are written by who
+    calls what is added to `later`, once all of it stands."""
+
+    def __init__(self, records: Records, later: list[Callable[[], object]]) -> None:
+        self._records = records
+        self._later = later
+
+    def key(self) -> str:
+        """A key for the next record."""
+        return self._records.key()
+
+    def put_workitem(self, item: Workitem) -> None:
+        """As Records has it, later."""
+        self._later.append(partial(self._records.put_workitem, item))
 
 
 def _subject(body: Mapping[str, Any]) -> tuple[tuple[str, str, str], int]:

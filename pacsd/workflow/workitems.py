@@ -17,7 +17,7 @@ from pacsd.index.connect import Connection, Pool
 from pacsd.index.workitems import Workitem
 from pacsd.workflow import reports
 from pacsd.workflow.filters import subscribe_new
-from pacsd.workflow.records import Records
+from pacsd.workflow.records import Deferred, Records
 from pacsd.workflow.refusals import Reason, Refusal, Reservation
 from pacsd.workflow.reports import WORKLISTS
 from pacsd.workflow.requirements import (
@@ -69,7 +69,7 @@ class Workitems:
     def __init__(
         self,
         pool: Pool,
-        records: Records,
+        records: Records | Deferred,
         *,
         own_title: str,
         worklist_label: str,

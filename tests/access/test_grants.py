@@ -273,6 +273,7 @@ LATELY = (datetime.now(UTC) - timedelta(days=30)).date().isoformat()         # a
 
 @pytest.mark.parametrize(("changes", "expected"), [
     ({}, True), ({"status": "arrived"}, True), ({"status": "onleave"}, True), ({"period": {"start": "2025"}}, True),
+    ({"period": {"start": "2025", "end": "9999-12-31"}}, True),
     ({"status": "finished", "period": {"start": AGO, "end": LATELY}}, True), ({"status": "finished"}, True),
     ({"status": "finished", "period": {"start": AGO, "end": AGO}}, False), ({"status": "planned"}, False),
     ({"status": "cancelled"}, False), ({"status": "entered-in-error"}, False), ({"status": "unknown"}, False),

@@ -21,6 +21,7 @@ from pacsd.faults import PacsdError
 
 MAX_NESTED = 16                          # profiles that lead to profiles
 MOST_COMPILED = 256                      # that are kept
+MOST_BYTES = 16 << 20                    # of their definitions together: clients write them, as large as a body may be
 
 ValidateCode = Callable[[str, str, str], bool | None]    # value set, system, code; None: cannot be told
 
@@ -28,24 +29,32 @@ ValidateCode = Callable[[str, str, str], bool | None]    # value set, system, co
 class Compiled:
     """Profiles by what their definitions say, as long as they are among the last that were asked for."""
 
-    def __init__(self, most: int = MOST_COMPILED) -> None:
-        self._most = most
-        self._made: OrderedDict[bytes, Profile | None] = OrderedDict()
+    def __init__(self, most: int = MOST_COMPILED, *, most_bytes: int = MOST_BYTES) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self._made: OrderedDict[bytes, tuple[Profile | None, int]] = OrderedDict()
+        self._bytes = 0
         self._lock = Lock()
 
     def profile(self, definition: Mapping[str, Any]) -> Profile | None:
         """The profile that a StructureDefinition is; None for one that has not the form of one."""
-        key = sha256(json.write(definition)).digest()
+        text = json.write(definition)
+        key = sha256(text).digest()
         with self._lock:
             if key in self._made:
                 self._made.move_to_end(key)
-                return self._made[key]
+                return self._made[key][0]
         made = _read(definition)
-        with self._lock:
-            self._made[key] = made
-            if len(self._made) > self._most:
-                self._made.popitem(last=False)
+        self._keep(key, made, 0 if made is None else len(text))
         return made
+
+    def _keep(self, key: bytes, made: Profile | None, size: int) -> None:
+        with self._lock:
+            if key in self._made:            # another thread read it meanwhile
+                return
+            self._made[key] = made, size
+            self._bytes += size
+            while len(self._made) > self._most or self._bytes > self._most_bytes:
+                self._bytes -= self._made.popitem(last=False)[1][1]
 
 
 @dataclass(slots=True)

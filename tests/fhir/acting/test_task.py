@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from fhir.interaction.request import Asker
+from fhir.projection import projector
 from pacsd.access.asking import Access
 from pacsd.access.principal import Principal, Proof, Role
+from pacsd.index import outbox
 from pacsd.workflow.services import Workflow, open_workflow
 from tests.fhir.projection.hospital import Hospital
 from tests.workflow.steps import attribute, step
@@ -63,6 +65,30 @@ def test_a_step_is_claimed_and_completed_by_who_has_its_transaction_uid(
     assert write(hospital, status="in-progress", extension=LOCK)[0] == 409
     topics = [row[0] for row in hospital.rows("select topic from event where subject = %s order by pk", UID)]
     assert topics == ["workitem.scheduled", "workitem.in_progress", "workitem.completed"]
+
+
+def test_who_projects_what_was_before_writes_nothing_over_it(
+    hospital: Hospital, workflow: Workflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gather, claimed = projector.gather, []
+
+    def overtaken(*args: Any) -> Any:
+        gathered = gather(*args)
+        if gathered.projected and not claimed:
+            claimed.append(write(hospital, status="in-progress", extension=LOCK)[0])
+        return gathered
+
+    assert state(hospital, workflow)[0] == "SCHEDULED"
+    with hospital.archive.pool.connection() as connection:
+        outbox.append(connection, organisation=hospital.archive.directory.member("east").organisation, subject=UID,
+                      topic="workitem.scheduled", body={"sop_instance_uid": UID, "state": "SCHEDULED"})  # fmt: skip
+    monkeypatch.setattr(projector, "gather", overtaken)
+    hospital.project()
+    assert claimed == [200]
+    rows = hospital.rows("select version, convert_from(body, 'UTF8')::jsonb->>'status' from fhir_version"
+                         " where type = 'Task' order by version")  # fmt: skip
+    now = hospital.only("Task")
+    assert (now["status"], now["meta"]["versionId"]) == ("in-progress", "2") and len(rows) == 1, (now, rows)
 
 
 def test_what_nobody_has_begun_is_cancelled_with_its_reason(hospital: Hospital, workflow: Workflow) -> None:
@@ -165,6 +191,23 @@ def test_of_a_transaction_that_fails_no_state_stays(hospital: Hospital, workflow
     bundle["entry"] = entry[:1]
     assert hospital.ask("POST", "", bundle).status_code == 200
     assert state(hospital, workflow)[0] == "IN PROGRESS"
+
+
+def test_of_a_transaction_that_the_archive_refuses_no_record_stays(hospital: Hospital, workflow: Workflow) -> None:
+    """Else a rebuild would bring back what never was."""
+    workflow.workitems.create(hospital.archive.directory.member("east"), "1.2.3.4.6", step())
+    hospital.project()
+    one, other = hospital.all("Task")
+    entry = [{"resource": {**told, **changes}, "request": {"method": "PUT", "url": f"Task/{told['id']}"}}
+             for told, changes in ((one, {"status": "cancelled"}), (other, {"status": "on-hold"}))]  # fmt: skip
+    before = {info.key for info in hospital.archive.blobs.list("worklist/")}
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entry}
+    assert hospital.ask("POST", "", bundle).status_code == 422
+    assert {info.key for info in hospital.archive.blobs.list("worklist/")} == before
+    bundle["entry"] = entry[:1]
+    assert hospital.ask("POST", "", bundle).status_code == 200
+    (record,) = {info.key for info in hospital.archive.blobs.list("worklist/")} - before
+    assert (record,) in hospital.rows("select record from workitem where state = 'CANCELED'")
 
 
 def test_who_may_not_change_workitems_does_not_by_fhir_either(

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from fhir.projection.standing import OrganisationScopes
-from pacsd.access.principal import Principal, Role
+from pacsd.access.principal import HELD, Principal, Role
 from pacsd.access.scope import Links, Opened, Scope
 
 READS = Scope((1, 2), 1)
@@ -63,4 +63,4 @@ def test_an_answer_serves_for_some_seconds_and_is_asked_for_a_system_of_the_orga
     openings.opened, clock[0] = BOTH, 6.0
     found = standing(1).opened
     assert found is not None and found.denies and len(openings.asked) == 2
-    assert openings.asked[0].roles == set(Role) - {Role.PATIENT} and openings.asked[0].organisation == "east"
+    assert openings.asked[0].roles == HELD - {Role.PATIENT} and openings.asked[0].organisation == "east"

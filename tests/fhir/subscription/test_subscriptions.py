@@ -377,6 +377,49 @@ def test_a_look_goes_back_no_further_than_the_oldest_transaction_that_ran_at_the
         assert reach() >= rows.CLOCKS_S + (time.monotonic() - began) - 1
 
 
+def test_a_look_knows_of_transactions_that_run_beside_it(press: Press) -> None:
+    press.subscribe("http://127.0.0.1:1/nobody")
+    press.turn()
+    (followed,) = rows.follows(press.house.pool)
+    with press.house.pool.connection() as other, other.transaction():
+        row = other.execute("select now()").fetchone()
+        with press.house.pool.connection() as connection, connection.transaction():
+            seen = rows.look(connection, followed)
+            role = connection.execute("select current_user").fetchone()
+    assert row is not None and seen is not None
+    assert (row[0] - seen.next_time).total_seconds() >= rows.CLOCKS_S
+    assert role == ("pacsd_app",)
+
+
+def test_what_is_written_as_of_an_earlier_time_between_two_pages_is_told_by_the_next_look(press: Press) -> None:
+    press.subscribe("http://127.0.0.1:1/nobody")
+    press.turn()
+    (followed,) = rows.follows(press.house.pool)
+    for ident in ("a", "b", "c"):
+        press.put(ident)
+    pool, scope = press.house.pool, press.house.member("east").scope
+    with pool.connection() as connection:
+        connection.execute("update fhir_subscription set seen_at = now() - interval '1 hour'")
+    with pool.connection() as connection, connection.transaction():
+        begun = rows.look(connection, followed)
+        assert begun is not None
+        page = rows.changed(connection, scope, "Patient", begun, limit=2)
+    with pool.connection() as connection, connection.transaction():      # later than the look goes back, and long ago
+        row = connection.execute("select now() - interval '30 minutes'").fetchone()
+        assert row is not None
+        rows.look_back(connection, row[0])
+        connection.execute("""insert into fhir_resource (pk, organisation, version, updated, deleted, method, type, id,
+            owner, body) select nextval('fhir_resource_pk'), organisation, 1, %s, false, 'PUT', 'Patient', 'restored',
+            '', '{"resourceType":"Patient","id":"restored"}' from fhir_resource where id = 'a'""", (row[0],))
+    begun = begun._replace(after=(page[-1].updated, page[-1].pk))
+    with pool.connection() as connection, connection.transaction():
+        again = rows.look(connection, followed, begun)
+        assert again is not None
+        assert [one.name.id for one in rows.changed(connection, scope, "Patient", again, limit=2)] == ["c"]
+        rows.looked(connection, followed, again)
+    assert looked(press, followed) == ["restored"]
+
+
 def test_what_is_written_as_of_an_earlier_time_is_told(press: Press, hook: Hook) -> None:
     """A crash left it in the journal alone."""
     press.subscribe(hook.url)

@@ -10,7 +10,9 @@ import pytest
 from fhir.format import json as fhir_json
 from fhir.interaction.services import Claims
 from fhir.store import events
+from fhir.store.search import Searches
 from fhir.validation.check import Validator
+from pacsd.faults import Fault, PacsdError
 from tests.fhir.subscription.test_subscriptions import Hook, Press, hook, press
 
 __all__ = ["hook", "press"]
@@ -263,6 +265,24 @@ def test_a_topic_that_a_client_keeps_is_followed(press: Press, hook: Hook) -> No
     assert press.status(ident)[0] == "error"
 
 
+def test_a_topic_that_cannot_be_looked_up_now_is_looked_up_later(
+    press: Press, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_topic(press, trigger())
+    ident = follow(press, hook.url)
+
+    def busy(*_: Any) -> None:
+        raise PacsdError(Fault.UNAVAILABLE, "the index took too long")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Searches, "page", busy)
+        press.turn()
+        assert press.status(ident) == ("requested", "")
+        assert press.house.get(f"Subscription/{ident}/$status").status_code == 503
+    press.turn()
+    assert press.status(ident) == ("active", "")
+
+
 def test_a_topic_of_creations_and_updates_tells_no_deletion(press: Press, hook: Hook) -> None:
     both = [{"url": "supportedInteraction", "valueCode": one} for one in ("create", "update")]
     keep_topic(press, trigger(*both, resultForDelete={"valueCode": "test-fails"}))
@@ -311,6 +331,27 @@ def test_topics_of_others_and_those_with_one_url_are_none(press: Press, hook: Ho
     ident = follow(press, hook.url)
     press.turn()
     assert press.status(ident) == ("error", "several topics have that URL: name the version, too")
+
+
+def test_what_a_url_of_ones_own_means_is_said_by_nobody_else(press: Press, hook: Hook) -> None:
+    mine = press.house.member("east", "west")
+    press.service = replace(press.service, scope_of=lambda _: mine.scope)
+    press.house.act_as(press.house.member("west"))
+    keep_topic(press, trigger(current="gender=male"), ident="theirs")
+    press.house.act_as(mine)
+    borrowed = follow(press, hook.url)
+    press.turn()
+    assert press.status(borrowed) == ("active", "")
+    keep_topic(press, trigger(), ident="own")
+    ident = follow(press, "")
+    press.turn()
+    press.put("a", "female")
+    press.put("b", "male")
+    press.turn()
+    press.turn()
+    assert press.status(ident) == press.status(borrowed) == ("active", "")
+    told = press.house.get(f"Subscription/{ident}/$events?content=id-only").json()
+    assert parameters(told)["events"] == [("1", "Patient/a")]
 
 
 @pytest.mark.parametrize(("change", "said"), [

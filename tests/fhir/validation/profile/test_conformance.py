@@ -220,3 +220,19 @@ def test_a_profile_is_compiled_once_as_long_as_it_says_the_same(monkeypatch: pyt
     for url in (URL, OTHER, URL):
         small.profile(definition(element("note", max="0"), url=url))
     assert made[2:] == [URL, OTHER, URL]
+
+
+def test_profiles_are_kept_as_far_as_their_definitions_are_not_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, made = conformance._read, []
+
+    def counted(definition: Mapping[str, Any]) -> Any:
+        made.append(definition["url"])
+        return read(definition)
+
+    monkeypatch.setattr(conformance, "_read", counted)
+    long = {**definition(element("note", max="0")), "description": "x" * 10_000}
+    small = Compiled(most_bytes=5_000)
+    for one in (definition(url=OTHER), long, long, definition(url=OTHER), definition(url=OTHER)):
+        assert small.profile(one) is not None
+    assert made == [OTHER, URL, URL, OTHER]
+    assert small._bytes <= 5_000 and len(small._made) == 1
