@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,9 +28,12 @@ from pacsd.access.peer_certificate import PeerCertificate
 from pacsd.access.principal import Principal, Role
 from pacsd.access.register import Caller, Register, RegisteredAE
 from pacsd.access.tokens import thumbprint
+from pacsd.archive.services import open_archive
 from pacsd.dimse.query import as_query
 from pacsd.dimse.statuses import RETRIEVE_STATUS, STORE_STATUS
 from pacsd.faults import Fault, PacsdError
+from pacsd.main import _callers
+from pacsd.supervise.roles import RoleContext
 from tests.access.minting import Mint
 from tests.access.region import CODES, SETTINGS, STUDIES, Region, somebody
 from tests.access.test_associations import identity
@@ -159,6 +164,14 @@ def test_where_it_cannot_be_found_out_who_stores_an_object_is_to_be_sent_again(s
     sent = dcmread(BytesIO(ct_slice(study(90), rows=8, columns=8)))
     assert association.send_c_store(sent).Status == STORE_STATUS[Fault.UNAVAILABLE]
     association.release()
+
+
+def test_who_asks_is_found_out_while_queries_hold_all_connections(database: str, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, data_dir=tmp_path)
+    archive = open_archive(settings, database, readers=1)
+    context = RoleContext(settings, database, "queries", 0, tmp_path)
+    with closing(archive), _callers(context, archive) as found, archive.pool.connection():
+        assert isinstance(found.peer(calling="ANYBODY", called="PACSD", origin=HOME), Peer)
 
 
 def test_a_user_who_may_do_less_is_not_the_user_who_was_let_in(house: House) -> None:
