@@ -5,7 +5,8 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from threading import Event, Thread
 
@@ -90,7 +91,7 @@ from pacsd.index.audit_events import AuditEvents
 from pacsd.index.busy import writes
 from pacsd.index.care_encounters import appliers as care_appliers
 from pacsd.index.claims import claims as query_claims
-from pacsd.index.connect import wait_for_database
+from pacsd.index.connect import pool, wait_for_database
 from pacsd.index.link_notices import IndexNotices
 from pacsd.index.links import LinkRows
 from pacsd.index.links import appliers as link_appliers
@@ -350,11 +351,11 @@ def _receiver(occupancy: Occupancy, context: RoleContext) -> None:
     handover = context.run_directory / HANDOVER_SOCKET if settings.dimse.query_processes else None
     readers = 2 if handover else 3                       # without query processes one of them listens for events
     with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive, \
-            _recorded(context) as recorder:
+            _callers(context, archive) as callers, _recorded(context) as recorder:
         archive.spool.prepare()
         workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_receiver(
-            context, archive, _callers(settings, archive), settings,
+            context, archive, callers, settings,
             handover=handover, query=dimse_query, place=place, metrics=metrics,
             department=_department(archive, workflow), recorder=recorder,
             events=None if handover else _reporter(context, archive, workflow, metrics),
@@ -367,10 +368,10 @@ def _queries(occupancy: Occupancy, context: RoleContext) -> None:
     handover = context.run_directory / HANDOVER_SOCKET
     readers = 9                                          # one of them listens for events
     with _opened(context, readers=readers, timeout_s=settings.dimse.query_timeout_s) as archive, \
-            _recorded(context) as recorder:
+            _callers(context, archive) as callers, _recorded(context) as recorder:
         workflow, metrics = _workflow(settings, archive), context.metrics()
         serve_queries(
-            context, archive, _callers(settings, archive), settings,
+            context, archive, callers, settings,
             handover=handover, query=dimse_query, place=place, metrics=metrics, short=Processors().short,
             department=_department(archive, workflow), events=_reporter(context, archive, workflow, metrics),
             recorder=recorder,
@@ -434,14 +435,25 @@ def _resolution(archive: Archive) -> Resolution:
     return Resolution(archive.directory, IndexOpenings(archive.pool))
 
 
-def _callers(settings: Settings, archive: Archive) -> Callers:
-    """Who opens DICOM associations."""
-    required, resolution = settings.security.authentication == "required", _resolution(archive)
-    tokens = None
-    if settings.security.oauth.enabled or settings.security.oauth.issuers:
-        patients = _launch_patients(settings, archive, open_fhir(settings, archive), resolution)
-        tokens = _verifier(settings, _provider(settings, archive, patients), patients)
-    return Callers(archive.directory, resolution, required=required, tokens=tokens)
+@contextmanager
+def _callers(context: RoleContext, archive: Archive) -> Iterator[Callers]:
+    """Who opens DICOM associations.
+
+    Who asks is asked for again while a query holds a connection of the archive's: by others, or queries that hold all
+    of those would wait for each other.
+    """
+    settings = context.settings
+    required = settings.security.authentication == "required"
+    with closing(pool(
+        context.dsn, min_size=0, max_size=2, statement_timeout_s=settings.dimse.query_timeout_s
+    )) as connections:  # fmt: skip
+        asking = replace(archive, pool=connections)
+        resolution = _resolution(asking)
+        tokens = None
+        if settings.security.oauth.enabled or settings.security.oauth.issuers:
+            patients = _launch_patients(settings, archive, open_fhir(settings, archive), resolution)
+            tokens = _verifier(settings, _provider(settings, asking, patients), patients)
+        yield Callers(archive.directory, resolution, required=required, tokens=tokens)
 
 
 def _launch_patients(

@@ -18,6 +18,7 @@ _GROUPS = {"IDE": "Ideographic", "ABC": "Alphabetic", "SYL": "Phonetic"}
 _SEXES = {"male": "M", "female": "F", "other": "O"}
 _SEVERAL = {"True": "Y", "False": "N"}
 _MOST = 64                               # characters of a component group (PS3.5 6.2)
+_MOST_NUMBER = 400                       # of a patient's number: a longer one fits into no index, and is nobody's
 _NO_PERSON_NAME = str.maketrans("^=\\", "   ")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _KINDS = {kind: card for card, (kind, _) in CARDS.items()}
@@ -55,7 +56,7 @@ def keys(resource: Mapping[str, Any], systems: Systems) -> list[Patient]:
     for one in _listed(resource, "identifier"):
         authority = systems.authority(str(one.get("system", "")))
         value = str(one.get("value", ""))
-        if authority and value and not card_of(one) and one.get("use") != "old":
+        if authority and 0 < len(value) <= _MOST_NUMBER and not card_of(one) and one.get("use") != "old":
             found.append((authority, value))
     return list(dict.fromkeys(found))
 

@@ -32,10 +32,9 @@ def answer(association: Association, message: Message, services: Services) -> No
         return
     try:
         instances = chosen_instances(association, message, services, declared)
+        _Get(association, message, services, instances).run(recorded(association, message, services, instances))
     except PacsdError as error:
         association.send(message.context, failure(message.command, error, RETRIEVE_STATUS))
-        return
-    _Get(association, message, services, instances).run(recorded(association, message, services, instances))
 
 
 class _Get:

@@ -45,19 +45,18 @@ def answer(association: Association, message: Message, services: Services) -> No
         association.send(message.context, response(message.command, SOP_CLASS_NOT_SUPPORTED))
         return
     destination = message.command.text(MOVE_DESTINATION)
-    remote = services.directory.remote(destination, association.require_peer())
     try:
+        remote = services.directory.remote(destination, association.require_peer())
         instances = chosen_instances(association, message, services, declared)
+        if remote is None:
+            log.warning("unknown destination", extra={"destination": destination, "calling": association.calling})
+            comment = f"no AE {destination} is configured"
+            association.send(message.context, response(message.command, MOVE_DESTINATION_UNKNOWN, comment=comment))
+            return
+        sent = recorded(association, message, services, instances, remote)
+        _follow(association, message, _Delivery(association, message, services, remote, instances), sent)
     except PacsdError as error:
         association.send(message.context, failure(message.command, error, RETRIEVE_STATUS))
-        return
-    if remote is None:
-        log.warning("unknown destination", extra={"destination": destination, "calling": association.calling})
-        comment = f"no AE {destination} is configured"
-        association.send(message.context, response(message.command, MOVE_DESTINATION_UNKNOWN, comment=comment))
-        return
-    sent = recorded(association, message, services, instances, remote)
-    _follow(association, message, _Delivery(association, message, services, remote, instances), sent)
 
 
 def _follow(association: Association, message: Message, delivery: _Delivery, sent: Sent) -> None:

@@ -78,7 +78,13 @@ class _Intake:
 
 def answer(association: Association, message: Message, services: Services) -> None:
     """Receive one object, and answer when it is durable and visible."""
-    refused = _refusal(association, message)
+    try:
+        peer = association.require_peer()
+    except PacsdError as error:              # who that is cannot be found out now: it is sent again later
+        association.discard_dataset()
+        association.send(message.context, failure(message.command, error, STORE_STATUS))
+        return
+    refused = _refusal(peer, message)
     if refused is not None:
         association.discard_dataset()
         status, comment = refused
@@ -87,7 +93,7 @@ def answer(association: Association, message: Message, services: Services) -> No
     declared = sop_class(message.context.abstract_syntax)
     archive = services.archive
     ingest = archive.non_patient.ingest if declared is not None and declared.non_patient else archive.ingest
-    intake = _Intake(ingest, association.require_peer(), association, message)
+    intake = _Intake(ingest, peer, association, message)
     try:
         association.read_dataset(message, intake.write)
     except BaseException:
@@ -107,14 +113,14 @@ def answer(association: Association, message: Message, services: Services) -> No
     association.send(message.context, response(message.command, SUCCESS))
 
 
-def _refusal(association: Association, message: Message) -> tuple[int, str] | None:
+def _refusal(peer: Peer, message: Message) -> tuple[int, str] | None:
     """Status and comment of what is refused before its data set is looked at (PS3.7 9.1.1.1.9)."""
     command, context = message.command, message.context
     class_uid = command.text(AFFECTED_SOP_CLASS_UID)
     declared = sop_class(context.abstract_syntax)
     if class_uid != context.abstract_syntax or (declared is not None and declared.service is not Service.STORE):
         return SOP_CLASS_NOT_SUPPORTED, "Affected SOP Class UID is not that of the presentation context"
-    if "store" not in association.require_peer().services or not context.requestor_is_scu:
+    if "store" not in peer.services or not context.requestor_is_scu:
         return NOT_AUTHORIZED, "this AE may not store here"
     instance_uid = command.text(AFFECTED_SOP_INSTANCE_UID)
     if not _UID.fullmatch(instance_uid):

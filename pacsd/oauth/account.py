@@ -14,6 +14,7 @@ from pacsd.oauth import pages, security_keys, sign_in
 from pacsd.oauth.asked import Asked
 from pacsd.oauth.browser import Browser, browser, forget_session
 from pacsd.oauth.desk import Desk
+from pacsd.oauth.passwords import LEAST
 from pacsd.oauth.provider import PATH
 from pacsd.oauth.second_factor import removed
 from pacsd.oauth.sign_in import NotIn
@@ -150,7 +151,7 @@ def _password_form(here: Browser) -> str:
     words = here.words
     old = pages.field(words["old_password"], "old", kind="password", autocomplete="current-password")
     new = pages.field(words["new_password"], "new", kind="password", autocomplete="new-password",
-                      extra=' minlength="10"')  # fmt: skip
+                      extra=f' minlength="{LEAST}"')  # fmt: skip
     return _form(here, "password", "", words["confirm"], content=old + new)
 
 

@@ -75,8 +75,9 @@ class SecurityHeaders:
 
 
 def headers_of(path: str) -> Headers:
-    """Those of a path, without HSTS."""
-    return next(headers for itself, below, headers in _READY if path.startswith(below) or path == itself)
+    """Those of a path, without HSTS; of what is none (`OPTIONS *`, RFC 9110 9.3.7) those of all that is no page."""
+    found = (headers for itself, below, headers in _READY if path.startswith(below) or path == itself)
+    return next(found, _READY[-1][2])
 
 
 def _shows_token(scope: Scope) -> bool:

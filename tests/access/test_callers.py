@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 from pynetdicom import AE, build_role, evt
@@ -24,12 +28,17 @@ from pacsd.access.peer_certificate import PeerCertificate
 from pacsd.access.principal import Principal, Role
 from pacsd.access.register import Caller, Register, RegisteredAE
 from pacsd.access.tokens import thumbprint
+from pacsd.archive.services import open_archive
 from pacsd.dimse.query import as_query
+from pacsd.dimse.statuses import RETRIEVE_STATUS, STORE_STATUS
 from pacsd.faults import Fault, PacsdError
+from pacsd.main import _callers
+from pacsd.supervise.roles import RoleContext
 from tests.access.minting import Mint
 from tests.access.region import CODES, SETTINGS, STUDIES, Region, somebody
 from tests.access.test_associations import identity
 from tests.dimse.fakes import Server, running
+from tests.synthetic import ct_slice, study
 
 HOME = Origin("127.0.0.1")
 TOKEN = Identity(5, b"abc")
@@ -38,15 +47,17 @@ WEST = STUDIES["west"].study_instance_uid
 
 @dataclass
 class Revocable:
-    """One token, of whoever it is now; nobody's once it is taken back. `calls`: how often it still counts."""
+    """One token, of whoever it is now; nobody's once it is taken back. `calls`: how often it still counts, and `fault`
+    what it is then."""
 
     principal: Principal | None = field(default_factory=lambda: somebody(Role.RADIOLOGIST, "west"))
     calls: int = 1_000_000
+    fault: Fault = Fault.UNAUTHENTICATED
 
     def verify(self, token: str, **_told: Any) -> Principal:
         self.calls -= 1
         if self.principal is None or self.calls < 0:
-            raise PacsdError(Fault.UNAUTHENTICATED, "the token was revoked")
+            raise PacsdError(self.fault, "the token was revoked")
         return self.principal
 
 
@@ -132,6 +143,35 @@ def test_a_retrieval_does_not_go_on_for_whom_the_token_was_taken_back(server: Se
     list(association.send_c_get(asked(), StudyRootQueryRetrieveInformationModelGet))
     association.join(10)
     assert association.is_aborted and len(received) == 1
+
+
+def test_where_it_cannot_be_found_out_who_asks_a_retrieval_says_that_it_failed(server: Server, house: House) -> None:
+    received: list[str] = []
+    association = associated(server, received)
+    house.tokens.calls, house.tokens.fault = 2, Fault.UNAVAILABLE
+    answers = list(association.send_c_get(asked(), StudyRootQueryRetrieveInformationModelGet))
+    assert answers[-1][0].Status == RETRIEVE_STATUS[Fault.UNAVAILABLE] and len(received) == 1
+    house.tokens.calls = 1_000_000
+    assert found(association) == 1           # the association goes on
+    association.release()
+
+
+def test_where_it_cannot_be_found_out_who_stores_an_object_is_to_be_sent_again(server: Server, house: House) -> None:
+    ae = AE("CT_WEST")
+    ae.add_requested_context(CTImageStorage)
+    association = ae.associate("127.0.0.1", server.port, ae_title="PACSD", ext_neg=[identity(5, "abc")])
+    house.tokens.calls, house.tokens.fault = 0, Fault.UNAVAILABLE
+    sent = dcmread(BytesIO(ct_slice(study(90), rows=8, columns=8)))
+    assert association.send_c_store(sent).Status == STORE_STATUS[Fault.UNAVAILABLE]
+    association.release()
+
+
+def test_who_asks_is_found_out_while_queries_hold_all_connections(database: str, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, data_dir=tmp_path)
+    archive = open_archive(settings, database, readers=1)
+    context = RoleContext(settings, database, "queries", 0, tmp_path)
+    with closing(archive), _callers(context, archive) as found, archive.pool.connection():
+        assert isinstance(found.peer(calling="ANYBODY", called="PACSD", origin=HOME), Peer)
 
 
 def test_a_user_who_may_do_less_is_not_the_user_who_was_let_in(house: House) -> None:

@@ -300,6 +300,13 @@ def test_an_encounter_that_changes_is_what_it_says_last(region: Region, seen_els
     assert region.fhir("PUT", "Encounter/v3", "clinician@south", bad).status_code in (400, 422)
 
 
+def test_an_identifier_that_no_patient_can_have_is_kept_and_means_nobody(region: Region) -> None:
+    endless = "".join(f"{number * 7919:x}" for number in range(1_000))
+    assert region.fhir("PUT", "Encounter/v7", "clinician@south", visit("v7", patient=endless)).status_code == 201
+    assert not region.rows("select from care_encounter where name = 'Encounter/v7'")
+    region.fhir("DELETE", "Encounter/v7", "clinician@south")
+
+
 def test_an_encounter_of_a_record_that_was_merged_is_one_of_its_survivor(region: Region, seen_elsewhere: str) -> None:
     assert ask(region.exchange, admission("SRIS", "S9"))[0] == "AA"
     assert region.fhir("PUT", "Encounter/v4", "clinician@south", visit("v4", patient="S9")).status_code == 201

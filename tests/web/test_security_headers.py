@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pacsd.web.security_headers import RULES
+from pacsd.web.security_headers import RULES, headers_of
 from tests.web.fakes import Web
 
 
@@ -44,3 +44,8 @@ def test_the_film_page_keeps_its_own_policy() -> None:
 
 def test_the_last_rule_fits_everything() -> None:
     assert RULES[-1].prefix == "/" and [rule.prefix for rule in RULES].count("/") == 1
+
+
+@pytest.mark.parametrize("path", ["*", "", "http://pacs.test/dicom-web/studies"])
+def test_a_target_that_is_no_path_is_answered_as_what_is_no_page(path: str) -> None:
+    assert headers_of(path) == RULES[-1].headers
