@@ -71,6 +71,7 @@ class Visits:
             return refused
         shown = self._rows.shows(kept.link, limit=_MOST_SHOWN)
         if not shown:
+            self._rows.forget_tries(kept.link.name)
             return self._refuse(kept.link, Outcome.CLOSED, address)
         session = self._sessions.begun(kept.link)
         if session is None or not self._rows.view(kept.link.name, at=self._clock()):
