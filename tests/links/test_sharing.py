@@ -334,7 +334,7 @@ def test_a_closed_film_is_shown_by_no_link_until_it_is_reopened(region: Region) 
     assert looks(region, cookie, f"{SERIES}/metadata") == 404
     refused = entered(region, link)
     assert refused.status_code == 403 and "在线查看已关闭" in refused.text
-    assert {entered(region, link).status_code for _ in range(MOST_TRIES)} == {403}     # the right PIN is never a wrong one
+    assert {entered(region, link).status_code for _ in range(MOST_TRIES)} == {403}     # never for a wrong PIN
     assert region.request("GET", f"{SERIES}/metadata", MAKER).status_code == 200       # staff go on
     assert region.fhir("POST", "$reopen-film", ADMINISTRATOR, told).status_code == 200
     region.later()

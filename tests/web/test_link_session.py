@@ -11,7 +11,10 @@ def found(*cookies: str, **headers: str) -> str | None:
     return cookie_of({"headers": told + [(name.encode(), value.encode()) for name, value in headers.items()]})
 
 
-@pytest.mark.parametrize("beside", ['theme={"dark":true}', "a name=1", "x", "", "=", "k\xe9y=\xfc", "long=" + "9" * 9000])
+BESIDE = ('theme={"dark":true}', "a name=1", "x", "", "=", "k\xe9y=\xfc", "long=" + "9" * 9000)
+
+
+@pytest.mark.parametrize("beside", BESIDE)
 def test_cookies_of_other_services_on_the_host_hide_it_not(beside: str) -> None:
     assert found(f"{beside}; pacsd-link=abc.1.def") == "abc.1.def"
     assert found(f"pacsd-link=abc.1.def; {beside}") == "abc.1.def"

@@ -17,7 +17,7 @@ from pacsd.archive.research import catalogue
 from pacsd.archive.research.project import Projects, ResearchProject
 from pacsd.archive.research.services import ResearchArchive, opened_over
 from pacsd.archive.retrieve import read
-from pacsd.archive.search import Criterion, Match, Query, Search
+from pacsd.archive.search import Criterion, Match, Query, Search, uids_of
 from pacsd.deidentify import Deidentified, Project
 from pacsd.faults import Fault, PacsdError
 from tests.archive.house import House, opened
@@ -128,6 +128,21 @@ def test_what_the_policy_does_not_let_through_is_nowhere(house: House, tmp_path:
         with pytest.raises(PacsdError) as caught:
             research.retrieve.instances(EMPTY, *map(PROJECT.uid, uids))
         assert caught.value.fault is Fault.NOT_FOUND
+
+
+def test_a_search_continues_after_a_record_key(house: House, tmp_path: Path) -> None:
+    house.receive(part10(image(StudyInstanceUID=ROOT + "2", SeriesInstanceUID=ROOT + "2.1",
+                               SOPInstanceUID=ROOT + "2.1.1")))                          # fmt: skip
+    house.receive(part10(image(SeriesInstanceUID=ROOT + "1.3", SOPInstanceUID=ROOT + "1.3.1")))
+    research = archive(house, tmp_path, project(house, tmp_path))
+    for level, count in (("study", 2), ("series", 3)):
+        pages, after = list[Match](), tuple[str, ...]()
+        while page := list(research.search(Query(level, limit=1, by_record_key=True, after=after), EMPTY)):  # type: ignore[arg-type]
+            pages += page
+            after = uids_of(level, page[0].record_key) or ()  # type: ignore[arg-type]
+        keys = [one.record_key for one in pages]
+        assert len(keys) == count and keys == sorted(set(keys))
+        assert present(b"".join(keys), {ROOT + "1", ROOT + "2"}) == set()
 
 
 def test_what_is_denied_to_the_asker_is_not_there(house: House, tmp_path: Path) -> None:
