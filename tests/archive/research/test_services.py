@@ -10,6 +10,7 @@ import numpy
 import pydicom
 import pytest
 
+import pacsd
 from config.research import ResearchProjectSettings
 from pacsd.access.principal import Principal, Proof, Role
 from pacsd.access.scope import Opened, Scope
@@ -178,6 +179,16 @@ def test_what_is_told_is_kept_and_a_search_takes_only_so_long(
     assert found(archive(house, tmp_path, project(house, tmp_path)), "study")
     monkeypatch.setattr(catalogue, "BUDGET_S", -1.0)
     assert found(archive(house, tmp_path, project(house, tmp_path)), "study")        # another process, the same folder
+
+
+def test_what_another_release_told_is_told_anew(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found(archive(house, tmp_path, project(house, tmp_path)), "study")
+    monkeypatch.setattr(pacsd, "__version__", "0.0.0-next")          # which may take more away
+    monkeypatch.setattr(catalogue, "BUDGET_S", -1.0)
+    with pytest.raises(PacsdError):
+        found(archive(house, tmp_path, project(house, tmp_path)), "study")
 
 
 def test_made_instances_are_made_again_after_they_went(house: House, tmp_path: Path) -> None:
