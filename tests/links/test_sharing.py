@@ -305,6 +305,11 @@ def test_links_that_make_no_sense_are_refused(region: Region, values: Mapping[st
     assert region.rows("select count(*) from link") == before
 
 
+def test_a_pin_in_an_address_is_none_because_addresses_are_recorded(region: Region) -> None:
+    refused = region.fhir("POST", "$make-link?pin=271828", MAKER, parameters(study=study()))
+    assert refused.status_code == 422 and b"in the body" in refused.content
+
+
 def names(answer: httpx.Response) -> set[str]:
     return {part["valueString"] for one in answer.json().get("parameter", ()) for part in one["part"]
             if part["name"] == "name"}  # fmt: skip
