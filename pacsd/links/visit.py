@@ -88,6 +88,7 @@ class Visits:
         if self._pins.is_right(link.pin, pin):
             return None
         if tried >= MOST_TRIES:
+            self._recording.ended(link, address=address, reason=Outcome.WAIT.value)
             self._rows.revoke(link.organisation, link.name, made_by=None, by="pacsd", reason=Outcome.WAIT.value, at=now)
         return self._refuse(link, Outcome.WRONG_PIN, address)
 

@@ -17,6 +17,7 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.index.links import appliers
 from pacsd.links.link import digest_of, new_token
 from pacsd.links.pins import Pins
+from pacsd.links.records import REVOKED
 from pacsd.links.visit import FREE_TRIES, MOST_TRIES, Outcome
 from tests.access.region import BASE, STUDIES, UNRELEASED, Region, fill, link_to, opened
 from tests.access.test_grants import parameters, study
@@ -217,6 +218,7 @@ def test_wrong_pins_are_slowed_down_and_then_end_the_link(region: Region) -> Non
     assert entered(region, link).status_code == 404
     reasons = [one.reason for one in region.noted.messages if one.reason]
     assert reasons.count(Outcome.WRONG_PIN.value) == MOST_TRIES and Outcome.WAIT.value in reasons
+    assert [one.reason for one in region.noted.messages if REVOKED in one.types] == [Outcome.WAIT.value]
 
 
 def test_a_right_pin_forgets_the_wrong_ones(region: Region) -> None:
