@@ -39,6 +39,8 @@ def make_link(server: Server, request: Request) -> Answer:
     Raises FhirError NOT_FOUND for what the asker does not see, INVALID.
     """
     told, (links, house, principal) = given(request, MAKE), _around(server, request)
+    if any(name == "pin" for name, _ in request.parameters):
+        raise FhirError(Fault.INVALID, "a PIN is told in the body: addresses are kept in records and logs")
     made = links.make(principal, request.asker.scope, _wanted(told, house))
     return Answer(200, resource=parameters(_made(made)))
 

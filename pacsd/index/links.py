@@ -127,6 +127,12 @@ class LinkRows:
             row = connection.execute("select next_try_at from link where name = %s", (name,)).fetchone()
         return 0.0 if row is None or row[0] is None else max(0.0, (row[0] - at).total_seconds())
 
+    def forget_tries(self, name: str) -> None:
+        """As Rows.forget_tries."""
+        statement = "update link set tries = 0, next_try_at = null where name = %s"
+        with lent(self.pool) as connection:
+            connection.execute(statement, (name,))
+
     def view(self, name: str, *, at: datetime) -> bool:
         """As Rows.view."""
         with lent(self.pool) as connection, connection.transaction():

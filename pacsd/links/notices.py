@@ -97,8 +97,8 @@ class Notices:
         places = {"url": url, "hospital": self._hospitals(link.organisation), "until": _day(link.expires_at)}
         subject, text = getattr(channel, f"subject_{language}"), getattr(channel, f"text_{language}")
         end = min(link.expires_at, now + timedelta(seconds=self._settings.give_up_s))
-        return Notice(link.name, channel.name, to.recipient, _filled(subject, {**places, "url": ""}).strip(),
-                      _filled(text, places), now, end)  # fmt: skip
+        line = " ".join(_filled(subject, {**places, "url": ""}).split())         # a hospital's name may be of two
+        return Notice(link.name, channel.name, to.recipient, line, _filled(text, places), now, end)
 
     def put(self, notice: Notice) -> None:
         """Have it sent."""

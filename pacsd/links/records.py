@@ -57,6 +57,11 @@ class LinkRecords:
         elif (recorded := self.recorder.begin(lambda: [message], key=("link", address, reason))) is not None:
             recorded.result()
 
+    def ended(self, link: Link, *, address: str, reason: str) -> None:
+        """It ends by what somebody did who was not let in."""
+        agent = Agent(subject_of(link.name), requestor=True, address=address, role=SOURCE_ROLE)
+        self.recorder.write(self._message(REVOKED, Outcome.SUCCESS, agent, _objects(link), reason))
+
     def told(self, name: str, channel: str, *, outcome: Outcome = Outcome.SUCCESS, reason: str = "") -> None:
         """A link went out by a channel, or could not."""
         agent = Agent(self.source, requestor=True, role=SOURCE_ROLE)

@@ -43,6 +43,9 @@ class Rows(Protocol):
     def wait_s(self, name: str, *, at: datetime) -> float:
         """How long until a PIN may be tried."""
 
+    def forget_tries(self, name: str) -> None:
+        """Forget wrong PINs: the right one came, and is no view."""
+
     def view(self, name: str, *, at: datetime) -> bool:
         """Count a view, its fact first, and forget wrong PINs; whether there was one left."""
 

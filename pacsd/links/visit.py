@@ -71,6 +71,7 @@ class Visits:
             return refused
         shown = self._rows.shows(kept.link, limit=_MOST_SHOWN)
         if not shown:
+            self._rows.forget_tries(kept.link.name)
             return self._refuse(kept.link, Outcome.CLOSED, address)
         session = self._sessions.begun(kept.link)
         if session is None or not self._rows.view(kept.link.name, at=self._clock()):
@@ -87,6 +88,7 @@ class Visits:
         if self._pins.is_right(link.pin, pin):
             return None
         if tried >= MOST_TRIES:
+            self._recording.ended(link, address=address, reason=Outcome.WAIT.value)
             self._rows.revoke(link.organisation, link.name, made_by=None, by="pacsd", reason=Outcome.WAIT.value, at=now)
         return self._refuse(link, Outcome.WRONG_PIN, address)
 

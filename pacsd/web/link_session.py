@@ -4,7 +4,6 @@ A token of the Authorization header goes first. A cookie that proves nothing mak
 with it is refused, not served as to somebody without one.
 """
 
-from http.cookies import CookieError, SimpleCookie
 from typing import Protocol
 
 from starlette.responses import Response
@@ -14,7 +13,6 @@ from pacsd.links.sessions import Session
 from pacsd.web.admission import Asgi, Authenticator
 
 NAME = "pacsd-link"
-_MOST_COOKIES = 8_192                    # bytes of the header that are looked at
 
 
 class Known(Protocol):
@@ -48,14 +46,9 @@ def cookie_of(scope: Asgi) -> str | None:
     text = b"; ".join(value for name, value in headers if name == b"cookie")
     if NAME.encode() not in text or any(name == b"authorization" for name, _ in headers):
         return None
-    try:
-        found = SimpleCookie(text[:_MOST_COOKIES].decode("latin-1"))
-    except CookieError:
-        return ""                        # one that is named and cannot be read proves nothing
-    for name in (f"__Host-{NAME}", NAME):
-        if name in found:
-            return found[name].value
-    return None
+    pairs = (one.strip().partition("=") for one in text.decode("latin-1").split(";"))
+    found = {name: value for name, _, value in pairs}        # whatever others of this host are called, and hold
+    return found.get(f"__Host-{NAME}", found.get(NAME))
 
 
 def begin(response: Response, session: Session, *, secure: bool) -> None:

@@ -19,7 +19,6 @@ from pacsd.web.services import Renderable, Rendition, Services
 MEDIA_TYPES = ("image/jpeg", "image/png", "image/gif", "image/jp2")
 DEFAULT_SIDE = 128
 MAX_SIDE = 1024
-_SECONDS = 3600                          # a series may still grow, then another instance is its middle
 
 
 async def study(services: Services, request: Request) -> Response:
@@ -52,7 +51,7 @@ async def _answer(services: Services, request: Request, frame: int | None, *uids
     form = negotiate(request, representations(MEDIA_TYPES, single=True)[: len(MEDIA_TYPES)])
     content = await services.picture_threads.run(_drawn, services, uids, frame, form.media_type, asked)
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": f"private, max-age={_SECONDS}", "Vary": "Accept"}
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept"}      # another may not see it
     if tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
         return Response(status_code=304, headers=headers)
     return Response(content, media_type=form.media_type, headers=headers)

@@ -163,6 +163,12 @@ def test_a_link_that_ended_is_not_sent(mailbox: Post) -> None:
     assert not mailbox.delivery.run()
 
 
+def test_a_subject_is_one_line_whatever_the_hospital_is_called(mailbox: Post) -> None:
+    writing = Notices(mailbox.rows, CHANNELS, LinkSettings(), hospitals=lambda _: "West\r\nClinic", clock=lambda: NOW)
+    written = writing.written(NoticeTo("mail", "a@x.example", "en"), mailbox.link, URL)
+    assert written.subject == "West Clinic: link to your images"     # two lines are no header (RFC 5322 2.2)
+
+
 def notice(text: str = f"看 {URL}", recipient: str = "13800000000") -> Notice:
     return Notice("n1", "sms", recipient, "题", text, NOW, NOW, pk=7)
 

@@ -17,6 +17,7 @@ from pacsd.faults import Fault, PacsdError
 from pacsd.index.links import appliers
 from pacsd.links.link import digest_of, new_token
 from pacsd.links.pins import Pins
+from pacsd.links.records import REVOKED
 from pacsd.links.visit import FREE_TRIES, MOST_TRIES, Outcome
 from tests.access.region import BASE, STUDIES, UNRELEASED, Region, fill, link_to, opened
 from tests.access.test_grants import parameters, study
@@ -217,6 +218,7 @@ def test_wrong_pins_are_slowed_down_and_then_end_the_link(region: Region) -> Non
     assert entered(region, link).status_code == 404
     reasons = [one.reason for one in region.noted.messages if one.reason]
     assert reasons.count(Outcome.WRONG_PIN.value) == MOST_TRIES and Outcome.WAIT.value in reasons
+    assert [one.reason for one in region.noted.messages if REVOKED in one.types] == [Outcome.WAIT.value]
 
 
 def test_a_right_pin_forgets_the_wrong_ones(region: Region) -> None:
@@ -305,6 +307,11 @@ def test_links_that_make_no_sense_are_refused(region: Region, values: Mapping[st
     assert region.rows("select count(*) from link") == before
 
 
+def test_a_pin_in_an_address_is_none_because_addresses_are_recorded(region: Region) -> None:
+    refused = region.fhir("POST", "$make-link?pin=271828", MAKER, parameters(study=study()))
+    assert refused.status_code == 422 and b"in the body" in refused.content
+
+
 def names(answer: httpx.Response) -> set[str]:
     return {part["valueString"] for one in answer.json().get("parameter", ()) for part in one["part"]
             if part["name"] == "name"}  # fmt: skip
@@ -334,10 +341,12 @@ def test_a_closed_film_is_shown_by_no_link_until_it_is_reopened(region: Region) 
     assert looks(region, cookie, f"{SERIES}/metadata") == 404
     refused = entered(region, link)
     assert refused.status_code == 403 and "在线查看已关闭" in refused.text
+    assert {entered(region, link).status_code for _ in range(MOST_TRIES)} == {403}     # never for a wrong PIN
     assert region.request("GET", f"{SERIES}/metadata", MAKER).status_code == 200       # staff go on
     assert region.fhir("POST", "$reopen-film", ADMINISTRATOR, told).status_code == 200
     region.later()
     assert looks(region, cookie, f"{SERIES}/metadata") == 200
+    cookie_of(entered(region, link))
 
 
 def test_a_denial_wins_over_a_link(region: Region) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+import pacsd
 from pacsd.access.scope import Scope
 from pacsd.archive.research.contents import ResearchContents, Stored
 from pacsd.archive.retrieve import Selection
@@ -113,10 +114,11 @@ class Catalogue:
         return entry
 
     def _key(self, match: Match) -> str:
-        """By what the index says of the study: it changes with every arrival, rejection and correction."""
+        """By what the index says of the study: it changes with every arrival, rejection and correction; and by the
+        release, as the next one may take more away."""
         making = self._contents.project.making
-        said = repr((making.policy, match.study, match.study_instance_uid, match.attributes, match.more, match.counts,
-                     match.modalities))  # fmt: skip
+        said = repr((pacsd.__version__, making.policy, match.study, match.study_instance_uid, match.attributes,
+                     match.more, match.counts, match.modalities))  # fmt: skip
         return f"told/{making.project.seal('study', said.encode('utf-8', 'replace')).hex()}"
 
     def _told(self, scope: Scope, match: Match) -> StudyEntry:

@@ -1,6 +1,7 @@
 """Searching a project (PS3.18 10.6): keys are compared with what is given out, never with what is stored."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -11,6 +12,7 @@ from pacsd.archive.retrieve import Selection
 from pacsd.index.keys import MODALITIES_IN_STUDY, SERIES_INSTANCE_UID, SOP_CLASSES_IN_STUDY, STUDY_INSTANCE_UID
 from pacsd.index.match import Counts, Match, attributes_of, chosen
 from pacsd.index.query import CompiledQuery, Query, compile_query
+from pacsd.index.record_key import record_key
 
 Attributes = dict[str, Any]
 
@@ -31,7 +33,8 @@ class ResearchSearch:
         compiled = query if isinstance(query, CompiledQuery) else compile_query(query)
         query = compiled.query
         end = None if query.limit is None else query.offset + query.limit
-        return islice(self._found(compiled, scope), query.offset, end)
+        found = self._found(compiled, scope)
+        return islice(_by_record_key(query, found) if query.by_record_key else found, query.offset, end)
 
     def _found(self, compiled: CompiledQuery, scope: Scope) -> Iterator[Match]:
         level, conditions = compiled.query.level, compiled.conditions
@@ -63,6 +66,20 @@ class ResearchSearch:
                         study_instance_uid=study.study_instance_uid, series_instance_uid=series.series_instance_uid,
                         sop_instance_uid=one.sop_instance_uid, series=series.pk,
                     )  # fmt: skip
+
+
+def _by_record_key(query: Query, found: Iterator[Match]) -> Iterator[Match]:
+    """In the order of record keys, what comes after the one that is named (PS3.4 C.6.4); keys are of the new UIDs."""
+    keyed = sorted((_record(query, one), number, one) for number, one in enumerate(found))
+    for uids, _, one in keyed:
+        if uids > query.after:
+            yield replace(one, record_key=record_key(*uids))
+
+
+def _record(query: Query, one: Match) -> tuple[str, ...]:
+    """As index.record_key.COLUMNS has it."""
+    study = one.study_instance_uid
+    return (one.series_instance_uid, study) if query.level == "series" else (study,)
 
 
 def _may_be(compiled: CompiledQuery, study_instance_uid: str) -> bool:

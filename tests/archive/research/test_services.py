@@ -10,6 +10,7 @@ import numpy
 import pydicom
 import pytest
 
+import pacsd
 from config.research import ResearchProjectSettings
 from pacsd.access.principal import Principal, Proof, Role
 from pacsd.access.scope import Opened, Scope
@@ -17,7 +18,7 @@ from pacsd.archive.research import catalogue
 from pacsd.archive.research.project import Projects, ResearchProject
 from pacsd.archive.research.services import ResearchArchive, opened_over
 from pacsd.archive.retrieve import read
-from pacsd.archive.search import Criterion, Match, Query, Search
+from pacsd.archive.search import Criterion, Match, Query, Search, uids_of
 from pacsd.deidentify import Deidentified, Project
 from pacsd.faults import Fault, PacsdError
 from tests.archive.house import House, opened
@@ -130,6 +131,21 @@ def test_what_the_policy_does_not_let_through_is_nowhere(house: House, tmp_path:
         assert caught.value.fault is Fault.NOT_FOUND
 
 
+def test_a_search_continues_after_a_record_key(house: House, tmp_path: Path) -> None:
+    house.receive(part10(image(StudyInstanceUID=ROOT + "2", SeriesInstanceUID=ROOT + "2.1",
+                               SOPInstanceUID=ROOT + "2.1.1")))                          # fmt: skip
+    house.receive(part10(image(SeriesInstanceUID=ROOT + "1.3", SOPInstanceUID=ROOT + "1.3.1")))
+    research = archive(house, tmp_path, project(house, tmp_path))
+    for level, count in (("study", 2), ("series", 3)):
+        pages, after = list[Match](), tuple[str, ...]()
+        while page := list(research.search(Query(level, limit=1, by_record_key=True, after=after), EMPTY)):  # type: ignore[arg-type]
+            pages += page
+            after = uids_of(level, page[0].record_key) or ()  # type: ignore[arg-type]
+        keys = [one.record_key for one in pages]
+        assert len(keys) == count and keys == sorted(set(keys))
+        assert present(b"".join(keys), {ROOT + "1", ROOT + "2"}) == set()
+
+
 def test_what_is_denied_to_the_asker_is_not_there(house: House, tmp_path: Path) -> None:
     research = archive(house, tmp_path, project(house, tmp_path))
     (study,) = found(research, "study")
@@ -163,6 +179,16 @@ def test_what_is_told_is_kept_and_a_search_takes_only_so_long(
     assert found(archive(house, tmp_path, project(house, tmp_path)), "study")
     monkeypatch.setattr(catalogue, "BUDGET_S", -1.0)
     assert found(archive(house, tmp_path, project(house, tmp_path)), "study")        # another process, the same folder
+
+
+def test_what_another_release_told_is_told_anew(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert found(archive(house, tmp_path, project(house, tmp_path)), "study")
+    monkeypatch.setattr(pacsd, "__version__", "0.0.0-next")          # which may take more away
+    monkeypatch.setattr(catalogue, "BUDGET_S", -1.0)
+    with pytest.raises(PacsdError):
+        found(archive(house, tmp_path, project(house, tmp_path)), "study")
 
 
 def test_made_instances_are_made_again_after_they_went(house: House, tmp_path: Path) -> None:
