@@ -14,7 +14,8 @@ import pytest
 
 from config.links import LinkChannelSettings, LinkSettings
 from config.reading import SettingsError
-from fhir.subscription.channel import Door, client, post_form
+from fhir.outgoing import Door, client
+from fhir.subscription.channel import post_form
 from pacsd.audit.codes import Outcome
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Pool, pool

@@ -91,9 +91,9 @@ RUNS = re.compile(r"\beval\(|new Function\(|\.innerHTML\s*=|document\.write\(|in
 MAY_START = ("pacsd.supervise", "pacsd.commands", "pacsd.main", "pacsd.web.film")
 # who opens connections to others; all others are handed what was received
 MAY_ASK = {
-    "httpx": ("pacsd.oauth.fetch", "fhir.bulk", "fhir.subscription", "conformance"),
+    "httpx": ("pacsd.oauth.fetch", "fhir.bulk", "fhir.outgoing", "fhir.subscription", "conformance"),
     "urllib.request": ("pacsd.commands.npm",), "http.client": ("pacsd.commands.npm",),
-    "requests": (), "ftplib": (), "smtplib": (),
+    "requests": (), "ftplib": (), "smtplib": ("pacsd.links.mail",),
     "telnetlib": (),
 }  # fmt: skip
 

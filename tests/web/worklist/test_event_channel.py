@@ -297,7 +297,7 @@ class Gate:
         self.office = office
         self.refusal: PacsdError | None = None
 
-    async def admitted(self, scope: object, operation: Operation) -> Access:
+    async def admitted(self, scope: object, operation: Operation, *, deidentifying: bool = False) -> Access:
         return await self.access(scope)
 
     async def access(self, scope: object) -> Access:
