@@ -4,10 +4,14 @@ One small blob for each fact, or for all that are said at a time, `journal/<yyyy
 `append` returns; where many are said, a record of a segment, `<ulid>.log/<offset>.json`. Facts name
 organisations by code and everything else by UID or identifier, never by a key of the index. Whoever applies a fact
 must be able to apply it twice: repair replays the last ones after a crash, rebuild all of them.
+
+Each blob says its `moment`, microseconds since the epoch: segments of several processes are written side by side, and
+when a record of one was written no copy of it, as a backup holds, can tell.
 """
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +32,7 @@ VERSION, VERSION_OF_MANY = 1, 2
 PREFIX = "journal/"
 _SEGMENT = ".log"                        # which several blobs share
 _ULID_CHARACTERS = 26
+_MICROSECONDS = 1_000                    # of a millisecond
 FHIR_PREFIX = "fhir-journal/"            # a journal of its own: what clients write through FHIR is much, and read back
                                          # in its own way
 
@@ -103,6 +108,7 @@ class Journal:
         self._records = records
         self._prefix = prefix
         self._ulids = ulids or Ulids()
+        self._moment = 0                         # of the last blob
         self._turn = threading.Lock()            # whose turn it is to write what waits
         self._waiting: deque[_Waiting] = deque()
 
@@ -110,10 +116,11 @@ class Journal:
         """Keep a fact for good; `fact["fact"]` names its kind. Raises PacsdError FULL, UNAVAILABLE: it was not said."""
         body = dict(fact)
         kind = FactKind(body.pop("fact"))
-        ulid = self._ulids()
-        at = ulid_time(ulid)
-        text = orjson.dumps({"version": VERSION, "fact": kind.value, "at": at.isoformat(), **body})
         with self._turn:
+            ulid, moment = self._next()
+            at = ulid_time(ulid)
+            said = {"version": VERSION, "moment": moment, "fact": kind.value, "at": at.isoformat()}
+            text = orjson.dumps({**said, **body})
             return Fact(self._put(ulid, text), kind, at, body)
 
     def append_all(self, facts: Sequence[tuple[Mapping[str, object], datetime]]) -> None:
@@ -135,15 +142,22 @@ class Journal:
         all_of_them = [self._waiting.popleft() for _ in range(len(self._waiting))]
         error: PacsdError | None = PacsdError(Fault.INTERNAL, "the journal was not written")
         try:
-            ulid = self._ulids()
+            ulid, moment = self._next()
             texts = b",".join(text for one in all_of_them for text in one.facts)
-            self._put(ulid, b'{"version":%d,"facts":[%b]}' % (VERSION_OF_MANY, texts))
+            self._put(ulid, b'{"version":%d,"moment":%d,"facts":[%b]}' % (VERSION_OF_MANY, moment, texts))
             error = None
         except PacsdError as problem:
             error = problem
         finally:
             for one in all_of_them:
                 one.error, one.said = error, True
+
+    def _next(self) -> tuple[str, int]:
+        """The name and the moment of the next blob: of the same millisecond, and none before the last one's."""
+        ulid = self._ulids()
+        begun = _milliseconds(ulid) * _MICROSECONDS
+        self._moment = max(begun, self._moment, min(int(time.time() * 1e6), begun + _MICROSECONDS - 1))
+        return ulid, self._moment
 
     def _put(self, ulid: str, text: bytes) -> str:
         """Keep what is said, one after the other; the key of it."""
@@ -158,29 +172,60 @@ class Journal:
         record of a segment may be half of one, of which a crash kept the rest from the disk: nobody was promised it.
         """
         for prefix in self._days(since):
-            for info in _as_said(self._blobs.list(prefix)):
-                yield from (fact for fact in self._read(info.key) if since is None or fact.at >= since)
+            for facts in self._as_said(self._blobs.list(prefix)):
+                yield from (fact for fact in facts if since is None or fact.at >= since)
 
-    def _read(self, key: str) -> list[Fact]:
-        facts = self._parsed(key)
-        if facts is None and self._was_cut_off(key):
+    def _as_said(self, infos: Iterable[BlobInfo]) -> Iterator[Sequence[Fact]]:
+        """What blobs say in the order they were said: segments of several processes are written side by side.
+
+        `infos` are in the order of keys, which begin with when a blob was said or a segment begun: what was said before
+        the next of these is yielded before it. At most what was said while a segment was written is held.
+        """
+        held: list[tuple[int, bool, int, str, Sequence[Fact] | None]] = []
+        segment, last = "", 0
+        for info in infos:
+            folder, _, name = info.key.rpartition("/")
+            alone = not folder.endswith(_SEGMENT)
+            begun = _milliseconds((name if alone else folder.rpartition("/")[2])[:_ULID_CHARACTERS])
+            while held and held[0][0] < begun:
+                yield self._heard(heappop(held))
+            if alone:
+                heappush(held, (begun, True, 0, info.key, None))
+                continue
+            moment, facts = self._read(info.key)
+            moment = moment or int(info.modified_at * 1e6)
+            segment, last = folder, max(moment, begun * _MICROSECONDS, last if folder == segment else 0)
+            heappush(held, (last // _MICROSECONDS, False, last, info.key, facts))
+        while held:
+            yield self._heard(heappop(held))
+
+    def _heard(self, one: tuple[int, bool, int, str, Sequence[Fact] | None]) -> Sequence[Fact]:
+        *_, key, facts = one
+        return self._read(key)[1] if facts is None else facts
+
+    def _read(self, key: str) -> tuple[int, Sequence[Fact]]:
+        """When it was said, where it tells, and its facts."""
+        found = self._parsed(key)
+        if found is None and self._was_cut_off(key):
             log.warning("the journal's last words are not whole", extra={"key": key})
-            return []
-        if facts is None:                        # one that was being written is whole when another follows it
-            facts = self._parsed(key)
-        if facts is None:
+            return 0, ()
+        if found is None:                        # one that was being written is whole when another follows it
+            found = self._parsed(key)
+        if found is None:
             raise PacsdError(Fault.UNAVAILABLE, f"the journal's {key} cannot be read")
-        return facts
+        return found
 
-    def _parsed(self, key: str) -> list[Fact] | None:
-        """The facts of a blob; None where it does not say any. Raises PacsdError UNSUPPORTED."""
+    def _parsed(self, key: str) -> tuple[int, Sequence[Fact]] | None:
+        """What a blob says; None where it does not say any. Raises PacsdError UNSUPPORTED."""
         try:
             body = orjson.loads(self._blobs.read(key))
-            version = body.pop("version")
+            version, moment = body.pop("version"), int(body.pop("moment", 0))
             if version not in (VERSION, VERSION_OF_MANY):
                 raise PacsdError(Fault.UNSUPPORTED, f"a later version wrote {key}")
             bodies = [body] if version == VERSION else body["facts"]
-            return [Fact(key, FactKind(one.pop("fact")), datetime.fromisoformat(one.pop("at")), one) for one in bodies]
+            return moment, [
+                Fact(key, FactKind(one.pop("fact")), datetime.fromisoformat(one.pop("at")), one) for one in bodies
+            ]
         except (orjson.JSONDecodeError, KeyError, ValueError, AttributeError, TypeError):
             return None
 
@@ -197,27 +242,6 @@ class Journal:
         while day <= datetime.now(UTC).date() + timedelta(days=1):
             yield f"{self._prefix}{day:%Y/%m/%d}/"
             day += timedelta(days=1)
-
-
-def _as_said(infos: Iterable[BlobInfo]) -> Iterator[BlobInfo]:
-    """Blobs of the journal in the order they were said: segments of several processes are written side by side.
-
-    `infos` are in the order of keys, which begin with when a blob was said or a segment begun: what was said before
-    the next of these is yielded before it. At most what was said while a segment was written is held.
-    """
-    held: list[tuple[int, str, BlobInfo]] = []
-    segment, last = "", 0
-    for info in infos:
-        folder, _, name = info.key.rpartition("/")
-        in_segment = folder.endswith(_SEGMENT)
-        begun = _milliseconds((folder.rpartition("/")[2] if in_segment else name)[:_ULID_CHARACTERS])
-        while held and held[0][0] < begun:
-            yield heappop(held)[2]
-        if in_segment:                           # a clock that was put back puts nothing before what was said before
-            segment, last = folder, max(int(info.modified_at * 1000), begun, last if folder == segment else 0)
-        heappush(held, (last if in_segment else begun, info.key, info))
-    while held:
-        yield heappop(held)[2]
 
 
 def _milliseconds(ulid: str) -> int:

@@ -6,6 +6,7 @@ last, where the writer came so far, says `end` or which file is `next`.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ SUFFIX = ".log"
 MAX_RECORD_BYTES = 4 << 20
 _CHUNK_BYTES = 1 << 20
 _HASH_DIGITS = 64
+_SECTOR_BYTES = 512                      # what the smallest disks write whole
+_CLOSING = re.compile(rb'[0-9a-f]{64} \{"(?:end|next)":')        # its writer went on after all that stands before it
 _LOOKS = 3                               # at what somebody writes at this moment
 _DIGITS = 6
 
@@ -94,7 +97,8 @@ def records(read: Read, name: str, head: Head = START, offset_bytes: int = 0) ->
     """The whole records of a file from a place on, each checked against the one before.
 
     A last line without its end was never promised to anybody, and is left out; zeros are where more is to be written.
-    Raises Broken.
+    Where power was lost while several sectors were written, some of them may be there and others before them be zeros:
+    nobody was answered for these records either, and the first zero is the end. Raises Broken.
     """
     held = b""
     at = offset_bytes                                # where `held` begins
@@ -113,12 +117,16 @@ def records(read: Read, name: str, head: Head = START, offset_bytes: int = 0) ->
 
 
 def _written(read: Read, name: str, offset_bytes: int) -> tuple[bytes, bool]:
-    """What stands there up to zeros, and whether these go on to the end. Raises Broken for zeros within records."""
+    """What stands there up to zeros, and whether there are some. Raises Broken for zeros within records."""
     for _ in range(_LOOKS):
         data, ahead, behind = read(name, offset_bytes, _CHUNK_BYTES).partition(b"\0")
-        if not behind.strip(b"\0"):
+        further = behind.lstrip(b"\0")
+        if not further:
             return data, bool(ahead)
-    raise Broken(name, offset_bytes + len(data), "zeros where a record should be")
+    at = offset_bytes + len(data)
+    if (at + 1 + len(behind) - len(further)) % _SECTOR_BYTES == 0 and not _CLOSING.search(further):
+        return data, True
+    raise Broken(name, at, "zeros where a record should be")
 
 
 def _checked(name: str, at: int, line: bytes, head: Head) -> Record:

@@ -163,7 +163,7 @@ class Loading:
                 raise
             problem = str(error) if isinstance(error, chain.Broken) else f"{name} is not there"
             log.error("a chain of audit records is broken", extra={"problem": problem})
-            self._events.load(replace(place, problem=problem), (), place.number, lasting=self._lasting)
+            self._events.load(replace(place, problem=problem), (), place.number, lasting=True)
             return False, 0
         if not full and after.number and after.segment == place.segment and not writing:   # an empty one may begin yet
             after = replace(after, ended=True)
@@ -181,8 +181,9 @@ class Loading:
     def _loaded(self, after: Place, rows: list[EventRow], before: int) -> bool | None:
         """Whether the rows came into the index; None where it refuses one of several, which alone comes as little
         more than its time: it stands in its chain, and holds up no other."""
+        lasting = self._lasting or after.ended           # nobody looks again at a chain that is known to be over
         try:
-            return self._events.load(after, rows, before, lasting=self._lasting)
+            return self._events.load(after, rows, before, lasting=lasting)
         except PacsdError as error:
             if error.fault in _AWAY or not rows:
                 raise
@@ -190,7 +191,7 @@ class Loading:
                 return None
             log.error("an audit record cannot be searched by what it says",
                       extra={"record": identified(after.writer, rows[0].number), "reason": error.message})  # fmt: skip
-        return self._events.load(after, [_bare(rows[0])], before, lasting=self._lasting)
+        return self._events.load(after, [_bare(rows[0])], before, lasting=lasting)
 
     def _read(self, name: str, place: Place, most: int) -> tuple[Place, list[_Read], bool]:
         """Where the chain stands after a piece, its events, and whether the piece was a full one. Raises Broken."""

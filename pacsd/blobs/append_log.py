@@ -50,7 +50,8 @@ class AppendFolder:
         except OSError as error:
             raise translated(error, name) from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            waiting = 0 if flags & os.O_EXCL else fcntl.LOCK_NB      # of a new file: who asks whether it is in use
+            fcntl.flock(descriptor, fcntl.LOCK_EX | waiting)
             sync_folder(self._root)
             size_bytes = os.fstat(descriptor).st_size
             return AppendFile(name, descriptor, self._space, size_bytes=size_bytes, ahead_bytes=ahead_bytes)

@@ -103,7 +103,7 @@ class SegmentWriter:
         """
         segment, now = self._open(), time.time()
         try:
-            os.pwrite(segment.descriptor, head(segment.name, self.size_bytes, now) + self._first, segment.end)
+            _pwrite_all(segment.descriptor, head(segment.name, self.size_bytes, now) + self._first, segment.end)
             self._lender.sync(segment)
         except OSError as error:
             with contextlib.suppress(OSError):       # what is told to have failed should not be found by a repair
@@ -130,10 +130,15 @@ class SegmentWriter:
     def _write_at(self, at: int, data: bytes | bytearray | memoryview) -> None:
         descriptor, size = self._open().descriptor, len(data)
         try:
-            written = os.pwrite(descriptor, data, at)
-            while written < size:
-                written += os.pwrite(descriptor, memoryview(data)[written:], at + written)
+            _pwrite_all(descriptor, data, at)
         except OSError as error:
             raise translated(error, self.key) from error
         if size >= EARLY_BYTES:
             start_writing_back(descriptor, at, size)
+
+
+def _pwrite_all(descriptor: int, data: bytes | bytearray | memoryview, at: int) -> None:
+    """Write every byte; the kernel may take fewer at once. Raises OSError."""
+    written, size = os.pwrite(descriptor, data, at), len(data)
+    while written < size:
+        written += os.pwrite(descriptor, memoryview(data)[written:], at + written)

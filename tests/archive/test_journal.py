@@ -167,6 +167,34 @@ def test_a_copy_of_a_journal_is_read_as_the_journal_is(tmp_path: Path) -> None:
     assert numbers(Journal(copy)) == list(range(5))
 
 
+def test_a_copy_tells_the_order_of_several_processes_too(tmp_path: Path, seconds: Callable[[], float]) -> None:
+    one, other = (busy(tmp_path / "one", seconds) for _ in range(2))
+    say(one, 0, 1, 2)
+    say(other, 3, 4)
+    say(one, 5)
+    say(other, 6)
+    say(busy(tmp_path / "one", seconds), 7)              # in a file of its own
+    say(one, 8)
+    source, copy = LocalBlobs(tmp_path / "one", reserve_bytes=0), LocalBlobs(tmp_path / "other", reserve_bytes=0)
+    for info in source.list("journal/"):
+        copy.put(info.key, source.read(info.key))
+    assert numbers(Journal(source)) == numbers(Journal(copy)) == list(range(9))
+
+
+def test_what_processes_say_in_the_same_millisecond_comes_back_in_its_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = (busy(tmp_path, lambda: 2e9) for _ in range(2))
+    looks = itertools.count()
+    monkeypatch.setattr(time, "time", lambda: 2e9 + next(looks) * 1e-5)
+    say(one, 0)
+    say(other, 1)                                        # files of their own
+    order = [2, 3, 4, 5, 6, 7]
+    for n in order:
+        say(other if n % 2 == 0 else one, n)
+    assert [n for n in numbers(one) if n in order] == order
+
+
 def test_a_record_that_another_process_was_writing_is_read_when_it_is_whole(tmp_path: Path) -> None:
     say(busy(tmp_path), *range(5))
     blobs = LocalBlobs(tmp_path, reserve_bytes=0)

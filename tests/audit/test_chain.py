@@ -63,3 +63,28 @@ def test_a_line_without_end_costs_bounded_memory() -> None:
 def test_other_names_are_no_files_of_records(name: str) -> None:
     assert chain.split_name(name) is None
     assert chain.split_name(NAME) == ("W", 1)
+
+
+def half_written(whole: int, lost: int, lines: list[bytes]) -> bytes:
+    """A file that was written ahead, of which some sectors came to the disk when the last lines were appended."""
+    before, after = b"".join(lines[:whole]), b"".join(lines[whole:])
+    file = bytearray(before + after + bytes(8192))
+    sector = len(before) // 512 + 1
+    file[len(before) : (sector + lost) * 512] = bytes((sector + lost) * 512 - len(before))
+    return bytes(file)
+
+
+@pytest.mark.parametrize("lost", [0, 1, 3])
+def test_where_some_sectors_of_the_last_lines_are_lost_those_before_are_read(lost: int) -> None:
+    lines = written([b'{"n":%d,"more":"%b"}' % (n, b"x" * 300) for n in range(20)])
+    assert len(read(half_written(10, lost, lines))) == 10
+
+
+def test_zeros_before_what_was_written_later_are_found() -> None:
+    payloads = [b'{"n":%d,"more":"%b"}' % (n, b"x" * 300) for n in range(20)]
+    with pytest.raises(chain.Broken, match="zeros"):     # the writer went on to its end
+        read(half_written(10, 1, written([*payloads, chain.closing("W", None)])))
+    lines = written(payloads)
+    lines[4] = bytes(len(lines[4]))                      # no disk writes so
+    with pytest.raises(chain.Broken, match="zeros"):
+        read(b"".join(lines))

@@ -212,6 +212,16 @@ def test_a_record_that_the_index_refuses_holds_up_no_other(house: House) -> None
     good.close()
 
 
+class Noting(AuditEvents):
+    """An index that notes of which chains it heard, and whether that lasts."""
+
+    heard: dict[str, bool]
+
+    def load(self, place: Place, rows: Sequence[EventRow], before: int, *, lasting: bool = True) -> bool:
+        self.heard[place.writer] = lasting
+        return super().load(place, rows, before, lasting=lasting)
+
+
 class Failing(AuditEvents):
     """An index that fails for a chain whatever it says."""
 
@@ -252,6 +262,21 @@ def test_a_broken_chain_is_told_and_holds_up_no_other(house: House) -> None:
     assert any("broken" in one for one in house.findings())
     bad.close()
     good.close()
+
+
+def test_that_a_chain_is_over_or_broken_outlasts_a_crash_of_the_index(house: House) -> None:
+    ended, broken, going_on = (house.trail() for _ in range(3))
+    for trail in (ended, broken, going_on):
+        trail.write(access(user="li"))
+    ended.close()
+    file = house.root / "audit" / chain.file_name(broken._writer, 1)
+    file.write_bytes(file.read_bytes().replace(b"li", b"il"))
+    events = Noting(house.pool)
+    events.heard = {}
+    Loading(house.folder, events, lasting=False).run()       # which looks at neither again
+    assert events.heard == {ended._writer: True, broken._writer: True, going_on._writer: False}
+    broken.close()
+    going_on.close()
 
 
 def test_an_id_names_one_record() -> None:

@@ -1,7 +1,9 @@
 """Files that only grow."""
 
 import errno
+import fcntl
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,4 +41,22 @@ def test_a_folder_tells_when_files_come_and_go(tmp_path: Path) -> None:
     assert folder.changed_ns() == 1
     folder.create("w-2.log").close()
     assert folder.changed_ns() > 1
+    file.close()
+
+
+def test_a_new_file_waits_for_who_asks_whether_it_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, flock, asking = AppendFolder(tmp_path), fcntl.flock, []
+
+    def asked_before(descriptor: int, operation: int) -> None:
+        if not asking:
+            asking.append(os.open(tmp_path / "w-1.log", os.O_RDONLY))
+            flock(asking[0], fcntl.LOCK_SH)
+            threading.Timer(0.05, os.close, asking).start()
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", asked_before)
+    file = folder.create("w-1.log")
+    assert folder.in_use("w-1.log")
+    with pytest.raises(PacsdError):
+        folder.further("w-1.log")                        # of one that another writes nobody waits for the end
     file.close()

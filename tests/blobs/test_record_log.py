@@ -144,3 +144,11 @@ def test_many_threads_lose_nothing(tmp_path: Path) -> None:
         thread.join()
     assert len(said) == 100 and set(keys(tmp_path)) == said
     assert {blobs(tmp_path).read(key) for key in said} == {b"%d %d" % (t, n) for t in range(4) for n in range(25)}
+
+
+def test_a_record_that_the_kernel_takes_in_pieces_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log, pwrite = log_of(tmp_path), os.pwrite
+    log.put("journal/a", b"makes the segment")
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, data, at: pwrite(descriptor, bytes(data)[:100], at))
+    put = log.put("journal/a", b"words " * 100)
+    assert put is not None and blobs(tmp_path).read(put.key) == b"words " * 100
