@@ -158,7 +158,7 @@ def test_curl_trusts_the_name_alone_that_the_certificate_has(site: Site) -> None
         ("[security]\nauthentication = 'off'\n[web]\nplain_networks = ['10.0.0.0/8']\n[dimse]\n"
          "plain_networks = ['10.0.0.0/8']\n[hl7]\nplain_networks = ['10.0.0.0/8']\n", "security.authentication"),
         ("[security]\nauthentication = 'required'\n[security.tls]\ncertificate = 'no.pem'\nkey = 'no.key'\n"
-         "dicom_clients = 'none'\nmllp_clients = 'none'\n", "no.key cannot be read"),
+         "dicom_clients = 'none'\nmllp_clients = 'none'\n", "no.key: cannot be read"),
     ],
 )  # fmt: skip
 def test_a_server_that_would_stand_open_does_not_start(tmp_path: Path, settings: str, said: str) -> None:
