@@ -1,6 +1,7 @@
 """Searching a project (PS3.18 10.6): keys are compared with what is given out, never with what is stored."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -11,6 +12,7 @@ from pacsd.archive.retrieve import Selection
 from pacsd.index.keys import MODALITIES_IN_STUDY, SERIES_INSTANCE_UID, SOP_CLASSES_IN_STUDY, STUDY_INSTANCE_UID
 from pacsd.index.match import Counts, Match, attributes_of, chosen
 from pacsd.index.query import CompiledQuery, Query, compile_query
+from pacsd.index.record_key import record_key
 
 Attributes = dict[str, Any]
 
@@ -31,7 +33,8 @@ class ResearchSearch:
         compiled = query if isinstance(query, CompiledQuery) else compile_query(query)
         query = compiled.query
         end = None if query.limit is None else query.offset + query.limit
-        return islice(self._found(compiled, scope), query.offset, end)
+        found = self._found(compiled, scope)
+        return islice(_by_record_key(found, query.after) if query.by_record_key else found, query.offset, end)
 
     def _found(self, compiled: CompiledQuery, scope: Scope) -> Iterator[Match]:
         level, conditions = compiled.query.level, compiled.conditions
@@ -63,6 +66,17 @@ class ResearchSearch:
                         study_instance_uid=study.study_instance_uid, series_instance_uid=series.series_instance_uid,
                         sop_instance_uid=one.sop_instance_uid, series=series.pk,
                     )  # fmt: skip
+
+
+def _by_record_key(found: Iterable[Match], after: tuple[str, ...]) -> Iterator[Match]:
+    """In the order of their record keys, each with its own, after that key (PS3.4 C.6.4); keys of UIDs as given out."""
+    keyed = sorted(((_uids(one), one) for one in found), key=lambda pair: pair[0])
+    return (replace(one, record_key=record_key(*uids)) for uids, one in keyed if uids > after)
+
+
+def _uids(match: Match) -> tuple[str, ...]:
+    """Those of record_key.COLUMNS."""
+    return tuple(filter(None, (match.series_instance_uid, match.study_instance_uid)))
 
 
 def _may_be(compiled: CompiledQuery, study_instance_uid: str) -> bool:
