@@ -107,7 +107,7 @@ def test_links_lead_somewhere(file: Path) -> None:
 def test_example_settings_are_good(tmp_path: Path) -> None:
     files = re.findall(r"^cat > \S+\.toml <<'END'\n(.*?)^END$", "".join(code(ENGLISH, "sh")), re.DOTALL | re.MULTILINE)
     examples = [*code(ENGLISH, "toml"), *files]
-    assert len(examples) == 5
+    assert len(examples) == 6
     for example in examples:
         file = tmp_path / "pacsd.toml"
         file.write_text(example, encoding="utf-8")
