@@ -69,8 +69,8 @@ class LinkChannelSettings(Checked):
         en="Name, by which makers of links ask for it.", zh="名称，制作链接时引用。", check=checks.not_empty
     )
     kind: str = setting(
-        en="webhook: JSON {to, subject, text, link}; sms: a form with the fields below; email: SMTP.",
-        zh="webhook：JSON {to, subject, text, link}；sms：按下列字段提交表单；email：SMTP。",
+        en="webhook: JSON {to, subject, text, link}, the last its name; sms: a form of the fields below; email: SMTP.",
+        zh="webhook：JSON {to, subject, text, link}，link 为链接名称；sms：按下列字段提交表单；email：SMTP。",
         check=checks.one_of(*KINDS),
     )
     url: str = setting(
@@ -89,7 +89,11 @@ class LinkChannelSettings(Checked):
     )
     host: str = setting("", en="SMTP server (email).", zh="SMTP 服务器（email）。")
     port: int = setting(587, en="Its port.", zh="其端口。", check=checks.within(1, 65535))
-    starttls: bool = setting(True, en="Speak TLS with it (STARTTLS; port 465: from the start).", zh="使用 TLS。")
+    starttls: bool = setting(
+        True,
+        en="Speak TLS with it (STARTTLS; port 465: from the start).",
+        zh="使用 TLS（STARTTLS；465 端口自连接起即为 TLS）。",
+    )
     username: str = setting("", en="As whom we log in there.", zh="登录用户名。")
     password: str = setting(
         "", en="Where its password is: env:NAME or file:PATH.", zh="口令的位置：env:变量名 或 file:路径。",

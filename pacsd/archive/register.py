@@ -156,7 +156,7 @@ class Registration:
         for other, tells in (*named, *register.calling(connection, title)):
             if other != organisation and not said.is_apart_from(tells):
                 raise PacsdError(Fault.CONFLICT, "another organisation's AE has that title: both have to name calling "
-                                 "addresses that do not overlap, or certificates of their own")  # fmt: skip
+                                 "addresses that do not overlap")  # fmt: skip
 
     def _must_be_free(self, work: Work, authority: str, code: str) -> None:
         """Who speaks for an assigning authority may change its patients: it is nobody's, or already its keeper's."""

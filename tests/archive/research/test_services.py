@@ -19,6 +19,7 @@ from pacsd.archive.research.project import Projects, ResearchProject
 from pacsd.archive.research.services import ResearchArchive, opened_over
 from pacsd.archive.retrieve import read
 from pacsd.archive.search import Criterion, Match, Query, Search, uids_of
+from pacsd.codec.keys import Level
 from pacsd.deidentify import Deidentified, Project
 from pacsd.faults import Fault, PacsdError
 from tests.archive.house import House, opened
@@ -166,6 +167,21 @@ def test_late_arrivals_are_told_and_found_by_their_new_names(house: House, tmp_p
     shifted = PROJECT.patient("east", "000777123").shifted("20240215")
     assert found(research, "study", StudyDate=shifted) and not found(research, "study", StudyDate="20240215")
     assert found(research, "series", Modality="MR", StudyDate=shifted) and not found(research, "study", Modality="US")
+
+
+@pytest.mark.parametrize("level", ["study", "series"])
+def test_searches_continue_after_record_keys_of_new_names(house: House, tmp_path: Path, level: Level) -> None:
+    for study, series in (("1", "1.3"), ("2", "2.1"), ("2", "2.3")):
+        house.receive(part10(image(SOPInstanceUID=f"{ROOT}{series}.1", SeriesInstanceUID=ROOT + series,
+                                   StudyInstanceUID=ROOT + study)))                      # fmt: skip
+    research = archive(house, tmp_path, project(house, tmp_path))
+    paged: list[bytes] = []
+    while page := list(research.search(
+        Query(level, limit=1, by_record_key=True, after=uids_of(level, paged[-1]) or () if paged else ()), EMPTY
+    )):  # fmt: skip
+        paged += [one.record_key for one in page]
+    assert paged == sorted(paged) and len(paged) == (2 if level == "study" else 4)
+    assert ROOT.encode() not in b"".join(paged)
 
 
 def test_what_is_told_is_kept_and_a_search_takes_only_so_long(
