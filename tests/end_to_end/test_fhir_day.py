@@ -130,7 +130,7 @@ def test_a_unified_procedure_step_is_a_task_as_far_as_it_has_come(hospital: Hosp
     done = fhir.put(**{**task, "status": "completed", "extension": extension, "executionPeriod": period})
     assert done.status_code == 200 and done.json()["status"] == "completed", done.text
     kept = httpx.get(f"{hospital.server.base_url}/workitems/{WORKITEM}", headers={"Accept": "application/dicom+json"})
-    assert kept.json()[0]["00741000"]["Value"] == ["COMPLETED"]
+    assert kept.json()["00741000"]["Value"] == ["COMPLETED"]
 
 
 def test_an_order_and_a_report_by_fhir_reach_worklist_listener_and_study(hospital: Hospital, fhir: Fhir) -> None:
