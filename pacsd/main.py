@@ -447,7 +447,7 @@ def _callers(context: RoleContext, archive: Archive) -> Iterator[Callers]:
         resolution = _resolution(asking)
         tokens = None
         if settings.security.oauth.enabled or settings.security.oauth.issuers:
-            patients = _launch_patients(settings, archive, open_fhir(settings, archive), resolution)
+            patients = _launch_patients(settings, asking, open_fhir(settings, asking), resolution)
             tokens = _verifier(settings, _provider(settings, asking, patients), patients)
         yield Callers(archive.directory, resolution, required=required, tokens=tokens)
 
