@@ -15,7 +15,6 @@ from starlette.types import ASGIApp
 
 import pacsd
 from config.deidentification import load_policy
-from config.secrets import secret_of
 from config.settings import LogSettings, Settings
 from fhir.claims import claims as fhir_claims
 from fhir.http.app import Edge, FhirApp
@@ -92,15 +91,12 @@ from pacsd.index.busy import writes
 from pacsd.index.care_encounters import appliers as care_appliers
 from pacsd.index.claims import claims as query_claims
 from pacsd.index.connect import pool, wait_for_database
-from pacsd.index.link_notices import IndexNotices
 from pacsd.index.links import LinkRows
 from pacsd.index.links import appliers as link_appliers
 from pacsd.index.migrate import migrate
 from pacsd.links.desk import LinkDesk
-from pacsd.links.mail import Sender
-from pacsd.links.notices import EVERY_S as NOTICES_EVERY_S
-from pacsd.links.notices import Delivery as LinkDelivery
 from pacsd.links.records import LinkRecords
+from pacsd.links.services import open_chores as link_chores
 from pacsd.links.services import open_links
 from pacsd.links.sessions import Sessions
 from pacsd.links.visit import Visits
@@ -451,7 +447,7 @@ def _callers(context: RoleContext, archive: Archive) -> Iterator[Callers]:
         resolution = _resolution(asking)
         tokens = None
         if settings.security.oauth.enabled or settings.security.oauth.issuers:
-            patients = _launch_patients(settings, archive, open_fhir(settings, archive), resolution)
+            patients = _launch_patients(settings, asking, open_fhir(settings, asking), resolution)
             tokens = _verifier(settings, _provider(settings, asking, patients), patients)
         yield Callers(archive.directory, resolution, required=required, tokens=tokens)
 
@@ -579,21 +575,10 @@ def _worker(context: RoleContext) -> None:
         worker = Worker((*own, *(Chore(*one) for one in others), forgetting), stop=context.stopping)
         context.ready()
         repositories = atna_chores(context.settings, archive.pool)
-        notices = _link_chores(context.settings, archive, recorder)
+        post = partial(post_form, http_client(), Door(context.settings.links.networks))
+        notices = link_chores(context.settings, archive.pool, recorder, post)
         with _telling(fhir.subscriptions), _beside(fhir.workbench.chores()), _beside(repositories), _beside(notices):
             worker.run()
-
-
-def _link_chores(
-    settings: Settings, archive: Archive, recorder: Recorder
-) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
-    """Messages that tell of links go out; none where there is no channel."""
-    if not settings.link_channels:
-        return ()
-    post = partial(post_form, http_client(), Door(settings.links.networks))
-    delivery = LinkDelivery(IndexNotices(archive.pool), settings.link_channels, Sender(post, secret_of),
-                            recording=LinkRecords(recorder, source(settings)))  # fmt: skip
-    return (("links to be sent", NOTICES_EVERY_S, delivery.run),)
 
 
 @contextmanager

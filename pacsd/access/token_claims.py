@@ -3,7 +3,7 @@
 The words are those of IHE IUA ITI-71 3.71.4.2.2.1 (`extensions.ihe_iua`), unless the settings name others.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from config.oauth import IssuerSettings, pairs
@@ -77,7 +77,7 @@ class ClaimReader:
         self, claims: Claims, organisation: str, permissions: tuple[str, ...], patient: PatientKey | None
     ) -> PatientKey | None:
         """The patient of `patient/` scopes: the claim `patient` (SMART), or the patient who asks."""
-        if patient is not None or not any(one.startswith("patient/") for one in permissions):
+        if patient is not None or not is_about_one(permissions):
             return patient
         named = _word(claims.get("patient")).removeprefix("Patient/")
         found = self._find_patient(organisation, named) if named else None
@@ -102,6 +102,11 @@ def scopes_of(claims: Claims) -> tuple[str, ...]:
     words = told.split() if isinstance(told, str) else [one for one in told if isinstance(one, str)] if isinstance(
         told, list) else []  # fmt: skip
     return tuple(dict.fromkeys(words))
+
+
+def is_about_one(scopes: Iterable[str]) -> bool:
+    """Whether any scope is about one patient, of the launch or of the token (SMART App Launch 2.2, `patient/`)."""
+    return any(one.startswith("patient/") for one in scopes)
 
 
 def codes_of(told: Any) -> Iterator[str]:

@@ -197,7 +197,7 @@ class Sent:
         self._write([
             _transfer(Event.TRANSFERRED, Action.READ, self._agents, study, numbers.get(study), self._kind,
                       outcome=Outcome.MINOR_FAILURE if remaining else _outcome(status), reason=reason)
-            for study in _by_study(self._instances)
+            for study in dict.fromkeys(map(_study_of, self._instances))
         ])  # fmt: skip
 
 
@@ -241,8 +241,12 @@ def _transfer(
 def _by_study(instances: Iterable[InstanceRef]) -> dict[str, Counter[str]]:
     studies: dict[str, Counter[str]] = defaultdict(Counter)
     for one in instances:
-        studies[one.study_instance_uid or one.sop_instance_uid][one.sop_class_uid] += 1
+        studies[_study_of(one)][one.sop_class_uid] += 1
     return studies
+
+
+def _study_of(one: InstanceRef) -> str:
+    return one.study_instance_uid or one.sop_instance_uid
 
 
 def _objects(

@@ -20,7 +20,7 @@ Post = Callable[[str, Mapping[str, str], bytes], None]
 """POSTs to a URL, with headers. Raises PacsdError UNAVAILABLE, REFUSED."""
 
 Secrets = Callable[[str], str]
-"""What stands at env:NAME or file:PATH."""
+"""What stands at env:NAME or file:PATH. Raises PacsdError."""
 
 
 class Sender:

@@ -76,8 +76,7 @@ def _password(desk: Desk, here: Browser, session: Session, user: User, fields: F
         hashed = desk.provider.passwords.hash(fields.get("new", ""), username=user.username)
     except PacsdError:
         return _page(here, session, user, error=here.words["bad_password"])
-    desk.provider.recording.changed(user.username, "the password was changed", organisation=user.organisation,
-                                    address=here.place.address, name=user.name)  # fmt: skip
+    desk.provider.recording.changed(user, "the password was changed", address=here.place.address)
     oauth_users.set_password(desk.provider.pool, user.pk, hashed, keep=session.id)
     return _page(here, session, user, done=here.words["changed"])
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pacsd.access.smart_scopes import is_allowed, parse
+from pacsd.access.token_claims import is_about_one
 from pacsd.index import oauth_clients
 from pacsd.index.oauth_clients import Client
 from pacsd.oauth.provider import Provider
@@ -37,7 +38,7 @@ class AuthorizationRequest:
     @property
     def wants_patient(self) -> bool:
         """Whether a patient must be in context."""
-        return "launch/patient" in self.scopes or any(one.startswith("patient/") for one in self.scopes)
+        return "launch/patient" in self.scopes or is_about_one(self.scopes)
 
 
 class Declined(OAuthError):

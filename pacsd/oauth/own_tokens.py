@@ -6,7 +6,7 @@ from uuid import UUID
 from pacsd.access.key_sets import Document
 from pacsd.access.principal import HELD, PatientKey, Principal, Proof, Role
 from pacsd.access.signed import Claims, refuse
-from pacsd.access.token_claims import default_purpose, purpose_of, scopes_of
+from pacsd.access.token_claims import default_purpose, is_about_one, purpose_of, scopes_of
 from pacsd.index import oauth_clients, oauth_grants, oauth_users
 from pacsd.index.oauth_grants import Grant
 from pacsd.index.oauth_users import User
@@ -45,7 +45,7 @@ class OwnTokens:
         if grant is None or user is None:
             refuse("the token was revoked")
         permissions, patient = scopes_of(claims), _patient(user)
-        launched = _context(grant) if _is_about_one(permissions) else None
+        launched = _context(grant) if is_about_one(permissions) else None
         return Principal(
             subject=user.username, organisation=user.organisation, roles=_roles(user.roles), proof=Proof.TOKEN,
             name=user.name, client=grant.client_id, permissions=permissions, patient=patient,
@@ -93,8 +93,3 @@ def _uuid(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         refuse("the token was revoked")
-
-
-def _is_about_one(permissions: tuple[str, ...] | None) -> bool:
-    """Whether any scope is about the patient of the launch (SMART App Launch 2.2, `patient/`)."""
-    return any(one.startswith("patient/") for one in permissions or ())

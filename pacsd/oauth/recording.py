@@ -11,6 +11,7 @@ from pacsd.access.principal import PatientKey, Principal
 from pacsd.audit.codes import DCM, LOGIN, LOGOUT, Action, Code, Event, Kind, Outcome
 from pacsd.audit.message import Agent, AuditMessage, AuditObject, agents, patient
 from pacsd.audit.trail import Recorder, Unrecorded, now
+from pacsd.index.oauth_users import User
 
 PICKER = Code("patient-picker", "urn:pacsd:oauth", "Patient picker")
 LAUNCH = Code("launch", "urn:pacsd:oauth", "Launch")
@@ -44,9 +45,9 @@ class Recording:
         if recorded is not None:
             recorded.result()
 
-    def changed(self, who: str, what: str, *, organisation: str, address: str, name: str = "") -> None:
+    def changed(self, user: User, what: str, *, address: str) -> None:
         """A person changed how they prove who they are, before that counts (PS3.15 A.5.3.11)."""
-        agent = Agent(who, requestor=True, name=name, organisation=organisation, address=address)
+        agent = Agent(user.username, requestor=True, name=user.name, organisation=user.organisation, address=address)
         self.recorder.write(AuditMessage(
             Event.SECURITY_ALERT, Action.EXECUTE, now(), types=(USER_SECURITY,), agents=(agent, Agent(self.source)),
             reason=what))  # fmt: skip

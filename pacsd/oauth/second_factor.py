@@ -48,7 +48,7 @@ def confirm(desk: Desk, asked: Asked) -> Response:
     if step is None:
         return _form(here, session, user, secret, query, wrong=True)
     sealed = desk.provider.sealer.seal(TOTP_PURPOSE, secret)
-    _changed(here, user, "an authenticator app was set up")
+    desk.provider.recording.changed(user, "an authenticator app was set up", address=here.place.address)
     oauth_users.set_totp(desk.provider.pool, user.pk, sealed)
     oauth_users.take_totp(desk.provider.pool, user.pk, step, sealed=sealed)
     return set_up(here, session, user, query, sign_in.OTP)
@@ -75,14 +75,9 @@ def removed(desk: Desk, user: User, code: str, here: Browser) -> bool:
         sign_in.check_code(desk.provider, user, code, here.place)
     except NotIn:
         return False
-    _changed(here, user, "the authenticator app was removed")
+    desk.provider.recording.changed(user, "the authenticator app was removed", address=here.place.address)
     oauth_users.set_totp(desk.provider.pool, user.pk, None)
     return True
-
-
-def _changed(here: Browser, user: User, what: str) -> None:
-    here.provider.recording.changed(user.username, what, organisation=user.organisation,
-                                    address=here.place.address, name=user.name)  # fmt: skip
 
 
 def person(here: Browser) -> tuple[Session, User] | None:

@@ -77,8 +77,7 @@ def _added(here: Browser, session: Session, user: User, fields: Mapping[str, str
         return "wrong"
     except NotProven:
         return "key_refused"
-    provider.recording.changed(user.username, "a security key was added", organisation=user.organisation,
-                               address=here.place.address, name=user.name)  # fmt: skip
+    provider.recording.changed(user, "a security key was added", address=here.place.address)
     added = oauth_authenticators.add(
         provider.pool, user.pk, made.id, uuid4(), name=name or here.words["keys"], credential=made.credential,
         sign_count=made.sign_count,
@@ -93,8 +92,7 @@ def removed(here: Browser, user: User, which: UUID | None, password: str) -> str
     except NotIn:
         return "wrong"
     if which is not None:
-        here.provider.recording.changed(user.username, "a security key was removed", organisation=user.organisation,
-                                        address=here.place.address, name=user.name)  # fmt: skip
+        here.provider.recording.changed(user, "a security key was removed", address=here.place.address)
         oauth_authenticators.remove(here.provider.pool, user.pk, which)
     return ""
 

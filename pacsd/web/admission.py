@@ -175,35 +175,30 @@ class Admission:
 
         Raises PacsdError UNAUTHENTICATED, FORBIDDEN.
         """
-        if ACCESS not in scope and (lately := self._lately(scope)) is not None:
-            scope[ACCESS] = lately.access
-            return lately.permitted(operation, deidentifying)
-        return (await self.access(scope)).permitted(operation, deidentifying=deidentifying)
+        return (await self._entry(scope)).permitted(operation, deidentifying)
 
     async def access(self, scope: Asgi) -> Access:
         """Who asks, and what they see; one of nobody where nobody says who asks. Raises PacsdError UNAUTHENTICATED."""
-        found: Access | None = scope.get(ACCESS)
-        if found is None and (lately := self._lately(scope)) is not None:
-            found = scope[ACCESS] = lately.access
-        if found is None:
-            asked_at = self._clock()
-            found = await self._found(scope)
-            self._remember(scope, found, asked_at)
-            scope[ACCESS] = found
+        return (await self._entry(scope)).access
+
+    async def _entry(self, scope: Asgi) -> _Found:
+        """What was found for this request, else of the same asker a moment ago, else now."""
+        given: Access | None = scope.get(ACCESS)
+        if given is not None:
+            return _Found(0.0, given)
+        key, now = self._key(scope), self._clock()
+        found = self._found_lately.get(key) if key is not None else None
+        if found is None or now >= found.until:
+            found = _Found(now + AGAIN_S, await self._found(scope))
+            if key is not None and found.access.principal is not NOBODY:
+                self._remember(key, found)
+        scope[ACCESS] = found.access
         return found
 
-    def _lately(self, scope: Asgi) -> "_Found | None":
-        """What was found of the same asker a moment ago."""
-        key = self._key(scope)
-        found = self._found_lately.get(key) if key is not None else None
-        return found if found is not None and self._clock() < found.until else None
-
-    def _remember(self, scope: Asgi, access: Access, asked_at: float) -> None:
-        key = self._key(scope) if access.principal is not NOBODY else None
-        if key is not None:
-            if len(self._found_lately) >= _MOST_LATELY:
-                self._found_lately.clear()
-            self._found_lately[key] = _Found(asked_at + AGAIN_S, access)
+    def _remember(self, key: Hashable, found: _Found) -> None:
+        if len(self._found_lately) >= _MOST_LATELY:
+            self._found_lately.clear()
+        self._found_lately[key] = found
 
     async def _found(self, scope: Asgi) -> Access:
         principal = self._authenticator.known(scope)

@@ -1,7 +1,7 @@
 """What is recorded of a request, before its answer begins (PS3.15 A.5.3, IHE ITI TF-2 3.20)."""
 
 import asyncio
-from collections.abc import Callable, Hashable, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -165,7 +165,7 @@ class Recording:
         """What a request is about; of a researcher's the study that was stored, and the project it was made for."""
         if reach(transaction.operation, principal.roles) is not Reach.PROJECT:
             return _objects(request, authority)
-        asked, project = _study(request), principal.project
+        asked, project = _study(request.scope, _told(request.scope["query_string"])), principal.project
         found = [one for one in _objects(request, authority) if one.kind not in (Kind.PATIENT, Kind.STUDY)]
         if self.research is not None:
             project, original = self.research.about(principal, asked)
@@ -208,10 +208,9 @@ def _told(query: bytes) -> dict[str, str]:
     return found
 
 
-def _study(request: HTTPConnection) -> str:
+def _study(scope: MutableMapping[str, Any], told: Mapping[str, str]) -> str:
     """The study of the path, or of WADO-URI's query."""
-    named = request.scope["path_params"].get("study") or _told(request.scope["query_string"]).get("studyUID", "")
-    return str(named)[:64]
+    return str(scope["path_params"].get("study") or told.get("studyUID", ""))[:64]
 
 
 def _objects(request: HTTPConnection, assigning_authority: str) -> list[AuditObject]:
@@ -219,7 +218,7 @@ def _objects(request: HTTPConnection, assigning_authority: str) -> list[AuditObj
     scope: MutableMapping[str, Any] = request.scope
     query = scope["query_string"]
     pairs = _told(query) if query else {}
-    study = _study(request)
+    study = _study(scope, pairs)
     found = [AuditObject(Kind.STUDY, study)] if study else []
     found += [
         AuditObject(Kind.URI, value[:64], details={"name": name}) for name, value in scope["path_params"].items()

@@ -19,7 +19,7 @@ from pacsd.web.problem import problem
 
 _MOST_CLIENTS = 20_000                   # the one that was away longest is forgotten
 _REFUSED = (401,)
-_GUARDED_REFUSED = (401, 403)            # pages answer a wrong password or code with 403: 401 would need a challenge
+_GUARDED_REFUSED = (401, 403)            # pages answer a wrong password, code or PIN with 403: 401 needs a challenge
 _STARTS = ("http.response.start", "websocket.http.response.start")
 
 
@@ -71,8 +71,8 @@ class Buckets:
 
 class Throttle:
     """Stands before the application. `guarded` are the beginnings of paths where secrets are tried that a patient
-    person could guess: passwords, codes of a second factor. A client that was refused too often gets no further
-    there, right or wrong; elsewhere only its refusals become 429, so that others behind its address go on.
+    person could guess: passwords, codes of a second factor, PINs. A client that was refused too often gets no
+    further there, right or wrong; elsewhere only its refusals become 429, so that others behind its address go on.
     """
 
     def __init__(

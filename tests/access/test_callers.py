@@ -20,7 +20,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelGet,
 )
 
-from config.settings import RemoteAESettings
+from config.oauth import OAuthSettings
+from config.settings import RemoteAESettings, SecuritySettings
 from pacsd.access.callers import Callers
 from pacsd.access.directory import Directory, Identity, Peer, Refusal
 from pacsd.access.origin import Origin
@@ -174,6 +175,22 @@ def test_who_asks_is_found_out_while_queries_hold_all_connections(database: str,
         assert isinstance(found.peer(calling="ANYBODY", called="PACSD", origin=HOME), Peer)
 
 
+def test_the_patient_of_a_token_is_looked_for_while_queries_hold_all_connections(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mint = Mint()
+    monkeypatch.setattr("pacsd.main.fetch", mint.fetch)
+    oauth = OAuthSettings(issuers=(mint.settings(),))
+    settings = replace(SETTINGS, data_dir=tmp_path, security=SecuritySettings(oauth=oauth))
+    archive = open_archive(settings, database, readers=1)
+    context = RoleContext(settings, database, "queries", 0, tmp_path)
+    said = Identity(5, mint.token("west", scope="patient/ImagingStudy.rs", patient="nobody").encode())
+    with closing(archive), _callers(context, archive) as found, archive.pool.connection():
+        answer = found.peer(calling="ANYBODY", called="PACSD", origin=HOME, identity=said)
+    assert answer is Refusal.IDENTITY        # it is known that there is no such patient
+
+
+
 def test_a_user_who_may_do_less_is_not_the_user_who_was_let_in(house: House) -> None:
     peer = house.opened(said=TOKEN)
     assert house.callers.renewed(peer).principal is house.tokens.principal
@@ -227,4 +244,3 @@ def test_a_token_bound_to_a_certificate_is_its_holders_alone(region: Region, hou
     peer = opened(der)
     assert isinstance(peer, Peer) and callers.renewed(peer) == peer
     assert opened(b"another's") is Refusal.IDENTITY and opened(None) is Refusal.IDENTITY
-

@@ -14,9 +14,11 @@ import pytest
 
 from config.links import LinkChannelSettings, LinkSettings
 from config.reading import SettingsError
+from config.settings import Settings
 from fhir.outgoing import Door, client
 from fhir.subscription.channel import post_form
 from pacsd.audit.codes import Outcome
+from pacsd.audit.trail import Unrecorded
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Pool, pool
 from pacsd.index.link_notices import IndexNotices
@@ -26,6 +28,7 @@ from pacsd.links.link import Link
 from pacsd.links.mail import Sender
 from pacsd.links.notices import CLAIM_S, Delivery, Notice, Notices, NoticeTo
 from pacsd.links.records import LinkRecords
+from pacsd.links.services import open_chores
 from tests.access.region import Noted
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -183,6 +186,22 @@ def test_gateways_get_what_they_take() -> None:
     assert parse_qs(body.decode()) == {"sign": ["医院"], "phone": ["13800000000"], "content": [f"看 {URL}"]}
     assert hook == HOOK.url
     assert orjson.loads(told) == {"to": "13800000000", "subject": "题", "text": f"看 {URL}", "link": "n1"}
+
+
+def test_a_secret_that_is_gone_holds_up_no_other_channel(
+    mailbox: Post, index: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TOKEN", raising=False)
+    now = mailbox.clock[0] = datetime.now(UTC)
+    mailbox.link = replace(mailbox.link, name="n2", made_at=now, expires_at=now + timedelta(days=1), digest=b"n2")
+    mailbox.links.add(mailbox.link)
+    for channel, recipient in (("sms", "13800000000"), ("hook", "she")):
+        mailbox.put(channel, recipient)
+    posted: list[str] = []
+    settings = Settings(link_channels=CHANNELS)
+    ((_, _, run),) = open_chores(settings, index, Unrecorded(), lambda url, *_: posted.append(url))
+    assert run() and run() and not run()     # what is not sent now is sent later
+    assert posted == [HOOK.url] and not open_chores(Settings(), index, Unrecorded(), lambda *_: None)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.7", "[::1]", "169.254.169.254", "localhost"])

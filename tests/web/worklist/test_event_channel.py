@@ -321,21 +321,15 @@ def test_who_may_watch_no_more_hears_nothing_further(office, fault):
         assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
 
 
-def test_a_silent_channel_is_closed_to_whom_it_is_not_open_any_more(office):
+@pytest.mark.parametrize(("refusal", "code"), [
+    (PacsdError(Fault.UNAUTHENTICATED, "the token was revoked"), 1008),
+    (PacsdError(Fault.UNAVAILABLE, "the token's issuer cannot be asked"), 1013),         # for a while
+], ids=str)  # fmt: skip
+def test_a_silent_channel_is_closed_to_whom_it_is_not_open_any_more(office, refusal, code):
     gate = Gate(office)
     limits = WebLimits(look_again_s=0.05)
     with served(office, admission=gate, limits=limits) as server, connect(server.channel("WATCH")) as channel:
-        gate.refusal = PacsdError(Fault.UNAUTHENTICATED, "the token was revoked")
+        gate.refusal = refusal
         with pytest.raises(ConnectionClosed) as closed:
             channel.recv(timeout=10)
-        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
-
-
-def test_an_issuer_that_is_away_closes_a_channel_for_a_while(office):
-    gate = Gate(office)
-    limits = WebLimits(look_again_s=0.05)
-    with served(office, admission=gate, limits=limits) as server, connect(server.channel("WATCH")) as channel:
-        gate.refusal = PacsdError(Fault.UNAVAILABLE, "the token's issuer cannot be asked")
-        with pytest.raises(ConnectionClosed) as closed:
-            channel.recv(timeout=10)
-        assert closed.value.rcvd is not None and closed.value.rcvd.code == 1013
+        assert closed.value.rcvd is not None and closed.value.rcvd.code == code
