@@ -24,8 +24,8 @@ class LimitSettings(Checked):
     )
     refusals_per_minute: float = setting(
         20.0,
-        en="Answers 401 that one client gets in a minute; after them it gets 429, and may try no password or code "
+        en="Answers 401 that one client gets in a minute; after them it gets 429, and may try no password, code or PIN "
         "until there are some again. 0: no limit.",
-        zh="单个客户端每分钟可得到的 401 次数；用尽后返回 429，恢复前不能再尝试口令或验证码；0 表示不限。",
+        zh="单个客户端每分钟可得到的 401 次数；用尽后返回 429，恢复前不能再尝试口令、验证码或查看码；0 表示不限。",
         check=checks.within(0, 100_000),
     )
