@@ -5,7 +5,7 @@ The code stream itself is passed on bit for bit. What cannot be read so far is r
 
 from collections.abc import Callable, Iterator
 
-from pacsd.codec.codestream import CODESTREAM, JP2_SIGNATURE
+from pacsd.codec.codestream import jpeg2000_start, next_marker
 from pacsd.faults import Fault, PacsdError
 
 Bare = Callable[[bytes], bytes]
@@ -40,10 +40,7 @@ def jpeg_ls(encoded: bytes) -> bytes:
 def jpeg_2000(encoded: bytes) -> bytes:
     """A JPEG 2000 or HTJ2K code stream (T.800, T.814) without the boxes of JP2 around it; comments in headers of
     tile-parts are blank, as lengths and pointers count them."""
-    start = encoded.find(CODESTREAM, 0, 1 << 16) if encoded[:8] == JP2_SIGNATURE else 0
-    if start < 0 or encoded[start : start + 4] != CODESTREAM:
-        raise _unreadable("a frame is not a JPEG 2000 code stream")
-    return b"".join(_jpeg_2000(encoded, start + 2))
+    return b"".join(_jpeg_2000(encoded, jpeg2000_start(encoded) + 2))
 
 
 def _jpeg(data: bytes, *, stuffed: int) -> Iterator[bytes]:
@@ -53,7 +50,7 @@ def _jpeg(data: bytes, *, stuffed: int) -> Iterator[bytes]:
     yield data[:2]
     at, once = 2, {_APP0, _APP8, _APP14}
     for _ in range(_MAX_SEGMENTS):
-        marker, at = _marker(data, at)
+        marker, at = next_marker(data, at)
         if marker == _EOI:
             yield b"\xff\xd9"
             return
@@ -77,7 +74,7 @@ def _kept(marker: int, body: bytes) -> bytes | None:
     if marker in _TABLES or marker in _JPEG_FRAMES or marker in (_SOS, _LS_FRAME):
         return body
     if marker == _LS_PARAMETERS:
-        if body[:1] in (bytes((one,)) for one in _LS_KEPT_PARAMETERS):
+        if body and body[0] in _LS_KEPT_PARAMETERS:
             return body
         raise _unreadable("a JPEG-LS stream has mapping tables")
     if marker == _APP0 and body.startswith(b"JFIF\0") and len(body) >= 14:
@@ -89,17 +86,6 @@ def _kept(marker: int, body: bytes) -> bytes | None:
     if marker in _DROPPED:
         return None
     raise _unreadable("a JPEG stream has a marker that no picture needs")
-
-
-def _marker(data: bytes, at: int) -> tuple[int, int]:
-    """The next marker, and the place behind it; fill bytes go."""
-    if data[at : at + 1] != b"\xff":
-        raise _unreadable("a JPEG stream has no marker where one should be")
-    while data[at : at + 1] == b"\xff":
-        at += 1
-    if at >= len(data):
-        raise _unreadable("a JPEG stream is truncated")
-    return data[at], at + 1
 
 
 def _end_of_scan(data: bytes, at: int, stuffed: int) -> int:

@@ -16,8 +16,8 @@ _MAX_SEGMENTS = 1000
 _MAX_TILE_PARTS = 1 << 20
 _MAX_SCANS = 100                         # each goes over the whole picture, whatever its length; ten are usual
 _SCAN = b"\xff\xda"
-JP2_SIGNATURE = b"\0\0\0\x0cjP  "
-CODESTREAM = b"\xff\x4f\xff\x51"
+_JP2_SIGNATURE = b"\0\0\0\x0cjP  "
+_CODESTREAM = b"\xff\x4f\xff\x51"
 _COD, _COC, _SOT, _SOD = b"\xff\x52", b"\xff\x53", b"\xff\x90", b"\xff\x93"
 _FEW_PRECINCTS, _SAMPLES_PER_PRECINCT = 256, 512         # a decoder keeps 1.6 KB of each
 _MANY_LAYERS = 64
@@ -47,7 +47,7 @@ def jpeg(data: bytes) -> Codestream:
         raise _malformed("a frame is not a JPEG stream")
     at, jfif, adobe = 2, False, None
     for _ in range(_MAX_SEGMENTS):
-        marker, at = _next_marker(data, at)
+        marker, at = next_marker(data, at)
         if marker in _STANDALONE:
             continue
         if marker in (_EOI, _SOS) or at + 2 > len(data):
@@ -66,7 +66,8 @@ def jpeg(data: bytes) -> Codestream:
     raise _malformed("a JPEG stream has no frame header")
 
 
-def _next_marker(data: bytes, at: int) -> tuple[int, int]:
+def next_marker(data: bytes, at: int) -> tuple[int, int]:
+    """The next marker of a JPEG stream behind fill bytes, and the place behind it. Raises PacsdError MALFORMED."""
     if data[at : at + 1] != b"\xff":
         raise _malformed("a JPEG stream has no marker where one should be")
     while data[at : at + 1] == b"\xff":
@@ -101,15 +102,21 @@ def _frame(body: bytes, marker: int, jfif: bool, adobe: int | None, data: bytes)
 _TAIL_BYTES = 1024                       # padding behind the end of image is allowed, as in some writers' files
 
 
+def jpeg2000_start(data: bytes) -> int:
+    """Where a JPEG 2000 code stream begins, inside of JP2 boxes too. Raises PacsdError MALFORMED."""
+    start = data.find(_CODESTREAM, 0, 1 << 16) if data[:8] == _JP2_SIGNATURE else 0
+    if start < 0 or data[start : start + 4] != _CODESTREAM:
+        raise _malformed("a frame is not a JPEG 2000 code stream")
+    return start
+
+
 def jpeg2000(data: bytes) -> tuple[Codestream, int]:
     """SIZ and COD of a JPEG 2000 or HTJ2K stream, and where it begins: some writers add the JP2 container.
 
     Raises PacsdError MALFORMED, also where the tile-parts do not lead to the end; TOO_MUCH for a mosaic of tiny tiles
     or precincts, whose bookkeeping alone would fill the memory.
     """
-    start = data.find(CODESTREAM, 0, 1 << 16) if data[:8] == JP2_SIGNATURE else 0
-    if start < 0 or data[start : start + 4] != CODESTREAM:
-        raise _malformed("a frame is not a JPEG 2000 code stream")
+    start = jpeg2000_start(data)
     at = start + 4
     length = int.from_bytes(data[at : at + 2], "big")
     if length < 41 or len(data) < at + length:

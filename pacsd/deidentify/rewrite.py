@@ -217,15 +217,17 @@ class Rewriting:
         if node.tag == _CODING_SCHEME_VERSION and not raw.strip(_OF_VERSIONS):
             return raw
         text = decode_text(raw, node.vr, level.character_sets)
-        if node.vr in ("CS", "AE") and (is_defined_term(text) or self.identifiers.is_in(text)):
-            return DUMMIES[node.vr] if self.identifiers.is_in(text) else raw
+        if node.vr in ("CS", "AE"):
+            return raw if self._is_clean_term(text) else DUMMIES[node.vr]
         clean = self.identifiers.cleaned(text)
         if clean == text:
             return raw
-        if node.vr in ("CS", "AE"):
-            return DUMMIES[node.vr]
         encoded = encode(_limited(clean.rstrip(" \0"), node.vr), node.vr, level.character_sets)
         return DUMMIES[node.vr] if encoded is None else encoded
+
+    def _is_clean_term(self, text: str) -> bool:
+        """Whether a code or title may stay: as a defined term with no identifier in it, else as a text would."""
+        return not self.identifiers.is_in(text) and (is_defined_term(text) or self.identifiers.cleaned(text) == text)
 
     def _ascii(self, node: Node) -> str:
         return self.header.raw(node).decode("ascii", "replace").strip(" \0")

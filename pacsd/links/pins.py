@@ -23,16 +23,16 @@ class Pins:
 
     def hash(self, pin: str) -> str:
         """Of a new PIN. Raises PacsdError INVALID for one that is none, or that anybody tries first."""
-        if not (LEAST <= len(pin) <= MOST and pin.isascii() and pin.isdigit()):
+        if not _is_pin(pin):
             raise PacsdError(Fault.INVALID, f"a PIN has {LEAST} to {MOST} digits")
-        if len(set(pin)) == 1 or pin in _ROW or pin[::-1] in _ROW:
+        if _is_easy(pin):
             raise PacsdError(Fault.INVALID, "this PIN is too easy to guess")
         with self._turns:
             return self._hasher.hash(pin)
 
     def is_right(self, hashed: str, pin: str) -> bool:
         """Whether it is the PIN."""
-        if not (LEAST <= len(pin) <= MOST and pin.isascii() and pin.isdigit()):
+        if not _is_pin(pin):
             return False
         with self._turns:
             try:
@@ -45,5 +45,13 @@ def new_pin() -> str:
     """One of ours."""
     while True:
         pin = "".join(secrets.choice("0123456789") for _ in range(MADE))
-        if len(set(pin)) > 1 and pin not in _ROW and pin[::-1] not in _ROW:
+        if not _is_easy(pin):
             return pin
+
+
+def _is_pin(text: str) -> bool:
+    return LEAST <= len(text) <= MOST and text.isascii() and text.isdigit()
+
+
+def _is_easy(pin: str) -> bool:
+    return len(set(pin)) == 1 or pin in _ROW or pin[::-1] in _ROW

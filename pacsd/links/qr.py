@@ -11,13 +11,15 @@ _SCALE = 8                               # pixels of a module
 
 def png(url: str) -> bytes:
     """As PNG."""
-    picture = io.BytesIO()
-    segno.make(url, error=_LEVEL, micro=False).save(picture, kind="png", scale=_SCALE, border=_QUIET)
-    return picture.getvalue()
+    return _picture(url, "png")
 
 
 def svg(url: str) -> bytes:
     """As SVG, for print."""
+    return _picture(url, "svg")
+
+
+def _picture(url: str, kind: str) -> bytes:
     picture = io.BytesIO()
-    segno.make(url, error=_LEVEL, micro=False).save(picture, kind="svg", scale=_SCALE, border=_QUIET)
+    segno.make(url, error=_LEVEL, micro=False).save(picture, kind=kind, scale=_SCALE, border=_QUIET)
     return picture.getvalue()

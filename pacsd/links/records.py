@@ -30,17 +30,11 @@ class LinkRecords:
     ) -> None:
         """Something that somebody did who is known."""
         objects = _objects(link) if link is not None else (AuditObject(Kind.STUDY, study),)
-        self.recorder.write(AuditMessage(
-            Event.SECURITY_ALERT, Action.UPDATE, now(), types=(kind,), agents=agents(principal, ours=self.source),
-            objects=objects, reason=reason,
-        ))  # fmt: skip
+        self._done(principal, kind, objects, reason)
 
     def named(self, principal: Principal, kind: Code, name: str, *, reason: str) -> None:
         """The same, of a link by its name."""
-        self.recorder.write(AuditMessage(
-            Event.SECURITY_ALERT, Action.UPDATE, now(), types=(kind,), agents=agents(principal, ours=self.source),
-            objects=(AuditObject(Kind.URI, name),), reason=reason,
-        ))  # fmt: skip
+        self._done(principal, kind, (AuditObject(Kind.URI, name),), reason)
 
     def opened(self, link: Link, code: str, *, address: str) -> None:
         """Somebody opened it; `code`: of its organisation."""
@@ -67,6 +61,12 @@ class LinkRecords:
         agent = Agent(self.source, requestor=True, role=SOURCE_ROLE)
         objects = (AuditObject(Kind.URI, name, details={"channel": channel}),)
         self.recorder.write(self._message(TOLD, outcome, agent, objects, reason))
+
+    def _done(self, principal: Principal, kind: Code, objects: tuple[AuditObject, ...], reason: str) -> None:
+        self.recorder.write(AuditMessage(
+            Event.SECURITY_ALERT, Action.UPDATE, now(), types=(kind,), agents=agents(principal, ours=self.source),
+            objects=objects, reason=reason,
+        ))  # fmt: skip
 
     def _message(
         self, kind: Code, outcome: Outcome, agent: Agent, objects: tuple[AuditObject, ...], reason: str = ""

@@ -54,6 +54,7 @@ from pacsd.web.app import create_app
 from pacsd.web.link_session import WithLinks
 from pacsd.web.services import Services
 from pacsd.workflow.services import Workflow, open_workflow
+from tests.conftest import Postgres
 from tests.hl7.orders import orm
 from tests.hl7.results import oru, study_uid, text
 from tests.ihe_profiles.test_exchange import ask
@@ -233,6 +234,16 @@ def link_to(of: Study, organisation: int, name: str) -> Link:
     now = datetime.now(UTC)
     return Link(name, organisation, (of.study_instance_uid,), None, "a test", now, now + timedelta(days=1),
                 digest=name.encode())  # fmt: skip
+
+
+@contextmanager
+def filled(postgres: Postgres, template: str, folder: Path) -> Iterator[Region]:
+    """A region with all that it has, over a database that ends with it."""
+    name, dsn = postgres.create(template=template)
+    with opened(dsn, folder) as region:
+        fill(region)
+        yield region
+    postgres.drop(name)
 
 
 @contextmanager

@@ -1,12 +1,11 @@
 """What a patient permits and denies (IHE PCF ITI-108) decides on every interface from when it is written."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.access.region import STUDIES, Region, fill, opened
+from tests.access.region import STUDIES, Region, filled
 from tests.access.test_grants import EAST_READER, break_glass, sees
 from tests.conftest import Postgres
 
@@ -16,13 +15,9 @@ READERS = (EAST_READER, "radiologist@south", "clinician@south", "radiologist@wes
 
 @pytest.fixture(scope="module")
 def region(postgres: Postgres, migrated_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
-    name, dsn = postgres.create(template=migrated_template)
-    folder: Path = tmp_path_factory.mktemp("consents")
-    with opened(dsn, folder) as made:
-        fill(made)
+    with filled(postgres, migrated_template, tmp_path_factory.mktemp("consents")) as made:
         made.rows("update access_grant set revoked_at = now() returning pk")
         yield made
-    postgres.drop(name)
 
 
 def organisation(code: str) -> dict[str, Any]:

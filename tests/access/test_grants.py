@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from pacsd.access.principal import PatientKey, Role
 from pacsd.archive.journal import FactKind
 from pacsd.index.access_grants import appliers
 from pacsd.index.care_encounters import appliers as care_appliers
-from tests.access.region import STUDIES, Region, admission, ask, fill, link, opened, somebody, store
+from tests.access.region import STUDIES, Region, admission, ask, filled, link, somebody, store
 from tests.conftest import Postgres
 from tests.synthetic import study as study_of
 
@@ -21,21 +20,17 @@ ADMINISTRATOR = "administrator@west"
 
 
 @pytest.fixture(scope="module")
-def filled(postgres: Postgres, migrated_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
-    name, dsn = postgres.create(template=migrated_template)
-    folder: Path = tmp_path_factory.mktemp("grants")
-    with opened(dsn, folder) as made:
-        fill(made)
+def whole(postgres: Postgres, migrated_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
+    with filled(postgres, migrated_template, tmp_path_factory.mktemp("grants")) as made:
         yield made
-    postgres.drop(name)
 
 
 @pytest.fixture
-def region(filled: Region) -> Region:
+def region(whole: Region) -> Region:
     """With nothing granted."""
-    filled.rows("update access_grant set revoked_at = now() where revoked_at is null returning pk")
-    filled.later()
-    return filled
+    whole.rows("update access_grant set revoked_at = now() where revoked_at is null returning pk")
+    whole.later()
+    return whole
 
 
 def parameters(**values: Any) -> dict[str, Any]:
@@ -238,13 +233,13 @@ def test_a_launch_for_one_patient_shows_that_patient(region: Region) -> None:
 
 
 @pytest.fixture(scope="module")
-def seen_elsewhere(filled: Region) -> str:
+def seen_elsewhere(whole: Region) -> str:
     """A study of somebody whom the south knows too, and has no order for."""
     of = study_of(61, 20, patient_id="W2", accession_number="Aw2", modality="CT")
-    store(filled.archive, "west", of)
+    store(whole.archive, "west", of)
     for application, patient in (("WRIS", "W2"), ("SRIS", "S2")):
-        assert ask(filled.exchange, admission(application, patient))[0] == "AA"
-    link(filled.archive, ("SOUTH", "S2"), ("WEST", "W2"))
+        assert ask(whole.exchange, admission(application, patient))[0] == "AA"
+    link(whole.archive, ("SOUTH", "S2"), ("WEST", "W2"))
     return of.study_instance_uid
 
 

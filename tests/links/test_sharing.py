@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,7 +18,7 @@ from pacsd.links.link import digest_of, new_token
 from pacsd.links.pins import Pins
 from pacsd.links.records import REVOKED
 from pacsd.links.visit import FREE_TRIES, MOST_TRIES, Outcome
-from tests.access.region import BASE, STUDIES, UNRELEASED, Region, fill, link_to, opened
+from tests.access.region import BASE, STUDIES, UNRELEASED, Region, filled, link_to
 from tests.access.test_grants import parameters, study
 from tests.conftest import Postgres
 from tests.oauth.house import QUICK
@@ -35,19 +34,15 @@ MAKER, PATIENT, ADMINISTRATOR = "radiologist@west", "patient@west", "administrat
 
 
 @pytest.fixture(scope="module")
-def filled(postgres: Postgres, migrated_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
-    name, dsn = postgres.create(template=migrated_template)
-    folder: Path = tmp_path_factory.mktemp("links")
-    with opened(dsn, folder) as made:
-        fill(made)
+def whole(postgres: Postgres, migrated_template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Region]:
+    with filled(postgres, migrated_template, tmp_path_factory.mktemp("links")) as made:
         yield made
-    postgres.drop(name)
 
 
 @pytest.fixture
-def region(filled: Region) -> Region:
-    filled.noted.messages.clear()
-    return filled
+def region(whole: Region) -> Region:
+    whole.noted.messages.clear()
+    return whole
 
 
 def made(region: Region, maker: str = MAKER, **values: Any) -> dict[str, Any]:

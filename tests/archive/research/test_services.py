@@ -132,21 +132,6 @@ def test_what_the_policy_does_not_let_through_is_nowhere(house: House, tmp_path:
         assert caught.value.fault is Fault.NOT_FOUND
 
 
-def test_a_search_continues_after_a_record_key(house: House, tmp_path: Path) -> None:
-    house.receive(part10(image(StudyInstanceUID=ROOT + "2", SeriesInstanceUID=ROOT + "2.1",
-                               SOPInstanceUID=ROOT + "2.1.1")))                          # fmt: skip
-    house.receive(part10(image(SeriesInstanceUID=ROOT + "1.3", SOPInstanceUID=ROOT + "1.3.1")))
-    research = archive(house, tmp_path, project(house, tmp_path))
-    for level, count in (("study", 2), ("series", 3)):
-        pages, after = list[Match](), tuple[str, ...]()
-        while page := list(research.search(Query(level, limit=1, by_record_key=True, after=after), EMPTY)):  # type: ignore[arg-type]
-            pages += page
-            after = uids_of(level, page[0].record_key) or ()  # type: ignore[arg-type]
-        keys = [one.record_key for one in pages]
-        assert len(keys) == count and keys == sorted(set(keys))
-        assert present(b"".join(keys), {ROOT + "1", ROOT + "2"}) == set()
-
-
 def test_what_is_denied_to_the_asker_is_not_there(house: House, tmp_path: Path) -> None:
     research = archive(house, tmp_path, project(house, tmp_path))
     (study,) = found(research, "study")
@@ -180,7 +165,7 @@ def test_searches_continue_after_record_keys_of_new_names(house: House, tmp_path
         Query(level, limit=1, by_record_key=True, after=uids_of(level, paged[-1]) or () if paged else ()), EMPTY
     )):  # fmt: skip
         paged += [one.record_key for one in page]
-    assert paged == sorted(paged) and len(paged) == (2 if level == "study" else 4)
+    assert paged == sorted(set(paged)) and len(paged) == (2 if level == "study" else 4)
     assert ROOT.encode() not in b"".join(paged)
 
 
