@@ -7,12 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
+from pydicom.uid import generate_uid
 
-from conformance.dicomweb import multipart, synthetic
+from conformance.dicomweb import multipart, prepared, synthetic, workitems
 from conformance.dicomweb.multipart import Part
 from tests.security.house import Guarded
 
-FHIR = {"content-type": "application/fhir+json"}
+FHIR, DICOM = {"content-type": "application/fhir+json"}, {"content-type": "application/dicom+json"}
 PATIENCE_S = 20.0
 
 # how an address of this machine, or of a cloud's own services, is written so that a filter does not see it
@@ -176,11 +177,19 @@ def test_no_key_is_fetched_from_where_a_token_says(guarded: Guarded, name: str) 
 
 def test_a_workitem_or_a_commitment_names_nobody_who_is_asked(guarded: Guarded) -> None:
     came = guarded.trap.came
+    named = [workitems.model(ReferencedSOPClassUID="1.2.840.10008.5.1.4.1.1.2", ReferencedSOPInstanceUID="1.2.3.4.5")]
     with guarded.client(guarded.own_token()) as http:
         for url in urls(guarded)[:4]:
-            for path in (f"/dicom-web/workitems/1.2.3/subscribers/{httpx.URL(url).host or 'x'}",
-                         "/dicom-web/commitment-requests/1.2.3"):  # fmt: skip
-                answer = http.post(path, content=json.dumps({"00081190": {"vr": "UR", "Value": [url]}}),
-                                   headers={"content-type": "application/dicom+json"})  # fmt: skip
-                assert answer.status_code < 500 or answer.status_code == 501
+            where = [workitems.model(RetrieveURL=url)]
+            source = workitems.model(
+                TypeOfInstances="DICOM", StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.4",
+                ReferencedSOPSequence=named, WADORSRetrievalSequence=where)  # fmt: skip
+            made = http.post("/dicom-web/workitems", content=json.dumps([workitems.scheduled(
+                prepared.made(), InputInformationSequence=[source])]), headers=DICOM)  # fmt: skip
+            assert made.status_code == 201, made.text
+            watched = f"{made.headers['location']}/subscribers/{httpx.URL(url).host}"
+            assert http.post(watched).status_code < 500
+            asked = workitems.model(ReferencedSOPSequence=named, RetrieveURL=url)
+            path = f"/dicom-web/commitment-requests/{generate_uid()}"
+            assert http.post(path, content=json.dumps(asked), headers=DICOM).status_code in (200, 202)
     assert guarded.trap.came == came
