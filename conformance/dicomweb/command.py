@@ -5,13 +5,13 @@ import ssl
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from conformance.dicomweb import prepared, report
 from conformance.dicomweb.checks import CHECKS
 from conformance.dicomweb.run import Result, run_all
 from conformance.dicomweb.server import Server
 from conformance.judging import DONE, FAILURES, NOT_RUN, Failed, Outcome, chosen
+from conformance.options import add_common
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help="base URI of the service, such as http://localhost:8080/dicom-web")
     parser.add_argument("--token", help="bearer token, sent to that server only")
     parser.add_argument("--uri-service", metavar="URL", help="base URI of the URI service (WADO-URI), if elsewhere")
-    parser.add_argument("--ca", type=Path, metavar="FILE", help="certificates to trust, beside the system's")
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds to wait for an answer (30)")
-    parser.add_argument("--only", default="", metavar="IDS", help="ids, beginnings or patterns, separated by commas")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write an HTML page")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
-    parser.add_argument("--quiet", action="store_true", help="print failures and totals only")
-    parser.add_argument("--list", action="store_true", help="print the checks, and run none")
+    add_common(parser, "--ca", "--timeout", "--only", "--report", "--json", "--quiet", "--list")
 
 
 def main(options: argparse.Namespace) -> int:

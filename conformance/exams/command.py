@@ -7,13 +7,13 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from conformance.exams.commitment import COMMITMENT
 from conformance.exams.modality import Modality
 from conformance.exams.performed_step import PERFORMED_STEP
 from conformance.exams.suite import Check, Result, run_all
 from conformance.judging import DONE, FAILURES, NOT_RUN, Outcome, chosen
+from conformance.options import add_common
 
 CHECKS: tuple[Check, ...] = (*PERFORMED_STEP, *COMMITMENT)
 _PEER = re.compile(r"(?P<title>[^@]{1,16})@(?P<host>\[[^]]+\]|[^:]+):(?P<port>[0-9]{1,5})")
@@ -26,10 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--listen", type=int, default=0, metavar="PORT", help="where the server knows the suite to listen for results"
     )
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds to wait for an answer (30)")
-    parser.add_argument("--only", default="", metavar="IDS", help="ids, beginnings or patterns, separated by commas")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
-    parser.add_argument("--list", action="store_true", help="print the checks, and run none")
+    add_common(parser, "--timeout", "--only", "--json", "--list")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from conformance.fhir.checks import CHECKS
 from conformance.fhir.run import WORDS, Result, as_json, line, run_all, summary
 from conformance.fhir.server import Server
 from conformance.judging import DONE, FAILURES, NOT_RUN, Failed, NotSupported, NotTested, Outcome, chosen
+from conformance.options import add_common
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,12 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("address", nargs="?", metavar="URL", help="base URL, such as http://localhost:8080/fhir")
     parser.add_argument("--url", help="the same")
     parser.add_argument("--token", help="bearer token, sent to that server only")
-    parser.add_argument("--ca", type=Path, metavar="FILE", help="certificates to trust, beside the system's")
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds to wait for an answer (30)")
-    parser.add_argument("--only", default="", metavar="IDS", help="ids, beginnings or patterns, separated by commas")
+    add_common(parser, "--ca", "--timeout", "--only")
     parser.add_argument("--report", "--json", type=Path, metavar="FILE", help="write JSON")
-    parser.add_argument("--quiet", action="store_true", help="print failures and totals only")
-    parser.add_argument("--list", action="store_true", help="print the checks, and run none")
+    add_common(parser, "--quiet", "--list")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from conformance.identity.messages import Domain
 from conformance.identity.site import FIRST, SECOND, Site
 from conformance.identity.suite import Check
 from conformance.judging import DONE, FAILURES, NOT_RUN, Outcome, chosen, judged
+from conformance.options import add_common
 from conformance.oru.peer import NoAnswer, Peer
 
 
@@ -25,11 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--facility", default="SUITE", metavar="NAME", help="MSH-4 of what is sent")
     parser.add_argument("--receiver", default="PIXPDQ", metavar="NAME", help="MSH-5: the patient information source")
     parser.add_argument("--receiving-facility", default="SYSTEM", metavar="NAME", help="MSH-6 of what is sent")
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds to wait for an answer (30)")
+    add_common(parser, "--timeout")
     parser.add_argument("--settle", type=float, default=0.0, metavar="S", help="seconds to wait after each event (0)")
-    parser.add_argument("--only", default="", metavar="IDS", help="ids, beginnings or patterns, separated by commas")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
-    parser.add_argument("--list", action="store_true", help="print the checks, and run none")
+    add_common(parser, "--only", "--json", "--list")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -4,9 +4,9 @@ import argparse
 import json
 import sys
 from functools import partial
-from pathlib import Path
 
 from conformance.judging import DONE, FAILURES, NOT_RUN, Outcome, chosen, judged
+from conformance.options import add_common
 from conformance.orders.checks import CHECKS
 from conformance.orders.site import Site
 
@@ -19,9 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--calling", default="CONFORMANCE", metavar="AE", help="ours (CONFORMANCE)")
     parser.add_argument("--application", default="CONFORMANCE", metavar="NAME", help="MSH-3 of messages")
     parser.add_argument("--facility", default="SUITE", metavar="NAME", help="MSH-4 of messages")
-    parser.add_argument("--only", default="", metavar="IDS", help="ids, beginnings or patterns, separated by commas")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
-    parser.add_argument("--list", action="store_true", help="print the checks, and run none")
+    add_common(parser, "--only", "--json", "--list")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from conformance.judging import DONE, FAILURES, NOT_RUN, Check, Level, Outcome, chosen, judged
+from conformance.options import add_common
 from conformance.oru.checks import CHECKS, Visit
 from conformance.oru.messages import Orders
 from conformance.oru.peer import NoAnswer, Peer
@@ -17,10 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mllp", metavar="HOST:PORT", help="where messages are received, such as localhost:2575")
     parser.add_argument("--authority", default="", metavar="NAME", help="assigning authority of the patient ids sent")
     parser.add_argument("--application", default="CONFORMANCE", metavar="NAME", help="MSH-3 of what is sent")
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds to wait for an answer (30)")
-    parser.add_argument("--only", default="", metavar="IDS", help="ids, beginnings or patterns, separated by commas")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
-    parser.add_argument("--list", action="store_true", help="print the checks, and run none")
+    add_common(parser, "--timeout", "--only", "--json", "--list")
 
 
 def main(options: argparse.Namespace) -> int:

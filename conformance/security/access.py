@@ -11,13 +11,12 @@ from conformance.dicomweb.synthetic import Instance
 from conformance.fhir import expect
 from conformance.fhir.server import JSON, Answer, Model, Server
 from conformance.judging import Failed, NotTested
-from conformance.security.prepared import ID_SYSTEM, image, new_tag, patient, stow
+from conformance.security.prepared import DICOM_JSON, ID_SYSTEM, image, new_tag, patient, stow
 from conformance.security.suite import Page, Site
 
 FHIR = Page("fhir", "Access between organisations: FHIR")
 WEB = Page("dicomweb", "Access between organisations: DICOMweb")
 
-DICOM_JSON = "application/dicom+json"
 CLAUSE = "FHIR R4 security#AccessDenied"
 DENIED = (401, 403, 404, 410)
 SECRET = b"Hidden"                       # part of the names of all that is stored
@@ -237,11 +236,12 @@ def conditions(site: Site) -> None:
 @WEB.must("store", "PS3.18 10.5", "Nobody adds to what is another's")
 def store(site: Site) -> None:
     kept(site)
-    one = image(new_tag())
+    tag = new_tag()
+    one = image(tag)
     expect.status(stow(site.first, site.dicom_web, one), 200)
     path = f"{site.dicom_web}/studies/{one.study}/instances"
     before = expect.status(site.first.get(path, DICOM_JSON), 200)
-    stow(site.other(), site.dicom_web, image(site.tag, study=one.study))
+    stow(site.other(), site.dicom_web, image(tag, study=one.study))      # of the same patient
     expect.same(before.body, site.first.get(path, DICOM_JSON).body, "the study as it was")
 
 

@@ -4,12 +4,10 @@ from urllib.parse import quote
 
 from conformance.fhir import expect
 from conformance.fhir.server import FORM, JSON, Answer
-from conformance.security.prepared import patient
+from conformance.security.prepared import DICOM_JSON, patient
 from conformance.security.suite import Page, Site
 
 USE_TOKEN = Page("iti-72", "IUA: Incorporate Access Token (ITI-72)")
-
-DICOM_JSON = "application/dicom+json"
 
 
 def doors(site: Site) -> list[tuple[str, str]]:

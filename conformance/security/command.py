@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from conformance.fhir.server import Answer, Server
 from conformance.judging import DONE, FAILURES, NOT_RUN, Failed, NotSupported, NotTested, Outcome, chosen
+from conformance.options import add_common
 from conformance.security import prepared
 from conformance.security.checks import CHECKS
 from conformance.security.run import WORDS, Result, as_html, as_json, line, run_all, summary
@@ -52,13 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mutual", action="append", default=[], metavar="HOST:PORT", help="asks for certificates")
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="one that it takes, PEM")
     parser.add_argument("--key", type=Path, metavar="FILE", help="its key, PEM")
-    parser.add_argument("--ca", type=Path, metavar="FILE", help="certificates to trust, beside the system's")
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds to wait for an answer (30)")
-    parser.add_argument("--only", default="", metavar="IDS", help="ids, beginnings or patterns, separated by commas")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write an HTML page")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
-    parser.add_argument("--quiet", action="store_true", help="print failures and totals only")
-    parser.add_argument("--list", action="store_true", help="print the checks, and run none")
+    add_common(parser, "--ca", "--timeout", "--only", "--report", "--json", "--quiet", "--list")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -5,11 +5,11 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 from pynetdicom import _config
 
 from conformance.judging import DONE, FAILURES, NOT_RUN, Failed, Outcome, chosen
+from conformance.options import add_common
 from conformance.ups.checks import CHECKS, TRANSACTIONS
 from conformance.ups.peer import Peer, Receiver
 from conformance.ups.suite import Result, run_all
@@ -22,11 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--called", default="PACSD", metavar="AE", help="its AE title (PACSD)")
     parser.add_argument("--calling", default="CONFORMANCE", metavar="AE", help="AE title to call with (CONFORMANCE)")
     parser.add_argument("--receiver", metavar="AE:PORT", help="AE that hears of events here, as the server knows it")
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds to wait for an answer (30)")
-    parser.add_argument("--only", default="", metavar="IDS", help="ids, beginnings or patterns, separated by commas")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write JSON")
-    parser.add_argument("--quiet", action="store_true", help="print failures and totals only")
-    parser.add_argument("--list", action="store_true", help="print the checks, and run none")
+    add_common(parser, "--timeout", "--only", "--json", "--quiet", "--list")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -44,7 +44,7 @@ def of(resource: Mapping[str, Any]) -> Channel:
 def _header(text: object) -> tuple[str, str]:
     name, colon, value = str(text).partition(":")
     name, value = name.strip(), value.strip()
-    if not colon or not name.isascii() or not all(char.isalnum() or char in "-_" for char in name):
+    if not colon or not name or not name.isascii() or not all(char.isalnum() or char in "-_" for char in name):
         raise PacsdError(Fault.MALFORMED, "a channel header is `Name: value`")
     if name.lower() in _RESERVED or not value.isascii() or not value.isprintable():
         raise PacsdError(Fault.MALFORMED, f"the header {name[:64]} may not be set")

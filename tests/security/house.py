@@ -204,6 +204,7 @@ def opened() -> Iterator[Guarded]:
     server = Server(folder / "data", config=config)
     try:
         server.start()
+        _install_viewer(server.data / "viewer")
         rows = pool(running_dsn(server.data / "postgres"), max_size=2)
         administration = Administration(rows)
         made = Guarded(server, authority, mint, trap, administration, files=files, canary=canary, **ports)
@@ -217,12 +218,24 @@ def opened() -> Iterator[Guarded]:
         remove_folder(folder)
 
 
+def _install_viewer(folder: Path) -> None:
+    """A page and a file of it, where the prebuilt viewer would be."""
+    (folder / "assets").mkdir(parents=True)
+    for name in ("index.html", "assets/app.js"):
+        (folder / name).write_text("viewer")
+    for made in (folder, *folder.rglob("*")):
+        made.chmod(0o755 if made.is_dir() else 0o644)
+
+
 def _populate(made: Guarded) -> None:
     add_user, add_client = made.administration.add_user, made.administration.add_client
     for name, organisation, role in (("wang", "east", "radiologist"), ("lin", "west", "radiologist"),
                                      ("careful", "east", "clinician"), ("chen", "east", "auditor")):  # fmt: skip
         add_user(name, PASSWORD, organisation=organisation, name=name, roles=[role])
-    add_client("viewer", organisation="east", name="Viewer", redirect_uris=[CALLBACK], scopes=SCOPES)
+    for name in ("viewer", "neighbour"):
+        add_client(name, organisation="east", name=name.title(), redirect_uris=[CALLBACK], scopes=SCOPES)
+    add_client("backend", organisation="east", method="private_key_jwt", scopes=["system/*.rs"],
+               keys=made.mint.fetch(JWKS_URL))
     for name, organisation in (("his", "east"), ("west-his", "west")):
         made.secrets[name] = add_client(
             name, organisation=organisation, method="client_secret_basic", scopes=("system/*.cruds",),

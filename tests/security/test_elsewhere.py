@@ -1,18 +1,19 @@
 """Where the server could be made to ask somebody else (SSRF): it asks nobody on this machine or inside the network."""
 
 import json
+import secrets
 import time
 from typing import Any
 
 import httpx
 import pytest
+from pydicom.uid import generate_uid
 
-from conformance.dicomweb import multipart, synthetic
+from conformance.dicomweb import multipart, prepared, synthetic, workitems
 from conformance.dicomweb.multipart import Part
-from tests.access.minting import Mint
 from tests.security.house import Guarded
 
-FHIR = {"content-type": "application/fhir+json"}
+FHIR, DICOM = {"content-type": "application/fhir+json"}, {"content-type": "application/dicom+json"}
 PATIENCE_S = 20.0
 
 # how an address of this machine, or of a cloud's own services, is written so that a filter does not see it
@@ -68,12 +69,13 @@ def test_a_header_of_a_subscription_makes_no_other_request(guarded: Guarded) -> 
     came = guarded.trap.came
     with guarded.client(guarded.own_token()) as http:
         for header in ("X: a\r\nX-Made: 1", "Host: evil.example", "Content-Length: 0", "Transfer-Encoding: chunked",
-                       "X-A\r\n: b", "Connection: upgrade", "X: a\nb", ": x", "x"):  # fmt: skip
+                       "X-A\r\nX-Made: b", "Connection: upgrade", "X: a\nb", ": x", "x"):  # fmt: skip
             answer = subscribed(http, endpoint=f"http://127.0.0.1:{guarded.trap.port}/", header=[header])
             refused = answer.status_code in (400, 422)
             if not refused:
                 path = f"/fhir/Subscription/{answer.json()['id']}"
                 until(lambda path=path: http.get(path).json()["status"] == "error", header)
+                assert "header" in http.get(path).json()["error"], header        # and not for its end point
                 http.delete(path)
     assert guarded.trap.came == came
 
@@ -159,25 +161,35 @@ def test_bulk_data_elsewhere_is_not_fetched(guarded: Guarded) -> None:
 def test_no_key_is_fetched_from_where_a_token_says(guarded: Guarded, name: str) -> None:
     came = guarded.trap.came
     for url in urls(guarded)[:6]:
-        mint = Mint() if name == "x" else guarded.mint
-        claims = mint.claims("east", "system", **({"iss": url} if name == "iss" else {}))
-        token = mint.signed(claims, **({} if name == "iss" else {name: url}))
+        mint, header = guarded.mint, {} if name == "iss" else {name: url}
+        token = mint.signed(mint.claims("east", "system", **({"iss": url} if name == "iss" else {})), **header)
         with guarded.client(token) as http:
             assert http.get("/fhir/Patient?_count=1").status_code == (401 if name in ("kid", "iss") else 200)
-        asked = {"grant_type": "client_credentials", "scope": "system/*.rs", "client_assertion": token,
+        claims = {"iss": url if name == "iss" else "backend", "sub": "backend", "aud": f"{guarded.base}/oauth/token",
+                  "exp": int(time.time()) + 200, "jti": secrets.token_hex(8)}  # fmt: skip
+        asked = {"grant_type": "client_credentials", "scope": "system/*.rs",
+                 "client_assertion": mint.signed(claims, **{"typ": "JWT", **header}),
                  "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}  # fmt: skip
         with guarded.client() as http:
-            assert http.post("/oauth/token", data=asked).status_code in (400, 401)
+            assert http.post("/oauth/token", data=asked).status_code == (401 if name in ("kid", "iss") else 200)
     assert guarded.trap.came == came
 
 
 def test_a_workitem_or_a_commitment_names_nobody_who_is_asked(guarded: Guarded) -> None:
     came = guarded.trap.came
+    named = [workitems.model(ReferencedSOPClassUID="1.2.840.10008.5.1.4.1.1.2", ReferencedSOPInstanceUID="1.2.3.4.5")]
     with guarded.client(guarded.own_token()) as http:
         for url in urls(guarded)[:4]:
-            for path in (f"/dicom-web/workitems/1.2.3/subscribers/{httpx.URL(url).host or 'x'}",
-                         "/dicom-web/commitment-requests/1.2.3"):  # fmt: skip
-                answer = http.post(path, content=json.dumps({"00081190": {"vr": "UR", "Value": [url]}}),
-                                   headers={"content-type": "application/dicom+json"})  # fmt: skip
-                assert answer.status_code < 500 or answer.status_code == 501
+            where = [workitems.model(RetrieveURL=url)]
+            source = workitems.model(
+                TypeOfInstances="DICOM", StudyInstanceUID="1.2.3", SeriesInstanceUID="1.2.3.4",
+                ReferencedSOPSequence=named, WADORSRetrievalSequence=where)  # fmt: skip
+            made = http.post("/dicom-web/workitems", content=json.dumps([workitems.scheduled(
+                prepared.made(), InputInformationSequence=[source])]), headers=DICOM)  # fmt: skip
+            assert made.status_code == 201, made.text
+            watched = f"{made.headers['location']}/subscribers/{httpx.URL(url).host}"
+            assert http.post(watched).status_code < 500
+            asked = workitems.model(ReferencedSOPSequence=named, RetrieveURL=url)
+            path = f"/dicom-web/commitment-requests/{generate_uid()}"
+            assert http.post(path, content=json.dumps(asked), headers=DICOM).status_code in (200, 202)
     assert guarded.trap.came == came

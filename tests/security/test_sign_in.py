@@ -89,7 +89,7 @@ def test_a_refresh_token_that_is_replayed_ends_its_family(guarded: Guarded) -> N
 @pytest.mark.parametrize(
     "changes",
     [{"code_verifier": "w" * 50}, {"code_verifier": ""}, {"redirect_uri": CALLBACK + "/"}, {"client_id": "his"},
-     {"client_id": "nobody"}, {"code_verifier": VERIFIER[:42]}],
+     {"client_id": "neighbour"}, {"client_id": "nobody"}, {"code_verifier": VERIFIER[:42]}],
 )  # fmt: skip
 def test_a_stolen_code_is_of_no_use(guarded: Guarded, changes: dict[str, str]) -> None:
     with person(guarded) as http:
@@ -230,7 +230,8 @@ def test_fields_that_nobody_asked_for_change_nothing(guarded: Guarded) -> None:
 
 
 def test_masses_of_parameters_are_refused_in_time(guarded: Guarded) -> None:
-    many = urlencode([(f"p{number}", "x") for number in range(20_000)])
+    named = {f"p{number}": "x" for number in range(20_000)}
+    many = urlencode(named)
     began = time.monotonic()
     with guarded.client(guarded.token()) as http:
         kind = {"content-type": "application/x-www-form-urlencoded"}
@@ -240,6 +241,14 @@ def test_masses_of_parameters_are_refused_in_time(guarded: Guarded) -> None:
         for path in ("/oauth/authorize", "/fhir/Patient"):
             assert http.get(f"{path}?{short}").status_code in (400, 413, 414, 431), path
         assert http.get(f"/dicom-web/studies?{short}").status_code in (200, 204, 400, 413)      # PS3.18 8.3: ignored
+    with guarded.client() as http:       # right but for their number
+        right = {"grant_type": "client_credentials", "scope": "system/*.rs"}
+        for more, statuses in (({}, (200,)), (named, (400, 413))):
+            answer = http.post("/oauth/token", data={**right, **more}, auth=("his", guarded.secrets["his"]))
+            assert answer.status_code in statuses
+        person_ = {"username": "wang", "password": PASSWORD}
+        assert submit(http, http.get("/oauth/login"), {**person_, **named}).status_code in (400, 413)
+        assert http.get(f"/oauth/authorize?{asked()}&{short}").status_code in (400, 413, 414, 431)
     assert time.monotonic() - began < 20
 
 

@@ -7,15 +7,19 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from tests.access.minting import ISSUER, iua
 from tests.security.house import Guarded
@@ -46,6 +50,13 @@ def by_attacker(house: Guarded, **header: Any) -> str:
     return jwt.encode(told, house.mint.claims("east", "system"), ATTACKER)
 
 
+def by_issuer(house: Guarded, **header: Any) -> str:
+    """Well signed, whatever the header says: what refuses it is no wrong signature."""
+    head = joined(house, **header).rpartition(".")[0]
+    mark = house.mint.keys["RS256"].get_op_key("sign").sign(head.encode(), PKCS1v15(), SHA256())
+    return f"{head}.{base64.urlsafe_b64encode(mark).rstrip(b'=').decode()}"
+
+
 def public(house: Guarded) -> bytes:
     return house.mint.keys["RS256"].as_pem(private=False)
 
@@ -65,7 +76,7 @@ FORGED: Mapping[str, Callable[[Guarded], str]] = {
     "a key set elsewhere": lambda house: by_attacker(house, jku=trap(house), kid="x"),
     "a certificate elsewhere": lambda house: by_attacker(house, x5u=trap(house)),
     "a key id that is a URL": lambda house: by_attacker(house, kid=trap(house)),
-    "a key id that is a file": lambda house: by_attacker(house, kid=str(house.canary)),
+    "a key id that is a file": lambda house: by_hmac(house, house.canary.read_bytes(), kid=str(house.canary)),
     "expired": lambda house: house.token(exp=int(time.time()) - 120),
     "endless": lambda house: house.token(exp=None),
     "not yet": lambda house: house.token(nbf=int(time.time()) + 600),
@@ -77,7 +88,8 @@ FORGED: Mapping[str, Callable[[Guarded], str]] = {
     "of a role that is none": lambda house: house.token(extensions=iua("east", "emperor")),
     "of another type": lambda house: house.mint.signed(house.mint.claims("east", "system"), typ="JWT"),
     "bound to a key that is not shown": lambda house: house.token(cnf={"x5t#S256": "A" * 43}),
-    "critical": lambda house: joined(house, crit=["b64"], b64=False),
+    "critical": lambda house: by_issuer(house, crit=["x"], x=1),
+    "not encoded": lambda house: by_issuer(house, crit=["b64"], b64=False),
 }  # fmt: skip
 
 
@@ -92,30 +104,41 @@ def test_a_forged_token_opens_no_door(guarded: Guarded, name: str) -> None:
 
 
 def test_a_good_token_opens_them_so_that_these_refusals_mean_something(guarded: Guarded) -> None:
-    with guarded.client(guarded.token()) as http:
-        statuses = [http.get(door).status_code for door in DOORS]
-    assert statuses == [200, 200, 403, 200, 200, 400] or statuses == [200, 200, 403, 200, 200, 404], statuses
+    for token in (guarded.token(), by_issuer(guarded)):
+        with guarded.client(token) as http:
+            statuses = [http.get(door).status_code for door in DOORS]
+        assert statuses == [200, 200, 403, 200, 200, 400] or statuses == [200, 200, 403, 200, 200, 404], statuses
 
 
 def test_a_forged_token_opens_no_channel(guarded: Guarded) -> None:
-    where = f"wss://localhost:{guarded.https}"
-    for name in ("no signature", "a public key as secret", "expired", "for somebody else"):
-        field = {"Authorization": f"Bearer {FORGED[name](guarded)}", "X-Forwarded-For": guarded.address()}
-        for path in ("/dicom-web/ws/subscribers/WATCHER", "/fhir/ws"):
-            with pytest.raises(InvalidStatus) as refused, connect(
-                where + path, ssl=guarded.context, additional_headers=field, proxy=None
-            ):
+    for path in ("/dicom-web/ws/subscribers/WATCHER", "/fhir/ws"):
+        with channel(guarded, path, guarded.token()):
+            pass
+        for name in ("no signature", "a public key as secret", "expired", "for somebody else"):
+            with pytest.raises(InvalidStatus) as refused, channel(guarded, path, FORGED[name](guarded)):
                 pass
             assert refused.value.response.status_code in (401, 403), (name, path)
+
+
+def channel(house: Guarded, path: str, token: str) -> ClientConnection:
+    field = {"Authorization": f"Bearer {token}", "X-Forwarded-For": house.address()}
+    return connect(f"wss://localhost:{house.https}{path}", ssl=house.context, additional_headers=field, proxy=None)
 
 
 def test_a_client_is_not_believed_about_its_certificate(guarded: Guarded) -> None:
     """Whoever speaks for a device has its certificate; a header that says so has to come from a trusted proxy."""
     data = {"grant_type": "client_credentials", "scope": "system/*.rs", "client_id": "device"}
+    shown = base64.b64encode(ssl.PEM_cert_to_DER_cert(guarded.files["ct1"].certificate.read_text())).decode()
+    real = {"client-cert": f":{shown}:"}
     with guarded.client() as http:
         assert http.post("/oauth/token", data=data).status_code == 401
-        forged = {"x-client-cert": "x", "x-ssl-client-cert": "x", "ssl-client-verify": "SUCCESS"}
-        assert http.post("/oauth/token", data=data, headers=forged).status_code == 401
+        for name in ("x-client-cert", "x-ssl-client-cert", "ssl-client-cert"):
+            forged = {name: f":{shown}:", "ssl-client-verify": "SUCCESS"}
+            assert http.post("/oauth/token", data=data, headers=forged).status_code == 401, name
+        assert http.post("/oauth/token", data=data, headers=real).status_code == 200         # by a proxy
+    no_proxy = httpx.HTTPTransport(verify=guarded.context, local_address="127.0.0.2")
+    with httpx.Client(base_url=guarded.base, transport=no_proxy) as http:
+        assert http.post("/oauth/token", data=data, headers=real).status_code == 401
 
 
 def test_who_guesses_tokens_is_slowed_down_and_others_are_not(guarded: Guarded) -> None:

@@ -199,6 +199,7 @@ NEVER: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("Patient?_include=Patient:link", {}, "neither include"), ("Patient", {"type": "email"}, "rest-hook"),
     ("Patient", {"payload": "application/fhir+xml"}, "payload"),
     ("Patient", {"header": ["Host: other"]}, "may not be set"), ("Patient", {"header": ["X: a\r\nY: b"]}, "header"),
+    ("Patient", {"header": [": x"]}, "header"),
     ("Patient", {"endpoint": "file:///etc/passwd"}, "http or https"),
     ("Patient", {"endpoint": "http://u:p@example.org/"}, "http or https"),
     ("Patient", {"endpoint": "http://169.254.169.254/latest"}, "not opened"),
