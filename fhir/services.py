@@ -47,6 +47,7 @@ from pacsd.archive.services import Archive
 from pacsd.audit.services import reading, source
 from pacsd.audit.trail import Recorder, Unrecorded
 from pacsd.blobs.port import BlobStore
+from pacsd.blobs.record_log import RecordLog
 from pacsd.identity.matching import Thresholds
 from pacsd.index.access_grants import GrantRows
 from pacsd.index.access_openings import IndexOpenings
@@ -106,7 +107,8 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
     """The FHIR server of the settings; `recorder` is where its interactions are recorded."""
     directory = archive.directory
     keys, codes = directory.keys, directory.codes
-    journal = Journal(archive.blobs, prefix=FHIR_PREFIX)
+    records = RecordLog(archive.blobs.root, reserve_bytes=settings.storage.reserve_bytes)     # one is of one folder
+    journal = Journal(archive.blobs, prefix=FHIR_PREFIX, records=records)
     contents = Contents(archive.blobs)
     known_houses = houses(settings, directory)
     actions = Actions(
