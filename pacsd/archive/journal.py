@@ -32,7 +32,7 @@ VERSION, VERSION_OF_MANY = 1, 2
 PREFIX = "journal/"
 _SEGMENT = ".log"                        # which several blobs share
 _ULID_CHARACTERS = 26
-_MICROSECONDS = 1_000                    # of a millisecond
+_MILLISECOND = 1_000                     # in microseconds
 FHIR_PREFIX = "fhir-journal/"            # a journal of its own: what clients write through FHIR is much, and read back
                                          # in its own way
 
@@ -87,6 +87,9 @@ class Records(Protocol):
 
     def put(self, folder: str, data: bytes) -> BlobInfo | None:
         """Keep a blob in a folder, durable on return; None for one that is to be a file of its own."""
+
+    def close(self) -> None:
+        """Leave what was written to its readers."""
 
 
 class _Waiting:
@@ -152,11 +155,16 @@ class Journal:
             for one in all_of_them:
                 one.error, one.said = error, True
 
+    def close(self) -> None:
+        """Give back what was written ahead."""
+        if self._records is not None:
+            self._records.close()
+
     def _next(self) -> tuple[str, int]:
         """The name and the moment of the next blob: of the same millisecond, and none before the last one's."""
         ulid = self._ulids()
-        begun = _milliseconds(ulid) * _MICROSECONDS
-        self._moment = max(begun, self._moment, min(int(time.time() * 1e6), begun + _MICROSECONDS - 1))
+        begun = _microseconds(ulid)
+        self._moment = max(begun, self._moment, min(int(time.time() * 1e6), begun + _MILLISECOND - 1))
         return ulid, self._moment
 
     def _put(self, ulid: str, text: bytes) -> str:
@@ -181,27 +189,15 @@ class Journal:
         `infos` are in the order of keys, which begin with when a blob was said or a segment begun: what was said before
         the next of these is yielded before it. At most what was said while a segment was written is held.
         """
-        held: list[tuple[int, bool, int, str, Sequence[Fact] | None]] = []
-        segment, last = "", 0
+        held: list[tuple[int, str, Sequence[Fact]]] = []
         for info in infos:
-            folder, _, name = info.key.rpartition("/")
-            alone = not folder.endswith(_SEGMENT)
-            begun = _milliseconds((name if alone else folder.rpartition("/")[2])[:_ULID_CHARACTERS])
+            begun = _begun(info.key)
             while held and held[0][0] < begun:
-                yield self._heard(heappop(held))
-            if alone:
-                heappush(held, (begun, True, 0, info.key, None))
-                continue
+                yield heappop(held)[2]
             moment, facts = self._read(info.key)
-            moment = moment or int(info.modified_at * 1e6)
-            segment, last = folder, max(moment, begun * _MICROSECONDS, last if folder == segment else 0)
-            heappush(held, (last // _MICROSECONDS, False, last, info.key, facts))
+            heappush(held, (max(moment, begun), info.key, facts))
         while held:
-            yield self._heard(heappop(held))
-
-    def _heard(self, one: tuple[int, bool, int, str, Sequence[Fact] | None]) -> Sequence[Fact]:
-        *_, key, facts = one
-        return self._read(key)[1] if facts is None else facts
+            yield heappop(held)[2]
 
     def _read(self, key: str) -> tuple[int, Sequence[Fact]]:
         """When it was said, where it tells, and its facts."""
@@ -244,8 +240,14 @@ class Journal:
             day += timedelta(days=1)
 
 
-def _milliseconds(ulid: str) -> int:
+def _begun(key: str) -> int:
+    """The moment of which the name of a blob or of its segment is."""
+    folder, _, name = key.rpartition("/")
+    return _microseconds((folder.rpartition("/")[2] if folder.endswith(_SEGMENT) else name)[:_ULID_CHARACTERS])
+
+
+def _microseconds(ulid: str) -> int:
     try:
-        return round(ulid_time(ulid).timestamp() * 1000)
+        return round(ulid_time(ulid).timestamp() * 1000) * _MILLISECOND
     except (ValueError, OverflowError):          # none of ours: where its name stands
         return 0

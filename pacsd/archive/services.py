@@ -62,6 +62,7 @@ class Archive:
         self.writing.close()
         self._arriving.close()
         self.pool.close()
+        self.journal.close()
         self.spool.close()
 
 

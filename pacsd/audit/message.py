@@ -12,6 +12,8 @@ import orjson
 from pacsd.access.principal import Principal, Proof
 from pacsd.audit.codes import DESTINATION_ROLE, SOURCE_ROLE, Action, Code, Event, Kind, Outcome
 
+_KEPT = 4_096                            # characters of agents, at most, whose JSON is kept
+
 
 @dataclass(frozen=True, slots=True)
 class Agent:
@@ -93,7 +95,7 @@ def _body(message: AuditMessage) -> dict[str, Any]:
     if message.types:
         body["types"] = [_code(one) for one in message.types]
     if message.agents:
-        body["agents"] = _agents(message.agents)
+        body["agents"] = _agents(message.agents) if _are_short(message.agents) else _told(message.agents)
     if message.objects:
         body["objects"] = [_object(one) for one in message.objects]
     for name in ("purpose", "reason", "repeats"):
@@ -189,7 +191,16 @@ def _agent(agent: Agent) -> dict[str, Any]:
 @lru_cache(maxsize=512)
 def _agents(parties: tuple[Agent, ...]) -> orjson.Fragment:
     """The same take part in many events."""
-    return orjson.Fragment(orjson.dumps([_agent(one) for one in parties]))
+    return orjson.Fragment(orjson.dumps(_told(parties)))
+
+
+def _told(parties: tuple[Agent, ...]) -> list[dict[str, Any]]:
+    return [_agent(one) for one in parties]
+
+
+def _are_short(parties: tuple[Agent, ...]) -> bool:
+    """Whether they are kept: what clients name may be of any length."""
+    return sum(len(one.user_id) + len(one.name) + len(one.client) + len(one.address) for one in parties) <= _KEPT
 
 
 def _agent_of(told: Mapping[str, Any]) -> Agent:

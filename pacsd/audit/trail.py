@@ -136,7 +136,7 @@ class Trail:
         messages = make()
         batch, _ = self._put(messages)
         if key is not None and (counts := self._repeats.began(key, messages[0], batch.done)):
-            self._put(counts)
+            self._count(counts)
         if later:
             self._has_thread()
         else:
@@ -163,16 +163,20 @@ class Trail:
         if self._thread is not None:
             self._thread.join(5.0)
         if counts := self._repeats.ended(now(), every=True):
-            self._put(counts)
+            self._count(counts)
         self._drain()
         with self._turn:
             self._end()
 
-    def _put(self, messages: Sequence[Recordable]) -> tuple[_Batch, int]:
-        """What they will be written with, and the last one's number in it."""
+    def _count(self, counts: Sequence[AuditMessage]) -> None:
+        """Their first records were not too large; the counts make them a little longer."""
+        self._put(counts, most_bytes=chain.MAX_RECORD_BYTES)
+
+    def _put(self, messages: Sequence[Recordable], *, most_bytes: int = _MOST_BYTES) -> tuple[_Batch, int]:
+        """What they will be written with, and the last one's number in it. Raises PacsdError TOO_MUCH."""
         payloads = [one.payload if isinstance(one, Encoded) else encoded(one) for one in messages]
         size_bytes = sum(map(len, payloads))
-        if size_bytes > _MOST_BYTES and max(map(len, payloads)) > _MOST_BYTES:
+        if size_bytes > most_bytes and max(map(len, payloads)) > most_bytes:
             raise PacsdError(Fault.TOO_MUCH, "the access is too large to be recorded")
         with self._lock:
             if not self._waiting or self._waiting[-1].size_bytes > _BATCH_BYTES:
@@ -194,11 +198,11 @@ class Trail:
         while not self._closed:
             self._wake.wait(SWEEP_S)
             self._wake.clear()
-            if time.monotonic() >= sweep_at:
-                sweep_at = time.monotonic() + SWEEP_S
-                if counts := self._repeats.ended(now()):
-                    self._put(counts)
             try:
+                if time.monotonic() >= sweep_at:
+                    sweep_at = time.monotonic() + SWEEP_S
+                    if counts := self._repeats.ended(now()):
+                        self._count(counts)
                 self._drain()
             except Exception:                # whoever waits was told; the next are written
                 log.exception("records could not be written")

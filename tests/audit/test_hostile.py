@@ -8,8 +8,9 @@ from pathlib import Path
 import orjson
 import pytest
 
+from pacsd.audit import message
 from pacsd.audit.codes import Action, Code, Event, Kind
-from pacsd.audit.message import AuditMessage, AuditObject, encoded
+from pacsd.audit.message import Agent, AuditMessage, AuditObject, decoded, encoded
 from pacsd.audit.trail import Trail, now
 from pacsd.blobs.append_log import AppendFolder
 from pacsd.faults import Fault, PacsdError
@@ -56,6 +57,28 @@ def test_who_waits_no_more_holds_up_nobody(trail: Trail) -> None:
     assert later is not None and later.result(10) is None and waiting.result(10) is None
 
 
+def test_of_agents_that_clients_name_at_length_nothing_is_kept() -> None:
+    kept = message._agents.cache_info().currsize
+    for n in range(600):
+        told = AuditMessage(Event.ACCESSED, Action.READ, now(), agents=(Agent(f"{n} {'x' * 10_000}"),))
+        assert decoded(orjson.loads(encoded(told))).agents == told.agents
+    assert message._agents.cache_info().currsize == kept
+
+
+def test_the_count_of_the_largest_record_is_written_and_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = about("1.2")
+    trail = Trail(AppendFolder(tmp_path), segment_bytes=1 << 20, repeat_s=300.0)
+    monkeypatch.setattr(Trail._put, "__kwdefaults__", {"most_bytes": len(encoded(first))})
+    for _ in range(2):
+        again = trail.begin(lambda: [first], key="k")
+        assert again is None or again.result(10) is None
+    trail.close()
+    (file,) = tmp_path.iterdir()
+    assert b'"repeats":1' in file.read_bytes() and b'"end":true' in file.read_bytes()
+
+
 def test_numbers_of_a_resource_keep_their_digits() -> None:
-    message = AuditMessage(Event.ACCESSED, Action.READ, now(), resource={"valueDecimal": Decimal("1.10")})
-    assert b"1.10" in encoded(message)
+    told = AuditMessage(Event.ACCESSED, Action.READ, now(), resource={"valueDecimal": Decimal("1.10")})
+    assert b"1.10" in encoded(told)
