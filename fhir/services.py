@@ -64,13 +64,18 @@ _CATCH_UP_S, _FORGET_S = 60.0, 600.0
 
 @dataclass(frozen=True, slots=True)
 class Fhir:
-    """What the edge, the worker and commands may ask."""
+    """What the edge, the worker and commands may ask. Who writes closes it when the process ends."""
 
     server: Server
     restoration: Restoration
     opening: Opening
     workbench: Workbench
     subscriptions: Subscriptions
+    journal: Journal
+
+    def close(self) -> None:
+        """Give back what the journal wrote ahead."""
+        self.journal.close()
 
     @property
     def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
@@ -137,7 +142,8 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
     standing = OrganisationScopes(directory, IndexOpenings(archive.pool), opening, codes)
     door = Door(settings.fhir.subscription_networks)
     subscriptions = Subscriptions(server, standing, door, base=base_of(settings))
-    return Fhir(server, restoration, opening, workbench(server, archive.blobs, door, standing), subscriptions)
+    return Fhir(server, restoration, opening, workbench(server, archive.blobs, door, standing), subscriptions,
+                journal)  # fmt: skip
 
 
 def _workitems(settings: Settings, archive: Archive) -> Callable[[Unit], Workitems]:

@@ -390,8 +390,7 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
     desk = neighbours.desk(context.index) if settings.web.processes > 1 else None
     readers = 9                                          # one of them listens for open event channels
     with _opened(context, readers=readers, timeout_s=settings.web.query_timeout_s) as archive, \
-            _recorded(context) as recorder:
-        fhir = open_fhir(settings, archive, recorder)
+            _recorded(context) as recorder, closing(open_fhir(settings, archive, recorder)) as fhir:
         resolution = _resolution(archive)
         patients = _launch_patients(settings, archive, fhir, resolution)
         provider = _provider(settings, archive, patients, OAuthRecording(recorder, source(settings)))
@@ -580,7 +579,8 @@ def _worker(context: RoleContext) -> None:
         context.ready()
         repositories = atna_chores(context.settings, archive.pool)
         notices = _link_chores(context.settings, archive, recorder)
-        with _telling(fhir.subscriptions), _beside(fhir.workbench.chores()), _beside(repositories), _beside(notices):
+        with closing(fhir), _telling(fhir.subscriptions), _beside(fhir.workbench.chores()), _beside(repositories), \
+                _beside(notices):
             worker.run()
 
 
