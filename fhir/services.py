@@ -47,6 +47,7 @@ from pacsd.archive.services import Archive
 from pacsd.audit.services import reading, source
 from pacsd.audit.trail import Recorder, Unrecorded
 from pacsd.blobs.port import BlobStore
+from pacsd.blobs.record_log import RecordLog
 from pacsd.identity.matching import Thresholds
 from pacsd.index.access_grants import GrantRows
 from pacsd.index.access_openings import IndexOpenings
@@ -63,13 +64,18 @@ _CATCH_UP_S, _FORGET_S = 60.0, 600.0
 
 @dataclass(frozen=True, slots=True)
 class Fhir:
-    """What the edge, the worker and commands may ask."""
+    """What the edge, the worker and commands may ask. Who writes closes it when the process ends."""
 
     server: Server
     restoration: Restoration
     opening: Opening
     workbench: Workbench
     subscriptions: Subscriptions
+    journal: Journal
+
+    def close(self) -> None:
+        """Give back what the journal wrote ahead."""
+        self.journal.close()
 
     @property
     def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
@@ -106,7 +112,8 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
     """The FHIR server of the settings; `recorder` is where its interactions are recorded."""
     directory = archive.directory
     keys, codes = directory.keys, directory.codes
-    journal = Journal(archive.blobs, prefix=FHIR_PREFIX)
+    records = RecordLog(archive.blobs.root, reserve_bytes=settings.storage.reserve_bytes)     # one is of one folder
+    journal = Journal(archive.blobs, prefix=FHIR_PREFIX, records=records)
     contents = Contents(archive.blobs)
     known_houses = houses(settings, directory)
     actions = Actions(
@@ -135,7 +142,8 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
     standing = OrganisationScopes(directory, IndexOpenings(archive.pool), opening, codes)
     door = Door(settings.fhir.subscription_networks)
     subscriptions = Subscriptions(server, standing, door, base=base_of(settings))
-    return Fhir(server, restoration, opening, workbench(server, archive.blobs, door, standing), subscriptions)
+    return Fhir(server, restoration, opening, workbench(server, archive.blobs, door, standing), subscriptions,
+                journal)  # fmt: skip
 
 
 def _workitems(settings: Settings, archive: Archive) -> Callable[[Unit], Workitems]:

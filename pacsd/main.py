@@ -386,8 +386,7 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
     desk = neighbours.desk(context.index) if settings.web.processes > 1 else None
     readers = 9                                          # one of them listens for open event channels
     with _opened(context, readers=readers, timeout_s=settings.web.query_timeout_s) as archive, \
-            _recorded(context) as recorder:
-        fhir = open_fhir(settings, archive, recorder)
+            _recorded(context) as recorder, closing(open_fhir(settings, archive, recorder)) as fhir:
         resolution = _resolution(archive)
         patients = _launch_patients(settings, archive, fhir, resolution)
         provider = _provider(settings, archive, patients, OAuthRecording(recorder, source(settings)))
@@ -577,7 +576,8 @@ def _worker(context: RoleContext) -> None:
         repositories = atna_chores(context.settings, archive.pool)
         post = partial(post_form, http_client(), Door(context.settings.links.networks))
         notices = link_chores(context.settings, archive.pool, recorder, post)
-        with _telling(fhir.subscriptions), _beside(fhir.workbench.chores()), _beside(repositories), _beside(notices):
+        with closing(fhir), _telling(fhir.subscriptions), _beside(fhir.workbench.chores()), _beside(repositories), \
+                _beside(notices):
             worker.run()
 
 

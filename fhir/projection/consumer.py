@@ -17,7 +17,7 @@ from pacsd.access.scope import Scope
 from pacsd.events.pace import MOST_LATE_S, Pace
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import sources
-from pacsd.index.connect import Connection, Pool, lent, translated
+from pacsd.index.connect import Connection, Pool, lent
 from pacsd.index.outbox import Cursor, Event
 
 NAME = "fhir projections"
@@ -29,6 +29,8 @@ _HOLDS_ALL_UP = (Fault.UNAVAILABLE, Fault.FULL)          # no fault of the event
 log = logging.getLogger("pacsd.fhir")
 
 Lag = Callable[[float], None]
+Found = Sequence[tuple[int, int, str, str]]              # key, organisation, name, number (sources.swept)
+Sweeping = Callable[[Connection, str, Found], None]
 
 
 def not_measured(_seconds: float) -> None:
@@ -183,42 +185,47 @@ class Projections:
         return [one for one in events if one.subject not in waiting]
 
     def _swept(self, kind: str) -> bool:
-        """Some more of a kind; False when it is finished. What fails is named in the log and left to its next event."""
+        """Some more of a kind; False when it is finished. What fails is named in the log and left to its next event.
+
+        Nothing is written under a savepoint: no snapshot tells of those, by which subscriptions see what was changed.
+        """
+        try:
+            return self._sweep_some(kind, self._together)
+        except Exception as error:       # one of them: then each for itself
+            if _holds_all_up(error):
+                raise
+        return self._sweep_some(kind, self._one_by_one)
+
+    def _sweep_some(self, kind: str, project: Sweeping) -> bool:
         with lent(self._pool) as connection, connection.transaction():
             after = shared.swept(connection, kind)
             if after is None:
                 return False
             found = sources.swept(connection, self._everybody(), kind, after=after, limit=BATCH)
-            self._sweep_some(connection, kind, found)
+            project(connection, kind, found)
             shared.sweep_on(connection, kind, found[-1][0] if found else after, finished=len(found) < BATCH)
         return True
 
-    def _sweep_some(self, connection: Connection, kind: str, found: Sequence[tuple[int, int, str, str]]) -> None:
-        try:
-            with translated(), connection.transaction():
-                self._projector.within(connection, _subjects(kind, found))
-        except Exception as error:       # one of them: then each for itself
-            if _holds_all_up(error):
-                raise
-            for one in found:
-                self._sweep_one(connection, kind, one)
+    def _together(self, connection: Connection, kind: str, found: Found) -> None:
+        self._projector.within(connection, _subjects(kind, found))
 
-    def _sweep_one(self, connection: Connection, kind: str, one: tuple[int, int, str, str]) -> None:
-        try:
-            with translated(), connection.transaction():
-                self._projector.within(connection, _subjects(kind, [one]))
-        except Exception as error:
-            if _holds_all_up(error):
-                raise
-            log.error("something was not projected", extra={"kind": kind, "key": one[0],
-                                                            "error": type(error).__name__})  # fmt: skip
+    def _one_by_one(self, _connection: Connection, kind: str, found: Found) -> None:
+        """Each in a transaction of its own, while the sweep is held."""
+        for one in found:
+            try:
+                self._projector.project(_subjects(kind, [one]))
+            except Exception as error:
+                if _holds_all_up(error):
+                    raise
+                log.error("something was not projected", extra={"kind": kind, "key": one[0],
+                                                                "error": type(error).__name__})  # fmt: skip
 
 
 def _holds_all_up(error: Exception) -> bool:
     return isinstance(error, PacsdError) and error.fault in _HOLDS_ALL_UP
 
 
-def _subjects(kind: str, found: Sequence[tuple[int, int, str, str]]) -> Subjects:
+def _subjects(kind: str, found: Found) -> Subjects:
     asked = Subjects()
     if kind == "patient":
         asked.patients.update((authority, number) for _, _, authority, number in found)

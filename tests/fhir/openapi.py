@@ -1,7 +1,7 @@
 """An OpenAPI 3.0 description of this FHIR server, made of the tables requests are performed by and R4's definitions.
 
-It is what schemathesis makes requests from (tests.fhir.described). Paths that are of all types alike have the types as
-an enumeration; searches, creates and updates are of each type, with its search parameters and its elements.
+It is what schemathesis makes requests from (tests.fhir.schema_fuzz). Paths that are of all types alike have the types
+as an enumeration; searches, creates and updates are of each type, with its search parameters and its elements.
 """
 
 import sys

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from fhir.restoration import Restoration
+from pacsd.archive.backup import backup, restore
 from pacsd.archive.journal import FHIR_PREFIX, Journal
+from pacsd.blobs import LocalBlobs
+from pacsd.blobs.record_log import RecordLog
 from pacsd.faults import Fault, PacsdError
 from tests.conftest import Postgres
 from tests.fhir.house import House, opened, patient
@@ -42,6 +45,29 @@ def test_a_rebuild_brings_all_versions_back(
         assert other.get("Patient/b").status_code == 410 and other.get("Patient/a/_history/1").status_code == 200
         assert restoration(other).rebuild() == 0
         assert other.put("Patient/a", patient(id="a")).headers["etag"] == 'W/"4"'
+    postgres.drop(name)
+
+
+def test_a_rebuild_from_a_backup_brings_back_what_was_journalled_in_records(
+    house: House, postgres: Postgres, migrated_template: str, tmp_path: Path
+) -> None:
+    """As many write: the journal's blobs are records of a segment then (fhir.services)."""
+    blobs, restored = (LocalBlobs(tmp_path / name, reserve_bytes=0) for name in ("records", "restored"))
+    records = RecordLog(blobs.root, reserve_bytes=0, clock=lambda: 0.0)
+    house.server.units._say = Journal(blobs, prefix=FHIR_PREFIX, records=records).append_all
+    busy(house)
+    kept = [info.key for info in blobs.list(FHIR_PREFIX)]
+    assert len(kept) == 6 and sum(".log/" in key for key in kept) == 5       # who begins to write has a file
+    assert not list(backup(blobs, tmp_path / "backup", lambda *_: None))
+    busy(house)                                                              # and goes on
+    assert not list(backup(blobs, tmp_path / "backup", lambda *_: None))
+    assert not list(restore(restored, tmp_path / "backup", lambda *_: None))
+    records.close()
+    name, dsn = postgres.create(template=migrated_template)
+    with opened(dsn, tmp_path / "restored") as other:
+        assert restoration(other).rebuild() == 12
+        assert told(other) == told(house)
+        assert restoration(other).rebuild() == 0
     postgres.drop(name)
 
 

@@ -9,6 +9,8 @@ from fhir.projection import imaging_study as imaging_study_module
 from fhir.projection.consumer import NAME
 from fhir.projection.imaging_study import imaging_study
 from fhir.projection.projected import House, Projected
+from fhir.store import shared
+from fhir.store.subscriptions import DONE
 from pacsd.index.completion import complete_studies
 from pacsd.index.sources import StudySource
 from pacsd.workflow.services import open_workflow
@@ -165,6 +167,51 @@ def test_one_that_cannot_be_projected_holds_up_no_other(hospital: Hospital, monk
     hospital.rows("update retry set due_at = now() returning 1")
     hospital.project()
     assert len(hospital.all("ImagingStudy")) == 2 and hospital.rows("select event from retry") == []
+
+
+def test_of_what_there_was_before_one_that_cannot_be_projected_is_left_and_no_other(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = study(7, patient_id="7"), study(8, patient_id="8")
+    hospital.store(*ct_series(first, count=1, rows=16, columns=16), *ct_series(second, count=1, rows=16, columns=16))
+
+    def broken(house: House, source: StudySource, *rest: Any) -> Projected:
+        if source.study_instance_uid == first.study_instance_uid:
+            raise ValueError("no")
+        return imaging_study(house, source, *rest)
+
+    monkeypatch.setattr(gathering, "imaging_study", broken)
+    with hospital.archive.pool.connection() as connection:
+        connection.execute("delete from event")
+    hospital.project()
+    assert [one["identifier"][0]["value"] for one in hospital.all("ImagingStudy")] == [
+        f"urn:oid:{second.study_instance_uid}"]  # fmt: skip
+    assert hospital.rows("select kind from fhir_sweep where not finished") == []
+
+
+def test_what_is_swept_is_not_done_for_who_looks_before_it_is(
+    hospital: Hospital, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Subscriptions see by such snapshots what was changed since: they would never hear of it."""
+    fill(hospital)
+    sweep_on, looks = shared.sweep_on, list[tuple[str, set[str]]]()
+
+    def looked(*args: Any, **told: Any) -> None:
+        hospital.rows("select pg_current_xact_id()")             # somebody else is done meanwhile
+        ((look,),) = hospital.rows("select pg_current_snapshot()::text")
+        looks.append((look, set(hospital.versions())))
+        sweep_on(*args, **told)
+
+    monkeypatch.setattr(shared, "sweep_on", looked)
+    swept = set[str]()
+    while hospital.projections.sweep():
+        look, there = looks[-1]
+        made = set(hospital.versions()) - there
+        assert hospital.rows(f"""select r.type, r.id from fhir_resource r,
+            (select pg_snapshot_xmax(pg_current_snapshot()) as now) n
+            where r.type || '/' || r.id = any(%s) and {DONE.format("%s::pg_snapshot")}""", list(made), look) == []
+        swept |= made
+    assert {"Patient", "ImagingStudy", "ServiceRequest"} <= {name.partition("/")[0] for name in swept}
 
 
 def test_a_large_study_is_told_without_its_instances_and_says_so(
