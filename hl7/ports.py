@@ -74,24 +74,31 @@ Action = Callable[[Any, Reading, Sender], Sequence[str]]
 """Does what a message says within the unit of work it is given; says what it did. Raises Hl7Error."""
 
 
+class AtOnce(Protocol):
+    """What several messages of one kind do in one transaction. Those that are equal are of one kind."""
+
+    def ask(self, work: Any, parts: Sequence[Any]) -> Any:
+        """Ask for what they need to know, while their repeats are looked for; the answer is read by `do`."""
+
+    def do(self, work: Any, parts: Sequence[Any], asked: Any) -> None:
+        """Do what those say that are no repeats, by what was asked for all of them."""
+
+
 class Together(NamedTuple):
-    """What several messages of one transaction do at once, instead of `act` each: `do` is given the `part` of each.
+    """What messages of one transaction do at once, instead of `act` each: `all` gets the `part` of each, in order."""
 
-    Messages of the same `do` go together, in their order.
-    """
-
-    do: Callable[[Any, Sequence[Any]], None]
+    all: AtOnce
     part: Any
 
 
 class Beside(NamedTuple):
     """What is begun for several messages when only their commit is left to do, and waited for before an answer.
 
-    `begin` is given the `part` of each of the same `begin`; what it returns waits until that is done. Both may raise
-    what the inbox understands.
+    `begin` is given the `part` of each of the same `begin`, and whether somebody sees to it at once; what it returns
+    sees to it, if nobody does, and waits until it is done. Both may raise what the inbox understands.
     """
 
-    begin: Callable[[Sequence[Any]], Callable[[], None]]
+    begin: Callable[[Sequence[Any], bool], Callable[[], None]]
     part: Any
 
 

@@ -33,6 +33,7 @@ _WRITTEN = ("status", "statusReason", "executionPeriod", "lastModified", "extens
 _STATES = {fhir: State(dicom) for dicom, fhir in STATES.items()}
 _STATION, _CODE, _START, _END, _OUTPUT = "00404028", "00404019", "00404050", "00404051", "00404033"
 _SCHEDULED_STATION, _SCHEDULED_CODE = "00404025", "00404018"
+_TIMES = {"start": _START, "end": _END}
 _UNIDENTIFIED = (Reason.TRANSACTION_UID_MISSING, Reason.TRANSACTION_UID_INCORRECT)
 
 
@@ -71,6 +72,9 @@ class TaskRule:
         now, workitems = State(item.state), self._workitems(deed.unit)
         if asked is now:
             raise deed.refused("that is the workitem's status already: there is nothing to do", "Task.status")
+        done = _performed(deed, body, deed.before(), said)
+        if now is State.SCHEDULED and asked.final and done:
+            raise deed.refused("nobody has begun it: there is nothing that was performed", "Task.executionPeriod")
         if (now, asked) == (State.SCHEDULED, State.CANCELED):
             workitems.request_cancel(peer, uid, _reason(body))
             return
@@ -78,11 +82,15 @@ class TaskRule:
             raise deed.refused("it is being worked on: who claimed it cancels it, by its Transaction UID, and is asked "
                                "to by UPS-RS or DIMSE (PS3.4 CC.2.2)", "Task.status")  # fmt: skip
         if now is State.IN_PROGRESS and asked.final:
-            change = _performed(deed, item.attributes, body, said) if asked is State.COMPLETED else \
-                _discontinued(item.attributes, body)
+            change = _completed(item.attributes, done) if asked is State.COMPLETED else \
+                {**_discontinued(item.attributes, body), **_with(item.attributes, done)}
             if change:
                 workitems.update(peer, uid, change, transaction_uid=lock)
         workitems.change_state(peer, uid, asked, transaction_uid=lock)
+        if asked is State.IN_PROGRESS and done:
+            if _END in done:
+                raise deed.refused("a step that is being worked on has no end yet", "Task.executionPeriod")
+            workitems.update(peer, uid, _with(item.attributes, done), transaction_uid=lock)
 
 
 def _peer(deed: Deed) -> Peer:
@@ -130,19 +138,33 @@ def _discontinued(now: Dataset, body: Body) -> dict[str, Any]:
     return {"00741002": attribute("SQ", {**progress, **reason})} if reason else {}
 
 
-def _performed(deed: Deed, now: Dataset, body: Body, said: Mapping[str, Any]) -> dict[str, Any]:
-    """What was performed, as far as the Task tells it and nothing was told before (PS3.4 Table CC.2.5-3, code P)."""
-    item = dict(next(iter(items(now.get(PERFORMED))), {}))
-    period = body.get("executionPeriod") or {}
+def _performed(deed: Deed, body: Body, before: Body, said: Mapping[str, Any]) -> dict[str, Any]:
+    """What the Task tells of what was performed, and did not tell before. Raises FhirError."""
+    period, known = body.get("executionPeriod") or {}, before.get("executionPeriod") or {}
     told: dict[str, Any] = {
-        _START: _moment(deed, period.get("start")), _END: _moment(deed, period.get("end")),
-        _CODE: now.get(_SCHEDULED_CODE),
-        _STATION: _station(said.get("performed_station")) or now.get(_SCHEDULED_STATION),
+        tag: _moment(deed, period.get(name)) for name, tag in _TIMES.items()
+        if period.get(name) and period.get(name) != known.get(name)
     }  # fmt: skip
-    more = {tag: one for tag, one in told.items() if not has_value(item.get(tag)) and has_value(one)}
+    if gone := next((name for name in _TIMES if name in known and name not in period), None):
+        raise deed.refused("when it was performed is changed, and not taken back", f"Task.executionPeriod.{gone}")
+    station = _station(said.get("performed_station"))
+    return {**told, **({_STATION: station} if station else {})}
+
+
+def _with(now: Dataset, done: Mapping[str, Any]) -> dict[str, Any]:
+    """What was performed, with what is told of it now; nothing where nothing is."""
+    item = dict(next(iter(items(now.get(PERFORMED))), {}))
+    return {PERFORMED: attribute("SQ", {**item, **done})} if done else {}
+
+
+def _completed(now: Dataset, done: Mapping[str, Any]) -> dict[str, Any]:
+    """What was performed, with what was scheduled where nobody told otherwise (PS3.4 Table CC.2.5-3, code P)."""
+    item = dict(next(iter(items(now.get(PERFORMED))), {}))
+    usual = {_CODE: now.get(_SCHEDULED_CODE), _STATION: now.get(_SCHEDULED_STATION)}
+    more = {tag: one for tag, one in usual.items() if not has_value({**item, **done}.get(tag)) and has_value(one)}
     if _OUTPUT not in item:              # nothing relevant came out of it, which must be said
         more[_OUTPUT] = {"vr": "SQ"}
-    return {PERFORMED: attribute("SQ", {**item, **more})} if more else {}
+    return _with(now, {**more, **done})
 
 
 def _station(told: Any) -> dict[str, Any] | None:
@@ -150,11 +172,11 @@ def _station(told: Any) -> dict[str, Any] | None:
     return attribute("SQ", item) if item else None
 
 
-def _moment(deed: Deed, written: object) -> dict[str, Any] | None:
+def _moment(deed: Deed, written: object) -> dict[str, Any]:
     try:
         at = datetime.fromisoformat(str(written))
-    except ValueError:
-        return None
+    except ValueError as error:
+        raise deed.incomplete("when it was performed is said with the day", "Task.executionPeriod") from error
     at = at if at.tzinfo is not None else at.replace(tzinfo=deed.house.zone)
     return attribute("DT", f"{at:%Y%m%d%H%M%S.%f%z}"[:26])
 

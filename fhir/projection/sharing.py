@@ -10,7 +10,7 @@ from typing import Any
 from fhir.projection import stated
 from fhir.projection.projected import Projected, Resource
 
-FINISHED = ("completed", "revoked")
+OFF = ("revoked", "entered-in-error", "on-hold", "draft", "unknown")     # no step of it is to be done
 _STATED: Mapping[str, str] = {stated.NAME: "name", stated.BIRTH_DATE: "birthDate", stated.SEX: "gender"}
 _BESIDES = {"phone": "telecom", "address": "address", "multiple_birth": "multipleBirthBoolean"}
 
@@ -49,10 +49,9 @@ def _merged(body: Resource, ours: Resource) -> Resource:
 
 
 def _service_request(body: Resource, ours: Resource) -> Resource:
-    """How far the exam is, and the numbers that were given to it."""
-    now, said = ours["status"], body.get("status")
-    if now != said and (now in FINISHED or said in FINISHED):
-        body["status"] = now
+    """How far the exam is, and the numbers that were given to it. Why nothing is to be done its client knows better."""
+    if not (ours["status"] == "revoked" and body.get("status") in OFF):
+        body["status"] = ours["status"]
     _put(body, "identifier", _united(body.get("identifier", ()), ours.get("identifier", ())))
     return body
 

@@ -1,6 +1,8 @@
 """HL7 v2 messages on record: that one came before it is acknowledged, that one went out before it is settled."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from hl7.conditions import Hl7Error
@@ -53,10 +55,17 @@ class RecordedInbox:
         self._inbox.refuse(arrival, answers, error)
         self._write(arrival, Outcome.MINOR_FAILURE)
 
-    def _begin(self, messages: Sequence[AuditMessage]) -> Callable[[], None]:
-        """Begin to record; what is returned comes back when that is on the disk. Both raise PacsdError."""
-        begun = self._recorder.begin(lambda: messages)
-        return _nothing if begun is None else begun.result
+    def _begin(self, messages: Sequence[AuditMessage], now: bool) -> Callable[[], None]:
+        """Begin to record, by another thread if not `now`; what is returned comes back when that is on the disk.
+
+        Both raise PacsdError.
+        """
+        begun = self._recorder.begin(lambda: messages, later=now)
+        return _nothing if begun is None else partial(self._wait, begun)
+
+    def _wait(self, begun: "Future[None]") -> None:
+        self._recorder.settle(begun)
+        begun.result()
 
     def _write(self, arrival: Arrival, outcome: Outcome) -> None:
         with located(None):

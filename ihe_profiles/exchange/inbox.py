@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from hl7.conditions import Hl7Error
-from hl7.ports import Arrival, Beside, Together
+from hl7.ports import Arrival, AtOnce, Beside, Together
 from ihe_profiles.exchange.conditions import located
 from pacsd.messages.inbox import Act, Entry, Inbox, Problem, Work
 from pacsd.messages.outbox import Outbox
+
+_Part = tuple[Any, Entry, Sequence[str]]         # what the message says, itself, and where it goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Relay:
 
     def after_all(self, entry: Entry, together: Together) -> Together:
         """The same where several messages act at once."""
-        return Together(_Relayed(self, together.do), (together.part, entry, self._destinations(entry)))
+        return Together(_Relayed(self, together.all), (together.part, entry, self._destinations(entry)))
 
     def queue_all(self, work: Work, those: Iterable[tuple[Entry, Sequence[str]]]) -> None:
         """Queue messages for their destinations, in their order."""
@@ -46,13 +48,18 @@ class Relay:
 
 @dataclass(frozen=True, slots=True)
 class _Relayed:
-    """What several messages do at once, and the queueing of each."""
+    """What several messages do at once, and the queueing of each: hl7.ports.AtOnce."""
 
     relay: Relay
-    do: Callable[[Any, Sequence[Any]], None]
+    all: AtOnce
 
-    def __call__(self, work: Work, parts: Sequence[tuple[Any, Entry, Sequence[str]]]) -> None:
-        self.do(work, [part for part, _, _ in parts])
+    def ask(self, work: Work, parts: Sequence[_Part]) -> Any:
+        """As without the queueing."""
+        return self.all.ask(work, [part for part, _, _ in parts])
+
+    def do(self, work: Work, parts: Sequence[_Part], asked: Any) -> None:
+        """The same, and queue them."""
+        self.all.do(work, [part for part, _, _ in parts], asked)
         self.relay.queue_all(work, [(entry, to) for _, entry, to in parts])
 
 

@@ -12,7 +12,7 @@ from ihe_profiles.exchange.conditions import located
 from ihe_profiles.pir.demographics import PATIENT_BIRTH_DATE, PATIENT_SEX, Attributes, demographics
 from ihe_profiles.pir.details import details, warnings
 from pacsd.codec.keys import KEY_BY_TAG
-from pacsd.identity.patients import PatientKey, Patients, Statement
+from pacsd.identity.patients import Asked, PatientKey, Patients, Statement
 from pacsd.identity.person import Persons
 from pacsd.index.work import Work
 
@@ -69,12 +69,30 @@ class _Part:
     location: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Stating:
+    """What several messages say, each of one patient: hl7.ports.AtOnce."""
+
+    patients: Patients
+
+    def ask(self, work: Work, parts: Sequence[_Part]) -> Asked:
+        """Ask for their patients."""
+        return self.patients.ask(work, [one.statement.key for one in parts])
+
+    def do(self, work: Work, parts: Sequence[_Part], asked: Asked) -> None:
+        """State them all."""
+        self.patients.state_all(work, [one.statement for one in parts], asked)
+        for one in parts:
+            one.said.doubts(one.location)
+
+
 class PatientIdentity:
     """Acts on ADT messages."""
 
     def __init__(self, patients: Patients, persons: Persons) -> None:
         self._patients = patients
         self._persons = persons
+        self._stating = _Stating(patients)
 
     def handled(self) -> tuple[Handled, ...]:
         """The messages that are acted on."""
@@ -105,14 +123,8 @@ class PatientIdentity:
         part = _Part(Statement(first, said.stated, said.besides), said, str(reading.location("patient_id")))
         return Prepared(
             lambda work: self._state(work, reading, keys, said), (first.patient_id, first.assigning_authority),
-            Together(self._update_all, part),
+            Together(self._stating, part),
         )  # fmt: skip
-
-    def _update_all(self, work: Work, parts: Sequence["_Part"]) -> None:
-        """What several messages say, each of one patient."""
-        self._patients.state_all(work, [one.statement for one in parts])
-        for one in parts:
-            one.said.doubts(one.location)
 
     def _update(self, work: Work, reading: Reading, keys: Sequence[_Named], said: "_Said") -> Sequence[str]:
         with located(reading.location("patient_id")):

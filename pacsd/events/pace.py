@@ -1,8 +1,8 @@
 """When what follows messages gives way to them: a feed waits for its acknowledgements, nobody yet for what follows.
 
 While they pour in, each of those who project them into FHIR or match their patients takes a small part of the time, and
-what is left follows at once when it is over. What is known to be half a minute late waits no longer: then both go on
-side by side. Matching does not know: it gives way until so many patients wait for it (pacsd.identity.linking.MUCH).
+what is left follows at once when it is over. What is half a minute late waits no longer: then both go on side by side,
+matching until it has caught up; so it does where many patients wait for it (pacsd.identity.linking.MUCH).
 What was there before is in no hurry at all: it gives way to whatever is written, with longer rests.
 """
 

@@ -69,16 +69,16 @@ class Linker:
             return False
         return not self.run(limit=most + 1)
 
-    def behind_feeds(self) -> bool:
-        """A worker's piece: little while feeds are at work, so that they keep their speed, more when it is quiet.
-
-        Whether so much is left that it no longer waits for them.
+    def behind_feeds(self, *, late: bool = False) -> int:
+        """A worker's piece: little while feeds are at work, so that they keep their speed, more when it is quiet or so
+        much is left, or for so long (`late`), that it no longer waits for them. How many are left; MUCH, or more.
         """
-        due = rows.how_many_due(self._pool, MUCH)
-        at_work = due - self._left > GROWING
-        self.run(limit=_PIECE if at_work else _LARGE_PIECE)
-        self._left = max(due - (_PIECE if at_work else _LARGE_PIECE), 0)
-        return due >= MUCH
+        due = rows.how_many_due(self._pool, MUCH + _LARGE_PIECE)
+        at_work = due - self._left > GROWING and due < MUCH and not late
+        piece = _PIECE if at_work else _LARGE_PIECE
+        self.run(limit=piece)
+        self._left = max(due - piece, 0)
+        return self._left
 
     def run_all(self, *, tell: bool = True) -> int:
         """Until nothing is due; how many turns that took. After a rebuild nobody needs to be told of it again."""

@@ -26,6 +26,10 @@ _PATIENT_ID = "00100020"
 _NO_DETAILS: Details = {}
 
 
+Asked = rows.Cursor
+"""Patients that are being locked."""
+
+
 class PatientKey(NamedTuple):
     """A patient of an assigning authority."""
 
@@ -91,14 +95,21 @@ class Patients:
             rows.state_all(work.connection, [change.stated], [change.told])
         return change.changed if change is not None else {}
 
-    def state_all(self, work: Work, statements: Sequence["Statement"]) -> None:
-        """The same for several statements in this order, their patients locked in the order that everybody keeps.
+    def ask(self, work: Work, keys: Iterable[PatientKey]) -> Asked:
+        """Lock several patients in the order that everybody keeps, for `state_all`. Raises PacsdError MALFORMED."""
+        asked = list(keys)
+        for key in asked:
+            _check(key, {})
+        return rows.lock_all(work.connection, map(_name, asked))
+
+    def state_all(self, work: Work, statements: Sequence["Statement"], asked: Asked | None = None) -> None:
+        """As `state` for several statements in this order, of patients that were asked for, if only just now.
 
         Raises PacsdError NOT_FOUND where a patient was merged, or is being made or merged by somebody else.
         """
         for one in statements:
             _check(*one)
-        found = rows.locked_all(work.connection, [_name(one.key) for one in statements])
+        found = rows.locked_all(work.connection, asked or self.ask(work, [one.key for one in statements]))
         changes: dict[int, rows.Stated] = {}
         told: list[rows.Told] = []
         for one in statements:

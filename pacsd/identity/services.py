@@ -8,11 +8,11 @@ from config.settings import IdentitySettings
 from pacsd.access.directory import Directory
 from pacsd.access.scope import Scope
 from pacsd.archive.journal import Fact, FactKind, Journal
-from pacsd.events.pace import Pace
+from pacsd.events.pace import MOST_LATE_S, Pace
 from pacsd.faults import Fault, PacsdError
 from pacsd.identity import patients as patients_module
 from pacsd.identity import person
-from pacsd.identity.linking import Linker
+from pacsd.identity.linking import MUCH, Linker
 from pacsd.identity.matching import Thresholds
 from pacsd.identity.patients import PERSON, PatientKey, Patients
 from pacsd.identity.person import Persons
@@ -44,6 +44,7 @@ class Identity:
         self._patients = Patients()
         self._persons = Persons()
         self._pace = Pace(partial(messages.newest, pool))
+        self._caught_up = monotonic()            # when all that was due was last matched
 
     def chores(self) -> tuple[tuple[str, float, Callable[[], bool]], ...]:
         """What a worker does for it."""
@@ -91,16 +92,19 @@ class Identity:
         return into
 
     def _match(self) -> bool:
-        """A piece of what is due, where it is time for one; whether so much is left that it waits for no feed."""
+        """A piece of what is due, where it is time for one; whether so much or so old things are left that it waits for
+        no feed, until it has caught up with them."""
         if self._pace.rests():
             return False
         began = monotonic()
-        is_much = self.linker.behind_feeds()
-        if is_much:
+        late_s = began - self._caught_up
+        left = self.linker.behind_feeds(late=late_s > MOST_LATE_S)
+        if left == 0:
+            self._caught_up = began
+        self._pace.worked(began, late_s=late_s)
+        if left >= MUCH:
             self._pace.hurries()
-        else:
-            self._pace.worked(began)
-        return is_much
+        return left >= MUCH or (left > 0 and late_s > MOST_LATE_S)
 
     def _record(self, scope: Scope, key: Key) -> Record:
         found = search.record(self._pool, scope, key)

@@ -17,6 +17,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from pacsd.faults import Fault, PacsdError
 
 Connection = psycopg.Connection[TupleRow]
+Cursor = psycopg.Cursor[TupleRow]
 Pool = ConnectionPool[Connection]
 Values = Sequence[Any] | Mapping[str, Any]
 SynchronousCommit = Literal["on", "off", "local", "remote_write", "remote_apply"]
@@ -34,10 +35,10 @@ class _Connection(psycopg.Connection[TupleRow]):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.cursors: dict[str, psycopg.Cursor[TupleRow]] = {}
+        self.cursors: dict[str, Cursor] = {}
 
 
-def again(connection: Connection, statement: str, values: Values) -> psycopg.Cursor[TupleRow]:
+def again(connection: Connection, statement: str, values: Values) -> Cursor:
     """Run a prepared statement of the few that every message needs; its answer lasts until it is run again.
 
     A cursor finds out how each type is written and read, which takes as long as a small statement; kept, it knows.

@@ -1,13 +1,13 @@
 """Rows of HL7 messages that came: kept once, told from their repeats, listed, and forgotten in time."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pacsd.access.scope import Scope
-from pacsd.index.connect import Connection, Pool, again, lent
+from pacsd.index.connect import Connection, Cursor, Pool, again, lent
 from pacsd.index.predicate import Params, within
 from pacsd.index.rows import dumps
 
@@ -102,7 +102,7 @@ def _keeping(messages: str) -> str:
 _TYPED = tuple((name, _TYPES.get(name, "text")) for name in _KEPT)
 _KEEP_ONE = _keeping("(select {}) m".format(", ".join(f"%s::{kind} as {name}" for name, kind in _TYPED)))
 _BYTES = ("digest", "body")
-# as one JSON value: bytes are hexadecimal there, and an array of bytes its text
+# As one JSON value: bytes are hexadecimal there, and an array of bytes its text.
 _KEEP_ALL = _keeping(
     "(select {} from jsonb_to_recordset(%s::jsonb) as u({})) m".format(
         ", ".join(
@@ -143,17 +143,28 @@ def keep(
     return Kept(pk, known, found_state, tuple(found_answers))
 
 
-def keep_all(connection: Connection, entries: Sequence[tuple[Entry, str, Sequence[bytes]]]) -> list[Kept]:
-    """The same for several messages, each with state and answers; no two of one sender have the same control id."""
+Keeping = tuple[Entry, str, Sequence[bytes]]
+"""A message that is to be kept, its state and its answers."""
+
+
+def keep_all(connection: Connection, entries: Sequence[Keeping]) -> Callable[[], list[Kept]]:
+    """The same for several messages, no two of one sender with one control id; what is returned reads the answer."""
     if len(entries) == 1:
         entry, state, answers = entries[0]
-        return [keep(connection, entry, state=state, answers=answers)]
-    rows = [dict(zip(_KEPT, _values(entry, state, _array(answers), None), strict=True))
-            for entry, state, answers in entries]  # fmt: skip
-    written = [{**row, **{name: row[name].hex() for name in _BYTES}} for row in rows]
-    found = again(connection, _KEEP_ALL, (dumps(written),)).fetchall()
-    kept = {row[4:]: Kept(row[0], row[1], row[2], tuple(row[3])) for row in found}
+        cursor = again(connection, _KEEP_ONE, _values(entry, state, list(answers), None))
+    else:
+        cursor = again(connection, _KEEP_ALL, (dumps([_written(*one) for one in entries]),))
+    return lambda: _found(cursor, entries)
+
+
+def _found(cursor: Cursor, entries: Sequence[Keeping]) -> list[Kept]:
+    kept = {row[4:]: Kept(row[0], row[1], row[2], tuple(row[3])) for row in cursor.fetchall()}
     return [kept[(*names_of(entry), entry.digest)] for entry, _, _ in entries]
+
+
+def _written(entry: Entry, state: str, answers: Sequence[bytes]) -> dict[str, Any]:
+    row = dict(zip(_KEPT, _values(entry, state, _array(answers), None), strict=True))
+    return {**row, **{name: row[name].hex() for name in _BYTES}}
 
 
 def names_of(entry: Entry) -> tuple[str, str, str, int]:

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from pacsd.index import patient_records as records
 from pacsd.index import scheduled_steps
-from pacsd.index.connect import Connection, again
+from pacsd.index.connect import Connection, Cursor, again
 from pacsd.index.effective import recompute
 from pacsd.index.patient_records import Details
 from pacsd.index.rows import PATIENT_ID, dumps
@@ -175,14 +175,19 @@ def _locked_once(
     return Patient(pk, patient_id, assigning_authority, overlay, stated_at, merged_into, details, made)
 
 
-def locked_all(connection: Connection, keys: Iterable[_Name]) -> dict[_Name, Patient]:
-    """Several patients, (patient id, authority), until the transaction ends; those that are not there are made.
+def lock_all(connection: Connection, keys: Iterable[_Name]) -> Cursor:
+    """Lock several patients, (patient id, authority), until the transaction ends; those that are not there are made."""
+    asked = sorted(set(keys))
+    names = [patient_id for patient_id, _ in asked], [authority for _, authority in asked]
+    return again(connection, _LOCK_ALL, names)
+
+
+def locked_all(connection: Connection, asked: Cursor) -> dict[_Name, Patient]:
+    """Those of `lock_all`.
 
     One that was merged, or is made or merged by somebody else at this moment, is missing in the answer.
     """
-    asked = sorted(set(keys))
-    names = [patient_id for patient_id, _ in asked], [authority for _, authority in asked]
-    rows = again(connection, _LOCK_ALL, names).fetchall()
+    rows = asked.fetchall()
     known = [row[0] for row in rows if not row[-1]]
     details = records.details_all(connection, known) if known else {}
     return {

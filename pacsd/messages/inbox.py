@@ -7,8 +7,9 @@ effect, and is tried again when it comes again.
 
 import logging
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
 from pacsd.access.scope import Scope
@@ -17,6 +18,7 @@ from pacsd.index import messages as rows
 from pacsd.index.connect import Connection, Pool, may_run_again
 from pacsd.index.group import Group, Ticket
 from pacsd.index.messages import Entry, Logged, Problem
+from pacsd.index.pipelined import pipelined
 from pacsd.index.work import Said, Saying, Work
 
 log = logging.getLogger("pacsd.messages")
@@ -32,20 +34,28 @@ Subject = tuple[str, str]
 _NOBODY: Subject = ("", "")
 
 
+class AtOnce(Protocol):
+    """What messages of one kind do in one transaction, by what was asked for all of them while repeats were found."""
+
+    def ask(self, work: Work, parts: Sequence[Any]) -> Any: ...
+    def do(self, work: Work, parts: Sequence[Any], asked: Any) -> None: ...
+
+
 class Together(Protocol):
-    """What several messages of one transaction do at once: `do` is given the `part` of each."""
+    """What several messages of one transaction do at once: `all` is given the `part` of each."""
 
     @property
-    def do(self) -> Callable[[Work, Sequence[Any]], None]: ...
+    def all(self) -> AtOnce: ...
     @property
     def part(self) -> Any: ...
 
 
 class Beside(Protocol):
-    """What is begun when only the commit is left: `begin` is given the `part` of each message, and says how to wait."""
+    """What is begun when only the commit is left: `begin` is given the `part` of each message, and whether what it
+    returns, which waits, is called now."""
 
     @property
-    def begin(self) -> Callable[[Sequence[Any]], Callable[[], object]]: ...
+    def begin(self) -> Callable[[Sequence[Any], bool], Callable[[], object]]: ...
     @property
     def part(self) -> Any: ...
 
@@ -65,6 +75,11 @@ class _Waiting(Ticket):
         self.done: Callable[[], object] = _nothing       # comes back when what is beside it is done
         self.given: Sequence[bytes] = ()
         self.error: Exception | None = None
+
+    @property
+    def part(self) -> Any:
+        """What it says to those that do it together."""
+        return self.together.part if self.together is not None else None
 
     def result(self) -> Sequence[bytes]:
         """The answers to give, when all is done. Raises what came in the way."""
@@ -115,8 +130,11 @@ class Inbox:
         ordered = sorted(batch, key=lambda one: one.subject)
         if _may_share(ordered):
             try:
-                with rows.keeping(self._pool) as connection:
-                    self._apply_all(connection, ordered)
+                do = _at_once(ordered)
+                if do is not None:
+                    self._apply_at_once(ordered, do)
+                else:
+                    self._apply_all(ordered)
                 return
             except Exception as error:           # whose fault it was shows when each is alone
                 log.info("messages are taken one by one", extra={"cause": type(error).__name__})
@@ -126,42 +144,39 @@ class Inbox:
             except Exception as error:
                 one.error = error
 
-    def _apply_all(self, connection: Connection, batch: Sequence[_Waiting]) -> None:
+    def _apply_all(self, batch: Sequence[_Waiting]) -> None:
+        """One after the other, in one transaction."""
         facts: list[Said] = []
-        entries = [(one.entry, _state(one.act), one.answers) for one in batch]
-        both = list(zip(batch, rows.keep_all(connection, entries), strict=True))
-        new = [(one, kept) for one, kept in both if not _has_effect(kept)]
-        do = _at_once([one for one, _ in new])
-        for one, kept in both if do is None else ():
-            one.given = self._applied(connection, kept, one.entry, one.answers, one.act, facts)
-        if do is not None:
-            for one, kept in both:
-                one.given = kept.answers if _has_effect(kept) else one.answers
-            self._apply_at_once(connection, new, do, facts)
-        self._settle(batch, facts)
+        with rows.keeping(self._pool) as connection:
+            found = rows.keep_all(connection, [_keeping(one) for one in batch])()
+            for one, kept in zip(batch, found, strict=True):
+                one.given = self._applied(connection, kept, one.entry, one.answers, one.act, facts)
+            self._say_all(facts)
+            _begin_beside(batch, now=False)
 
-    def _settle(self, batch: Sequence[_Waiting], facts: Sequence[Said]) -> None:
-        """Journal what they say, and begin what is beside them; then only the commit is left."""
+    def _apply_at_once(self, batch: Sequence[_Waiting], both: AtOnce) -> None:
+        """All together, in two round trips: what each needs to know goes with the log, what is written with the commit.
+
+        What is written is on its way while it is journalled, and the commit while it is recorded.
+        """
+        facts: list[Said] = []
+        with pipelined(self._pool) as transaction:
+            work = Work(transaction.connection, batch[0].entry.organisation, self._clock, facts)
+            find = rows.keep_all(work.connection, [_keeping(one) for one in batch])
+            asked = both.ask(work, [one.part for one in batch])
+            found = find()
+            new = [one for one, kept in zip(batch, found, strict=True) if not _has_effect(kept)]
+            if new:
+                both.do(work, [one.part for one in new], asked)
+            for one, kept in zip(batch, found, strict=True):
+                one.given = _given(work.connection, one, kept)
+            transaction.send()
+            self._say_all(facts)
+            transaction.commit(partial(_begin_beside, batch, now=True))
+
+    def _say_all(self, facts: Sequence[Said]) -> None:
         if facts:
             self._say(facts)
-        those: dict[Callable[[Sequence[Any]], Callable[[], object]], list[_Waiting]] = {}
-        for one in batch:
-            if one.beside is not None:
-                those.setdefault(one.beside.begin, []).append(one)
-        for begin, ones in those.items():
-            done = begin([one.beside.part for one in ones if one.beside is not None])
-            for one in ones:
-                one.done = done
-
-    def _apply_at_once(
-        self, connection: Connection, new: Sequence[tuple[_Waiting, rows.Kept]],
-        do: Callable[[Work, Sequence[Any]], None], facts: list[Said],
-    ) -> None:  # fmt: skip
-        work = Work(connection, new[0][0].entry.organisation, self._clock, facts)
-        do(work, [one.together.part for one, _ in new if one.together is not None])
-        for one, kept in new:
-            if kept.known:
-                rows.settle(connection, kept.pk, state=_state(one.act), answers=one.answers)
 
     def _take_alone(self, one: _Waiting) -> None:
         for _ in range(_RACES):
@@ -177,7 +192,8 @@ class Inbox:
             facts: list[Said] = []
             kept = rows.keep(connection, one.entry, state=_state(one.act), answers=one.answers)
             one.given = self._applied(connection, kept, one.entry, one.answers, one.act, facts)
-            self._settle([one], facts)
+            self._say_all(facts)
+            _begin_beside([one], now=False)
 
     def _applied(
         self, connection: Connection, kept: rows.Kept, entry: Entry, answers: Sequence[bytes], act: Act | None,
@@ -259,12 +275,40 @@ def _may_share(batch: Sequence[_Waiting]) -> bool:
     )
 
 
-def _at_once(batch: Sequence[_Waiting]) -> Callable[[Work, Sequence[Any]], None] | None:
+def _at_once(batch: Sequence[_Waiting]) -> AtOnce | None:
     """What these messages do at once; None where it is not the same for all, or they are of several organisations."""
-    those = [one.together.do for one in batch if one.together is not None]
-    if not those or len(those) < len(batch) or any(one != those[0] for one in those):
+    those = [one.together.all for one in batch if one.together is not None]
+    if len(those) < len(batch) or any(one != those[0] for one in those):
         return None
     return those[0] if len({one.entry.organisation for one in batch}) == 1 else None
+
+
+def _begin_beside(batch: Sequence[_Waiting], *, now: bool) -> None:
+    """Begin what is beside them; with `now` it is done on return, or it is known why it cannot be."""
+    those: dict[Callable[[Sequence[Any], bool], Callable[[], object]], list[_Waiting]] = {}
+    for one in batch:
+        if one.beside is not None:
+            those.setdefault(one.beside.begin, []).append(one)
+    for begin, ones in those.items():
+        done = begin([one.beside.part for one in ones if one.beside is not None], now)
+        for one in ones:
+            one.done = done
+        if now:
+            with suppress(PacsdError):           # each of them raises it
+                done()
+
+
+def _keeping(one: _Waiting) -> rows.Keeping:
+    return one.entry, _state(one.act), one.answers
+
+
+def _given(connection: Connection, one: _Waiting, kept: rows.Kept) -> Sequence[bytes]:
+    """The answers to a message that took effect, if only now."""
+    if _has_effect(kept):
+        return kept.answers
+    if kept.known:
+        rows.settle(connection, kept.pk, state=_state(one.act), answers=one.answers)
+    return one.answers
 
 
 def _state(act: Act | None) -> str:

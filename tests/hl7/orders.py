@@ -46,12 +46,12 @@ def omi(control: str, *, placer: str, steps: tuple[str, ...], at: str = "2026010
     return "".join(f"{line}\r" for line in lines)
 
 
-def siu(event: str, *, filler: str, start: str = "", at: str = "20260101120000") -> str:
+def siu(event: str, *, filler: str, placer: str = "", start: str = "", at: str = "20260101120000") -> str:
     """SIU with the appointment of an order."""
     sch = [""] * 28
-    sch[0], sch[1], sch[2], sch[27] = "SCH", "AP1", "AF1", filler
+    sch[0], sch[1], sch[2], sch[26], sch[27] = "SCH", "AP1", "AF1", placer, filler
     lines = (
-        f"MSH|^~\\&|HIS|EAST|PACSD|EAST|{at}||SIU^{event}^SIU_S12|{event}{filler}{at}|P|2.5.1",
+        f"MSH|^~\\&|HIS|EAST|PACSD|EAST|{at}||SIU^{event}^SIU_S12|{event}{filler or placer}{at}|P|2.5.1",
         "|".join(sch).rstrip("|"),
         "PID|1||42||ZHANG^SAN||19800102|F",
         "RGS|1",

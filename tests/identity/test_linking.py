@@ -3,6 +3,8 @@
 import pytest
 
 from pacsd.faults import Fault, PacsdError
+from pacsd.identity import services
+from pacsd.identity.linking import GROWING
 from pacsd.identity.patients import PatientKey
 from tests.identity.register import Register
 
@@ -158,6 +160,26 @@ def test_little_is_matched_while_feeds_are_at_work_and_more_when_it_is_quiet(reg
         linker.behind_feeds()
         left.append(connection.execute("select count(*) from patient_record where due").fetchone())
     assert left == [(15,), (30,), (45,), (0,)]
+    for n in range(2 * GROWING):
+        register.state("E", f"late-{n}", f"张^{n}")
+    assert linker.behind_feeds(late=True) == 0
+
+
+def test_matching_gives_way_to_feeds_for_half_a_minute_and_then_catches_up(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(services, "monotonic", lambda: now[0])
+    identity, left, again = Register(register.house).identity, [], []
+    ((_, _, match),) = identity.chores()
+    with register.house.pool.connection() as connection:
+        for n in range(1, 6):
+            for m in range(30):
+                register.state("E", f"{n}-{m}", f"张^{n}{m}")
+            now[0] = n * 10.0
+            again.append(match())
+            left += connection.execute("select count(*) from patient_record where due").fetchone() or ()
+    assert left == [5, 10, 15, 0, 5] and not any(again)
 
 
 def test_the_proof_of_a_link_can_be_another_by_configuration(register: Register) -> None:

@@ -283,10 +283,15 @@ def test_messages_that_cannot_share_a_transaction_are_taken_one_by_one(index: Po
 class Both:
     """What several messages do at once: counts in the end what came about."""
 
-    def __init__(self, part: str, effects: "Effect", batches: list[list[str]]) -> None:
-        self.part, self._effects, self._batches = part, effects, batches
+    def __init__(self, effects: "Effect", batches: list[list[str]]) -> None:
+        self._effects, self._batches = effects, batches
 
-    def do(self, work: Work, parts: Sequence[str]) -> None:
+    def ask(self, work: Work, parts: Sequence[str]) -> int:
+        assert work.connection.pgconn.pipeline_status
+        return len(parts)
+
+    def do(self, work: Work, parts: Sequence[str], asked: int) -> None:
+        assert asked >= len(parts), "of repeats, too"
         self._batches.append(list(parts))
         for _ in parts:
             self._effects(work)
@@ -294,10 +299,10 @@ class Both:
 
 def test_what_messages_do_at_once_is_done_once_and_of_repeats_not_at_all(index: Pool) -> None:
     inbox, effect, batches = Inbox(index, unsaid), Effect(index), list[list[str]]()
-    shared = Both("", effect, batches).do
+    shared = Both(effect, batches)
 
     def take(name: str, answer: bytes) -> Sequence[bytes]:
-        together = SimpleNamespace(do=shared, part=name)
+        together = SimpleNamespace(all=shared, part=name)
         return tuple(inbox.take(
             replace(ENTRY, control_id=name), [answer], alone, subject=(name, "A"), together=together
         ))  # fmt: skip
@@ -307,7 +312,7 @@ def test_what_messages_do_at_once_is_done_once_and_of_repeats_not_at_all(index: 
 
     assert take("a", b"first") == take("a", b"second") == (b"first",)
     waiting = [
-        _Waiting(replace(ENTRY, control_id=name), [b"new"], alone, (name, "A"), SimpleNamespace(do=shared, part=name))
+        _Waiting(replace(ENTRY, control_id=name), [b"new"], alone, (name, "A"), SimpleNamespace(all=shared, part=name))
         for name in ("c", "a", "b")
     ]
     inbox._take_together(waiting)
@@ -316,16 +321,50 @@ def test_what_messages_do_at_once_is_done_once_and_of_repeats_not_at_all(index: 
     assert batches == [["a"], ["b", "c"]] and effect.stays() == 3
 
 
+@pytest.mark.parametrize("fault", [None, Fault.FULL])
+def test_what_messages_do_at_once_is_journalled_before_it_is_committed_or_does_not_happen(
+    index: Pool, fault: Fault | None
+) -> None:
+    effect, record = Effect(index), Record(Effect(index))
+    stays: list[int] = []
+
+    def say(facts: Sequence[tuple[Mapping[str, object], datetime]]) -> None:
+        stays.append(effect.stays())
+        if fault is not None:
+            raise PacsdError(fault, "no room left")
+
+    class Saying(Both):
+        def do(self, work: Work, parts: Sequence[str], asked: int) -> None:
+            super().do(work, parts, asked)
+            work.say({"fact": "reject"})
+
+    both = Saying(effect, [])
+    together, beside = SimpleNamespace(all=both, part="a"), SimpleNamespace(begin=record.begin, part="a")
+
+    def alone(work: Work) -> Sequence[str]:
+        both.do(work, ["a"], 1)
+        return ["something"]
+
+    inbox = Inbox(index, say)
+    if fault is None:
+        assert inbox.take(ENTRY, [b"AA"], alone, subject=("a", "A"), together=together, beside=beside) == [b"AA"]
+        assert stays == [0] and effect.stays() == 1 and record.begun == [(["a"], True)]
+    else:
+        with pytest.raises(PacsdError, match="no room"):
+            inbox.take(ENTRY, [b"AA"], alone, subject=("a", "A"), together=together, beside=beside)
+        assert stays == [0, 0] and effect.stays() == 0 and inbox.list(EAST) == [] and record.begun == []
+
+
 class Record:
-    """What is done beside a message: keeps what it was given, and how much had been committed by then."""
+    """What is done beside a message: keeps what it was given, and whether that is done at once."""
 
     def __init__(self, effects: "Effect", *, fails: bool = False) -> None:
         self._effects, self._fails = effects, fails
-        self.begun: list[tuple[list[str], int]] = []
+        self.begun: list[tuple[list[str], bool]] = []
         self.waited = 0
 
-    def begin(self, parts: Sequence[str]) -> Callable[[], None]:
-        self.begun.append((list(parts), self._effects.stays()))
+    def begin(self, parts: Sequence[str], now: bool) -> Callable[[], None]:
+        self.begun.append((list(parts), now))
         return self.wait
 
     def wait(self) -> None:
@@ -334,26 +373,28 @@ class Record:
             raise PacsdError(Fault.UNAVAILABLE, "the access cannot be recorded")
 
 
-def test_what_is_beside_messages_is_begun_before_their_commit_and_waited_for_after_it(index: Pool) -> None:
+def test_what_is_beside_messages_is_begun_when_their_facts_are_said_and_done_before_they_are_answered(
+    index: Pool,
+) -> None:
     said: list[int] = []
     inbox, effect = Inbox(index, lambda facts: said.append(len(record.begun))), Effect(index)
     record, batches = Record(effect), list[list[str]]()
-    shared = Both("", effect, batches).do
+    shared = Both(effect, batches)
 
     def act(work: Work) -> Sequence[str]:
         work.say({"fact": "reject"})
         return effect(work)
 
     inbox.take(ENTRY, [b"AA"], act, beside=SimpleNamespace(begin=record.begin, part="alone"))
-    assert said == [0] and record.begun == [(["alone"], 0)] and record.waited == 1 and effect.stays() == 1
+    assert said == [0] and record.begun == [(["alone"], False)] and record.waited == 1 and effect.stays() == 1
     waiting = [
-        _Waiting(replace(ENTRY, control_id=name), [b"AA"], act, (name, "A"), SimpleNamespace(do=shared, part=name),
+        _Waiting(replace(ENTRY, control_id=name), [b"AA"], act, (name, "A"), SimpleNamespace(all=shared, part=name),
                  SimpleNamespace(begin=record.begin, part=name))
         for name in ("c", "b")
     ]  # fmt: skip
     inbox._take_together(waiting)
-    assert record.begun[1:] == [(["b", "c"], 1)] and record.waited == 1
-    assert [tuple(one.result()) for one in waiting] == [(b"AA",)] * 2 and record.waited == 3
+    assert record.begun[1:] == [(["b", "c"], True)] and record.waited == 2 and effect.stays() == 3
+    assert [tuple(one.result()) for one in waiting] == [(b"AA",)] * 2 and record.waited == 4
 
 
 def test_nothing_is_recorded_of_a_message_that_fails_and_what_cannot_be_recorded_is_not_answered(index: Pool) -> None:
@@ -375,16 +416,22 @@ def test_nothing_is_recorded_of_a_message_that_fails_and_what_cannot_be_recorded
 def test_messages_that_come_by_many_connections_are_each_taken_once(index: Pool) -> None:
     inbox, wrong = Inbox(index, unsaid), list[object]()
 
-    def do(work: Work, names: Sequence[str]) -> None:                # twice of one name is an error
-        for name in names:
-            work.connection.execute("insert into garbage (key, delete_after) values (%s, now())", (name,))
+    class Once:                                                      # twice of one name is an error
+        def ask(self, work: Work, names: Sequence[str]) -> None:
+            del work, names
+
+        def do(self, work: Work, names: Sequence[str], _asked: None) -> None:
+            for name in names:
+                work.connection.execute("insert into garbage (key, delete_after) values (%s, now())", (name,))
+
+    once = Once()
 
     def take(name: str) -> Sequence[bytes]:
         def act(work: Work) -> Sequence[str]:
-            do(work, [name])
+            once.do(work, [name], None)
             return ["something"]
 
-        together = SimpleNamespace(do=do, part=name)
+        together = SimpleNamespace(all=once, part=name)
         return tuple(inbox.take(
             replace(ENTRY, control_id=name), [name.encode()], act, subject=(name, "A"), together=together
         ))  # fmt: skip

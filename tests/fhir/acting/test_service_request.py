@@ -3,10 +3,11 @@
 from typing import Any
 
 import orjson
+import pytest
 
 from pacsd.index.scheduled_steps import text_of
 from tests.fhir.projection.hospital import EAST_OID, Hospital
-from tests.hl7.orders import orm
+from tests.hl7.orders import orm, siu
 
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
 PATIENT = {
@@ -72,6 +73,24 @@ def test_a_revoked_order_leaves_the_worklist_and_may_be_active_again(hospital: H
     assert len(worklist(hospital)) == 1
     assert hospital.ask("PUT", "ServiceRequest/r1", request(id="r1", status="on-hold")).status_code == 200
     assert worklist(hospital) == []
+
+
+@pytest.mark.parametrize("status", ["on-hold", "draft", "entered-in-error"])
+def test_why_nothing_is_to_be_done_stays_as_it_was_said_until_somebody_books_the_order_anew(
+    hospital: Hospital, status: str
+) -> None:
+    number = {"type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "PLAC"}]},
+              "system": "urn:pacsd:authority:HIS", "value": "P1"}  # fmt: skip
+    placed(hospital, identifier=[number])
+    assert hospital.ask("PUT", "ServiceRequest/r1", request(id="r1", status=status, identifier=[number])).is_success
+    hospital.project()
+    assert hospital.only("ServiceRequest")["status"] == status and worklist(hospital) == []
+    hospital.say(siu("S12", filler="", placer="P1^HIS", start="202601050800", at="20990101120000"))
+    hospital.project()
+    assert hospital.only("ServiceRequest")["status"] == "active" and len(worklist(hospital)) == 1
+    hospital.say(orm("CA", placer="P1^HIS", patient="4711", at="20990101130000"))
+    hospital.project()
+    assert hospital.only("ServiceRequest")["status"] == "revoked" and worklist(hospital) == []
 
 
 def test_what_cannot_be_ordered_is_refused_with_the_reason_and_nothing_is_kept(hospital: Hospital) -> None:

@@ -67,6 +67,36 @@ def test_a_step_is_claimed_and_completed_by_who_has_its_transaction_uid(
     assert topics == ["workitem.scheduled", "workitem.in_progress", "workitem.completed"]
 
 
+def test_when_work_began_is_told_with_the_claim_and_when_it_ended_at_its_end(
+    hospital: Hospital, workflow: Workflow
+) -> None:
+    begun, ended = "2026-01-02T08:30:00.000Z", "2026-01-02T08:45:00.000Z"
+    both = {"start": begun, "end": ended}
+    assert write(hospital, status="in-progress", extension=LOCK, executionPeriod=both)[0] == 409
+    assert write(hospital, status="cancelled", executionPeriod={"start": begun})[0] == 409
+    assert write(hospital, status="in-progress", extension=LOCK, executionPeriod={"start": "2026-01"})[0] == 422
+    assert state(hospital, workflow)[0] == "SCHEDULED"
+    status, told = write(hospital, status="in-progress", extension=LOCK, executionPeriod={"start": begun})
+    assert (status, told["executionPeriod"]) == (200, {"start": begun}), told
+    one_version(hospital, 2)
+    status, outcome = write(hospital, status="completed", extension=LOCK, executionPeriod={"end": ended})
+    assert (status, outcome["issue"][0]["expression"]) == (409, ["Task.executionPeriod.start"]), outcome
+    later = {"start": "2026-01-02T08:31:00.000Z", "end": ended}
+    status, told = write(hospital, status="completed", extension=LOCK, executionPeriod=later)
+    assert (status, told["executionPeriod"]) == (200, later), told
+    one_version(hospital, 3)
+
+
+def test_when_work_was_broken_off_is_told(hospital: Hospital, workflow: Workflow) -> None:
+    both = {"start": "2026-01-02T08:30:00.000Z", "end": "2026-01-02T08:33:00.000Z"}
+    assert write(hospital, status="in-progress", extension=LOCK)[0] == 200
+    status, told = write(hospital, status="cancelled", extension=LOCK, executionPeriod=both,
+                         statusReason={"text": "coil is broken"})  # fmt: skip
+    assert (status, told["executionPeriod"], told["statusReason"]["text"]) == (200, both, "coil is broken"), told
+    assert state(hospital, workflow)[0] == "CANCELED"
+    one_version(hospital, 3)
+
+
 def test_who_projects_what_was_before_writes_nothing_over_it(
     hospital: Hospital, workflow: Workflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
