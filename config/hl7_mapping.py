@@ -205,6 +205,10 @@ class MessageMapping(Checked):
     def _own_authorities(self) -> dict[str, str]:
         return {one.sent: one.meant for one in self.authorities}
 
+    @cached_property
+    def _said_of_cards(self) -> frozenset[str]:
+        return frozenset(one for card in self.cards for one in (*card.types, *card.authorities) if one)
+
     def path(self, name: str) -> str:
         """Where the sender puts a value of FIELDS."""
         return self._own_paths.get(name) or FIELDS[name]
@@ -233,6 +237,8 @@ class MessageMapping(Checked):
 
     def card(self, kind: str, *authorities: str) -> str:
         """Which card an identifier of that type and those names of its authority is; empty for a patient id."""
+        if self._said_of_cards.isdisjoint((kind, *authorities)):
+            return ""
         for one in self.cards:
             if (kind and kind in one.types) or any(name and name in one.authorities for name in authorities):
                 return one.kind

@@ -5,7 +5,7 @@ Original mode, where MSH-15 and MSH-16 are empty: one answer, AA, AE or AR. Enha
 of the two means never. Here both are made after the message took effect, and the one follows the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,7 +41,7 @@ def wanted(header: Header, *, success: bool) -> Wanted:
 
 
 def answers(
-    header: Header | None, error: Hl7Error | None, *, at: datetime, control_ids: tuple[str, str]
+    header: Header | None, error: Hl7Error | None, *, at: datetime, control_ids: Iterable[str]
 ) -> list[bytes]:
     """The acknowledgements a message gets, in their order; none where it asks for none.
 
@@ -49,7 +49,7 @@ def answers(
     """
     if header is None:
         failed = error or Hl7Error(Condition.SEGMENT_SEQUENCE, Location("MSH"), "a message begins with MSH")
-        return [_unaddressed(failed, at, control_ids[0])]
+        return [_unaddressed(failed, at, next(iter(control_ids)))]
     asked = wanted(header, success=error is None)
     kinds = [kind for kind, told in (("C", asked.accept), ("A", asked.application)) if told]
     return [

@@ -1,6 +1,6 @@
 """MSH of any message, also of one that cannot be read: what an answer is made of (HL7 v2.5.1 2.15.9)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hl7.character_sets import BYTE_ORDER_MARK, CharacterSet, character_set, declared
 from hl7.conditions import Hl7Error
@@ -19,6 +19,7 @@ class Header:
     segment: Segment
     character_set: CharacterSet = _AS_SENT
     declared_character_set: str = ""
+    _read: dict[tuple[int, int], str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def delimiters(self) -> Delimiters:
@@ -32,6 +33,12 @@ class Header:
 
     def first(self, number: int, component: int = 1) -> str:
         """A component of a field's first repetition, without escape sequences."""
+        known = self._read.get((number, component))
+        if known is None:
+            known = self._read[number, component] = self._first(number, component)
+        return known
+
+    def _first(self, number: int, component: int) -> str:
         text = self.segment.component(self.segment.first(number), component, 1)
         try:
             return unescape(text, self.segment.delimiters, codec=self.character_set.codec or "ascii").strip()

@@ -79,6 +79,16 @@ class Segment:
         part = _part(text, self.delimiters.component, number)
         return _part(part, self.delimiters.subcomponent, subcomponent) if subcomponent else part
 
+    def parts(self, text: str, *numbers: int) -> list[str]:
+        """Components of a repetition, of each its first subcomponent, as they were sent; empty beyond the last."""
+        component, subcomponent = self.delimiters.component, self.delimiters.subcomponent
+        found = text.split(component, max(numbers)) if component else [text]
+        known = len(found)
+        parts = [found[n - 1] if n <= known else "" for n in numbers]
+        if subcomponent and subcomponent in text:
+            return [part.split(subcomponent, 1)[0] for part in parts]
+        return parts
+
 
 @dataclass(frozen=True, slots=True)
 class Path:
@@ -198,7 +208,11 @@ class Message:
 
     def meaning(self, text: str, location: Location) -> str:
         """Sent text without its escape sequences and surrounding blanks. Raises Hl7Error, for that location."""
-        return self.unescaped(text, location).strip()
+        return self.unescaped(text, location).strip() if text else ""
+
+    def meanings(self, segment: Segment, text: str, location: Location, *numbers: int) -> list[str]:
+        """The same of components of a repetition, of each its first subcomponent."""
+        return [self.meaning(part, location) for part in segment.parts(text, *numbers)]
 
     def unescaped(self, text: str, location: Location) -> str:
         """Sent text without its escape sequences. Raises Hl7Error, for that location."""

@@ -11,6 +11,10 @@ from hl7.message import NULL, Message, Segment, path
 _DATE = re.compile(r"(\d{4})(\d{2})?(\d{2})?\d*(?:\.\d+)?(?:[+-]\d{4})?")
 
 
+_Cx = tuple[str, str, str, str, Location]
+"""Value, namespace, type and universal id of an identifier, and where it stands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identifier:
     """An identifier (data type CX): the assigning authority's name here, empty where none is said."""
@@ -26,6 +30,7 @@ class Reading:
     def __init__(self, message: Message, mapping: MessageMapping) -> None:
         self.message = message
         self.mapping = mapping
+        self._listed: dict[tuple[str, int], list[_Cx]] = {}
 
     def value(self, name: str) -> str:
         """A value of the mapping's table, `NULL` where it is to be deleted. Raises Hl7Error."""
@@ -65,7 +70,7 @@ class Reading:
         number = max(at.repetition, 1)
         text = repetitions[number - 1] if number <= len(repetitions) else ""
         count = text.count(self.message.delimiters.component) + 1
-        found = [self.message.meaning(segment.component(text, n, 1), at.location) for n in range(1, count + 1)]
+        found = self.message.meanings(segment, text, at.location, *range(1, count + 1))
         found = ["" if one == NULL else one for one in found]
         while found and not found[-1]:
             found.pop()
@@ -83,13 +88,11 @@ class Reading:
         at = path(self.mapping.path(name))
         nth = sequence or at.sequence
         segment = self.message.segment(at.segment, nth)
-        if segment is None:
-            return []
-        found = list(enumerate(segment.repetitions(at.field), 1))
+        found = segment.repetitions(at.field) if segment is not None else ()
         return [
             (segment, text, Location(at.segment, nth, at.field, number))
-            for number, text in found
-            if not at.repetition or number == at.repetition
+            for number, text in enumerate(found, 1)
+            if segment is not None and (not at.repetition or number == at.repetition)
         ]
 
     def identifiers(self, name: str, *, sequence: int = 0) -> Iterator[Identifier]:
@@ -103,8 +106,7 @@ class Reading:
             if plain and plain != NULL:
                 yield Identifier(plain, "", at.location)
             return
-        for segment, text, place in self.repetitions(name, sequence=sequence):
-            value, namespace, kind, universal = self._cx(segment, text, place)
+        for value, namespace, kind, universal, place in self._cxs(name, sequence):
             is_card = bool(self.mapping.card(kind, namespace, universal))
             if value and value != NULL and not is_card and kind in self.mapping.identifier_types:
                 yield Identifier(value, self.authority(namespace, universal), place)
@@ -113,8 +115,7 @@ class Reading:
         """The cards of a field of identifiers: kind and number. Raises Hl7Error."""
         if path(self.mapping.path(name)).component:
             return
-        for segment, text, place in self.repetitions(name):
-            value, namespace, kind, universal = self._cx(segment, text, place)
+        for value, namespace, kind, universal, _ in self._cxs(name, 0):
             card = self.mapping.card(kind, namespace, universal)
             if card and value:
                 yield card, value
@@ -136,7 +137,7 @@ class Reading:
         segment, text, place = found[0]
         if path(at).component:
             return [self.message.value(at), *[""] * (len(numbers) - 1)]
-        parts = [self.message.meaning(segment.component(text, number, 1), place) for number in numbers]
+        parts = self.message.meanings(segment, text, place, *numbers)
         return ["" if part == NULL else part for part in parts]
 
     def date(self, name: str) -> str:
@@ -152,10 +153,17 @@ class Reading:
             raise Hl7Error(Condition.DATA_TYPE, self.location(name), "not a date")
         return "".join(found.groups()) if all(found.groups()) else ""
 
-    def _cx(self, segment: Segment, text: str, place: Location) -> tuple[str, str, str, str]:
-        """Value, namespace, type and universal id of an identifier."""
-        value, namespace, kind = (self.message.meaning(segment.component(text, n, 1), place) for n in (1, 4, 5))
-        return value, namespace, kind, self.message.meaning(segment.component(text, 4, 2), place)
+    def _cxs(self, name: str, sequence: int) -> list[_Cx]:
+        """The identifiers of a field, each taken apart once."""
+        found = self._listed.get((name, sequence))
+        if found is None:
+            found = [self._cx(*one) for one in self.repetitions(name, sequence=sequence)]
+            self._listed[name, sequence] = found
+        return found
+
+    def _cx(self, segment: Segment, text: str, place: Location) -> _Cx:
+        value, namespace, kind = self.message.meanings(segment, text, place, 1, 4, 5)
+        return value, namespace, kind, self.message.meaning(segment.component(text, 4, 2), place), place
 
 
 def _is_date(found: "re.Match[str]") -> bool:

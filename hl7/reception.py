@@ -181,7 +181,7 @@ class Reception:
         return found
 
     def _answers(self, header: Header | None, error: Hl7Error | None) -> list[bytes]:
-        return answers(header, error, at=self._clock(), control_ids=(self._control_ids(), self._control_ids()))
+        return answers(header, error, at=self._clock(), control_ids=iter(self._control_ids, ""))
 
     def _arrival(self, raw: bytes, header: Header | None, caller: Caller, sender: Sender | None) -> Arrival:
         return Arrival(

@@ -66,8 +66,8 @@ def _name(reading: Reading) -> dict[str, str] | str:
 
 
 def _parts(reading: Reading, segment: Segment, text: str, place: Location) -> list[str]:
-    parts = [reading.message.meaning(segment.component(text, n, 1), place) for n in range(1, 9)]
-    return ["" if part == NULL else part.translate(_FORBIDDEN).strip() for part in parts]
+    parts = reading.message.meanings(segment, text, place, 1, 2, 3, 4, 5, 6, 7, 8)
+    return [part and ("" if part == NULL else part.translate(_FORBIDDEN).strip()) for part in parts]
 
 
 def _person_name(parts: list[str]) -> str:

@@ -47,7 +47,7 @@ def _phone(reading: Reading) -> str | None:
     if found is None:
         return ""
     for segment, text, place in found:
-        parts = [reading.message.meaning(segment.component(text, n, 1), place) for n in (1, 3, 5, 6, 7, 12)]
+        parts = reading.message.meanings(segment, text, place, 1, 3, 5, 6, 7, 12)
         whole, kind, country, area, local, unformatted = parts
         number = whole or unformatted or " ".join(filter(None, (country, area, local)))
         if number and kind not in _NO_PHONES:

@@ -8,7 +8,7 @@ latest on leaving.
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from pacsd.index.connect import Connection, Pool, lent
+from pacsd.index.connect import Connection, Pool, again, lent
 
 
 class Pipelined:
@@ -23,7 +23,7 @@ class Pipelined:
 
     def commit(self, beside: Callable[[], None]) -> None:
         """Commit, and do something `beside` it. Whether it was committed is known on leaving."""
-        self.connection.execute("commit")
+        again(self.connection, "commit", ())
         self.send()
         beside()
 
@@ -32,5 +32,5 @@ class Pipelined:
 def pipelined(pool: Pool) -> Generator[Pipelined]:
     """A transaction of which everything is durable on leaving, or nothing. Raises PacsdError."""
     with lent(pool) as connection, connection.pipeline():
-        connection.execute("begin")
+        again(connection, "begin", ())
         yield Pipelined(connection)
