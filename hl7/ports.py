@@ -77,11 +77,11 @@ Action = Callable[[Any, Reading, Sender], Sequence[str]]
 class AtOnce(Protocol):
     """What several messages of one kind do in one transaction. Those that are equal are of one kind."""
 
-    def ask(self, work: Any, parts: Sequence[Any]) -> Any:
-        """Ask for what they need to know, while their repeats are looked for; the answer is read by `do`."""
+    def asked(self, parts: Sequence[Any]) -> Any:
+        """What is to be asked for them while repeats are looked for, in the terms of who keeps them."""
 
-    def do(self, work: Any, parts: Sequence[Any], asked: Any) -> None:
-        """Do what those say that are no repeats, by what was asked for all of them."""
+    def do(self, work: Any, parts: Sequence[Any], found: Any) -> None:
+        """Do what those say that are no repeats, by what was found for all of them."""
 
 
 class Together(NamedTuple):

@@ -53,13 +53,13 @@ class _Relayed:
     relay: Relay
     all: AtOnce
 
-    def ask(self, work: Work, parts: Sequence[_Part]) -> Any:
+    def asked(self, parts: Sequence[_Part]) -> Any:
         """As without the queueing."""
-        return self.all.ask(work, [part for part, _, _ in parts])
+        return self.all.asked([part for part, _, _ in parts])
 
-    def do(self, work: Work, parts: Sequence[_Part], asked: Any) -> None:
+    def do(self, work: Work, parts: Sequence[_Part], found: Any) -> None:
         """The same, and queue them."""
-        self.all.do(work, [part for part, _, _ in parts], asked)
+        self.all.do(work, [part for part, _, _ in parts], found)
         self.relay.queue_all(work, [(entry, to) for _, entry, to in parts])
 
 

@@ -12,8 +12,9 @@ from ihe_profiles.exchange.conditions import located
 from ihe_profiles.pir.demographics import PATIENT_BIRTH_DATE, PATIENT_SEX, Attributes, demographics
 from ihe_profiles.pir.details import details, warnings
 from pacsd.codec.keys import KEY_BY_TAG
-from pacsd.identity.patients import Asked, PatientKey, Patients, Statement
+from pacsd.identity.patients import PatientKey, Patients, Statement
 from pacsd.identity.person import Persons
+from pacsd.index.pipelined import Asked, Rows
 from pacsd.index.work import Work
 
 log = logging.getLogger("pacsd.hl7")
@@ -75,13 +76,13 @@ class _Stating:
 
     patients: Patients
 
-    def ask(self, work: Work, parts: Sequence[_Part]) -> Asked:
-        """Ask for their patients."""
-        return self.patients.ask(work, [one.statement.key for one in parts])
+    def asked(self, parts: Sequence[_Part]) -> Asked:
+        """For their patients."""
+        return self.patients.asked([one.statement.key for one in parts])
 
-    def do(self, work: Work, parts: Sequence[_Part], asked: Asked) -> None:
+    def do(self, work: Work, parts: Sequence[_Part], found: Rows) -> None:
         """State them all."""
-        self.patients.state_all(work, [one.statement for one in parts], asked)
+        self.patients.state_all(work, [one.statement for one in parts], found)
         for one in parts:
             one.said.doubts(one.location)
 

@@ -17,6 +17,7 @@ from pacsd.index import identity_steps, organisations, outbox, patient_records
 from pacsd.index import patients as rows
 from pacsd.index.connect import Connection, Pool, retried
 from pacsd.index.patient_records import DETAILS, Details
+from pacsd.index.pipelined import Asked, Rows
 from pacsd.index.work import Work
 
 PATIENT_UPDATED, PATIENT_MERGED, PATIENT_UNMERGED = "patient.updated", "patient.merged", "patient.unmerged"
@@ -24,10 +25,6 @@ FEED, PERSON = "feed", "person"          # who says something
 MERGED, UNMERGED = "merged", "unmerged"  # steps
 _PATIENT_ID = "00100020"
 _NO_DETAILS: Details = {}
-
-
-Asked = rows.Cursor
-"""Patients that are being locked."""
 
 
 class PatientKey(NamedTuple):
@@ -95,21 +92,21 @@ class Patients:
             rows.state_all(work.connection, [change.stated], [change.told])
         return change.changed if change is not None else {}
 
-    def ask(self, work: Work, keys: Iterable[PatientKey]) -> Asked:
-        """Lock several patients in the order that everybody keeps, for `state_all`. Raises PacsdError MALFORMED."""
+    def asked(self, keys: Iterable[PatientKey]) -> Asked:
+        """To lock several patients in the order that everybody keeps, for `state_all`. Raises PacsdError MALFORMED."""
         asked = list(keys)
         for key in asked:
             _check(key, {})
-        return rows.lock_all(work.connection, map(_name, asked))
+        return rows.locking_all(map(_name, asked))
 
-    def state_all(self, work: Work, statements: Sequence["Statement"], asked: Asked | None = None) -> None:
-        """As `state` for several statements in this order, of patients that were asked for, if only just now.
+    def state_all(self, work: Work, statements: Sequence["Statement"], locked: Rows) -> None:
+        """As `state` for several statements in this order, of patients that were asked for; with the commit, if it can.
 
         Raises PacsdError NOT_FOUND where a patient was merged, or is being made or merged by somebody else.
         """
         for one in statements:
             _check(*one)
-        found = rows.locked_all(work.connection, asked or self.ask(work, [one.key for one in statements]))
+        found = rows.locked_all(work.connection, locked)
         changes: dict[int, rows.Stated] = {}
         told: list[rows.Told] = []
         for one in statements:
@@ -121,8 +118,13 @@ class Patients:
                 found[_name(one.key)] = change.after
                 changes[patient.pk] = change.since(changes.get(patient.pk))
                 told.append(change.told)
-        if changes:
+        if not changes:
+            return
+        stating = rows.stating_all(list(changes.values()), told)
+        if stating is None:
             rows.state_all(work.connection, list(changes.values()), told)
+        else:
+            work.last.append(stating)
 
     def merge(self, work: Work, *, prior: PatientKey, survivor: PatientKey) -> bool:
         """Make the studies of `prior`, and those that still arrive for it, those of `survivor`; whether that is new.

@@ -30,12 +30,41 @@ log = logging.getLogger("pacsd.index")
 T = TypeVar("T")
 
 
+class Prepared:
+    """The statements that were prepared on a connection without the driver, each under a name of its own."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, bytes] = {}
+        self._forgotten = 0
+
+    def name(self, statement: str) -> tuple[bytes, bool]:
+        """The name on the connection, and whether it is still to be prepared under it."""
+        known = self._names.get(statement)
+        if known is not None:
+            return known, False
+        made = self._names[statement] = f"{statement}_{self._forgotten}".encode()
+        return made, True
+
+    def forget(self) -> None:
+        """Prepare them all anew, under other names."""
+        self._names.clear()
+        self._forgotten += 1
+
+
 class _Connection(psycopg.Connection[TupleRow]):
     """A connection of our pools: statements that come again and again keep their cursors."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.cursors: dict[str, Cursor] = {}
+        self.prepared = Prepared()
+
+
+def prepared_on(connection: Connection) -> Prepared:
+    """What was prepared on a connection of our pools without the driver."""
+    if not isinstance(connection, _Connection):
+        raise TypeError("a connection of another pool")
+    return connection.prepared
 
 
 def again(connection: Connection, statement: str, values: Values) -> Cursor:

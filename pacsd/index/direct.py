@@ -15,21 +15,28 @@ from pacsd.index.connect import Connection
 
 Row = tuple[bytes | None, ...]
 
-_TEXT, _BINARY = 0, 1
+TEXT, BINARY = 0, 1
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)        # of timestamps on the wire
 _MICROSECOND = timedelta(microseconds=1)
+
+_LENGTH = struct.Struct(">i").pack
 
 Encode = Callable[[Any], bytes]
 
 
-def _texts(values: Sequence[str]) -> bytes:
-    """text[]: dimensions, whether there are nulls, type; length and lower bound; each value after its length."""
-    if not values:
-        return struct.pack(">iiI", 0, 0, 25)
-    encoded = [value.encode() for value in values]
-    return struct.pack(">iiIii", 1, 0, 25, len(encoded), 1) + b"".join(
-        struct.pack(">i", len(one)) + one for one in encoded
-    )
+def _array(oid: int, encode: Encode) -> Encode:
+    """An array: dimensions, whether there are nulls, type; length and lower bound; each value after its length."""
+
+    def encoded(values: Sequence[Any]) -> bytes:
+        if not values:
+            return struct.pack(">iiI", 0, 0, oid)
+        pieces = [struct.pack(">iiIii", 1, 0, oid, len(values), 1)]
+        for value in values:
+            one = encode(value)
+            pieces += (_LENGTH(len(one)), one)
+        return b"".join(pieces)
+
+    return encoded
 
 
 def _time(at: time) -> bytes:
@@ -37,7 +44,7 @@ def _time(at: time) -> bytes:
     return struct.pack(">q", microseconds)
 
 
-ENCODERS: dict[str, tuple[int, Encode]] = {      # type -> OID, binary format (pg_type.dat)
+_SIMPLE: dict[str, tuple[int, Encode]] = {       # type -> OID, binary format (pg_type.dat)
     "integer": (23, struct.Struct(">i").pack),
     "bigint": (20, struct.Struct(">q").pack),
     "text": (25, str.encode),
@@ -45,9 +52,12 @@ ENCODERS: dict[str, tuple[int, Encode]] = {      # type -> OID, binary format (p
     "date": (1082, lambda day: struct.pack(">i", (day - _EPOCH.date()).days)),
     "time": (1083, _time),
     "jsonb": (3802, lambda text: b"\1" + text.encode()),
-    "text[]": (1009, _texts),
     "timestamptz": (1184, lambda at: struct.pack(">q", (at - _EPOCH) // _MICROSECOND)),
 }
+_ARRAYS = {"text": 1009, "integer": 1007, "bytea": 1001, "timestamptz": 1185}    # their own OIDs
+ENCODERS: dict[str, tuple[int, Encode]] = {
+    **_SIMPLE, **{f"{one}[]": (oid, _array(*_SIMPLE[one])) for one, oid in _ARRAYS.items()},
+}  # fmt: skip
 
 
 class Direct:
@@ -60,7 +70,7 @@ class Direct:
         self._name = name.encode()
         oids = [ENCODERS[kind][0] for kind in types]
         self._encoders = [ENCODERS[kind][1] for kind in types]
-        self._formats = [_BINARY] * len(oids)
+        self._formats = [BINARY] * len(oids)
         self._poll = select.poll()
         self._poll.register(connection.fileno(), select.POLLIN)
         _raise_unless(self._pgconn.prepare(self._name, statement.encode(), oids), pq.ExecStatus.COMMAND_OK)
@@ -78,7 +88,7 @@ class Direct:
         pgconn = self._pgconn
         pgconn.enter_pipeline_mode()
         try:
-            pgconn.send_query_prepared(self._name, encoded, self._formats, _TEXT)
+            pgconn.send_query_prepared(self._name, encoded, self._formats, TEXT)
             self._flush()
             if meanwhile is not None:
                 meanwhile()

@@ -1,13 +1,15 @@
 """Rows of HL7 messages that came: kept once, told from their repeats, listed, and forgotten in time."""
 
-from collections.abc import Callable, Generator, Sequence
+import re
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from pacsd.access.scope import Scope
-from pacsd.index.connect import Connection, Cursor, Pool, again, lent
+from pacsd.index.connect import Connection, Pool, again, lent
+from pacsd.index.pipelined import Asked, Row, Rows, Statement
 from pacsd.index.predicate import Params, within
 from pacsd.index.rows import dumps
 
@@ -101,6 +103,24 @@ def _keeping(messages: str) -> str:
 
 _TYPED = tuple((name, _TYPES.get(name, "text")) for name in _KEPT)
 _KEEP_ONE = _keeping("(select {}) m".format(", ".join(f"%s::{kind} as {name}" for name, kind in _TYPED)))
+_TAKEN = ("received_at", "sender", "address", "message_type", "digest", "body", "state", "answers", *_SAME)
+# an array for each column; arrays of bytes are their texts
+_KEEP_TAKEN = Statement(
+    "pacsd_keep",
+    f"""
+insert into hl7_message ({", ".join(_TAKEN)}, reused)
+select {", ".join("m.answers::bytea[]" if name == "answers" else f"m.{name}" for name in _TAKEN)},
+    m.control_id <> '' and exists (
+        select from hl7_message o where {" and ".join(f"o.{name} = m.{name}" for name in _SAME)}
+            and o.digest <> m.digest offset 0
+    )
+from unnest({", ".join(f"${n}" for n in range(1, len(_TAKEN) + 1))}) as m({", ".join(_TAKEN)})
+on conflict ({", ".join(_SAME)}, digest) do update set repeats = hl7_message.repeats + 1
+returning pk, repeats > 0, state, case when repeats > 0 then answers::text end, {", ".join(_SAME)}, digest
+""",
+    tuple("text[]" if name == "answers" else f"{_TYPES.get(name, 'text')}[]" for name in _TAKEN),
+)
+_BYTES_TEXT = re.compile(rb"x([0-9a-f]*)")
 _BYTES = ("digest", "body")
 # As one JSON value: bytes are hexadecimal there, and an array of bytes its text.
 _KEEP_ALL = _keeping(
@@ -147,19 +167,37 @@ Keeping = tuple[Entry, str, Sequence[bytes]]
 """A message that is to be kept, its state and its answers."""
 
 
-def keep_all(connection: Connection, entries: Sequence[Keeping]) -> Callable[[], list[Kept]]:
-    """The same for several messages, no two of one sender with one control id; what is returned reads the answer."""
-    if len(entries) == 1:
-        entry, state, answers = entries[0]
-        cursor = again(connection, _KEEP_ONE, _values(entry, state, list(answers), None))
-    else:
-        cursor = again(connection, _KEEP_ALL, (dumps([_written(*one) for one in entries]),))
-    return lambda: _found(cursor, entries)
-
-
-def _found(cursor: Cursor, entries: Sequence[Keeping]) -> list[Kept]:
-    kept = {row[4:]: Kept(row[0], row[1], row[2], tuple(row[3])) for row in cursor.fetchall()}
+def keep_all(connection: Connection, entries: Sequence[Keeping]) -> list[Kept]:
+    """The same for several messages; no two of one sender have the same control id."""
+    found = again(connection, _KEEP_ALL, (dumps([_written(*one) for one in entries]),)).fetchall()
+    kept = {row[4:]: Kept(row[0], row[1], row[2], tuple(row[3])) for row in found}
     return [kept[(*names_of(entry), entry.digest)] for entry, _, _ in entries]
+
+
+def keeping_taken(entries: Sequence[Keeping]) -> Asked:
+    """The same as a question among others."""
+    columns = zip(*(
+        (one.received_at, one.sender, one.address, one.message_type, one.digest, one.body, state, _array(answers),
+         *names_of(one)) for one, state, answers in entries
+    ), strict=True)  # fmt: skip
+    return Asked(_KEEP_TAKEN, tuple(columns))
+
+
+def kept_taken(entries: Sequence[Keeping], rows: Rows) -> list[Kept]:
+    """What its answer says of each."""
+    found = {row[4:]: _kept(row) for row in rows}
+    return [found[_key_of(entry)] for entry, _, _ in entries]
+
+
+def _key_of(entry: Entry) -> Row:
+    """As PostgreSQL tells it."""
+    return *(str(one).encode() for one in names_of(entry)), rb"\x%b" % entry.digest.hex().encode()
+
+
+def _kept(row: Row) -> Kept:
+    pk, known, state, answers = row[:4]
+    told = tuple(bytes.fromhex(one.decode()) for one in _BYTES_TEXT.findall(answers or b""))
+    return Kept(int(pk or 0), known == b"t", (state or b"").decode(), told)
 
 
 def _written(entry: Entry, state: str, answers: Sequence[bytes]) -> dict[str, Any]:

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 from psycopg import Rollback
 from psycopg.types.json import Jsonb
 
 from pacsd.index import patient_records as records
 from pacsd.index import scheduled_steps
-from pacsd.index.connect import Connection, Cursor, again
+from pacsd.index.connect import Connection, again
 from pacsd.index.effective import recompute
 from pacsd.index.patient_records import Details
+from pacsd.index.pipelined import Asked, Row, Rows, Statement, numbered
 from pacsd.index.rows import PATIENT_ID, dumps
 from pacsd.index.values import Attributes
 
@@ -60,6 +62,7 @@ select p.*, false from asked a cross join lateral (
         and p.merged_into is null for update of p
 ) p
 """
+_LOCKING_ALL = Statement("pacsd_lock_patients", numbered(_LOCK_ALL), ("text[]", "text[]"))
 _IS_THERE = "select from patient where patient_id = %s and assigning_authority = %s and unidentified = ''"
 # Everybody whom a change of these patients may concern: those merged into them, and those they were merged into.
 _FAMILY = """
@@ -95,6 +98,7 @@ recorded as ({records.WRITE_ALL})
 insert into event (organisation, topic, subject, body)
 select * from jsonb_to_recordset(%s::jsonb) as e(organisation integer, topic text, subject text, body jsonb)
 """
+_STATING_ALL = Statement("pacsd_state_patients", numbered(_STATE_ALL), ("jsonb", "jsonb"))
 _MERGE = "update patient set merged_into = %s, survivor = %s, merged_at = %s where pk = %s"
 # Under its own id it shows what is merged into it, and only then.
 _SHOW_OWN_ID = f"""
@@ -175,25 +179,29 @@ def _locked_once(
     return Patient(pk, patient_id, assigning_authority, overlay, stated_at, merged_into, details, made)
 
 
-def lock_all(connection: Connection, keys: Iterable[_Name]) -> Cursor:
+def locking_all(keys: Iterable[_Name]) -> Asked:
     """Lock several patients, (patient id, authority), until the transaction ends; those that are not there are made."""
     asked = sorted(set(keys))
-    names = [patient_id for patient_id, _ in asked], [authority for _, authority in asked]
-    return again(connection, _LOCK_ALL, names)
+    return Asked(_LOCKING_ALL, ([patient_id for patient_id, _ in asked], [authority for _, authority in asked]))
 
 
-def locked_all(connection: Connection, asked: Cursor) -> dict[_Name, Patient]:
-    """Those of `lock_all`.
+def locked_all(connection: Connection, rows: Rows) -> dict[_Name, Patient]:
+    """Those of `locking_all`.
 
     One that was merged, or is made or merged by somebody else at this moment, is missing in the answer.
     """
-    rows = asked.fetchall()
-    known = [row[0] for row in rows if not row[-1]]
+    known = [int(row[0] or 0) for row in rows if row[-1] == b"f"]
     details = records.details_all(connection, known) if known else {}
-    return {
-        (patient_id, authority): Patient(pk, patient_id, authority, overlay, at, None, details.get(pk), made)
-        for pk, patient_id, authority, overlay, at, made in rows
-    }
+    found = (_locked(row, details) for row in rows)
+    return {(one.patient_id, one.assigning_authority): one for one in found}
+
+
+def _locked(row: Row, details: Mapping[int, Details | None]) -> Patient:
+    pk, patient_id, authority, overlay, stated_at, made = (None if one is None else one.decode() for one in row)
+    key = int(pk or 0)
+    at = None if stated_at is None else datetime.fromisoformat(stated_at)
+    return Patient(key, patient_id or "", authority or "", orjson.loads(overlay or "{}"), at, None, details.get(key),
+                   made == "t")  # fmt: skip
 
 
 def overlay_of(connection: Connection, patient: int) -> Attributes:
@@ -289,11 +297,25 @@ class Stated:
 
 def state_all(connection: Connection, changes: Sequence[Stated], told: Sequence[Told]) -> None:
     """The same for many patients at once, details among it, and the events that tell of it."""
+    again(connection, _STATE_ALL, _said(changes, told))
+    _shown_anew(connection, _shown_otherwise(changes))
+
+
+def stating_all(changes: Sequence[Stated], told: Sequence[Told]) -> Asked | None:
+    """The same as a question among others; None where more is to be done than that."""
+    return None if _shown_otherwise(changes) else Asked(_STATING_ALL, _said(changes, told))
+
+
+def _said(changes: Sequence[Stated], told: Sequence[Told]) -> tuple[str, str]:
     rows = [_row(one) for one in changes]
     events = [{"organisation": one.organisation, "topic": one.topic, "subject": one.subject, "body": one.body}
               for one in told]  # fmt: skip
-    again(connection, _STATE_ALL, (dumps(rows), dumps(events)))
-    _shown_anew(connection, [one.patient.pk for one in changes if one.overlay is not None and not one.patient.made])
+    return dumps(rows), dumps(events)
+
+
+def _shown_otherwise(changes: Sequence[Stated]) -> list[int]:
+    """The patients of whom there may be something that shows them: those that were made just now have nothing."""
+    return [one.patient.pk for one in changes if one.overlay is not None and not one.patient.made]
 
 
 def _row(one: Stated) -> Mapping[str, Any]:

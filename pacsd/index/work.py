@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from pacsd.index.connect import Connection
+from pacsd.index.pipelined import Asked
 
 Said = tuple[Mapping[str, object], datetime]
 """A fact, and when it was said."""
@@ -22,6 +23,7 @@ class Work:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     facts: list[Said] = field(default_factory=list)
     trial: bool = False
+    last: list[Asked] = field(default_factory=list)      # what is written with the commit, where it takes that
 
     def say(self, fact: Mapping[str, object]) -> datetime:
         """Have a fact journalled before all this is committed; when it was said.

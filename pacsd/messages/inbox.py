@@ -18,7 +18,7 @@ from pacsd.index import messages as rows
 from pacsd.index.connect import Connection, Pool, may_run_again
 from pacsd.index.group import Group, Ticket
 from pacsd.index.messages import Entry, Logged, Problem
-from pacsd.index.pipelined import pipelined
+from pacsd.index.pipelined import Asked, Rows, pipelined
 from pacsd.index.work import Said, Saying, Work
 
 log = logging.getLogger("pacsd.messages")
@@ -35,10 +35,13 @@ _NOBODY: Subject = ("", "")
 
 
 class AtOnce(Protocol):
-    """What messages of one kind do in one transaction, by what was asked for all of them while repeats were found."""
+    """What messages of one kind do in one transaction, by what was asked for all of them while repeats were found.
 
-    def ask(self, work: Work, parts: Sequence[Any]) -> Any: ...
-    def do(self, work: Work, parts: Sequence[Any], asked: Any) -> None: ...
+    What is left to be written by the end may go to `last` of the unit of work.
+    """
+
+    def asked(self, parts: Sequence[Any]) -> Asked: ...
+    def do(self, work: Work, parts: Sequence[Any], found: Rows) -> None: ...
 
 
 class Together(Protocol):
@@ -148,7 +151,7 @@ class Inbox:
         """One after the other, in one transaction."""
         facts: list[Said] = []
         with rows.keeping(self._pool) as connection:
-            found = rows.keep_all(connection, [_keeping(one) for one in batch])()
+            found = rows.keep_all(connection, [_keeping(one) for one in batch])
             for one, kept in zip(batch, found, strict=True):
                 one.given = self._applied(connection, kept, one.entry, one.answers, one.act, facts)
             self._say_all(facts)
@@ -159,20 +162,17 @@ class Inbox:
 
         What is written is on its way while it is journalled, and the commit while it is recorded.
         """
-        facts: list[Said] = []
+        entries = [_keeping(one) for one in batch]
         with pipelined(self._pool) as transaction:
-            work = Work(transaction.connection, batch[0].entry.organisation, self._clock, facts)
-            find = rows.keep_all(work.connection, [_keeping(one) for one in batch])
-            asked = both.ask(work, [one.part for one in batch])
-            found = find()
-            new = [one for one, kept in zip(batch, found, strict=True) if not _has_effect(kept)]
-            if new:
-                both.do(work, [one.part for one in new], asked)
-            for one, kept in zip(batch, found, strict=True):
+            log, found = transaction.begin(rows.keeping_taken(entries), both.asked([one.part for one in batch]))
+            work = Work(transaction.connection, batch[0].entry.organisation, self._clock)
+            known = list(zip(batch, rows.kept_taken(entries, log), strict=True))
+            if new := [one for one, kept in known if not _has_effect(kept)]:
+                both.do(work, [one.part for one in new], found)
+            for one, kept in known:
                 one.given = _given(work.connection, one, kept)
-            transaction.send()
-            self._say_all(facts)
-            transaction.commit(partial(_begin_beside, batch, now=True))
+            transaction.end(work.last, meanwhile=partial(self._say_all, work.facts),
+                            beside=partial(_begin_beside, batch, now=True))  # fmt: skip
 
     def _say_all(self, facts: Sequence[Said]) -> None:
         if facts:

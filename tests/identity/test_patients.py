@@ -2,7 +2,7 @@
 
 import random
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from pacsd.archive.truth import Truth
 from pacsd.faults import Fault, PacsdError
 from pacsd.identity.patients import PatientKey, Patients, Statement, appliers
 from pacsd.index import messages as message_rows
+from pacsd.index.pipelined import pipelined
 from pacsd.messages.inbox import Work
 from tests.archive.house import House, opened
 from tests.synthetic import small_object, study
@@ -271,19 +272,28 @@ def test_images_that_arrive_while_patients_are_merged_are_never_lost(house: Hous
     assert len(shown(house)) == len(studies)
 
 
+def state_all(house: House, statements: Sequence[Statement]) -> Work:
+    """As messages of one moment do it."""
+    patients = Patients()
+    with pipelined(house.pool) as transaction:
+        (locked,) = transaction.begin(patients.asked([one.key for one in statements]))
+        work = Work(transaction.connection, house.keys["east"])
+        patients.state_all(work, statements, locked)
+        transaction.end(work.last, meanwhile=lambda: house.journal.append_all(work.facts), beside=lambda: None)
+    return work
+
+
 def test_statements_of_one_moment_count_as_one_after_the_other_would(house: House) -> None:
     house.receive(small_object(study(1, patient_id="3")))
-    patients = Patients()
-    with working(house) as work:
-        patients.state_all(work, [
-            Statement(key("1"), {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "A"}]}}, {"phone": "1"}),
-            Statement(key("2"), {SEX: {"vr": "CS", "Value": ["F"]}}),
-            Statement(key("1"), {SEX: {"vr": "CS", "Value": ["M"]}}, {"address": "x"}),
-            Statement(key("3"), {SEX: {"vr": "CS", "Value": ["O"]}}),
-            Statement(key("1"), {}, {"phone": ""}),
-            Statement(key("2"), {SEX: {"vr": "CS", "Value": ["F"]}}),
-        ])  # fmt: skip
-        assert len(work.facts) == 9                              # of the last nothing is new
+    work = state_all(house, [
+        Statement(key("1"), {"00100010": {"vr": "PN", "Value": [{"Alphabetic": "A"}]}}, {"phone": "1"}),
+        Statement(key("2"), {SEX: {"vr": "CS", "Value": ["F"]}}),
+        Statement(key("1"), {SEX: {"vr": "CS", "Value": ["M"]}}, {"address": "x"}),
+        Statement(key("3"), {SEX: {"vr": "CS", "Value": ["O"]}}),
+        Statement(key("1"), {}, {"phone": ""}),
+        Statement(key("2"), {SEX: {"vr": "CS", "Value": ["F"]}}),
+    ])  # fmt: skip
+    assert len(work.facts) == 9                              # of the last nothing is new
     assert overlay_of(house, study(1).study_instance_uid)[SEX]["Value"] == ["O"]
     with house.pool.connection() as connection:
         found = connection.execute(
@@ -296,8 +306,8 @@ def test_statements_of_one_moment_count_as_one_after_the_other_would(house: Hous
 
 def test_where_one_patient_of_several_was_merged_nothing_is_stated_of_any(house: House) -> None:
     merge(house, "1", "2")
-    with pytest.raises(PacsdError) as raised, working(house) as work:
-        Patients().state_all(work, [Statement(key("3"), {}, {"phone": "3"}), Statement(key("1"), {}, {"phone": "1"})])
+    with pytest.raises(PacsdError) as raised:
+        state_all(house, [Statement(key("3"), {}, {"phone": "3"}), Statement(key("1"), {}, {"phone": "1"})])
     assert raised.value.fault is Fault.NOT_FOUND
     with house.pool.connection() as connection:
         assert connection.execute("select from patient where patient_id = '3'").fetchone() is None
@@ -310,11 +320,11 @@ def test_what_two_feeds_state_of_one_patient_at_one_time_is_kept_of_both(house: 
         patients.state(work, key("1"), {}, {"phone": "old"})
 
     def other() -> None:
-        with working(house) as work:
-            begun.set()
-            if together:
-                patients.state_all(work, [Statement(key("1"), {}, {"address": "new"})])
-            else:
+        begun.set()
+        if together:
+            state_all(house, [Statement(key("1"), {}, {"address": "new"})])
+        else:
+            with working(house) as work:
                 patients.state(work, key("1"), {}, {"address": "new"})
         done.set()
 

@@ -11,6 +11,7 @@ from psycopg.errors import SerializationFailure
 
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Pool
+from pacsd.index.pipelined import Asked, Rows, Statement
 from pacsd.messages.inbox import Entry, Inbox, Problem, Work, _Waiting
 from tests.messages.conftest import EAST, WEST, Clock
 
@@ -286,12 +287,11 @@ class Both:
     def __init__(self, effects: "Effect", batches: list[list[str]]) -> None:
         self._effects, self._batches = effects, batches
 
-    def ask(self, work: Work, parts: Sequence[str]) -> int:
-        assert work.connection.pgconn.pipeline_status
-        return len(parts)
+    def asked(self, parts: Sequence[str]) -> Asked:
+        return Asked(Statement("test_parts", "select * from unnest($1::text[])", ("text[]",)), (parts,))
 
-    def do(self, work: Work, parts: Sequence[str], asked: int) -> None:
-        assert asked >= len(parts), "of repeats, too"
+    def do(self, work: Work, parts: Sequence[str], found: Rows) -> None:
+        assert {row[0] for row in found} >= {part.encode() for part in parts}
         self._batches.append(list(parts))
         for _ in parts:
             self._effects(work)
@@ -334,25 +334,25 @@ def test_what_messages_do_at_once_is_journalled_before_it_is_committed_or_does_n
             raise PacsdError(fault, "no room left")
 
     class Saying(Both):
-        def do(self, work: Work, parts: Sequence[str], asked: int) -> None:
-            super().do(work, parts, asked)
+        def do(self, work: Work, parts: Sequence[str], found: Rows) -> None:
+            super().do(work, parts, found)
+            work.last.append(Asked(Statement("test_last", "insert into garbage values ($1, now())", ("text",)), ("x",)))
             work.say({"fact": "reject"})
 
     both = Saying(effect, [])
     together, beside = SimpleNamespace(all=both, part="a"), SimpleNamespace(begin=record.begin, part="a")
 
     def alone(work: Work) -> Sequence[str]:
-        both.do(work, ["a"], 1)
-        return ["something"]
+        raise AssertionError("each for itself") if fault is None else PacsdError(fault, "no room for it either")
 
     inbox = Inbox(index, say)
     if fault is None:
         assert inbox.take(ENTRY, [b"AA"], alone, subject=("a", "A"), together=together, beside=beside) == [b"AA"]
-        assert stays == [0] and effect.stays() == 1 and record.begun == [(["a"], True)]
+        assert stays == [0] and effect.stays() == 2 and record.begun == [(["a"], True)]
     else:
         with pytest.raises(PacsdError, match="no room"):
             inbox.take(ENTRY, [b"AA"], alone, subject=("a", "A"), together=together, beside=beside)
-        assert stays == [0, 0] and effect.stays() == 0 and inbox.list(EAST) == [] and record.begun == []
+        assert stays == [0] and effect.stays() == 0 and inbox.list(EAST) == [] and record.begun == []
 
 
 class Record:
@@ -417,10 +417,10 @@ def test_messages_that_come_by_many_connections_are_each_taken_once(index: Pool)
     inbox, wrong = Inbox(index, unsaid), list[object]()
 
     class Once:                                                      # twice of one name is an error
-        def ask(self, work: Work, names: Sequence[str]) -> None:
-            del work, names
+        def asked(self, _names: Sequence[str]) -> Asked:
+            return Asked(Statement("test_nothing", "select", ()), ())
 
-        def do(self, work: Work, names: Sequence[str], _asked: None) -> None:
+        def do(self, work: Work, names: Sequence[str], _found: Rows) -> None:
             for name in names:
                 work.connection.execute("insert into garbage (key, delete_after) values (%s, now())", (name,))
 
@@ -428,7 +428,7 @@ def test_messages_that_come_by_many_connections_are_each_taken_once(index: Pool)
 
     def take(name: str) -> Sequence[bytes]:
         def act(work: Work) -> Sequence[str]:
-            once.do(work, [name], None)
+            once.do(work, [name], [])
             return ["something"]
 
         together = SimpleNamespace(all=once, part=name)
