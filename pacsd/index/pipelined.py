@@ -109,7 +109,8 @@ class Pipelined:
                 types = [ENCODERS[kind][0] for kind in statement.types]
                 self._pgconn.send_prepare(name, statement.text.encode(), types)
                 wanted.append(False)
-            given = [ENCODERS[kind][1](value) for kind, value in zip(statement.types, values, strict=True)]
+            given = [None if value is None else ENCODERS[kind][1](value)
+                     for kind, value in zip(statement.types, values, strict=True)]  # fmt: skip
             self._pgconn.send_query_prepared(name, given, [BINARY] * len(given), TEXT)
             wanted.append(True)
 
