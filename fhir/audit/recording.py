@@ -5,7 +5,7 @@ patients whom the answer is about, as far as it says so itself.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -28,8 +28,11 @@ from pacsd.faults import PacsdError
 OPERATIONS = "urn:pacsd:fhir-operation"
 _ACTIONS: Mapping[str, Action] = {"create": Action.CREATE, "update": Action.UPDATE, "patch": Action.UPDATE,
                                   "delete": Action.DELETE, "read": Action.READ, "vread": Action.READ}  # fmt: skip
-_PATIENT = re.compile(rb'"(?:subject|patient|beneficiary|for|individual|actor|what)":'
+_ABOUT = ("subject", "patient", "beneficiary", "for", "individual", "actor", "what")
+_PATIENT = re.compile(rb'"(?:' + "|".join(_ABOUT).encode() + rb')":'
                       rb'\{(?:[^{}]|\{[^{}]*\})*?"reference":"(?:[^"]*/)?(Patient/[A-Za-z0-9.-]{1,64})')  # fmt: skip
+_PLAIN = re.compile(rb'\{"reference":"(Patient/[A-Za-z0-9.-]{1,64})')
+_BEFORE = tuple(f'"{name}":'.encode() for name in _ABOUT)
 OPENING = ("break-glass", "share", "unshare")           # operations of which it is recorded what is opened, and why
 _MOST_REASON = 1_000
 _MOST_OBJECTS = 200                      # of one event: about more there are several
@@ -149,27 +152,40 @@ def _told(request: Request, answer: Answer) -> Iterator[AuditObject]:
     sent = request.resource              # what was sent is about the same patients where it is what was written
     if sent is not None and about is not None and request.type != "Patient" and sent.get("resourceType") != about.type:
         yield from _patients(orjson.dumps(sent, default=str))
-    for entry in (answer.resource or {}).get("entry", ()):
-        yield from _of_entry(entry)
+    yield from _of_entries((answer.resource or {}).get("entry", ()))
 
 
-def _of_entry(entry: Mapping[str, Any] | orjson.Fragment) -> Iterator[AuditObject]:
-    if isinstance(entry, orjson.Fragment):       # of a transaction: written already
-        entry = json.read(orjson.dumps(entry))
-    resource = entry.get("resource")
-    if resource is not None:
-        body = orjson.dumps(resource, default=str)
-        if b'"resourceType":"Patient"' in body[:64]:
-            yield AuditObject(Kind.RESOURCE, "Patient/" + str(entry.get("fullUrl", "")).rpartition("/")[2])
-        yield from _patients(body)
-    location = str(entry.get("response", {}).get("location", "")).split("/_history/")[0]
-    if location:
-        yield AuditObject(Kind.RESOURCE, "/".join(location.split("/")[-2:]))
+def _of_entries(entries: Iterable[Mapping[str, Any] | orjson.Fragment]) -> Iterator[AuditObject]:
+    """What was written, Patients on the page, and whom its resources are about: looked through all at once."""
+    names: dict[str, None] = {}
+    bodies = []
+    for entry in entries:
+        if isinstance(entry, orjson.Fragment):   # of a transaction: written already
+            entry = json.read(orjson.dumps(entry))
+        if (resource := entry.get("resource")) is not None:
+            body = orjson.dumps(resource, default=str)
+            bodies.append(body)
+            if b'"resourceType":"Patient"' in body[:64]:
+                names["Patient/" + str(entry.get("fullUrl", "")).rpartition("/")[2]] = None
+        if location := str(entry["response"].get("location", "")) if "response" in entry else "":
+            names["/".join(location.split("/_history/")[0].split("/")[-2:])] = None
+    names.update(dict.fromkeys(_about(b"\n".join(bodies))))
+    for name in names:
+        yield AuditObject(Kind.RESOURCE, name)
 
 
 def _patients(body: bytes) -> Iterator[AuditObject]:
-    for found in dict.fromkeys(_PATIENT.findall(body)):
-        yield AuditObject(Kind.RESOURCE, found.decode())
+    for name in dict.fromkeys(_about(body)):
+        yield AuditObject(Kind.RESOURCE, name)
+
+
+def _about(body: bytes) -> Iterator[str]:
+    """The Patients that what is written in JSON is about. Where all that it says of Patients are references by nothing
+    but their names, it is enough to look at what stands before each of them."""
+    plain = list(_PLAIN.finditer(body))
+    if len(plain) == body.count(b"Patient/"):
+        return (one[1].decode() for one in plain if body.endswith(_BEFORE, 0, one.start()))
+    return (one.decode() for one in _PATIENT.findall(body))
 
 
 def _each_once(objects: Iterator[AuditObject] | tuple[AuditObject, ...]) -> tuple[AuditObject, ...]:

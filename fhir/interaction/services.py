@@ -14,6 +14,7 @@ from fhir.operation.declared import Operation
 from fhir.outcome import Issue
 from fhir.projection.projected import House
 from fhir.search.values import Found
+from fhir.store.canonicals import Canonicals
 from fhir.store.search import Searches
 from fhir.store.unit import Units
 from fhir.terminology.shelves import Terminology
@@ -102,6 +103,7 @@ class Server:
     new_id: Callable[[], str] = random_id
     limits: Limits = Limits()
     vocabulary: Terminology = field(default_factory=Terminology)
+    topics: Canonicals = field(default_factory=Canonicals)       # of subscriptions, that clients keep here
     blobs: BlobStore | None = None       # where files of bulk data are
     thresholds: Thresholds = field(default_factory=Thresholds)   # of evidence that two records are one person
     searches: Searches = field(default_factory=Searches)

@@ -1,4 +1,4 @@
-"""Terminology resources that clients keep here, as a reader sees them (http://hl7.org/fhir/R4/references.html#canonical).
+"""Terminology and topics that clients keep here, as a reader sees them (http://hl7.org/fhir/R4/references.html#canonical).
 
 There are few, and they change seldom: a process keeps what it has read of them and asks for versions only.
 """
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from fhir.format import json
+from fhir.search.query import Query
+from fhir.store.selection import Compiler
 from pacsd.access.scope import Scope
 from pacsd.index.connect import Pool, retried
 from pacsd.index.predicate import Params, within
@@ -38,7 +40,19 @@ class Canonicals:
         params = Params()
         statement = f"""select r.pk, r.version from fhir_resource r where r.type = {params.add(type_name)}
             and not r.deleted and {within(scope, params, "r")} order by r.pk"""
-        found = retried(pool, lambda lent: lent.execute(statement, params.values, prepare=True).fetchall())
+        yield from self._of(pool, scope, statement, params.values)
+
+    def found(self, pool: Pool, scope: Scope, query: Query) -> Iterator[Kept]:
+        """The newest results of a search, as many as it counts; for conditions that leave few."""
+        compiler = Compiler(scope)
+        matching = compiler.resources(query.types, query.conditions)
+        statement = f"""select {matching.resource}, {matching.of_resource("version")} from {matching.source}
+            where {" and ".join(matching.conditions)} order by 1 desc limit {compiler.add(query.count)}"""
+        yield from self._of(pool, scope, statement, compiler.params.values)
+
+    def _of(self, pool: Pool, scope: Scope, statement: str, values: Mapping[str, Any]) -> Iterator[Kept]:
+        """Those of which a statement tells key and version."""
+        found = retried(pool, lambda lent: lent.execute(statement, values, prepare=True).fetchall())
         with self._lock:                 # what is read now may push out of what is kept
             kept = {key: self._kept[key][0] for key in found if key in self._kept}
         missing = [key[0] for key in found if key not in kept]

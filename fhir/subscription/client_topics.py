@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 from fhir.definitions.structures import structures
-from fhir.format import json
 from fhir.interaction.services import Server
 from fhir.search.query import Query
 from fhir.subscription.criteria import criteria
@@ -47,7 +46,7 @@ def find(server: Server, scope: Scope, url: str) -> Topic | None:
 def _having(server: Server, scope: Scope, url: str) -> Iterator[Element]:
     name, _, version = url.partition("|")
     wanted = Query(("Basic",), criteria(server, _KEPT).conditions, count=_MOST)
-    kept = (json.read(hit.body) for hit in server.searches.page(server.pool, scope, wanted).hits)
+    kept = (one.resource for one in server.topics.found(server.pool, scope, wanted))
     return (one for one in kept if _one(one, "url") == name and version in ("", _one(one, "version")))
 
 

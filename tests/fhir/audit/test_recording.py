@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fhir.audit.recording import _told
+import pytest
+
+from fhir.audit.recording import _about, _told
 from fhir.format import json
 from fhir.interaction.bundle import bundle, found
 from fhir.interaction.entries import Room
@@ -37,3 +39,27 @@ def test_entries_that_are_written_already_tell_what_they_wrote() -> None:
     ]  # fmt: skip
     answer = Answer(200, resource=bundle("transaction-response", told))
     assert about(answer) == {"Patient/p", "Observation/o"}
+
+
+@pytest.mark.parametrize(("body", "named"), [
+    ({"subject": {"reference": "Patient/p", "display": "Patient"}}, ["Patient/p"]),
+    ({"subject": {"reference": "Patient/p"}, "link": {"other": {"reference": "Patient/q"}}}, ["Patient/p"]),
+    ({"participant": [{"actor": {"reference": "Patient/p"}}, {"actor": {"reference": "Location/l"}}]}, ["Patient/p"]),
+    ({"subject": {"type": "Patient", "reference": "Patient/p"}, "for": {"reference": "Patient/q"}},
+     ["Patient/p", "Patient/q"]),
+    ({"patient": {"identifier": {"value": "1"}, "reference": "Patient/p"}}, ["Patient/p"]),
+    ({"subject": {"reference": "http://elsewhere/fhir/Patient/p"}}, ["Patient/p"]),
+    ({"text": {"div": "see Patient/z"}, "subject": {"reference": "Patient/p"}}, ["Patient/p"]),
+    ({"note": [{"text": '"subject":{"reference":"Patient/z"}'}], "subject": {"reference": "Patient/p"}}, ["Patient/p"]),
+    ({"generalPractitioner": [{"reference": "Patient/z"}], "contained": [{"subject": {"reference": "#p"}}]}, []),
+])  # fmt: skip
+def test_whom_a_resource_is_about_is_found_however_it_is_written(body: dict[str, object], named: list[str]) -> None:
+    assert list(_about(json.write(body))) == named
+
+
+def test_resources_of_a_page_do_not_run_into_each_other() -> None:
+    first = hit(1, "Observation", "o", subject={"display": "nobody"})
+    other = hit(2, "Observation", "q", link={"reference": "Patient/z"}, focus={"reference": "Patient/y"})
+    last = hit(3, "Observation", "r", subject={"reference": "http://elsewhere/Patient/p"})
+    page = [found(BASE, one, "match") for one in (first, other, last)]
+    assert about(Answer(200, resource=bundle("searchset", page))) == {"Patient/p"}

@@ -7,6 +7,7 @@ patient, and six Observations. Dates go back an hour for each n, over some ten y
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import reduce
 from typing import Any, LiteralString, cast
 
 import orjson
@@ -64,12 +65,17 @@ def resource(kind: str) -> dict[str, Any]:
 _RESOURCES = """
 insert into fhir_resource (pk, organisation, version, updated, deleted, method, type, id, owner, body)
 select n + 1, 1 + (n / 10) % %(organisations)s, 1, timestamptz '2026-01-01' + n * interval '1 second', false, 'PUT',
-    t.type, t.letter || case when t.letter = 'o' then n else n / 10 end, '',
-    convert_to(replace(t.body, '0000', t.letter || (n / 10)), 'UTF8')
+    t.type, i.id, '', convert_to({body}, 'UTF8')
 from generate_series(0, %(resources)s - 1) n
 join unnest(%(types)s::text[], %(letters)s::text[], %(bodies)s::text[]) with ordinality t (type, letter, body, at)
-    on t.at = n % 10 + 1
+    on t.at = n % 10 + 1,
+lateral (select t.letter || case when t.letter = 'o' then n else n / 10 end as id) i
 """
+_TOLD = {                                # in a body: as its rows have it
+    "Patient/0000": "'Patient/p' || n / 10", "Encounter/0000": "'Encounter/e' || n / 10",
+    "Observation/0000": "'Observation/o' || n + 1", "ServiceRequest/0000": "'ServiceRequest/s' || n / 10",
+    '"value":"0000"': """'"value":"' || upper(i.id) || '"'""", "0000": "i.id",
+}  # fmt: skip
 _PATIENT = "((r.pk - 1) / 10)"
 _FAMILY = f"substr('{FAMILIES}', (1 + {_PATIENT} % {len(FAMILIES)})::integer, 1)"
 _VARYING = {                             # kind, column, the value in the pattern -> the value in SQL
@@ -93,7 +99,7 @@ def fill(dsn: str, *, resources: int = 50_000, organisations: int = 21) -> None:
         connection.execute("set local work_mem = '64MB'")
         connection.execute("set local maintenance_work_mem = '256MB'")
         restored = list(_without_indexes(connection))
-        connection.execute(cast(LiteralString, _RESOURCES.replace("n % 10", "n %% 10").replace(") % %(", ") %% %(")), {
+        connection.execute(cast(LiteralString, _resources()), {
             "resources": resources, "organisations": organisations, "types": list(TYPES),
             "letters": [one[0].lower() for one in TYPES],
             "bodies": [orjson.dumps(one, default=float).decode() for one in patterns]})
@@ -104,6 +110,12 @@ def fill(dsn: str, *, resources: int = 50_000, organisations: int = 21) -> None:
             connection.execute(statement)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("vacuum analyze")
+
+
+def _resources() -> str:
+    """The statement that writes them."""
+    body = reduce(lambda told, one: f"replace({told}, '{one[0]}', {one[1]})", _TOLD.items(), "t.body")
+    return _RESOURCES.replace("n % 10", "n %% 10").replace(") % %(", ") %% %(").replace("{body}", body)
 
 
 def _fill_rows(connection: psycopg.Connection[Any], kind: str, type_: str) -> None:

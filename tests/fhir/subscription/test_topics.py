@@ -9,8 +9,8 @@ import pytest
 
 from fhir.format import json as fhir_json
 from fhir.interaction.services import Claims
-from fhir.store import events
-from fhir.store.search import Searches
+from fhir.store import canonicals, events
+from fhir.store.canonicals import Canonicals
 from fhir.validation.check import Validator
 from pacsd.faults import Fault, PacsdError
 from tests.fhir.subscription.test_subscriptions import Hook, Press, hook, press
@@ -275,12 +275,35 @@ def test_a_topic_that_cannot_be_looked_up_now_is_looked_up_later(
         raise PacsdError(Fault.UNAVAILABLE, "the index took too long")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Searches, "page", busy)
+        patched.setattr(Canonicals, "found", busy)
         press.turn()
         assert press.status(ident) == ("requested", "")
         assert press.house.get(f"Subscription/{ident}/$status").status_code == 503
     press.turn()
     assert press.status(ident) == ("active", "")
+
+
+def test_a_topic_is_read_once_for_each_of_its_versions(
+    press: Press, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bodies: list[bytes] = []
+
+    class Counted:
+        @staticmethod
+        def read(body: bytes) -> dict[str, Any]:
+            bodies.append(body)
+            return fhir_json.read(body)
+
+    keep_topic(press, trigger())
+    follow(press, hook.url)
+    monkeypatch.setattr(canonicals, "json", Counted)
+    for _ in range(3):
+        press.turn()
+    assert len(bodies) == 1
+    keep_topic(press, {"url": FIVE + "status", "valueCode": "active"}, trigger())
+    press.turn()
+    press.turn()
+    assert len(bodies) == 2
 
 
 def test_a_topic_of_creations_and_updates_tells_no_deletion(press: Press, hook: Hook) -> None:
