@@ -1,4 +1,4 @@
-"""A PostgreSQL as `pacsd serve` makes it in an empty directory: made once by a process of tests, copied for its servers.
+"""A PostgreSQL as `pacsd serve` makes it in an empty directory, made once by a process of tests and copied for servers.
 
 To make one takes initdb and every migration, which are the same each time. `Server(fresh=True)` does without.
 """
