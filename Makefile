@@ -8,6 +8,9 @@ TESTS ?= tests
 JOBS ?= 0
 BIN := $(VENV)/bin
 
+# Where it is set, each process of a server compiles all of ours once more: a second of processor each.
+unexport PYTHONDONTWRITEBYTECODE
+
 # fhir.resources installs a regular package `fhir` whose __init__.py is empty, and an editable install comes after it
 # on the path: our `fhir` would never be seen. From the front of the path ours finds both (pkgutil.extend_path).
 PUT_CHECKOUT_FIRST = printf 'import sys; sys.path.insert(0, "%s")\n' "$(CURDIR)" \
@@ -22,7 +25,7 @@ serve: $(VENV)/.runs
 viewer: $(VENV)/.runs
 	$(BIN)/pacsd viewer install --data ./pacsd-data $(ARGS)
 
-# JOBS=2: two processes share the files, in two thirds of the time.
+# JOBS=2: two processes share the files (tests/shares.py), in two thirds of the time.
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest $(TESTS) --numprocesses=$(JOBS) --dist=loadfile $(ARGS)
 

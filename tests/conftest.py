@@ -19,8 +19,28 @@ from tests.server import Server, remove_folder, scratch_folder
 
 if TYPE_CHECKING:
     from tests.security.house import Guarded
+    from tests.shares import Shares
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where processes share the tests, what takes long begins first."""
+    if hasattr(config, "workerinput"):
+        from tests.shares import turn
+
+        items.sort(key=lambda item: turn(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "Shares | None":
+    """Our way of `--dist=loadfile`."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from tests.shares import Shares
+
+    config.option.loadscopereorder = False       # by their number, the few that take long would come last
+    return Shares(config, log)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="session")

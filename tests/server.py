@@ -16,18 +16,25 @@ from pathlib import Path
 
 import psutil
 
+from tests import prepared
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
 class Server:
-    """`pacsd serve` in a new session (process group), so that tests may kill all of it at once."""
+    """`pacsd serve` in a new session (process group), so that tests may kill all of it at once.
+
+    Its first start finds a PostgreSQL that was made for it, unless it is to be `fresh`.
+    """
 
     def __init__(
-        self, data: Path, *, arguments: Sequence[str] = (), config: str = "", environment: dict[str, str] | None = None
-    ) -> None:
+        self, data: Path, *, arguments: Sequence[str] = (), config: str = "", environment: dict[str, str] | None = None,
+        fresh: bool = False,
+    ) -> None:  # fmt: skip
         self.data = data
         self.http_port, self.dicom_port, self.mllp_port = free_port(), free_port(), free_port()
         self._arguments = list(arguments)
+        self._prepared = not fresh and "--database" not in self._arguments
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self.log = data.parent / f"{data.name}.log"
@@ -75,6 +82,8 @@ class Server:
 
     def start(self, *, within_s: float = 60.0) -> "Server":
         """Start, and return once /health/ready answers 200."""
+        if self._prepared and not self.data.exists():
+            prepared.put_into(self.data)
         command = [sys.executable, "-m", "pacsd.main", "serve", "--config", str(self._config), "--data", str(self.data),
                    "--http-port", str(self.http_port), "--dicom-port", str(self.dicom_port),
                    "--mllp-port", str(self.mllp_port), *self._arguments]

@@ -22,7 +22,7 @@ STUDY = study(41, modality="CT")
 def server() -> Iterator[Server]:
     """A server on an empty folder, packing after a fifth of a second of quiet."""
     folder = scratch_folder()
-    running = Server(folder / "data", config=CONFIG)
+    running = Server(folder / "data", config=CONFIG, fresh=True)
     running.start()
     yield running
     running.kill()

@@ -3,13 +3,10 @@
 from pathlib import Path
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import NullPool, create_engine
 
 from pacsd.faults import Fault, PacsdError
 
-_LOCK = 0x7061637364          # "pacsd": who migrates takes this advisory lock, the others wait
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def migrate(dsn: str) -> None:
@@ -18,20 +15,22 @@ def migrate(dsn: str) -> None:
     The role of `dsn` owns the tables and must be able to create roles, unless `pacsd_app` exists and is
     granted to it. Raises PacsdError UNAVAILABLE when there is no connection, INTERNAL when a step fails.
     """
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("path_separator", "os")
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(dsn), poolclass=NullPool)
+    if not _is_up_to_date(dsn):
+        from pacsd.index.upgrade import upgrade  # Alembic takes longer to import than most commands to run
+
+        upgrade(dsn, str(MIGRATIONS))
+
+
+def newest() -> str:
+    """The revision of this version's schema: that of its last step, as its file is named (v0001_what.py)."""
+    return max(path.name[1:5] for path in (MIGRATIONS / "versions").glob("v*.py"))
+
+
+def _is_up_to_date(dsn: str) -> bool:
     try:
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f"select pg_advisory_xact_lock({_LOCK})")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        with psycopg.connect(dsn) as connection:
+            return connection.execute("select version_num from pacsd_version").fetchall() == [(newest(),)]
     except psycopg.OperationalError as error:
         raise PacsdError(Fault.UNAVAILABLE, "the database does not answer") from error
-    except Exception as error:
-        if isinstance(error.__cause__, psycopg.OperationalError):
-            raise PacsdError(Fault.UNAVAILABLE, "the database does not answer") from error
-        raise PacsdError(Fault.INTERNAL, f"the schema cannot be brought up to date: {error}") from error
-    finally:
-        engine.dispose()
+    except psycopg.Error:                # nothing of ours is there yet, or it is not ours to read
+        return False

@@ -69,7 +69,7 @@ def served(
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)  # PostgreSQL runs as somebody else when we are root
     arguments = ["--database", database] if database else []
-    with ServeCommand(folder / "data", config=config, arguments=arguments) as started:
+    with ServeCommand(folder / "data", config=config, arguments=arguments, fresh=True) as started:
         ports = started.dicom_port, started.http_port
         yield Server("pacsd", "PACSD", *ports, folder, started.pid, move_port, more_pids, started.mllp_port)
 

@@ -1,4 +1,4 @@
-"""Stopping cleanly, and what happens to a process of a role that is killed."""
+"""Starting in an empty directory, stopping cleanly, and what happens to a process of a role that is killed."""
 
 import contextlib
 import subprocess
@@ -21,7 +21,7 @@ CONFIG = "[storage]\nquiet_s = 0.5\ngrace_s = 0.5\n"
 @pytest.fixture
 def server() -> Iterator[Server]:
     folder = scratch_folder("pacsd-running-")
-    made = Server(folder / "data", config=CONFIG)
+    made = Server(folder / "data", config=CONFIG, fresh=True)
     try:
         yield made.start()
     finally:

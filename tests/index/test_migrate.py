@@ -1,13 +1,17 @@
 """The schema comes about once, whoever asks for it, and the server owns nothing of it."""
 
+import subprocess
+import sys
 import threading
 
 import psycopg
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import lent, pool, wait_for_database
-from pacsd.index.migrate import migrate
+from pacsd.index.migrate import MIGRATIONS, migrate, newest
 from tests.conftest import Postgres
 
 
@@ -27,6 +31,32 @@ def test_several_processes_may_migrate_at_once(postgres: Postgres) -> None:
     for thread in threads:
         thread.join(60)
     assert failures == []
+    postgres.drop(name)
+
+
+def test_the_newest_step_is_the_last_one_that_alembic_finds() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    assert ScriptDirectory.from_config(config).get_heads() == [newest()]
+
+
+def test_what_is_up_to_date_is_left_alone_and_does_without_alembic(database: str) -> None:
+    script = "import sys; from pacsd.index.migrate import migrate; migrate(sys.argv[1]); print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", script, database], capture_output=True, text=True, check=True)
+    assert "pacsd.index.migrate" in told.stdout.split() and "alembic" not in told.stdout.split()
+
+
+def test_what_an_older_version_left_is_brought_up_to_date(postgres: Postgres) -> None:
+    name, dsn = postgres.create()
+    migrate(dsn)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("update pacsd_version set version_num = '0024'")
+        with pytest.raises(PacsdError) as refused:       # its columns are there already: it is tried all the same
+            migrate(dsn)
+        assert refused.value.fault is Fault.INTERNAL
+        connection.execute("update pacsd_version set version_num = %s", (newest(),))
+    migrate(dsn)
     postgres.drop(name)
 
 
