@@ -156,6 +156,7 @@ class Loading:
         """One piece of a chain: whether it has more, and how many records it was."""
         name = chain.file_name(place.writer, place.segment)
         try:
+            begun = self._folder.size(name) > 0          # by who holds it since
             writing = self._folder.in_use(name)          # asked first: what it writes meanwhile is read the next time
             after, found, full = self._read(name, place, most)
         except (chain.Broken, PacsdError) as error:
@@ -165,8 +166,11 @@ class Loading:
             log.error("a chain of audit records is broken", extra={"problem": problem})
             self._events.load(replace(place, problem=problem), (), place.number, lasting=True)
             return False, 0
-        if not full and after.number and after.segment == place.segment and not writing:   # an empty one may begin yet
-            after = replace(after, ended=True)
+        if not full and after.segment == place.segment and not writing:
+            if begun or after.number:
+                after = replace(after, ended=True)
+            else:
+                self._folder.discard_abandoned(name)     # unless it is just begun
         if after == place:
             return False, 0
         loaded = self._loaded(after, self._rows(place.writer, found), place.number)
