@@ -20,6 +20,7 @@ from pacsd.index.audit_events import AuditEvents, EventRow, Place, StudyFacts
 EVERY_S = 0.5
 _AT_ONCE = 500                           # records of one transaction
 _MOST = 1_000                            # records of one turn
+_WHILE_S = 0.2                           # of a turn after a burst
 _MOST_PIECES = 50                        # that a search waits for
 _SETTLED_S = 60.0                        # so long ago, at least, was what is recorded now with its own time
 _MOST_LATE_S = 30.0                      # so long reading rests while processors are short; then it takes
@@ -68,11 +69,14 @@ class Loading:
         self._refused: dict[str, tuple[int, float]] = {}         # writers: how often, and until when they wait
 
     def turn(self) -> bool:
-        """What the worker does every EVERY_S; that there is more is no reason to hurry."""
-        began = self._clock()
-        if self._short() and (began - self._even_at < _MOST_LATE_S or began < self._rest_until):
+        """What the worker does every EVERY_S: a piece, or as much as can be read in a while where nobody else needs the
+        processors; that there is more is no reason to hurry."""
+        began, short = self._clock(), self._short()
+        if short and (began - self._even_at < _MOST_LATE_S or began < self._rest_until):
             return False
-        if not self.run(most=_MOST):
+        while (more := self.run(most=_MOST)) and not short and self._clock() - began < _WHILE_S:
+            pass
+        if not more:
             self._even_at = began
         self._rest_until = self._clock() + (self._clock() - began) * (1 / _SHARE - 1)
         self._short()                    # from here on it is others who take the time

@@ -155,6 +155,18 @@ def test_while_processors_are_short_reading_rests_but_not_for_ever(house: House)
     trail.close()
 
 
+def test_after_a_burst_more_is_read_in_a_turn_where_nobody_else_needs_the_processors(house: House) -> None:
+    trail, at = house.trail(), iter(range(1_000_000))
+    hasty, unhurried = (Loading(house.folder, house.events, clock=clock, short=lambda: False)
+                        for clock in (lambda: 0.0, lambda: float(next(at))))                   # fmt: skip
+    trail.write(*(access() for _ in range(2500)))
+    unhurried.turn()
+    assert house.events.places()[trail._writer].number == 1000
+    hasty.turn()
+    assert house.events.places()[trail._writer].number == 2501           # with the opening
+    trail.close()
+
+
 def test_what_was_long_ago_is_searched_without_reading_once_all_was_read_since(house: House) -> None:
     trail, moment = house.trail(), AT
     loading = Loading(house.folder, house.events, now=lambda: moment)
