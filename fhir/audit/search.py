@@ -22,6 +22,7 @@ from fhir.search import cursor
 from fhir.search.dates import instants
 from fhir.store import resources
 from fhir.store.stored import Name
+from pacsd.audit import record_json
 from pacsd.audit.keys import of_address, of_agent, of_entity, of_name, of_patient
 from pacsd.audit.loading import place_of
 from pacsd.audit.message import decoded
@@ -95,7 +96,7 @@ def _absent() -> FhirError:
 
 
 def _shown(desk: AuditDesk, row: EventRow) -> dict[str, object]:
-    return audit_event(desk, row, decoded(orjson.loads(row.body)))
+    return audit_event(desk, row, decoded(record_json.read(row.body)))
 
 
 def _read(asked: _Asked, name: str, text: str) -> None:

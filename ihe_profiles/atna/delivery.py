@@ -9,12 +9,11 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-import orjson
-
 from config.settings import Settings
 from ihe_profiles.atna.audit_xml import audit_xml
 from ihe_profiles.atna.repository import Repository
 from ihe_profiles.atna.syslog import frame, syslog_message
+from pacsd.audit import record_json
 from pacsd.audit.message import decoded
 from pacsd.audit.services import source
 from pacsd.faults import PacsdError
@@ -69,7 +68,7 @@ class Delivery:
         self._sender.close()
 
     def _framed(self, row: EventRow) -> bytes:
-        message = decoded(orjson.loads(row.body))
+        message = decoded(record_json.read(row.body))
         body = audit_xml(message, source=self._source, site=self._site)
         return frame(syslog_message(body, at=message.at, host=self._host, application="pacsd", process=row.writer))
 

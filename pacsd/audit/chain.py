@@ -13,6 +13,8 @@ from typing import Any
 
 import orjson
 
+from pacsd.audit import record_json
+
 VERSION = 1
 GENESIS = bytes(32)
 SUFFIX = ".log"
@@ -56,7 +58,7 @@ class Record:
 
     def body(self) -> dict[str, Any]:
         """What it says."""
-        told = orjson.loads(self.payload)
+        told = record_json.read(self.payload)
         return told if isinstance(told, dict) else {}
 
 

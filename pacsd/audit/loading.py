@@ -20,6 +20,7 @@ from pacsd.index.audit_events import AuditEvents, EventRow, Place, StudyFacts
 EVERY_S = 0.5
 _AT_ONCE = 500                           # records of one transaction
 _MOST = 1_000                            # records of one turn
+_WHILE_S = 0.2                           # of a turn after a burst
 _MOST_PIECES = 50                        # that a search waits for
 _SETTLED_S = 60.0                        # so long ago, at least, was what is recorded now with its own time
 _MOST_LATE_S = 30.0                      # so long reading rests while processors are short; then it takes
@@ -68,11 +69,14 @@ class Loading:
         self._refused: dict[str, tuple[int, float]] = {}         # writers: how often, and until when they wait
 
     def turn(self) -> bool:
-        """What the worker does every EVERY_S; that there is more is no reason to hurry."""
-        began = self._clock()
-        if self._short() and (began - self._even_at < _MOST_LATE_S or began < self._rest_until):
+        """What the worker does every EVERY_S: a piece, or as much as can be read in a while where nobody else needs the
+        processors; that there is more is no reason to hurry."""
+        began, short = self._clock(), self._short()
+        if short and (began - self._even_at < _MOST_LATE_S or began < self._rest_until):
             return False
-        if not self.run(most=_MOST):
+        while (more := self.run(most=_MOST)) and not short and self._clock() - began < _WHILE_S:
+            pass
+        if not more:
             self._even_at = began
         self._rest_until = self._clock() + (self._clock() - began) * (1 / _SHARE - 1)
         self._short()                    # from here on it is others who take the time
@@ -156,6 +160,7 @@ class Loading:
         """One piece of a chain: whether it has more, and how many records it was."""
         name = chain.file_name(place.writer, place.segment)
         try:
+            begun = self._folder.size(name) > 0          # by who holds it since
             writing = self._folder.in_use(name)          # asked first: what it writes meanwhile is read the next time
             after, found, full = self._read(name, place, most)
         except (chain.Broken, PacsdError) as error:
@@ -165,8 +170,11 @@ class Loading:
             log.error("a chain of audit records is broken", extra={"problem": problem})
             self._events.load(replace(place, problem=problem), (), place.number, lasting=True)
             return False, 0
-        if not full and after.number and after.segment == place.segment and not writing:   # an empty one may begin yet
-            after = replace(after, ended=True)
+        if not full and after.segment == place.segment and not writing:
+            if begun or after.number:
+                after = replace(after, ended=True)
+            else:
+                self._folder.discard_abandoned(name)     # unless it is just begun
         if after == place:
             return False, 0
         loaded = self._loaded(after, self._rows(place.writer, found), place.number)

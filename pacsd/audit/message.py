@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from pacsd.access.principal import Principal, Proof
+from pacsd.audit import record_json
 from pacsd.audit.codes import DESTINATION_ROLE, SOURCE_ROLE, Action, Code, Event, Kind, Outcome
 
 _KEPT = 4_096                            # characters of agents, at most, whose JSON is kept
@@ -83,7 +83,7 @@ def patient(assigning_authority: str, patient_id: str) -> AuditObject:
 
 def encoded(message: AuditMessage) -> bytes:
     """As one line of JSON; empty members are left out."""
-    return orjson.dumps(_body(message), default=_number)
+    return orjson.dumps(_body(message), default=record_json.as_written)
 
 
 def _body(message: AuditMessage) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class Encoded:
 
     def message(self) -> AuditMessage:
         """What it says."""
-        return decoded(orjson.loads(self.payload))
+        return decoded(record_json.read(self.payload))
 
 
 Recordable = AuditMessage | Encoded
@@ -134,7 +134,7 @@ class Form:
         about = {name: body.pop(name) for name in ("types", "agents")}
         self._head = orjson.dumps(before)[:-1] + b',"at":"'
         self._middle = b'",' + orjson.dumps(about)[1:-1] + b',"objects":'
-        self._tail = b"," + orjson.dumps(body, default=_number)[1:] if body else b"}"
+        self._tail = b"," + orjson.dumps(body, default=record_json.as_written)[1:] if body else b"}"
 
     def filled(self, at: datetime, objects: Sequence[AuditObject]) -> Encoded:
         """An event at a time in UTC about some objects, byte for byte as `encoded` has it."""
@@ -143,13 +143,6 @@ class Form:
             self._head, at.isoformat().encode(), self._middle, told, self._tail,
         )  # fmt: skip
         return Encoded(at, payload)
-
-
-def _number(value: object) -> orjson.Fragment:
-    """A number of a resource, with its digits (FHIR R4 json.html#decimal)."""
-    if isinstance(value, Decimal):
-        return orjson.Fragment(str(value))
-    raise TypeError
 
 
 def decoded(body: Mapping[str, Any]) -> AuditMessage:

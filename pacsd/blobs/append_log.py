@@ -52,20 +52,35 @@ class AppendFolder:
         try:
             waiting = 0 if flags & os.O_EXCL else fcntl.LOCK_NB      # of a new file: who asks whether it is in use
             fcntl.flock(descriptor, fcntl.LOCK_EX | waiting)
-            sync_folder(self._root)
-            size_bytes = os.fstat(descriptor).st_size
-            return AppendFile(name, descriptor, self._space, size_bytes=size_bytes, ahead_bytes=ahead_bytes)
+            was_taken_away = not os.fstat(descriptor).st_nlink       # for that of somebody who died before he wrote
+            if not was_taken_away:
+                sync_folder(self._root)
+                size_bytes = os.fstat(descriptor).st_size
+                return AppendFile(name, descriptor, self._space, size_bytes=size_bytes, ahead_bytes=ahead_bytes)
         except OSError as error:
             os.close(descriptor)
             if flags & os.O_EXCL:
                 self.discard(name)       # nobody will write into it
             raise translated(error, name) from error
+        os.close(descriptor)
+        return self._opened(name, flags & os.O_EXCL, ahead_bytes=ahead_bytes)
 
     def discard(self, name: str) -> None:
         """Remove a file into which nothing was written."""
         with contextlib.suppress(OSError):
             if os.stat(self._path(name)).st_size == 0:
                 os.unlink(self._path(name))
+
+    def discard_abandoned(self, name: str) -> None:
+        """Remove a file into which nothing was written, if its writer is dead; who just begins it makes it anew."""
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(descriptor).st_size == 0:
+                    os.unlink(self._path(name))
+            finally:
+                os.close(descriptor)
 
     def names(self) -> list[str]:
         """All files, in the order of their names."""
@@ -146,7 +161,7 @@ class AppendFile:
         if not self.usable:
             raise PacsdError(Fault.UNAVAILABLE, "the file is closed")
         whole = data + bytes(self._ahead(len(data)))
-        self._space.take(len(whole))
+        self._space.take(max(0, self.size_bytes + len(whole) - self._end_bytes))     # of what has no place yet
         try:
             os.lseek(self._descriptor, self.size_bytes, os.SEEK_SET)
             write_all(self._descriptor, whole)

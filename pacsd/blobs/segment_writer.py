@@ -72,7 +72,7 @@ class SegmentWriter:
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append. Raises PacsdError FULL, UNAVAILABLE; the caller then aborts."""
         size = len(data)
-        self._space.take(size)
+        self._space.take(0)              # it goes where the segment has its place already
         if self.size_bytes == 0:
             self._first += data
         else:

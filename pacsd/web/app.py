@@ -2,7 +2,7 @@
 
 import logging
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Match, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pacsd.access.operations import OPEN, Operation
@@ -175,6 +175,7 @@ EXPOSED_HEADERS = (
 )  # fmt: skip
 
 
+_ROUTE = "pacsd.route"                   # where in the ASGI scope the route below a path stands
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -183,11 +184,10 @@ def create_app(services: Services, beside: Mapping[str, ASGIApp] | None = None) 
     admission = services.admission or everybody(services.directory)
     services = replace(services, admission=admission)
     mounted = {path: _Beside(path, other, services) for path, other in (beside or {}).items()}
-    channels = WebSocketRoute(DICOM_WEB + _CHANNEL, event_channel.EventChannels(services, admission).__call__)
-    routes: list[BaseRoute] = []
+    channel = WebSocketRoute(DICOM_WEB + _CHANNEL, event_channel.EventChannels(services, admission).__call__)
+    routes: list[BaseRoute] = [_Below(DICOM_WEB, [*_routes(DICOM_WEB, TRANSACTIONS, services), channel])]
     for path, other in mounted.items():      # by itself, and all below it; an earlier one may stand within a later one
         routes += [Route(path, other), Mount(path, other)]
-    routes += [channels, *_routes(DICOM_WEB, TRANSACTIONS, services)]
     routes += _routes("", (*OPERATIONS, *PAGES), services)
     origins = list(services.allowed_origins)
     methods = sorted({"HEAD", "OPTIONS", *(one.method for one in (*TRANSACTIONS, *OPERATIONS))})
@@ -209,6 +209,28 @@ def create_app(services: Services, beside: Mapping[str, ASGIApp] | None = None) 
     app.router.redirect_slashes = False
     app.state.transactions = TRANSACTIONS
     return SecurityHeaders(app)
+
+
+class _Below(BaseRoute):
+    """The routes below a path, which no other request is compared with, and whose requests are with no other."""
+
+    def __init__(self, path: str, routes: Sequence[BaseRoute]) -> None:
+        self._path = path
+        self._below = routes
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As the first of them that fits."""
+        if scope["path"].startswith(self._path):
+            for route in self._below:
+                match, found = route.matches(scope)
+                if match is Match.FULL:      # each takes every method
+                    return match, {**found, _ROUTE: route}
+        return Match.NONE, {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """By the one that fitted."""
+        route: BaseRoute = scope[_ROUTE]
+        await route.handle(scope, receive, send)
 
 
 class _Beside:

@@ -56,6 +56,17 @@ class Transaction(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class _Known:
+    """The form of a principal's requests; `who` stands for everything by which a request is another's or another.
+    `researches`: what it reads is made for a project."""
+
+    principal: Principal
+    form: Form
+    who: Hashable
+    researches: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """Records requests of one process; `source`: as whom; `client`: where a request comes from."""
 
@@ -63,7 +74,7 @@ class Recording:
     source: str = "PACSD"
     client: Callable[[HTTPConnection], str] = lambda request: request.client.host if request.client else ""
     research: Researching | None = None
-    forms: dict[Hashable, tuple[Principal, Form]] = field(default_factory=dict, repr=False, compare=False)
+    forms: dict[Hashable, _Known] = field(default_factory=dict, repr=False, compare=False)
 
     def asked(self, request: HTTPConnection, transaction: Transaction) -> None:
         """Begin to record what its asker may do and is about to, where asking is the event; `before` waits for it.
@@ -112,22 +123,21 @@ class Recording:
             key = (address, status)
             make = partial(self._refused, principal, address, transaction)
         else:
+            form = self._form(principal, address, transaction, audited, _outcome(status))
             if audited.counted:
                 study = scope["path_params"].get("study")
-                key = (principal.subject, principal.client, principal.organisation, principal.purpose, principal.reason,
-                       principal.project, address, transaction.name, _outcome(status).value,
-                       study or (scope["path"], scope["query_string"]))  # fmt: skip
-            make = partial(self._made, request, transaction, audited, status, access, principal, address)
+                key = form.who, study or (scope["path"], scope["query_string"])
+            make = partial(self._made, request, form, access)
         return self.recorder.begin(make, key=key, later=later)
 
     def _form(
         self, principal: Principal, address: str, transaction: Transaction, audited: Audited, outcome: Outcome
-    ) -> Form:
+    ) -> _Known:
         """Everything of an event but its time and objects; made once for all such requests of one principal."""
         key = id(principal), address, transaction.name, outcome.value
         known = self.forms.get(key)
-        if known is not None and known[0] is principal:
-            return known[1]
+        if known is not None and known.principal is principal:
+            return known
         asker = principal if principal.address == address else replace(principal, address=address)
         form = Form(AuditMessage(
             audited.event, audited.action, now(), outcome, types=(_named(transaction.name),),
@@ -135,8 +145,11 @@ class Recording:
         ))  # fmt: skip
         if len(self.forms) >= _MOST_FORMS:
             self.forms.clear()
-        self.forms[key] = principal, form
-        return form
+        who = (principal.subject, principal.client, principal.organisation, principal.purpose, principal.reason,
+               principal.project, address, transaction.name, outcome.value)  # fmt: skip
+        researches = reach(transaction.operation, principal.roles) is Reach.PROJECT
+        known = self.forms[key] = _Known(principal, form, who, researches)
+        return known
 
     def _refused(self, principal: Principal, address: str, transaction: Transaction) -> list[AuditMessage]:
         """Somebody who could not prove who they are."""
@@ -147,24 +160,20 @@ class Recording:
             agents=agents(asker, ours=self.source), reason="not authenticated",
         )]  # fmt: skip
 
-    def _made(
-        self, request: HTTPConnection, transaction: Transaction, audited: Audited, status: int, access: Access | None,
-        principal: Principal, address: str,
-    ) -> list[Encoded]:  # fmt: skip
+    def _made(self, request: HTTPConnection, known: _Known, access: Access | None) -> list[Encoded]:
         """One event for each study something was stored in, else one."""
         authority = access.peer.assigning_authority if access is not None else ""
         stored = request.scope.get(STORED)
         about = [[AuditObject(Kind.STUDY, uid, sop_classes=classes)] for uid, classes in stored.items()] if stored \
-            else [self._asked_for(request, transaction, principal, authority)]           # fmt: skip
-        form, at = self._form(principal, address, transaction, audited, _outcome(status)), now()
-        return [form.filled(at, objects) for objects in about]
+            else [self._asked_for(request, known, authority)]
+        at = now()
+        return [known.form.filled(at, objects) for objects in about]
 
-    def _asked_for(
-        self, request: HTTPConnection, transaction: Transaction, principal: Principal, authority: str
-    ) -> list[AuditObject]:
+    def _asked_for(self, request: HTTPConnection, known: _Known, authority: str) -> list[AuditObject]:
         """What a request is about; of a researcher's the study that was stored, and the project it was made for."""
-        if reach(transaction.operation, principal.roles) is not Reach.PROJECT:
+        if not known.researches:
             return _objects(request, authority)
+        principal = known.principal
         asked, project = _study(request.scope, _told(request.scope["query_string"])), principal.project
         found = [one for one in _objects(request, authority) if one.kind not in (Kind.PATIENT, Kind.STUDY)]
         if self.research is not None:

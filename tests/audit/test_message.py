@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from datetime import timedelta, timezone
+from decimal import Decimal
 
 import orjson
 import pytest
 
+from pacsd.audit import record_json
 from pacsd.audit.codes import LOGIN, SOURCE_ROLE, Action, Event, Kind, Outcome
 from pacsd.audit.message import Agent, AuditMessage, AuditObject, Form, decoded, encoded, patient
 from tests.audit.house import AT, access
@@ -32,6 +34,14 @@ def test_what_is_filled_into_a_form_is_the_message_byte_for_byte(purpose: str, r
     )  # fmt: skip
     filled = Form(replace(message, objects=(), at=AT + timedelta(hours=1))).filled(AT, message.objects)
     assert filled.payload == encoded(message) and filled.message() == message
+
+
+def test_numbers_of_what_was_fed_keep_their_digits() -> None:
+    digits = {"detail": [{"valueDecimal": Decimal("1.10")}, {"valueDecimal": Decimal(10**19)}, {"valueInteger": 3}]}
+    fed = replace(access(), resource=digits)
+    told = record_json.read(encoded(fed).decode())
+    assert decoded(told) == fed and encoded(decoded(told)) == encoded(fed) and b"1.10" in encoded(fed)
+    assert record_json.read(encoded(fed)) == told and type(told["resource"]["detail"][2]["valueInteger"]) is int
 
 
 def test_a_time_of_another_zone_is_written_as_utc() -> None:

@@ -44,6 +44,31 @@ def test_a_folder_tells_when_files_come_and_go(tmp_path: Path) -> None:
     file.close()
 
 
+def test_an_empty_file_of_the_dead_goes_and_one_that_is_just_begun_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, flock, begun = AppendFolder(tmp_path), fcntl.flock, []
+    (tmp_path / "w-1.log").touch()
+    folder.discard_abandoned("w-1.log")
+    folder.discard_abandoned("w-1.log")
+    assert folder.names() == []
+
+    def taken_before(descriptor: int, operation: int) -> None:
+        if not begun:
+            begun.append(descriptor)
+            folder.discard_abandoned("w-1.log")
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", taken_before)
+    file = folder.create("w-1.log")
+    file.append(b"there\n")
+    folder.discard_abandoned("w-1.log")
+    assert begun and folder.read("w-1.log", 0, 100) == b"there\n"
+    file.close()
+    folder.discard_abandoned("w-1.log")
+    assert folder.names() == ["w-1.log"]
+
+
 def test_a_new_file_waits_for_who_asks_whether_it_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder, flock, asking = AppendFolder(tmp_path), fcntl.flock, []
 
