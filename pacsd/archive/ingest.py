@@ -1,11 +1,9 @@
 """Receiving an object: spool, make durable, index, and only then say so."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import xxhash
 
@@ -169,27 +167,29 @@ class Reception:
         Raises PacsdError: MALFORMED, MISMATCH, FULL, CONFLICT (other bytes are kept under this SOP Instance UID),
         REFUSED (the instance was rejected), UNAVAILABLE (the index is away: the sender should come again).
         """
-        with self._failing():
+        try:
             arrival = self._whole()
             return accepted(arrival, self._arrivals.admit(arrival, self._make_durable))
+        except BaseException as error:
+            self._end(error)
+            raise
 
     def seal(self) -> Arrival:
         """The object is whole: what the index is to be told once its batch is durable. Raises as `commit`."""
-        with self._failing():
+        try:
             arrival = self._whole()
             self._make_durable()
             return arrival
+        except BaseException as error:
+            self._end(error)
+            raise
 
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        try:
-            yield
-        except PacsdError as error:
+    def _end(self, error: BaseException) -> None:
+        """Whatever it is, also a defect of ours: what is not durable yet must not stay open."""
+        if isinstance(error, PacsdError):
             self._fail(error)
-            raise
-        except BaseException:
-            self.abort()                     # a defect of ours: what is not durable yet must not stay open
-            raise
+        else:
+            self.abort()
 
     def _whole(self) -> Arrival:
         """What arrived, checked and sealed."""
@@ -237,35 +237,34 @@ class Reception:
     def _look(self, view: memoryview) -> None:
         """Try to read the header from what has arrived; small looks first, each next one on twice as much."""
         room = max(_FIRST_LOOK_BYTES, self._look_again_bytes - len(self._head))
-        self._head += view[:room]
-        if len(self._head) < self._look_again_bytes:
+        if self._look_again_bytes > len(self._head) + len(view):
+            self._head += view
             return
+        head = bytes(self._head + view[:room]) if self._head else bytes(view[:room])
         try:
-            header = scan(bytes(self._head), self._transfer_syntax_uid, complete=False, to_pixels=True)
+            header = scan(head, self._transfer_syntax_uid, complete=False, to_pixels=True)
         except NeedMoreData as short:
-            if len(self._head) > _MAX_HEADER_BYTES:
+            if len(head) > _MAX_HEADER_BYTES:
                 raise PacsdError(Fault.TOO_MUCH, "the header does not end within its limit") from short
-            self._look_again_bytes = max(short.wanted_bytes, 2 * len(self._head))
+            self._head = bytearray(head)
+            self._look_again_bytes = max(short.wanted_bytes, 2 * len(head))
             if len(view) > room:
                 self._look(view[room:])
             return
-        self._tell(header)
-        self._head.clear()
+        self._head = bytearray()
+        self._tell(header, head)
 
     def _scan_whole(self) -> "_Told":
-        return self._tell(scan(bytes(self._head), self._transfer_syntax_uid, to_pixels=True))
+        head = bytes(self._head)
+        return self._tell(scan(head, self._transfer_syntax_uid, to_pixels=True), head)
 
-    def _tell(self, header: Header) -> "_Told":
-        self._leap(header)
-        self._told = self._understood(header)
-        return self._told
-
-    def _leap(self, header: Header) -> None:
-        """Begin to look how far the fragments reach, where the pixels come in fragments."""
+    def _tell(self, header: Header, head: bytes = b"") -> "_Told":
+        """What the data set says; where its pixels come in fragments, begin to look how far these reach."""
         if header.fragments_at:
             self._leaps = FragmentLeaps(header.fragments_at)
-            with memoryview(self._head) as head:
-                self._leaps.feed(head, 0)
+            self._leaps.feed(head, 0)
+        self._told = self._understood(header)
+        return self._told
 
     def _understood(self, header: Header) -> "_Told":
         """What the index will be told, made while the sender still sends the pixels."""
@@ -329,8 +328,7 @@ class Reception:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(NamedTuple):
     """What the header says, in the words of the index."""
 
     header: Header
