@@ -32,7 +32,8 @@ from pacsd.codec.structure import (
 from pacsd.codec.transfer_syntaxes import transfer_syntax
 from pacsd.faults import Fault, PacsdError
 
-__all__ = ["Element", "Header", "MalformedDataset", "NeedMoreData", "fingerprint", "inflate_front", "scan"]
+__all__ = ["ABOVE_INSTANCE", "Element", "Header", "MalformedDataset", "NeedMoreData", "fingerprint", "inflate_front",
+           "reached", "scan"]
 
 MAX_HEADER_BYTES = 64 * 1024 * 1024
 _INFLATE_STEP = 256 * 1024
@@ -44,10 +45,11 @@ _LATE_VALUE_BYTES = 1024 * 1024
 _PIXEL_GROUP = 0x7FE0
 _PIXEL_DATA = 0x7FE00010
 _UIDS = frozenset((0x00080018, 0x0020000D, 0x0020000E))
-_ABOVE_INSTANCE = tuple(                 # with what stands for them in a fingerprint
+_IN_FINGERPRINT = tuple(                 # and what stands for them there
     (tag, b"%08x" % tag)
     for tag in (SPECIFIC_CHARACTER_SET, *sorted(key.tag for key in KEYS if key.level != "instance"))
 )
+ABOVE_INSTANCE = frozenset(tag for tag, _ in _IN_FINGERPRINT)
 
 
 class Element(NamedTuple):
@@ -114,11 +116,11 @@ def scan(
     view = data if isinstance(data, bytes) else memoryview(data)         # what is cut out of bytes is cut once
     header = _scan(view, syntax.implicit, syntax.big_endian, tags, complete, max_header_bytes, max_depth)
     if to_pixels and (header.reaches or syntax.encapsulated):
-        header.reaches = _reached(view, header)
+        header.reaches = reached(view, header)
     return header
 
 
-def _reached(view: Bytes, header: Header) -> int:
+def reached(view: Bytes, header: Header) -> int:
     """Where the last value ends to which one can leap by told lengths from where the scan stopped.
 
     Never into a sequence, never for want of data, and only while tags ascend: what trails behind may be anything.
@@ -294,7 +296,7 @@ def fingerprint(header: Header) -> bytes:
     """
     elements = header.elements
     parts = [b"\1" if header.implicit else b"\0"]
-    for tag, name in _ABOVE_INSTANCE:
+    for tag, name in _IN_FINGERPRINT:
         if element := elements.get(tag):
             value = element.value
             parts += (name, b"%08x" % len(value), value)
