@@ -5,13 +5,23 @@ before, and all between them is compared as it stands. What is said of it is wha
 """
 
 import threading
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pacsd.codec.attributes import INSTANCE_NAMES, instance_texts, text_of
 from pacsd.codec.header import ABOVE_INSTANCE, Element, Header, fingerprint, reached, scan
 from pacsd.codec.keys import SPECIFIC_CHARACTER_SET
-from pacsd.codec.structure import LENGTH32, LONG_VRS, SHORT_VRS, UNDEFINED, element_head, skip_undefined
+from pacsd.codec.structure import (
+    LENGTH32,
+    LONG_VRS,
+    SHORT_VRS,
+    UNDEFINED,
+    MalformedDataset,
+    element_head,
+    skip_undefined,
+)
 from pacsd.codec.transfer_syntaxes import transfer_syntax
+from pacsd.faults import PacsdError
 
 _SERIES_INSTANCE_UID = 0x0020000E
 _MOST_BYTES = 16 << 10                   # of a header that is remembered
@@ -112,23 +122,27 @@ class _Laid:
 
     def items(self) -> list[_Item] | None:
         """Its elements, and the head of the one behind them; None where they are not plain enough."""
-        data, at, end = self.data, 0, len(self.data)
-        found: list[_Item] = []
+        try:
+            found = list(self._items())
+        except PacsdError:                   # what is no VR reads otherwise where less follows it
+            return None
+        is_whole = bool(found) and len({one.tag for one in found}) == len(found)
+        return found if is_whole and sum(len(one.raw) for one in found[:-1]) == self.header.end_offset else None
+
+    def _items(self) -> Iterator[_Item]:
+        data, at, end, implicit = self.data, 0, len(self.data), self.header.implicit
         while at <= self.header.end_offset:
             vr = data[at + 4 : at + 6]
-            if not self.header.implicit and vr not in SHORT_VRS and vr not in LONG_VRS:
-                return None
-            head = element_head(data, at, end, implicit=self.header.implicit, big_endian=False)
+            if not implicit and vr not in SHORT_VRS and vr not in LONG_VRS:
+                raise MalformedDataset("no VR")
+            head = element_head(data, at, end, implicit=implicit, big_endian=False)
             following = head.value_at + head.length
             if at == self.header.end_offset:
                 following = head.value_at
             elif head.length == UNDEFINED:
-                following = skip_undefined(
-                    data, head.value_at, end, implicit=self.header.implicit, big_endian=False
-                )
-            found.append(_Item(head.tag, head.vr, head.value_at, data[at:following], head.length != UNDEFINED))
+                following = skip_undefined(data, head.value_at, end, implicit=implicit, big_endian=False)
+            yield _Item(head.tag, head.vr, head.value_at, data[at:following], head.length != UNDEFINED)
             at = following
-        return found if len({one.tag for one in found}) == len(found) else None
 
 
 def _varying(before: list[_Item] | None, now: list[_Item] | None) -> frozenset[int] | None:
