@@ -113,7 +113,7 @@ def scan(
     syntax = transfer_syntax(transfer_syntax_uid)
     if syntax.deflated:
         return _scan_deflated(data, tags, complete, max_header_bytes, max_depth)
-    view = data if isinstance(data, bytes) else memoryview(data)         # what is cut out of bytes is cut once
+    view: Bytes = data if isinstance(data, bytes) else memoryview(data)  # what is cut out of bytes is cut once
     header = _scan(view, syntax.implicit, syntax.big_endian, tags, complete, max_header_bytes, max_depth)
     if to_pixels and (header.reaches or syntax.encapsulated):
         header.reaches = reached(view, header)
