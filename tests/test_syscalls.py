@@ -17,6 +17,7 @@ from tests.soak.senders import association_with, store
 from tests.synthetic import small_object, study, write_folder
 
 OBJECTS = 12
+SIZES = (2_600, 90_000)          # written at once, and as they arrive
 CALLS = "rename,renameat,renameat2,write,pwrite64,writev,pwritev,pwritev2,fsync,fdatasync,syncfs,send,sendto,sendmsg"
 CALL = re.compile(r"^(\d+) +(\w+)\((.*?)\) += +(-?\d+)(?:<(.*)>)?")
 DESCRIPTOR = re.compile(r"^(\d+)<(.*?)>(?:,|$)")
@@ -50,7 +51,7 @@ def server() -> Iterator[Server]:
 def test_file_and_folder_are_synced_before_each_success_is_sent(server: Server, tmp_path: Path) -> None:
     require("strace")
     paths = write_folder(
-        tmp_path, [small_object(study(43), instance=n, size_bytes=90_000) for n in range(1, OBJECTS + 1)]
+        tmp_path, [small_object(study(43), instance=n, size_bytes=SIZES[n % 2]) for n in range(1, OBJECTS + 1)]
     )
     log = tmp_path / "trace"
     tracer = attach(server, log)

@@ -101,21 +101,6 @@ class SecureConnection(socket.socket):
             if not self._feed():
                 return 0
 
-    def recvmsg_into(
-        self, buffers: Iterable[Any], ancbufsize: int = 0, flags: int = 0, /
-    ) -> tuple[int, list[Any], int, Any]:
-        """As of a socket with MSG_WAITALL: every buffer is filled unless the connection ends."""
-        total = 0
-        for buffer in buffers:
-            view = memoryview(buffer)
-            while view:
-                got = self.recv_into(view)
-                if got == 0:
-                    return total, [], 0, None
-                total += got
-                view = view[got:]
-        return total, [], 0, None
-
     # Writing
 
     def send(self, data: Any, flags: int = 0, /) -> int:

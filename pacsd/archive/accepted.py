@@ -1,12 +1,12 @@
 """What a sender is told of an object that is kept."""
 
-from dataclasses import dataclass
+
+from typing import NamedTuple
 
 from pacsd.index.records import Arrival, Outcome, Stored
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """An object that is durable and indexed. DUPLICATE means these very bytes were kept already."""
 
     outcome: Outcome

@@ -78,6 +78,8 @@ class Arrivals:
 
     def _resolved(self, arrival: Arrival, stored: Stored, *, again: bool) -> Stored:
         """What becomes of the arrival by the configured rule. Raises PacsdError as `admit`."""
+        if stored.outcome is Outcome.STORED:
+            return stored
         stored = self._decided(arrival, stored)
         rejected = stored.outcome is Outcome.REJECTED
         if rejected:                             # or awaited, to be kept and hidden

@@ -1,9 +1,7 @@
 """Receiving an object: spool, make durable, index, and only then say so."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -16,12 +14,13 @@ from pacsd.archive.part10_reception import Part10Reception
 from pacsd.blobs.scratch import Scratch
 from pacsd.blobs.spool import Spool
 from pacsd.blobs.spool_writer import SpoolWriter
+from pacsd.codec.alike import Headers, Reading, reading_of
 from pacsd.codec.fragments import FragmentLeaps
-from pacsd.codec.header import Header, NeedMoreData, fingerprint, scan
+from pacsd.codec.header import Header, NeedMoreData, scan
 from pacsd.codec.part10 import Meta, Receipt, build_meta, seal
 from pacsd.faults import Fault, PacsdError
-from pacsd.index.described import instance_members
 from pacsd.index.records import Arrival, Extent, Stored
+from pacsd.index.rows import joined
 
 SOP_CLASS_UID, SOP_INSTANCE_UID = 0x00080016, 0x00080018
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
@@ -58,6 +57,7 @@ class Ingest:
         self._spool = spool
         self._arrivals = arrivals
         self._now = now
+        self._headers = Headers()
 
     def receive(
         self,
@@ -69,7 +69,7 @@ class Ingest:
         receiving_ae: str = "",
     ) -> "Reception":
         """Begin to receive the data set of a C-STORE (PS3.4 B.2): `write` its bytes, then `commit` or `abort`."""
-        reception = Reception(self._spool, self._arrivals, peer, receiving_ae=receiving_ae, received_at=self._now())
+        reception = self._reception(self._spool, peer, receiving_ae)
         reception.expect(sop_class_uid, sop_instance_uid, transfer_syntax_uid)
         return reception
 
@@ -82,14 +82,19 @@ class Ingest:
 
     def reception(self, peer: Peer) -> "Reception":
         """A reception that is told by its `expect` what comes."""
-        return Reception(self._spool, self._arrivals, peer, receiving_ae="", received_at=self._now())
+        return self._reception(self._spool, peer)
+
+    def _reception(self, place: "Place", peer: Peer, receiving_ae: str = "") -> "Reception":
+        return Reception(
+            place, self._arrivals, self._headers, peer, receiving_ae=receiving_ae, received_at=self._now()
+        )
 
     def batch(self, peer: Peer) -> Batch:
         """Room for Part 10 files of one sender that become durable, and visible, together."""
         place = self._spool.batch()
 
         def reception() -> Reception:
-            return Reception(place, self._arrivals, peer, receiving_ae="", received_at=self._now())
+            return self._reception(place, peer)
 
         return Batch(place, self._arrivals, reception)
 
@@ -102,16 +107,18 @@ class Reception:
     """One object on its way in. A failure in `write` is kept and raised by `commit`: the sender is heard out."""
 
     def __init__(
-        self, place: Place, arrivals: Arrivals, peer: Peer, *, receiving_ae: str, received_at: datetime
-    ) -> None:
+        self, place: Place, arrivals: Arrivals, headers: Headers, peer: Peer, *, receiving_ae: str,
+        received_at: datetime,
+    ) -> None:  # fmt: skip
         self._place = place
         self._arrivals = arrivals
+        self._headers = headers
         self._peer = peer
         self._receiving_ae = receiving_ae
         self._received_at = received_at
         self._head = bytearray()
         self._look_again_bytes = 0
-        self._told: _Told | None = None
+        self._told: Reading | None = None
         self._leaps: FragmentLeaps | None = None
         self._writer: SpoolWriter | None = None
         self._meta: Meta | None = None
@@ -140,7 +147,7 @@ class Reception:
         self._study_instance_uid = study_instance_uid
         if header is not None:
             try:
-                self._tell(header)
+                self._tell(reading_of(header, self._peer.character_set))
             except PacsdError as error:
                 self._fail(error)
 
@@ -169,27 +176,29 @@ class Reception:
         Raises PacsdError: MALFORMED, MISMATCH, FULL, CONFLICT (other bytes are kept under this SOP Instance UID),
         REFUSED (the instance was rejected), UNAVAILABLE (the index is away: the sender should come again).
         """
-        with self._failing():
+        try:
             arrival = self._whole()
             return accepted(arrival, self._arrivals.admit(arrival, self._make_durable))
+        except BaseException as error:
+            self._end(error)
+            raise
 
     def seal(self) -> Arrival:
         """The object is whole: what the index is to be told once its batch is durable. Raises as `commit`."""
-        with self._failing():
+        try:
             arrival = self._whole()
             self._make_durable()
             return arrival
+        except BaseException as error:
+            self._end(error)
+            raise
 
-    @contextmanager
-    def _failing(self) -> Iterator[None]:
-        try:
-            yield
-        except PacsdError as error:
+    def _end(self, error: BaseException) -> None:
+        """Whatever it is, also a defect of ours: what is not durable yet must not stay open."""
+        if isinstance(error, PacsdError):
             self._fail(error)
-            raise
-        except BaseException:
-            self.abort()                     # a defect of ours: what is not durable yet must not stay open
-            raise
+        else:
+            self.abort()
 
     def _whole(self) -> Arrival:
         """What arrived, checked and sealed."""
@@ -237,40 +246,36 @@ class Reception:
     def _look(self, view: memoryview) -> None:
         """Try to read the header from what has arrived; small looks first, each next one on twice as much."""
         room = max(_FIRST_LOOK_BYTES, self._look_again_bytes - len(self._head))
-        self._head += view[:room]
-        if len(self._head) < self._look_again_bytes:
+        if self._look_again_bytes > len(self._head) + len(view):
+            self._head += view
             return
+        head = bytes(self._head + view[:room]) if self._head else bytes(view[:room])
         try:
-            header = scan(bytes(self._head), self._transfer_syntax_uid, complete=False, to_pixels=True)
+            told = self._headers.read(head, self._transfer_syntax_uid, override=self._peer.character_set)
         except NeedMoreData as short:
-            if len(self._head) > _MAX_HEADER_BYTES:
+            if len(head) > _MAX_HEADER_BYTES:
                 raise PacsdError(Fault.TOO_MUCH, "the header does not end within its limit") from short
-            self._look_again_bytes = max(short.wanted_bytes, 2 * len(self._head))
+            self._head = bytearray(head)
+            self._look_again_bytes = max(short.wanted_bytes, 2 * len(head))
             if len(view) > room:
                 self._look(view[room:])
             return
-        self._tell(header)
-        self._head.clear()
+        self._head = bytearray()
+        self._tell(told, head)
 
-    def _scan_whole(self) -> "_Told":
-        return self._tell(scan(bytes(self._head), self._transfer_syntax_uid, to_pixels=True))
+    def _scan_whole(self) -> Reading:
+        head = bytes(self._head)
+        header = scan(head, self._transfer_syntax_uid, to_pixels=True)
+        return self._tell(reading_of(header, self._peer.character_set), head)
 
-    def _tell(self, header: Header) -> "_Told":
-        self._leap(header)
-        self._told = self._understood(header)
-        return self._told
-
-    def _leap(self, header: Header) -> None:
-        """Begin to look how far the fragments reach, where the pixels come in fragments."""
-        if header.fragments_at:
-            self._leaps = FragmentLeaps(header.fragments_at)
-            with memoryview(self._head) as head:
-                self._leaps.feed(head, 0)
-
-    def _understood(self, header: Header) -> "_Told":
-        """What the index will be told, made while the sender still sends the pixels."""
-        self._check(header)
-        return _Told(header, fingerprint(header), instance_members(header, self._peer.character_set))
+    def _tell(self, told: Reading, head: bytes = b"") -> Reading:
+        """What the data set says; where its pixels come in fragments, begin to look how far these reach."""
+        if told.header.fragments_at:
+            self._leaps = FragmentLeaps(told.header.fragments_at)
+            self._leaps.feed(head, 0)
+        self._check(told.header)
+        self._told = told
+        return told
 
     def _check(self, header: Header) -> None:
         """The data set against its envelope (PS3.4 B.2.3: 0xA900) and against what can be kept at all."""
@@ -307,7 +312,7 @@ class Reception:
         writer.write(self._meta.data)
         return writer
 
-    def _arrival(self, key: str, meta_bytes: int, told: "_Told", digest: bytes) -> Arrival:
+    def _arrival(self, key: str, meta_bytes: int, told: Reading, digest: bytes) -> Arrival:
         header = told.header
         return Arrival(
             organisation=self._peer.organisation,
@@ -324,15 +329,6 @@ class Reception:
             source_ae=self._source_ae,
             header=header,
             fingerprint=told.fingerprint,
-            attributes=told.attributes,
+            attributes=joined(told.texts),
             character_set=self._peer.character_set,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What the header says, in the words of the index."""
-
-    header: Header
-    fingerprint: bytes
-    attributes: str

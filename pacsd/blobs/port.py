@@ -1,13 +1,11 @@
 """The port to where bytes live. No rename and no append, so that object storage can stand behind it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 
-@dataclass(frozen=True, slots=True)
-class BlobInfo:
+class BlobInfo(NamedTuple):
     """A blob's name and size; `modified_at` in seconds since the epoch."""
 
     key: str

@@ -12,6 +12,8 @@ from pacsd.blobs.port import BlobInfo
 from pacsd.blobs.segments import DEAD, HEAD_BYTES, STATE_AT, aligned, head, record_name
 from pacsd.blobs.write_back import EARLY_BYTES, start_writing_back
 
+_TOGETHER_BYTES = 32 << 10       # an object up to here waits in memory for its head, and costs one write with it
+
 
 class Segment:
     """An open segment of ours; one writer at a time appends to it, from `end` on."""
@@ -48,8 +50,8 @@ class Lender(Protocol):
 class SegmentWriter:
     """One object on its way into a segment.
 
-    What is written first (group 2 with the receipt) stays in memory, and goes to the disk with the record's head: a
-    record is either whole or none, and `patch` costs nothing.
+    What is written first (group 2 with the receipt; of a small object everything) stays in memory, and goes to the disk
+    with the record's head: a record is either whole or none, and `patch` costs nothing.
     """
 
     __slots__ = ("_at", "_first", "_lender", "_segment", "_space", "key", "size_bytes")
@@ -71,13 +73,13 @@ class SegmentWriter:
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append. Raises PacsdError FULL, UNAVAILABLE; the caller then aborts."""
-        size = len(data)
+        size, before = len(data), self.size_bytes
         self._space.take(0)              # it goes where the segment has its place already
-        if self.size_bytes == 0:
+        if before == 0 or (before == len(self._first) and before + size <= _TOGETHER_BYTES):
             self._first += data
         else:
-            self._write_at(self._at + self.size_bytes, data)
-        self.size_bytes += size
+            self._write_at(self._at + before, data)
+        self.size_bytes = before + size
 
     def patch(self, offset_bytes: int, data: bytes) -> None:
         """Overwrite bytes already written, before `commit`."""
@@ -103,7 +105,7 @@ class SegmentWriter:
         """
         segment, now = self._open(), time.time()
         try:
-            _pwrite_all(segment.descriptor, head(segment.name, self.size_bytes, now) + self._first, segment.end)
+            _pwrite_all(segment.descriptor, self._beginning(segment, now), segment.end)
             self._lender.sync(segment)
         except OSError as error:
             with contextlib.suppress(OSError):       # what is told to have failed should not be found by a repair
@@ -115,6 +117,14 @@ class SegmentWriter:
         segment.end = aligned(self._at + self.size_bytes)
         self._lender.give_back(segment, self.size_bytes)
         return BlobInfo(self.key, self.size_bytes, now)
+
+    def _beginning(self, segment: Segment, now: float) -> bytes:
+        """The head and what waited for it. Where that is all, as far as the next record: the kernel need not read from
+        the disk what else is in the last block."""
+        together = head(segment.name, self.size_bytes, now) + self._first
+        if len(self._first) < self.size_bytes:
+            return together
+        return together + bytes(aligned(len(together)) - len(together))
 
     def abort(self) -> None:
         """Forget the object: without a head its place is free. Nothing happens after `commit` or a former `abort`."""

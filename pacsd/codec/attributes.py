@@ -15,6 +15,7 @@ Attributes = dict[str, Attribute]        # by eight upper-case hex digits, in ta
 _TAGS: dict[Level, tuple[int, ...]] = {
     level: tuple(sorted(key.tag for key in keys_of(level))) for level in ("patient", "study", "series", "instance")
 }
+INSTANCE_NAMES = tuple((tag, f"{tag:08X}") for tag in _TAGS["instance"])
 
 
 def patient(header: Header, *, override: str | None = None) -> Attributes:
@@ -42,7 +43,9 @@ def instance_texts(header: Header, *, override: str | None = None) -> list[tuple
     elements = header.elements
     sets = header.character_set
     return [
-        (f"{tag:08X}", _json(elements[tag], header, sets, override)) for tag in _TAGS["instance"] if tag in elements
+        (name, text_of(element, header, sets, override))
+        for tag, name in INSTANCE_NAMES
+        if (element := elements.get(tag))
     ]
 
 
@@ -50,16 +53,19 @@ def _of(level: Level, header: Header, override: str | None) -> Attributes:
     elements = header.elements
     sets = header.character_set
     return {
-        f"{tag:08X}": orjson.loads(_json(elements[tag], header, sets, override))
+        f"{tag:08X}": orjson.loads(text_of(elements[tag], header, sets, override))
         for tag in _TAGS[level]
         if tag in elements
     }
 
 
-def _json(element: Element, header: Header, sets: tuple[str, ...], override: str | None) -> bytes:
-    """The attribute object, in the VR of the standard where the declared one is none that can stand there."""
-    vr = element.vr if element.vr in FORMATTERS or element.vr == "SQ" else "UN"
+def text_of(element: Element, header: Header, sets: tuple[str, ...], override: str | None) -> bytes:
+    """The attribute object, where these are the header's character sets; in the VR of the standard where the declared
+    one is none that can stand there."""
     wanted = KEY_BY_TAG[element.tag].vr
+    if element.vr == wanted and wanted != "SQ":          # nearly all
+        return FORMATTERS[wanted](element.value, sets, override, header.big_endian)
+    vr = element.vr if element.vr in FORMATTERS or element.vr == "SQ" else "UN"
     if (vr == "SQ") != (wanted == "SQ") or vr == "UN":
         vr = wanted
     return attribute(

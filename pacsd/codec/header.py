@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from xxhash import xxh3_128
+from xxhash import xxh3_128_digest
 
 from pacsd.codec.keys import INDEXED_TAGS, KEYS, SPECIFIC_CHARACTER_SET
 from pacsd.codec.structure import (
@@ -32,7 +32,8 @@ from pacsd.codec.structure import (
 from pacsd.codec.transfer_syntaxes import transfer_syntax
 from pacsd.faults import Fault, PacsdError
 
-__all__ = ["Element", "Header", "MalformedDataset", "NeedMoreData", "fingerprint", "inflate_front", "scan"]
+__all__ = ["ABOVE_INSTANCE", "Element", "Header", "MalformedDataset", "NeedMoreData", "fingerprint", "inflate_front",
+           "reached", "scan"]
 
 MAX_HEADER_BYTES = 64 * 1024 * 1024
 _INFLATE_STEP = 256 * 1024
@@ -44,7 +45,11 @@ _LATE_VALUE_BYTES = 1024 * 1024
 _PIXEL_GROUP = 0x7FE0
 _PIXEL_DATA = 0x7FE00010
 _UIDS = frozenset((0x00080018, 0x0020000D, 0x0020000E))
-_ABOVE_INSTANCE = (SPECIFIC_CHARACTER_SET, *sorted(key.tag for key in KEYS if key.level != "instance"))
+_IN_FINGERPRINT = tuple(                 # and what stands for them there
+    (tag, b"%08x" % tag)
+    for tag in (SPECIFIC_CHARACTER_SET, *sorted(key.tag for key in KEYS if key.level != "instance"))
+)
+ABOVE_INSTANCE = frozenset(tag for tag, _ in _IN_FINGERPRINT)
 
 
 class Element(NamedTuple):
@@ -108,14 +113,14 @@ def scan(
     syntax = transfer_syntax(transfer_syntax_uid)
     if syntax.deflated:
         return _scan_deflated(data, tags, complete, max_header_bytes, max_depth)
-    view = memoryview(data)
+    view: Bytes = data if isinstance(data, bytes) else memoryview(data)  # what is cut out of bytes is cut once
     header = _scan(view, syntax.implicit, syntax.big_endian, tags, complete, max_header_bytes, max_depth)
     if to_pixels and (header.reaches or syntax.encapsulated):
-        header.reaches = _reached(view, header)
+        header.reaches = reached(view, header)
     return header
 
 
-def _reached(view: memoryview, header: Header) -> int:
+def reached(view: Bytes, header: Header) -> int:
     """Where the last value ends to which one can leap by told lengths from where the scan stopped.
 
     Never into a sequence, never for want of data, and only while tags ascend: what trails behind may be anything.
@@ -135,7 +140,7 @@ def _reached(view: memoryview, header: Header) -> int:
 
 
 def _scan(
-    view: memoryview,
+    view: Bytes,
     implicit: bool,
     big_endian: bool,
     tags: frozenset[int],
@@ -171,7 +176,7 @@ def _last_group(tags: frozenset[int]) -> int:
 
 
 def _scan_explicit(
-    view: memoryview, end: int, header: Header, wanted: frozenset[int], max_depth: int
+    view: Bytes, end: int, header: Header, wanted: frozenset[int], max_depth: int
 ) -> bool:
     elements, big = header.elements, header.big_endian
     unpack, unpack32 = EXPLICIT[big], LENGTH32[big]
@@ -215,7 +220,7 @@ def _scan_explicit(
 
 
 def _scan_implicit(
-    view: memoryview, end: int, header: Header, wanted: frozenset[int], max_depth: int
+    view: Bytes, end: int, header: Header, wanted: frozenset[int], max_depth: int
 ) -> bool:
     elements, big = header.elements, header.big_endian
     unpack = IMPLICIT[big]
@@ -290,8 +295,9 @@ def fingerprint(header: Header) -> bytes:
     Equal fingerprints under one series mean that an instance brings nothing new above its own level.
     """
     elements = header.elements
-    digest = xxh3_128(b"\1" if header.implicit else b"\0")
-    for tag in _ABOVE_INSTANCE:
+    parts = [b"\1" if header.implicit else b"\0"]
+    for tag, name in _IN_FINGERPRINT:
         if element := elements.get(tag):
-            digest.update(b"%08x%08x" % (tag, len(element.value)) + element.value)
-    return digest.digest()
+            value = element.value
+            parts += (name, b"%08x" % len(value), value)
+    return xxh3_128_digest(b"".join(parts))

@@ -4,6 +4,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 
 from pacsd.codec.structure import (
     UNDEFINED,
@@ -35,8 +37,7 @@ _UNSEALED_BYTES = 2**64 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What the archive knows about an object beyond its bytes, kept in its own file.
 
     `digest` is xxh3_128 of the data set's bytes as received, `dataset_bytes` their number; both are unset
@@ -50,8 +51,7 @@ class Receipt:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Meta:
+class Meta(NamedTuple):
     """Preamble, prefix and group 2, and where in it `seal` belongs (None without a receipt)."""
 
     data: bytes
@@ -84,23 +84,31 @@ def build_meta(
     With a receipt of `dataset_bytes` < 0 the file is unsealed until `seal` is written at `patch_offset`.
     Raises PacsdError MALFORMED for text that is not of the default repertoire.
     """
-    body = b"".join((
-        _element(0x0001, "OB", b"\0\1"),
-        _element(0x0002, "UI", _ascii(sop_class_uid)),
-        _element(0x0003, "UI", _ascii(sop_instance_uid)),
+    before, behind = _around_instance(sop_class_uid, transfer_syntax_uid, source_ae, receiving_ae)
+    body = before + _element(0x0003, "UI", _ascii(sop_instance_uid)) + behind
+    patch_offset = None
+    if receipt is not None:
+        body += _RECEIPT_CREATOR
+        patch_offset = len(_PREAMBLE) + 12 + len(body) + 12
+        body += _element(0x0102, "OB", _encode_receipt(receipt))
+    length = _element(0x0000, "UL", len(body).to_bytes(4, "little"))
+    return Meta(_PREAMBLE + length + body, patch_offset)
+
+
+@lru_cache(maxsize=256)
+def _around_instance(
+    sop_class_uid: str, transfer_syntax_uid: str, source_ae: str, receiving_ae: str
+) -> tuple[bytes, bytes]:
+    """What stands before SOP Instance UID and behind it: the same for all objects of a series. Raises as build_meta."""
+    before = _element(0x0001, "OB", b"\0\1") + _element(0x0002, "UI", _ascii(sop_class_uid))
+    behind = b"".join((
         _element(0x0010, "UI", _ascii(transfer_syntax_uid)),
         _element(0x0012, "UI", IMPLEMENTATION_CLASS_UID.encode()),
         _element(0x0013, "SH", IMPLEMENTATION_VERSION_NAME.encode()),
         _element(0x0016, "AE", _ascii(source_ae)) if source_ae else b"",
         _element(0x0018, "AE", _ascii(receiving_ae)) if receiving_ae else b"",
     ))
-    patch_offset = None
-    if receipt is not None:
-        body += _element(0x0100, "UI", RECEIPT_CREATOR_UID.encode())
-        patch_offset = len(_PREAMBLE) + 12 + len(body) + 12
-        body += _element(0x0102, "OB", _encode_receipt(receipt))
-    length = _element(0x0000, "UL", len(body).to_bytes(4, "little"))
-    return Meta(_PREAMBLE + length + body, patch_offset)
+    return before, behind
 
 
 def seal(dataset_bytes: int, digest: bytes) -> bytes:
@@ -162,6 +170,9 @@ def _element(element: int, vr: str, value: bytes) -> bytes:
     if vr in _LONG:
         return struct.pack("<HH2sHI", 2, element, vr.encode(), 0, len(value)) + value
     return struct.pack("<HH2sH", 2, element, vr.encode(), len(value)) + value
+
+
+_RECEIPT_CREATOR = _element(0x0100, "UI", RECEIPT_CREATOR_UID.encode())
 
 
 def _ascii(text: str) -> bytes:

@@ -7,7 +7,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pacsd.access.directory import Peer
 from pacsd.access.secure_connection import SecureConnection
@@ -71,8 +71,7 @@ class ObjectReader(Protocol):
         """Its bytes in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A command and the context it came in."""
 
     context: Context

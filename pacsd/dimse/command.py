@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pacsd.dimse.violations import AbortReason, Violation
 
@@ -53,6 +52,7 @@ MEDIUM_PRIORITY = 0x0000
 _HEADER = struct.Struct("<HHI")
 _US = struct.Struct("<H")
 _AT = struct.Struct("<HH")
+_NUMBER = struct.Struct("<HHIH")         # an element that is an unsigned short
 _UNSIGNED_SHORT = frozenset(
     (
         COMMAND_FIELD,
@@ -79,11 +79,14 @@ _ERROR_COMMENT_CHARACTERS = 64           # LO, PS3.5 6.2
 Value = int | str | tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Command:
-    """A received command set: raw values by element number."""
+    """A received command set: raw values by element number, and Command Field (0000,0100)."""
 
-    elements: dict[int, bytes]
+    __slots__ = ("elements", "field")
+
+    def __init__(self, elements: dict[int, bytes]) -> None:
+        self.elements = elements
+        self.field = self.number(COMMAND_FIELD)
 
     def number(self, element: int, default: int = -1) -> int:
         """An unsigned short, or `default` where it is absent or not two bytes."""
@@ -100,11 +103,6 @@ class Command:
         if len(value) % _AT.size:
             return None
         return tuple(group << 16 | number for group, number in _AT.iter_unpack(value))
-
-    @property
-    def field(self) -> int:
-        """Command Field (0000,0100)."""
-        return self.number(COMMAND_FIELD)
 
     @property
     def message_id(self) -> int:
@@ -125,14 +123,14 @@ class Command:
 def decode(data: bytes) -> Command:
     """Read a command set. Raises Violation for bytes that are not one."""
     elements: dict[int, bytes] = {}
-    at, end = 0, len(data)
+    at, end, unpack = 0, len(data), _HEADER.unpack_from
     while at + 8 <= end:
-        group, element, length = _HEADER.unpack_from(data, at)
-        at += 8
-        if group != 0 or length > end - at:
+        group, element, length = unpack(data, at)
+        value_at = at + 8
+        at = value_at + length
+        if group != 0 or at > end:
             raise Violation(AbortReason.INVALID_PARAMETER_VALUE, "not a command set")
-        elements[element] = data[at : at + length]
-        at += length
+        elements[element] = data[value_at:at]
     if at != end or len(elements.get(COMMAND_FIELD, b"")) != 2:
         raise Violation(AbortReason.INVALID_PARAMETER_VALUE, "not a command set")
     return Command(elements)
@@ -142,15 +140,17 @@ def encode(values: Mapping[int, Value]) -> bytes:
     """Write a command set with its group length; elements may be given in any order."""
     parts: list[bytes] = []
     for element in sorted(values):
-        value = _encode_value(element, values[element])
-        parts += (_HEADER.pack(0, element, len(value)), value)
+        value = values[element]
+        if isinstance(value, int):
+            parts.append(_NUMBER.pack(0, element, 2, value))
+        else:
+            data = _encode_value(element, value)
+            parts += (_HEADER.pack(0, element, len(data)), data)
     body = b"".join(parts)
     return _HEADER.pack(0, 0, 4) + len(body).to_bytes(4, "little") + body
 
 
-def _encode_value(element: int, value: Value) -> bytes:
-    if isinstance(value, int):
-        return _US.pack(value)
+def _encode_value(element: int, value: str | tuple[int, ...]) -> bytes:
     if isinstance(value, tuple):         # AT: tags
         return b"".join(_AT.pack(tag >> 16, tag & 0xFFFF) for tag in value)
     if element == ERROR_COMMENT:

@@ -1,7 +1,7 @@
 """P-DATA-TF on the wire (PS3.8 9.3.5, Annex E): read straight into a reused buffer, written in single calls.
 
-The socket is blocking, with SO_RCVTIMEO and SO_SNDTIMEO as its time limits, so that one `recvmsg` with
-MSG_WAITALL brings a whole fragment without the interpreter in between.
+The socket is blocking, with SO_RCVTIMEO and SO_SNDTIMEO as its time limits, so that one `recv` with MSG_WAITALL brings
+the rest of a whole fragment without the interpreter in between.
 """
 
 import os
@@ -22,11 +22,13 @@ RELEASE_RP = bytes((A_RELEASE_RP, 0, 0, 0, 0, 4, 0, 0, 0, 0))        # PS3.8 9.3
 
 _COMMAND, _LAST = 0x01, 0x02             # message control header, PS3.8 E.2
 _MAX_COMMAND_BYTES = 1 << 16
+_AHEAD_BYTES = 16 << 10                  # read at once where a message begins: it may be all of it
+_HEAD_BYTES = 12                         # of a PDU, its first PDV and that one's control header
 _FIRST_PIECE_BYTES = 64 << 10            # of a data set: a header, which is read while the rest is on its way
 _PIECE_BYTES = 128 << 10                 # then
 _MAX_ASSOCIATE_BYTES = 1 << 20           # 128 contexts with 100 syntaxes each need less
 _MAX_BUFFERS_A_CALL = 512                # half of Linux's IOV_MAX: a header and a payload each
-_FIRST = struct.Struct(">BxII")          # PDU type, PDU length, length of the first PDV item
+_PDU = struct.Struct(">BxI")             # PDU type, PDU length
 _LENGTH = struct.Struct(">I")
 _PDV = struct.Struct(">BxIIBB")          # the same and context ID, control header
 
@@ -55,6 +57,9 @@ class PDataReader:
 
     A peer's PDVs may be cut anywhere and several may share a PDU; a message's fragments have one context and
     are not mixed with another's (PS3.8 9.3.1, E.2). Raises Violation, PeerAborted, PeerGone.
+
+    What begins a message is read with all that came with it, into a small buffer: a command and a small data set cost
+    one system call. The rest of a fragment that does not fit goes straight to where it is wanted.
     """
 
     def __init__(self, connection: socket.socket, buffers: BufferPool, *, max_pdu_bytes: int) -> None:
@@ -63,15 +68,16 @@ class PDataReader:
         self._buffers = buffers
         self._max_pdu_bytes = max_pdu_bytes
         self._buffer: bytearray | None = None
-        self._first = memoryview(bytearray(_FIRST.size))
-        self._control = bytearray(2)             # context ID, message control header
-        self._command = bytearray(512)
-        self._pdu_left = 0                       # bytes of the current PDU not read yet
+        self._ahead = memoryview(bytearray(_AHEAD_BYTES))
+        self._at = self._end = 0                 # what of it was read and not used yet
+        self._ahead_bytes = _AHEAD_BYTES         # how much to read at once, at most
+        self._context_id = self._control = 0     # of the fragment that is being read
+        self._pdu_left = 0                       # bytes of the current PDU behind it
 
     @property
     def has_more(self) -> bool:
-        """Whether the PDU being read holds more PDVs."""
-        return self._pdu_left > 0
+        """Whether the PDU being read holds more PDVs, or more was read already."""
+        return self._pdu_left > 0 or self._at < self._end
 
     def rest(self) -> None:
         """Give the buffer back: the association is idle."""
@@ -84,43 +90,51 @@ class PDataReader:
 
         Raises also ReleaseRequested, ReleaseConfirmed.
         """
-        filled, context_id = 0, -1
+        self._ahead_bytes = _AHEAD_BYTES
+        command, context_id = bytearray(), -1
         while True:
-            length = self._next_pdv(between_messages=filled == 0 and context_id < 0)
-            if filled + length > len(self._command):
-                self._enlarge_command(filled + length)
-            with memoryview(self._command) as view:
-                self._read_payload(view[filled : filled + length])
-            if not self._control[1] & _COMMAND:
+            length = self._next_pdv(between_messages=context_id < 0)
+            if not self._control & _COMMAND:
                 raise Violation(AbortReason.UNEXPECTED_PARAMETER, "data set fragment without a command")
             context_id = self._same_context(context_id)
-            filled += length
-            if self._control[1] & _LAST:
-                return context_id, bytes(self._command[:filled])
+            if len(command) + length > _MAX_COMMAND_BYTES:
+                raise Violation(AbortReason.INVALID_PARAMETER_VALUE, "command set above its limit")
+            command += self._fragment(length)
+            if self._control & _LAST:
+                return context_id, bytes(command)
 
     def read_dataset(self, context_id: int, write: Callable[[memoryview], None]) -> None:
         """Hand the data set of the message to `write`, in pieces: while one is written the next is on its way.
 
         The view is good until `write` returns.
         """
-        if self._buffer is None:
-            self._buffer = self._buffers.lend()
         filled, last, enough = 0, 0, _FIRST_PIECE_BYTES
         while not last:
             length = self._next_pdv()
-            if filled + length > len(self._buffer):
-                filled = self._make_room(filled, length, write)
-            with memoryview(self._buffer) as view:
-                self._read_payload(view[filled : filled + length])
-            if self._control[1] & _COMMAND:
+            if self._control & _COMMAND:
                 raise Violation(AbortReason.UNEXPECTED_PARAMETER, "command fragment inside a data set")
             self._same_context(context_id)
-            filled += length
-            last = self._control[1] & _LAST
+            last = self._control & _LAST
+            if last and not filled and length <= self._end - self._at:
+                self._at += length
+                with self._ahead[self._at - length : self._at] as piece:
+                    write(piece)
+                return
+            filled = self._gather(filled, length, write)
             if last or filled >= enough:
-                with memoryview(self._buffer) as view, view[:filled] as piece:
+                with memoryview(self._buffer or b"") as view, view[:filled] as piece:
                     write(piece)
                 filled, enough = 0, _PIECE_BYTES
+
+    def _gather(self, filled: int, length: int, write: Callable[[memoryview], None]) -> int:
+        """Read a fragment behind what fills the buffer. Returns how much fills it now."""
+        if self._buffer is None:
+            self._buffer = self._buffers.lend()
+        if filled + length > len(self._buffer):
+            filled = self._make_room(filled, length, write)
+        with memoryview(self._buffer) as view:
+            self._read_payload(view[filled : filled + length])
+        return filled + length
 
     def _make_room(self, filled: int, length: int, write: Callable[[memoryview], None]) -> int:
         """Room for `length` more bytes: a larger buffer, or an emptied one. Returns how much stays filled."""
@@ -134,93 +148,107 @@ class PDataReader:
             self._buffer[:filled] = memoryview(buffer)[:filled]
         return filled
 
-    def _enlarge_command(self, wanted: int) -> None:
-        if wanted > _MAX_COMMAND_BYTES:
-            raise Violation(AbortReason.INVALID_PARAMETER_VALUE, "command set above its limit")
-        self._command.extend(bytes(wanted - len(self._command)))
+    def _fragment(self, length: int) -> bytes:
+        """The fragment whose head was just read."""
+        end = self._at + length
+        if end <= self._end:
+            fragment, self._at = bytes(self._ahead[self._at : end]), end
+            return fragment
+        room = bytearray(length)
+        self._read_payload(memoryview(room))
+        return bytes(room)
 
     def _same_context(self, context_id: int) -> int:
-        """The context of the fragment just read, which must be that of the message's first one."""
-        if context_id >= 0 and self._control[0] != context_id:
+        """The context of the fragment being read, which must be that of the message's first one."""
+        if context_id >= 0 and self._context_id != context_id:
             raise Violation(AbortReason.UNEXPECTED_PARAMETER, "fragments of one message in two contexts")
-        return self._control[0]
+        return self._context_id
 
     def _next_pdv(self, *, between_messages: bool = False) -> int:
-        """Read up to the context ID of the next PDV; the length of its fragment in bytes (PS3.8 9.3.5.1)."""
+        """Read up to the fragment of the next PDV; its length in bytes (PS3.8 9.3.5.1, E.2)."""
         if self._pdu_left == 0:
             pdv_length = self._next_pdu(between_messages)
         elif self._pdu_left < 6:
             raise Violation(AbortReason.INVALID_PARAMETER_VALUE, "PDU length and PDV lengths disagree")
         else:
-            self._read(self._first[:4])
-            pdv_length = _LENGTH.unpack_from(self._first)[0]
+            self._have(4)
+            pdv_length = _LENGTH.unpack_from(self._ahead, self._at)[0]
+            self._at += 4
             self._pdu_left -= 4
         if pdv_length < 2 or pdv_length > self._pdu_left:
             raise Violation(AbortReason.INVALID_PARAMETER_VALUE, "PDV length outside its PDU")
         self._pdu_left -= pdv_length
-        return int(pdv_length) - 2
+        self._have(2)
+        at = self._at
+        self._context_id, self._control = self._ahead[at], self._ahead[at + 1]
+        self._at = at + 2
+        return pdv_length - 2
 
     def _next_pdu(self, between_messages: bool) -> int:
         """Read the header of the next PDU and four bytes more: every PDU has them, A-ABORT no others."""
-        first = self._first
-        got = self._some(first)
-        while got < 6:
-            got += self._some(first[got:])
-        kind, length, pdv_length = _FIRST.unpack_from(first)
+        self._have(6, first=between_messages)
+        kind, length = _PDU.unpack_from(self._ahead, self._at)
         known = A_ASSOCIATE_RQ <= kind <= A_ABORT
         if not known or length < 4 or (kind == P_DATA_TF and length > self._max_pdu_bytes):
             raise _wrong_pdu(kind)
-        if got < 10:
-            self._read(first[got:])
-            kind, length, pdv_length = _FIRST.unpack_from(first)
+        self._have(10)
         if kind != P_DATA_TF:
             self._other_pdu(kind, length, between_messages)
+        pdv_length: int = _LENGTH.unpack_from(self._ahead, self._at + 6)[0]
+        self._at += 10
         self._pdu_left = length - 4
-        self._acknowledge()
-        return int(pdv_length)
+        return pdv_length
 
     def _other_pdu(self, kind: int, length: int, between_messages: bool) -> None:
+        source, reason = self._ahead[self._at + 8], self._ahead[self._at + 9]
+        self._at += 10
         if kind == A_ABORT and length == 4:
-            raise PeerAborted(self._first[8], self._first[9])
+            raise PeerAborted(source, reason)
         if kind == A_RELEASE_RQ and between_messages and length == 4:
             raise ReleaseRequested
         if kind == A_RELEASE_RP and between_messages and length == 4:
             raise ReleaseConfirmed
         raise _wrong_pdu(kind)
 
+    def _have(self, size: int, *, first: bool = False) -> None:
+        """Have the next few bytes in the buffer, and what came with them; `first` of a message."""
+        left = self._end - self._at
+        if left >= size:
+            return
+        self._ahead[:left] = self._ahead[self._at : self._end]
+        self._at, self._end = 0, left
+        most = max(self._ahead_bytes, size)
+        while self._end < size:
+            if self._end or not first:
+                self._acknowledge()
+            self._end += self._some(self._ahead[self._end : most])
+
     def _read_payload(self, target: memoryview) -> None:
-        """The context ID, the control header and the fragment, in one call unless it is cut short."""
-        wanted = 2 + len(target)
-        try:
-            got = self._socket.recvmsg_into([self._control, target], 0, socket.MSG_WAITALL)[0]
-        except OSError as error:
-            raise PeerGone(cause_of(error)) from error
-        if got < wanted:
-            if got == 0:
-                raise PeerGone("closed")
-            if got < 2:
-                self._read(memoryview(self._control)[got:])
-                got = 2
-            self._read(target[got - 2 :])
-        self._acknowledge()
+        """Fill with what is in the buffer, and the rest in one call unless that is cut short.
+
+        More will follow what is larger than the buffer: it need not go through it.
+        """
+        ready = min(self._end - self._at, len(target))
+        target[:ready] = self._ahead[self._at : self._at + ready]
+        self._at += ready
+        while ready < len(target):
+            self._ahead_bytes = _HEAD_BYTES
+            self._acknowledge()
+            ready += self._some(target[ready:], socket.MSG_WAITALL)
 
     def _acknowledge(self) -> None:
-        """Tell the peer's kernel at once what has arrived.
+        """Tell the peer's kernel at once what has arrived, before waiting for more of a message.
 
         A sender with Nagle's algorithm on holds its last small segment back until the ones before are acknowledged:
         DCMTK writes a header and its payload apart, and would wait 40 ms for each. The kernel forgets this option
-        by itself, so it is set again after every header and fragment.
+        by itself, so it is set again before every wait. What is whole is acknowledged with its answer.
         """
         if self._is_tcp:
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
-    def _read(self, target: memoryview) -> None:
-        while target:
-            target = target[self._some(target) :]
-
-    def _some(self, target: memoryview) -> int:
+    def _some(self, target: memoryview, flags: int = 0) -> int:
         try:
-            got = self._socket.recv_into(target)
+            got = self._socket.recv_into(target, 0, flags)
         except OSError as error:
             raise PeerGone(cause_of(error)) from error
         if got == 0:

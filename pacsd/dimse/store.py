@@ -105,12 +105,14 @@ def answer(association: Association, message: Message, services: Services) -> No
         log.warning("object refused", extra={"fault": error.fault.value, "reason": error.message})
         association.send(message.context, failure(message.command, error, STORE_STATUS))
         return
-    association.meter.stored(intake.size_bytes)
     services.pace.received()
     if services.recording.active and association.party is not None and accepted.study_instance_uid:
         association.before_answer = None         # the study is recorded, and not each of its objects
         services.recording.stored(association.party, accepted.study_instance_uid, accepted.sop_class_uid)
-    association.send(message.context, response(message.command, SUCCESS))
+    try:
+        association.send(message.context, response(message.command, SUCCESS))
+    finally:
+        association.meter.stored(intake.size_bytes)      # kept, whoever hears of it
 
 
 def _refusal(peer: Peer, message: Message) -> tuple[int, str] | None:

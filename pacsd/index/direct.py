@@ -16,6 +16,7 @@ from pacsd.index.connect import Connection
 Row = tuple[bytes | None, ...]
 
 TEXT, BINARY = 0, 1
+_TUPLES_OK, _SYNC = int(pq.ExecStatus.TUPLES_OK), int(pq.ExecStatus.PIPELINE_SYNC)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)        # of timestamps on the wire
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -117,17 +118,20 @@ class Direct:
         """The answer up to the Sync's, and what refused the statement."""
         rows: list[Row] = []
         failed: pq.abc.PGresult | None = None
-        while (result := self._result()) is None or result.status != pq.ExecStatus.PIPELINE_SYNC:
+        while True:
+            result = self._result()
             if result is None:
                 continue                         # the end of the statement's results
-            if result.status == pq.ExecStatus.TUPLES_OK:
-                rows += (
+            status = result.status
+            if status == _SYNC:
+                return rows, failed
+            if status == _TUPLES_OK:
+                rows += [
                     tuple([result.get_value(row, column) for column in range(result.nfields)])
                     for row in range(result.ntuples)
-                )
+                ]
             else:
                 failed = result
-        return rows, failed
 
     def _result(self) -> "pq.abc.PGresult | None":
         while self._pgconn.is_busy():

@@ -61,11 +61,16 @@ class Group(Generic[T]):
     def run(self, ticket: T) -> None:
         """Have the ticket's work done, here or by another thread; on return it is."""
         with self._mutex:
-            self._queue.append(ticket)
             leads, self._led = not self._led, True
+            alone = leads and not self._queue and not self._patience_s
+            if not alone:
+                self._queue.append(ticket)
             if not leads:
                 ticket.will_wait()
                 self._welcome()
+        if alone:
+            self._do([ticket], ticket)
+            return
         if not leads:
             ticket.meanwhile()
             ticket.wait()
@@ -112,6 +117,9 @@ class Group(Generic[T]):
             self._company = None
             batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._limit))]
             self._usual = len(batch)
+        self._do(batch, own)
+
+    def _do(self, batch: Sequence[T], own: T) -> None:
         try:
             self._work(batch)
         finally:

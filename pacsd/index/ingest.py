@@ -70,6 +70,12 @@ class _Waiting(Ticket):
             with self._settling:
                 return
 
+    def settle_or_raise(self) -> None:
+        """The same. Raises _NotDurableError where it will not be."""
+        self.settle()
+        if self.answer is not None:
+            raise _NotDurableError
+
     def _make_durable(self) -> None:
         durable, self._durable = self._durable, None
         try:
@@ -359,6 +365,8 @@ class Ingest:
             one.answer = translate(error)
 
     def _attempt(self, connection: Connection, batch: Sequence[_Waiting], work: _Insert, cached: bool) -> None:
+        if len(batch) == 1 and connection is self._own and self._is_plain(batch[0]):
+            return
         left = [one for one in batch if one.answer is None]
         for _ in range(_ROUNDS):
             if not left:
@@ -374,6 +382,14 @@ class Ingest:
             self._place(connection, [one for one in new if one.answer is None], work)
             left = [one for one in left if one.answer is None]
         _fail(left, PacsdError(Fault.UNAVAILABLE, "the series kept changing while an object of it arrived"))
+
+    def _is_plain(self, one: _Waiting) -> bool:
+        """Whether it is an object of a remembered series, as most are, and was stored as such."""
+        series, store = self._cache.get(one.identity), self._store_one
+        if series is None or store is None or one.answer is not None:
+            return False
+        self._take((one,), (store(Ready(one.arrival, series), one.settle_or_raise),))
+        return one.answer is not None
 
     def _first(self, one: _Waiting) -> None:
         """Store an object whose study is new too; several at once go the long way, which keeps the order of locks."""

@@ -7,9 +7,8 @@ and the locked row means: look again.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from xxhash import xxh3_64_intdigest
 
@@ -134,6 +133,9 @@ _STORE_MANY = _STORE.format(arriving=_MANY, unlike="")
 _STORE_UNLIKE = _STORE.format(arriving=_ONE, unlike="and l.series <> all(%s::bigint[])")
 
 
+_STORED = Stored(Outcome.STORED)
+
+
 class Again(Enum):
     """Why an arrival has no answer yet."""
 
@@ -141,8 +143,7 @@ class Again(Enum):
     RACED = "raced"              # somebody else inserted the same UID at this moment: ask once more
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """An arrival and the key of its series."""
 
     arrival: Arrival
@@ -167,7 +168,7 @@ class StoreOne:
     def __call__(self, one: Ready, meanwhile: Callable[[], None] | None = None) -> Stored | Again:
         """As `insert` of one, which also says why where it was not stored; `meanwhile` as in Direct.run."""
         if self._direct.run(row_of(0, one), meanwhile):
-            return Stored(Outcome.STORED)
+            return _STORED
         return insert(self._connection, [one])[0]
 
     def forget(self) -> None:

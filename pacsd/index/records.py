@@ -3,14 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pacsd.codec.header import Header
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(NamedTuple):
     """A Part 10 file inside a blob: a whole spool file, or one member of a pack. Bytes from the start of the blob."""
 
     key: str
@@ -18,8 +17,7 @@ class Extent:
     length_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """One durable object that the index does not show yet."""
 
     organisation: int
@@ -50,8 +48,7 @@ class Outcome(Enum):
     REJECTED = "rejected"                # the instance was rejected before and must not come back
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """The answer for one arrival; `existing` locates what was there before (DUPLICATE, CONFLICT).
 
     A CONFLICT without `existing` is not decided yet: the instance may be in a pack of the series with the key

@@ -31,7 +31,7 @@ for content in (b"first", b"second"):
     print(writer.commit().key)
 writer = spool.create("west")
 writer.write(b"meta")
-writer.write(b"never finished" * 1000)
+writer.write(b"never finished" * 10_000)
 sys.stdout.flush()
 os.kill(os.getpid(), 9)
 """
@@ -93,13 +93,40 @@ def test_ranges_end_with_their_object(spool: Spool, tmp_path: Path) -> None:
         assert os.pread(descriptor, 4, reader.base_bytes) == b"meta"
 
 
-def test_what_was_written_first_can_be_patched_and_later_bytes_too(spool: Spool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("more", [b"", b"x" * 100_000])
+def test_what_was_written_first_can_be_patched_and_later_bytes_too(spool: Spool, tmp_path: Path, more: bytes) -> None:
     writer = spool.create("west")
     writer.write(b"....meta")
-    writer.write(b"....data")
+    writer.write(b"....data" + more)
     writer.patch(0, b"seal")
     writer.patch(8, b"SEAL")
-    assert blobs(tmp_path).read(writer.commit().key) == b"sealmetaSEALdata"
+    assert blobs(tmp_path).read(writer.commit().key) == b"sealmetaSEALdata" + more
+
+
+@pytest.mark.parametrize(("size_bytes", "writes"), [(2_600, 1), (20_000, 1), (100_000, 2)])
+def test_a_small_object_is_one_write_of_whole_blocks(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size_bytes: int, writes: int
+) -> None:
+    lengths, pwrite = [], os.pwrite
+
+    def note(descriptor: int, data: bytes, at: int) -> int:
+        lengths.append(len(data))
+        return pwrite(descriptor, data, at)
+
+    writer = spool.create("west")
+    monkeypatch.setattr(os, "pwrite", note)
+    writer.write(b"meta")
+    writer.write(b"x" * size_bytes)
+    key = writer.commit().key
+    assert len(lengths) == writes
+    assert writes > 1 or lengths[0] % RECORD_ALIGNMENT == 0
+    assert blobs(tmp_path).read(key) == b"meta" + b"x" * size_bytes
+
+
+def test_small_pieces_that_become_a_large_object_are_read_back(spool: Spool, tmp_path: Path) -> None:
+    content = random.Random(6).randbytes(90_000)
+    key = received(spool, *(content[at : at + 7_000] for at in range(0, len(content), 7_000)), b"")
+    assert blobs(tmp_path).read(key) == content
 
 
 def test_nothing_of_an_object_is_seen_before_commit_or_after_abort(spool: Spool, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 from tempfile import TemporaryFile
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -40,6 +41,46 @@ def read_message(wire: bytes, *, max_pdu_bytes: int = MAX_PDU) -> tuple[int, byt
     finally:
         ours.close()
         feeder.join(10)
+
+
+class Counted(socket.socket):
+    """A connection that counts what is asked of it."""
+
+    calls = 0
+
+    def recv_into(self, *arguments: Any) -> int:  # type: ignore[override]
+        self.calls += 1
+        return super().recv_into(*arguments)
+
+
+@pytest.mark.parametrize(("size_bytes", "calls"), [(2_600, 1), (100_000, 2)])
+def test_a_message_that_is_there_is_read_in_one_call_and_the_rest_of_a_large_one_in_another(
+    size_bytes: int, calls: int
+) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs, Counted(fileno=ours.detach()) as counted:
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        dataset = bytes(size_bytes)
+        theirs.sendall(pdu(pdv(1, 3, b"command")) + pdu(pdv(1, 2, dataset)))
+        reader = PDataReader(counted, BufferPool(), max_pdu_bytes=1 << 18)
+        assert reader.read_command() == (1, b"command") and reader.has_more
+        pieces: list[bytes] = []
+        reader.read_dataset(1, lambda piece: pieces.append(bytes(piece)))
+        assert pieces == [dataset] and not reader.has_more
+        assert counted.calls == calls
+
+
+def test_what_came_with_a_message_is_read_without_asking_again() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs, Counted(fileno=ours.detach()) as counted:
+        theirs.sendall(pdu(pdv(1, 3, b"query")) + pdu(pdv(1, 2, b"key")) + pdu(pdv(1, 3, b"cancel")) + RELEASE_RQ)
+        reader = PDataReader(counted, BufferPool(), max_pdu_bytes=MAX_PDU)
+        assert reader.read_command() == (1, b"query")
+        reader.read_dataset(1, lambda piece: None)
+        assert reader.has_more and reader.read_command() == (1, b"cancel") and reader.has_more
+        with pytest.raises(ReleaseRequested):
+            reader.read_command()
+        assert counted.calls == 1 and not reader.has_more
 
 
 def feed(theirs: socket.socket, wire: bytes) -> None:

@@ -115,8 +115,7 @@ def test_a_uid_that_no_key_can_hold_is_refused(ingest: Ingest) -> None:
 
 
 def test_one_bad_object_fails_none_of_its_batch(ingest: Ingest) -> None:
-    bad = arrival("1.2")
-    object.__setattr__(bad, "organisation", 99)             # no such row: the foreign key refuses
+    bad = arrival("1.2")._replace(organisation=99)          # no such row: the foreign key refuses
     answers = ingest.store_many([arrival("1.1"), bad, arrival("1.3", study="9.9")])
     assert isinstance(answers[1], PacsdError)
     assert [a.outcome for a in (answers[0], answers[2]) if not isinstance(a, PacsdError)] == [Outcome.STORED] * 2
