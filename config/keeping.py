@@ -69,6 +69,13 @@ class StorageSettings(Checked):
     )
 
 
+def _kept(value: object) -> str | None:
+    """The pack keeps what was received: no proof of identity takes its place (README, HTJ2K copies)."""
+    if value == "htj2k":
+        return "'htj2k' alone is not offered: the pack keeps what was received, and 'original' is what keep may say"
+    return None if value == "original" else f"{value!r} is none of original"
+
+
 @dataclass(frozen=True)
 class Htj2kSettings(Checked):
     """Series of which a second copy is kept, coded losslessly in HTJ2K (1.2.840.10008.1.2.4.202)."""
@@ -79,6 +86,12 @@ class Htj2kSettings(Checked):
         en="Of which Modality (0008,0060); all when empty.",
         zh="检查设备类型 (0008,0060)；为空表示全部。",
         check=checks.modality,
+    )
+    keep: str = setting(
+        "original",
+        en="What is kept beside the copies: the original, always.",
+        zh="副本之外保留的内容：始终是原件（original）。",
+        check=_kept,
     )
 
 

@@ -61,12 +61,13 @@ def character_set(server: Server, data: Prepared) -> None:
     expect.same(wanted, models.value(model, "00100010"), "Patient's Name")
 
 
-@METADATA.optional("character-set.declared", "F.2", "JSON declares ISO_IR 192, or no character set")
+@METADATA.optional("character-set.declared", "F.2.2", "JSON declares the character set of the object, or none")
 def declared(server: Server, data: Prepared) -> None:
-    """From memory: F.2 says that the repertoire is UTF-8 / ISO_IR 192, not what (0008,0005) must then say."""
+    """Note 3 of the edition 2025e: if present, it is that of the source data set, and not that of the JSON."""
     (model,) = fetched(server, data.chinese.path).values()
-    said = models.value(model, "00080005")
-    expect.that(said in (None, "ISO_IR 192"), "Specific Character Set ISO_IR 192 or none", said)
+    said = model.get("00080005", {}).get("Value")
+    source = [data.chinese.dataset.SpecificCharacterSet]
+    expect.that(said in (None, source), f"Specific Character Set {source} or none", said)
 
 
 @METADATA.required("json.rules", "F.2.2", "Names of eight hexadecimal digits, in order; no group length, no group 0002")

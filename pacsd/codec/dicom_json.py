@@ -39,8 +39,6 @@ _BULK_BY_URI = _BINARY | frozenset(          # PS3.18 F.2.2
     ("DS", "FL", "FD", "IS", "LT", "SL", "SS", "ST", "SV", "UC", "UL", "US", "UT", "UV")
 )
 _CHARACTER_SET, _PIXEL_REPRESENTATION = 0x00080005, 0x00280103
-_UTF8 = b'{"vr":"CS","Value":["ISO_IR 192"]}'
-_NO_VALUE = b'{"vr":"CS"}'
 MAX_TOLD_BYTES = 128 * 1024 * 1024       # of all values that stand in their place, each element counting as some more
 _ELEMENT_BYTES = 96
 
@@ -86,8 +84,9 @@ def members(
     Binary values above 1 KiB, other values above 1 MiB and all Pixel Data are Bulk Data URIs of the form NUL
     + `/bulkdata/<path>`, the NUL to be replaced by the instance's URL; the path to a nested value is
     `54000100/1/54001010`, item numbers from 1. `data` may end inside Pixel Data or be truncated: what
-    is complete before is told. Without `by_uri` every value stands in its place. Specific Character Set says
-    ISO_IR 192, which is what the text is in now. Raises PacsdError MALFORMED, or TOO_MUCH above MAX_TOLD_BYTES.
+    is complete before is told. Without `by_uri` every value stands in its place. Specific Character Set says what
+    the data set says, though the text is UTF-8 now (PS3.18 F.2.2, note 3). Raises PacsdError MALFORMED, or TOO_MUCH
+    above MAX_TOLD_BYTES.
     """
     syntax = transfer_syntax(transfer_syntax_uid)
     if syntax.deflated:
@@ -182,9 +181,7 @@ def _dataset(view: memoryview, at: int, end: int, context: _Context) -> tuple[di
         if tag == _CHARACTER_SET:
             sets = tuple(part.strip() for part in raw.decode("ascii", "replace").strip(" \0").split("\\"))
             context = replace(context, character_sets=sets)
-            found[tag] = _UTF8 if any(sets) else _NO_VALUE
-            continue
-        if tag == _PIXEL_REPRESENTATION:
+        elif tag == _PIXEL_REPRESENTATION:
             context = replace(context, signed=raw[:1] == b"\1" or raw[1:2] == b"\1")
         elif tag & 0x10000 and 0x10 <= tag & 0xFFFF <= 0xFF:
             creators[(tag & 0xFFFF0000) | (tag & 0xFF) << 8] = raw.decode("latin_1").strip(" \0")

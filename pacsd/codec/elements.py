@@ -10,6 +10,7 @@ from pacsd.codec.charset import TEXT_VRS, encode
 from pacsd.codec.structure import ITEM, LONG_VRS, MAX_DEPTH, SHORT_VRS, WORD_BYTES, show, swapped, vr_of
 from pacsd.faults import Fault, PacsdError
 
+_CHARACTER_SET = 0x00080005              # of an item: it is that of what holds it, once the text is written anew
 _CODES = {"SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q", "FL": "f", "FD": "d"}
 _BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _MAX_SHORT = 0xFFFE
@@ -80,6 +81,7 @@ def _items(
                 implicit=implicit, big_endian=big_endian, character_sets=sets, depth=depth + 1,
             )
             for inner in sorted(item)
+            if int(inner, 16) != _CHARACTER_SET
         )
         out.append(encode_item(content, big_endian=big_endian))
     return b"".join(out)

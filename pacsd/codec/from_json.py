@@ -135,6 +135,7 @@ def _sequence(tag: int, items: Sequence[Any], bulk: Bulk, depth: int) -> list[Pi
         if not isinstance(item, Mapping):
             raise PacsdError(Fault.MALFORMED, f"an item of {show(tag)} is no object")
         inner = _checked(item)
+        inner.pop(_CHARACTER_SET, None)      # its text is in UTF-8 as all of it
         pieces = [piece for one in sorted(inner) for piece in _element(one, inner[one], bulk, depth + 1)]
         content += [_item(size_of(pieces)), *pieces]
     size = size_of(content)

@@ -18,9 +18,23 @@ const quickStart = {
     });
     if (/[?&]StudyInstanceUIDs=/i.test(window.location.search)) {
       servicesManager?.services?.cornerstoneViewportService?.getRenderingEngine?.();
+      showImagesFirst();
     }
   },
 };
+
+// Panels and toolbars have their place from the beginning and are drawn when the first image has been: with WebGL in
+// software it would wait for them. Where no image comes, as of a report, they wait no longer than WAIT_MS.
+const WAIT_MS = 3000;
+function showImagesFirst() {
+  const style = document.createElement('style');
+  style.textContent = '#root { visibility: hidden } #root [data-cy="viewport-grid"] { visibility: visible }';
+  document.head.append(style);
+  const show = () => style.remove();
+  const drawn = () => requestAnimationFrame(() => requestAnimationFrame(show));
+  window.addEventListener('CORNERSTONE_IMAGE_RENDERED', drawn, { capture: true, once: true });
+  setTimeout(show, WAIT_MS);
+}
 
 window.config = {
   name: 'pacsd',

@@ -90,13 +90,17 @@ class AnswerWriter:
     def _items(
         self, items: Iterable[Mapping[str, Attribute]], wanted: Mapping[int, Key] | None, character_set: str
     ) -> bytes:
-        """Items with the attributes that were asked for, all of them where none was named (PS3.4 C.2.2.2.6)."""
+        """Items with the attributes that were asked for, all of them where none was named (PS3.4 C.2.2.2.6).
+
+        Their text is in the character set of the answer, so none of them names one (PS3.3 C.12.1.1.2).
+        """
         parts: list[bytes] = []
         for item in items:
             tags = sorted(wanted) if wanted else sorted(int(name, 16) for name in item)
             body = b"".join(
                 self._attribute(tag, item.get(f"{tag:08X}"), wanted.get(tag) if wanted else None, character_set)
                 for tag in tags
+                if tag != SPECIFIC_CHARACTER_SET
             )
             parts += (struct.pack(self._order + "HHI", 0xFFFE, 0xE000, len(body)), body)
         return b"".join(parts)

@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import Queue
 from threading import Thread
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pydicom
@@ -21,7 +21,7 @@ import pytest
 
 pytest.importorskip("playwright.sync_api")
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from pydicom.uid import generate_uid
 
 from pacsd.main import main
@@ -231,11 +231,26 @@ def test_history_is_a_list_and_a_study_may_be_taken_away(hospital: Hospital, hel
     page.wait_for_url(f"{hospital.origin}/film")
     expect(page.locator("#studies a")).to_have_count(2)
     page.screenshot(path=artefact("link-history"))
+    page.route("**/dicom-web/studies?*", more_than_it_shows)
+    page.reload()
+    expect(page.locator("#studies a")).to_have_count(1000)
+    expect(page.locator("#more")).to_have_text("检查过多，只显示 1000 项")
+    page.unroute("**/dicom-web/studies?*")
+    page.reload()
+    expect(page.locator("#studies a")).to_have_count(2)
     page.locator(f"#studies a[href$='{hospital.study}']").tap()
     shown(page)
     with page.expect_download() as downloading:
         page.locator("#toolbar button[data-name=download]").tap()
     assert re.match(rb"PK", Path(downloading.value.path()).read_bytes()[:2])
+
+
+def more_than_it_shows(route: Route) -> None:
+    """A page of an endless history (PS3.18 8.3.4)."""
+    asked = parse_qs(urlsplit(route.request.url).query)
+    first, count = int(asked["offset"][0]), int(asked["limit"][0])
+    uids = [{"0020000D": {"vr": "UI", "Value": [f"1.2.{first + number}"]}} for number in range(count)]
+    route.fulfill(json=uids, headers={"Warning": "299 here: There are additional results that can be requested"})
 
 
 def entered(hospital: Hospital, link: dict[str, str]) -> httpx.Response:

@@ -78,6 +78,20 @@ def test_ct_scrolls_sets_the_window_and_shows_mpr(ohif: Watched, viewer: Served)
     page.screenshot(path=artefact("ohif-mpr"))
 
 
+def test_the_image_comes_before_the_panels_around_it(ohif: Watched, viewer: Served) -> None:
+    ohif.page.add_init_script("""
+        window.panels = [];
+        addEventListener('CORNERSTONE_IMAGE_RENDERED', () => {
+            const button = document.querySelector('[data-cy=Layout]');
+            window.panels.push(button ? getComputedStyle(button).visibility : 'none');
+        }, { capture: true, once: true });
+    """)
+    page = opened(ohif, viewer, viewer.studies.ct)
+    shown(page)
+    assert page.evaluate("window.panels") == ["hidden"]
+    expect(page.locator("[data-cy=Layout]")).to_be_visible()
+
+
 def test_mr(ohif: Watched, viewer: Served) -> None:
     page = opened(ohif, viewer, viewer.studies.mr)
     assert shown(page)["count"] == 128

@@ -51,7 +51,16 @@ def test_what_pydicom_writes_is_read() -> None:
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_what_is_written_reads_back(syntax: str) -> None:
     attributes = decoded(wire(step()), IMPLICIT)
-    assert decoded(encoded(attributes, syntax), syntax) == attributes
+    utf8 = {"00080005": {"vr": "CS", "Value": ["ISO_IR 192"]}}
+    assert decoded(encoded(attributes, syntax), syntax) == {**attributes, **utf8}
+
+
+def test_items_name_no_character_set_of_their_own() -> None:
+    dataset = step()
+    dataset.ScheduledWorkitemCodeSequence[0].SpecificCharacterSet = "GB18030"
+    written = decoded(encoded(decoded(wire(dataset), IMPLICIT), EXPLICIT), EXPLICIT)
+    assert written["00404018"]["Value"][0].keys() == {"00080100", "00080102", "00080104"}
+    assert written["00404018"]["Value"][0]["00080104"]["Value"] == ["判读"]
 
 
 def test_pydicom_reads_what_is_written() -> None:

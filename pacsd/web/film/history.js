@@ -3,26 +3,35 @@
 import { date, personName, text } from './dataset.js';
 import { choose as chooseLanguage, current, say } from './text.js';
 
-const MOST = 200;
+const PAGE = 200;
+const MOST = 1000;
 const FIELDS = ['00081030', '00080080'];
 const byId = id => document.getElementById(id);
-let studies = [];
+const studies = [];
 let wrong = '';
+let more = true;
 
+/** Page after page, as the server says that there are more (PS3.18 8.3.4), up to MOST: then the page says so. */
 async function load() {
-  const query = new URLSearchParams({ includefield: FIELDS.join(','), limit: MOST });
+  while (more && !wrong && studies.length < MOST) await loadPage();
+  studies.sort((one, other) => text(other, '00080020').localeCompare(text(one, '00080020')));
+  show();
+}
+
+async function loadPage() {
+  const query = new URLSearchParams({ includefield: FIELDS.join(','), limit: PAGE, offset: studies.length });
   try {
     const answer = await fetch(`${document.documentElement.dataset.dicomWeb}/studies?${query}`, {
       headers: { Accept: 'application/dicom+json' }, credentials: 'same-origin',
     });
     if (answer.status === 401 || answer.status === 403) wrong = 'over';
     else if (!answer.ok) wrong = 'failed';
-    else studies = answer.status === 204 ? [] : await answer.json();
+    const found = !wrong && answer.status !== 204 ? await answer.json() : [];
+    studies.push(...found);
+    more = found.length > 0 && /additional results/.test(answer.headers.get('Warning') ?? '');
   } catch {
     wrong = 'offline';
   }
-  studies.sort((one, other) => text(other, '00080020').localeCompare(text(one, '00080020')));
-  show();
 }
 
 function show() {
@@ -33,7 +42,11 @@ function show() {
   byId('description').textContent = say('history');
   document.title = say('history');
   const said = wrong || (studies.length ? '' : 'empty');
-  byId('studies').replaceChildren(...(said ? [Object.assign(document.createElement('li'), { id: 'over', textContent: say(said) })] : studies.map(entry)));
+  byId('studies').replaceChildren(...(said ? [note('over', said)] : studies.map(entry)), ...(more && !said ? [note('more', 'tooManyStudies')] : []));
+}
+
+function note(id, key) {
+  return Object.assign(document.createElement('li'), { id, textContent: say(key, { n: studies.length }) });
 }
 
 function entry(study) {

@@ -14,6 +14,7 @@ const WORDS = {
     atDetector: '按探测器平面计算，未校正放大率', atDetectorShort: '(探测器)', calibrated: '按标定像素间距计算', noSpacing: '影像没有像素间距，长度以像素计',
     panes: '{n} 格', chooseSeries: '点“序列”选择影像', thickness: '层厚', references: '引用影像 {n} 幅', wl: '窗位 {center} 窗宽 {width}', unitsYears: '{n}岁', unitsMonths: '{n}月', unitsWeeks: '{n}周', unitsDays: '{n}天',
     measureHint: '按住并拖动', angleHint: '拖出第一条边，再从角点拖出第二条边', valueHint: '按住影像查看数值', forReference: '仅供参考，诊断以报告为准', pane: '影像窗格 {n}', tooMany: '影像过多，只显示前 {n} 幅',
+    tooManyStudies: '检查过多，只显示 {n} 项',
   },
   en: {
     page: 'Images', language: '中文', toolbar: 'Tools', scroll: 'Scroll', window: 'Window', pan: 'Move', distance: 'Distance', angle: 'Angle', value: 'Value', ctValue: 'CT value',
@@ -28,6 +29,7 @@ const WORDS = {
     atDetector: 'measured at the detector, magnification not corrected', atDetectorShort: '(detector)', calibrated: 'by calibrated pixel spacing', noSpacing: 'no pixel spacing: lengths are in pixels',
     panes: '{n} panes', chooseSeries: 'Choose a series', thickness: 'thick', references: '{n} images referenced', wl: 'C {center} W {width}', unitsYears: '{n} y', unitsMonths: '{n} mo', unitsWeeks: '{n} wk', unitsDays: '{n} d',
     measureHint: 'Press and drag', angleHint: 'Drag one side, then the other from its corner', valueHint: 'Press on the image', forReference: 'For reference; the report decides', pane: 'Pane {n}', tooMany: 'Too many images: the first {n} are shown',
+    tooManyStudies: 'There are more studies: {n} are shown',
   },
 };
 
