@@ -200,15 +200,20 @@ class Association:
 
     def encode(self, context: Context, values: Mapping[int, Value], dataset: bytes | None = None) -> list[Data]:
         """A message as buffers for `write`."""
-        kind = NO_DATA_SET if dataset is None else DATA_SET
+        parts = self.encode_command(context, values, has_dataset=dataset is not None)
+        return parts if dataset is None else parts + self.encode_dataset(context, dataset)
+
+    def encode_command(self, context: Context, values: Mapping[int, Value], *, has_dataset: bool) -> list[Data]:
+        """The command of a message, which may go before many data sets."""
         status = values.get(STATUS)
         if isinstance(status, int):
             self.answered = status
-        command = encode({**values, COMMAND_DATA_SET_TYPE: kind})
-        parts = pdata(context.context_id, command, command=True, max_pdu_bytes=self._send_pdu_bytes)
-        if dataset is not None:
-            parts += pdata(context.context_id, dataset, command=False, max_pdu_bytes=self._send_pdu_bytes)
-        return parts
+        command = encode({**values, COMMAND_DATA_SET_TYPE: DATA_SET if has_dataset else NO_DATA_SET})
+        return pdata(context.context_id, command, command=True, max_pdu_bytes=self._send_pdu_bytes)
+
+    def encode_dataset(self, context: Context, dataset: bytes) -> list[Data]:
+        """The data set of a message."""
+        return pdata(context.context_id, dataset, command=False, max_pdu_bytes=self._send_pdu_bytes)
 
     def write(self, parts: list[Data]) -> None:
         """Send what `encode` made, in one call, once it is recorded. Raises NotRecorded: then nothing was sent."""

@@ -120,14 +120,15 @@ def stream(
     Whoever asks is still who they were, each time something is sent.
     """
     pending = response(message.command, status)
+    command = b"".join(association.encode_command(message.context, pending, has_dataset=True))
     batch: list[Data] = []
     size, since, worked_since = 0, time.monotonic(), services.pace.now()
     for match in matches:
         if association.readable() and cancelled(association, message):
             return CANCEL
-        parts = association.encode(message.context, pending, writer.write(match.dataset()))
-        batch += parts
-        size += sum(map(len, parts))
+        dataset = writer.write(match.dataset())
+        batch += (command, *association.encode_dataset(message.context, dataset))
+        size += len(command) + len(dataset)
         if size >= _BATCH_BYTES or time.monotonic() - since >= _BATCH_S:
             association.require_peer()
             association.write([b"".join(batch)])

@@ -4,7 +4,8 @@ import base64
 import struct
 import zlib
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from pacsd.codec.charset import TEXT_VRS, encode
 from pacsd.codec.structure import LONG_VRS, vr_of
@@ -26,6 +27,23 @@ _MAX_SHORT_BYTES = 0xFFFE
 _PN_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 
 
+class _Place(NamedTuple):
+    """An attribute of every answer; `otherwise` is the element where a match has none of that name."""
+
+    tag: int
+    name: str                            # in the DICOM JSON Model; empty where a match is not asked
+    key: Key | None
+    otherwise: bytes
+
+
+class _Head(NamedTuple):
+    """What stands before the values of one attribute, and what fills those of odd length."""
+
+    before: bytes                        # tag, and in explicit VR the VR
+    length: struct.Struct
+    pad: bytes
+
+
 class _CannotEncode(Exception):
     """A text that the wanted character set cannot hold."""
 
@@ -40,18 +58,23 @@ class AnswerWriter:
         self._explicit = not syntax.implicit
         self._deflated = syntax.deflated
         self._order = ">" if syntax.big_endian else "<"
-        self._keys = identifier.keys
         self._character_set = character_set or UTF_8
-        self._always: dict[str, Attribute] = {}
-        if identifier.level:
-            self._always = {
-                f"{QUERY_RETRIEVE_LEVEL:08X}": {"vr": "CS", "Value": [identifier.level]},
-                f"{RETRIEVE_AE_TITLE:08X}": {"vr": "AE", "Value": [retrieve_ae_title]},
-            }
         self._needs_character_set = False
-        self._otherwise: dict[int, Attribute] = {INSTANCE_AVAILABILITY: {"vr": "CS", "Value": [ONLINE]}}
-        wanted = set(self._keys) | {int(name, 16) for name in self._always}
-        self._wanted = [(tag, f"{tag:08X}", self._keys.get(tag)) for tag in sorted(wanted)]
+        always: dict[int, bytes] = {}
+        if identifier.level:
+            always = {
+                QUERY_RETRIEVE_LEVEL: self._element(QUERY_RETRIEVE_LEVEL, "CS", _ascii(identifier.level)),
+                RETRIEVE_AE_TITLE: self._element(RETRIEVE_AE_TITLE, "AE", _ascii(retrieve_ae_title)),
+            }
+        self._places = [
+            _Place(tag, "", None, always[tag]) if tag in always else self._place(tag, identifier.keys[tag])
+            for tag in sorted(always.keys() | identifier.keys.keys())
+        ]
+
+    def _place(self, tag: int, key: Key) -> _Place:
+        online = tag == INSTANCE_AVAILABILITY
+        otherwise = self._element(tag, "CS", _ascii(ONLINE)) if online else self._element(tag, key.vr, b"")
+        return _Place(tag, f"{tag:08X}", key, otherwise)
 
     def write(self, attributes: Mapping[str, Attribute]) -> bytes:
         """One answer. Specific Character Set is there when any text needs it, and UTF-8 when ours cannot hold it."""
@@ -68,24 +91,25 @@ class AnswerWriter:
     def _write(self, attributes: Mapping[str, Attribute], character_set: str) -> bytes:
         parts = []
         self._needs_character_set = False
-        for tag, name, key in self._wanted:
-            attribute = self._always.get(name) or attributes.get(name) or self._otherwise.get(tag)
-            parts.append(self._attribute(tag, attribute, key, character_set))
+        for tag, name, key, otherwise in self._places:
+            attribute = attributes.get(name)
+            parts.append(self._attribute(tag, attribute, key, character_set) if attribute else otherwise)
         body = b"".join(parts)
         if not self._needs_character_set:
             return body
-        return self._element(SPECIFIC_CHARACTER_SET, "CS", character_set.encode("ascii")) + body
+        return self._element(SPECIFIC_CHARACTER_SET, "CS", _ascii(character_set)) + body
 
     def _attribute(self, tag: int, attribute: Attribute | None, key: Key | None, character_set: str) -> bytes:
         if attribute is None:
             return self._element(tag, key.vr if key else vr_of(tag), b"")
-        vr = str(attribute.get("vr") or vr_of(tag))
+        vr = attribute.get("vr") or vr_of(tag)
+        values = attribute.get("Value") or ()
         if vr == "SQ":
             wanted = key.items[0] if key and key.items else None
-            return self._element(tag, vr, self._items(attribute.get("Value") or (), wanted, character_set))
+            return self._element(tag, vr, self._items(values, wanted, character_set))
         if "InlineBinary" in attribute:
             return self._element(tag, vr, base64.b64decode(attribute["InlineBinary"]))
-        return self._element(tag, vr, self._value(vr, attribute.get("Value") or (), character_set))
+        return self._element(tag, vr, self._value(vr, values, character_set) if values else b"")
 
     def _items(
         self, items: Iterable[Mapping[str, Attribute]], wanted: Mapping[int, Key] | None, character_set: str
@@ -113,7 +137,7 @@ class AnswerWriter:
         else:
             text = "\\".join("" if value is None else str(value) for value in values)
         if text.isascii():
-            return text.encode("ascii")
+            return text.encode()
         self._needs_character_set = True
         encoded = encode(text, vr, character_set.split("\\")) if vr in TEXT_VRS else text.encode("ascii", "replace")
         if encoded is None:
@@ -131,19 +155,32 @@ class AnswerWriter:
             return b""
 
     def _element(self, tag: int, vr: str, value: bytes) -> bytes:
-        if len(value) % 2:
-            value += b"\0" if vr in _NULL_PADDED else b" "
-        group, element = tag >> 16, tag & 0xFFFF
-        if not self._explicit:
-            return struct.pack(self._order + "HHI", group, element, len(value)) + value
-        if vr not in _LONG and len(value) > _MAX_SHORT_BYTES:
+        if self._explicit and len(value) > _MAX_SHORT_BYTES and vr not in _LONG:
             vr = "UN"                            # PS3.5 6.2.2
-        if vr in _LONG:
-            return struct.pack(self._order + "HH2sxxI", group, element, vr.encode(), len(value)) + value
-        return struct.pack(self._order + "HH2sH", group, element, vr.encode(), len(value)) + value
+        before, length, pad = _head(tag, vr, self._explicit, self._order)
+        if len(value) % 2:
+            value += pad
+        return before + length.pack(len(value)) + value
+
+
+@lru_cache(maxsize=4096)
+def _head(tag: int, vr: str, explicit: bool, order: str) -> _Head:
+    """Answers have the same attributes again and again."""
+    before = struct.pack(order + "HH", tag >> 16, tag & 0xFFFF)
+    is_long = vr in _LONG or not explicit
+    if explicit:
+        before += struct.pack("2sxx" if is_long else "2s", vr.encode())
+    pad = b"\0" if vr in _NULL_PADDED else b" "
+    return _Head(before, struct.Struct(order + ("I" if is_long else "H")), pad)
+
+
+def _ascii(text: str) -> bytes:
+    return text.encode("ascii", "replace")
 
 
 def _person_name(value: Any) -> str:
     if not isinstance(value, Mapping):
         return "" if value is None else str(value)
+    if len(value) == 1 and "Alphabetic" in value:
+        return str(value["Alphabetic"])
     return "=".join(value.get(group, "") for group in _PN_GROUPS).rstrip("=")

@@ -1,7 +1,7 @@
 """One search result, and how it reads as DICOM JSON (PS3.18 10.6.3.3)."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -81,10 +81,23 @@ class Match:
         return ",".join(found)
 
     def dataset(self) -> dict[str, dict[str, Any]]:
-        """All of it as DICOM JSON attributes by tag."""
-        found: dict[str, dict[str, Any]] = orjson.loads("{" + self.members() + "}")
-        del found["00080005"]                # how this text is written, which is not how an edge writes it
+        """All of it as DICOM JSON attributes by tag; of a tag that stands in two texts, as `members` has it."""
+        found = attributes_of([*reversed(self.upper), self.more, self.attributes])
+        found.pop("00080005", None)          # how this text is written, which is not how an edge writes it
+        found.update(self._computed())
         return found
+
+    def _computed(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What the index knows and the bytes do not tell."""
+        if self.level != "patient":
+            yield "00080056", {"vr": "CS", "Value": ["ONLINE"]}
+        for tag, number in zip(_COUNT_TAGS, self.counts, strict=True):
+            if number is not None:
+                yield tag, {"vr": "IS", "Value": [number]}
+        if self.record_key:
+            yield "0008041B", {"vr": "OB", "InlineBinary": b64encode(self.record_key).decode()}
+        if self.modalities:
+            yield "00080061", {"vr": "CS", "Value": list(self.modalities)}
 
     def path(self) -> str:
         """Where below the service it is retrieved."""

@@ -8,11 +8,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydicom import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom import Dataset, dcmwrite
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
 from tests.bench.peers import MOVE_DESTINATION, NODELAY, Server
-from tests.synthetic import encode
+
+STUDY_ROOT_FIND = UID(StudyRootQueryRetrieveInformationModelFind)
 
 
 def timed(*commands: Sequence[str], nodelay: bool = True, timeout_s: float = 600) -> float:
@@ -118,10 +121,9 @@ def write_query(path: Path, **keys: str) -> Path:
     ):
         setattr(dataset, keyword, keys.get(keyword, ""))
     dataset.QueryRetrieveLevel = "STUDY"
-    dataset.SOPClassUID, dataset.SOPInstanceUID = (
-        "1.2.840.10008.5.1.4.1.2.2.1",
-        "1.2.3",
-    )  # for the file meta only
-    data = bytearray(encode(dataset, ExplicitVRLittleEndian))
-    path.write_bytes(data)
+    meta = FileMetaDataset()  # it alone says what the file is: in the query a UID would be a key, which matches nothing
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = STUDY_ROOT_FIND, UID("1.2.3")
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta = meta
+    dcmwrite(path, dataset, enforce_file_format=True)
     return path

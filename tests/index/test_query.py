@@ -175,6 +175,16 @@ def test_members_are_complete_and_in_tag_order(index: Pool, ingest: Ingest) -> N
     assert "00080005" not in match.dataset()
 
 
+@pytest.mark.parametrize("level", ["patient", "study", "series"])
+def test_a_data_set_holds_what_the_members_do(index: Pool, ingest: Ingest, level: Level) -> None:
+    ingest.store(arrival("1.1", t00081030="Head", t00100010="Zhang^San=张^三"))
+    for query in (Query(level), Query(level, include_all=True), Query(level, by_record_key=level != "patient")):
+        (match,) = search(index, query, A)
+        expected = orjson.loads("{" + match.members() + "}")
+        assert expected.pop("00080005")["Value"] == ["ISO_IR 192"]
+        assert match.dataset() == expected
+
+
 def test_pages_are_stable_while_studies_arrive(index: Pool, ingest: Ingest) -> None:
     for n in range(20):
         ingest.store(arrival(f"{n}.1", study=f"{n}", t00080020=f"202401{n + 1:02d}" if n % 3 else ""))

@@ -6,9 +6,12 @@ import random
 from collections.abc import Callable
 from urllib.parse import urlencode
 
+from pydicom import dcmread
+
 from tests.bench.archives import archive
 from tests.bench.corpora import STUDIES_PER_DATE
-from tests.bench.dcmtk import findscu, timed, write_query
+from tests.bench.dcmtk import STUDY_ROOT_FIND, findscu, timed, write_query
+from tests.bench.find_client import seconds_each
 from tests.bench.load import Job, measure
 from tests.bench.measures import Bench, Row, Samples, alternate
 from tests.synthetic import Study
@@ -16,16 +19,22 @@ from tests.synthetic import Study
 JSON = "application/dicom+json"
 
 
-def find(bench: Bench, keyword: str, key: Callable[[Study], str], count: int) -> Samples:
-    """Mean seconds of one C-FIND, `count` of them over one association."""
+def find(bench: Bench, keyword: str, key: Callable[[Study], str], count: int, *, matches: int) -> Samples:
+    """Mean seconds of one C-FIND, `count` of them over one association; each is answered with so many studies."""
     studies = random.Random(21).sample(bench.corpora.query_studies(), min(count, bench.corpora.scaled(4000)))
     folder = bench.folder / f"find-{keyword}"
     folder.mkdir(exist_ok=True)
     queries = [write_query(folder / f"{n}.dcm", **{keyword: key(one)}) for n, one in enumerate(studies)]
+    sides = bench.available(["pacsd", "orthanc"])
+    for side in sides:
+        server = archive(bench, side)
+        _, found = seconds_each(
+            server.dicom_port, STUDY_ROOT_FIND, [dcmread(one) for one in queries], called=server.ae_title
+        )
+        if found != matches * len(queries):
+            raise RuntimeError(f"{side} finds {found} studies by {keyword}, not {matches * len(queries)}")
     return alternate(
-        bench,
-        bench.available(["pacsd", "orthanc"]),
-        lambda side: timed(findscu(archive(bench, side), queries)) / len(queries),
+        bench, sides, lambda side: timed(findscu(archive(bench, side), queries)) / len(queries)
     )
 
 
@@ -49,13 +58,13 @@ ROWS = (
         "find-id",
         "C-FIND by PatientID, 4,000 studies",
         "s",
-        lambda b: find(b, "PatientID", lambda s: s.patient_id, 200),
+        lambda b: find(b, "PatientID", lambda s: s.patient_id, 200, matches=1),
     ),
     Row(
         "find-date",
         f"C-FIND by StudyDate ({STUDIES_PER_DATE} results)",
         "s",
-        lambda b: find(b, "StudyDate", lambda s: s.study_date, 20),
+        lambda b: find(b, "StudyDate", lambda s: s.study_date, 20, matches=STUDIES_PER_DATE),
     ),
     Row(
         "qido-id",
