@@ -14,10 +14,11 @@ from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
+from pacsd.index.declaration import DECLARE, OURS, Declaration, declaration
 
 Connection = psycopg.Connection[TupleRow]
-Pool = ConnectionPool[Connection]
 Values = Sequence[Any] | Mapping[str, Any]
 SynchronousCommit = Literal["on", "off", "local", "remote_write", "remote_apply"]
 
@@ -30,11 +31,38 @@ T = TypeVar("T")
 
 
 class _Connection(psycopg.Connection[TupleRow]):
-    """A connection of our pools: statements that come again and again keep their cursors."""
+    """A connection of our pools: statements that come again and again keep their cursors, and what was declared stays.
+
+    `scope`: for whom it reads; `declared`: what PostgreSQL was told of that, None where that is not certain.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.cursors: dict[str, psycopg.Cursor[TupleRow]] = {}
+        self.scope: Scope | None = None
+        self.declared: Declaration | None = OURS
+
+    def declare(self, scope: Scope | None) -> None:
+        """Read for a scope from now on, or for the server itself. Not for use inside a transaction."""
+        if self.scope is scope and self.declared is not None:
+            return
+        wanted = declaration(scope)
+        if wanted != self.declared:
+            self.declared = None
+            self.execute(DECLARE, wanted, prepare=True)
+            self.declared = wanted
+        self.scope = scope
+
+
+class Pool(ConnectionPool[_Connection]):
+    """Connections that read and write for the server itself, or read for somebody."""
+
+    @contextmanager
+    def connection(self, timeout: float | None = None, scope: Scope | None = None) -> Iterator[_Connection]:
+        """One of them, that reads for `scope` and cannot do anything else, or without one for the server itself."""
+        with super().connection(timeout) as connection:
+            connection.declare(scope)
+            yield connection
 
 
 def again(connection: Connection, statement: str, values: Values) -> psycopg.Cursor[TupleRow]:
@@ -65,7 +93,7 @@ def pool(
     statement's answer (0: nothing does). Every one is checked before it is lent, so that a PostgreSQL restart costs a
     reconnection and not an error.
     """
-    made: Pool = ConnectionPool(
+    return Pool(
         dsn,
         connection_class=_Connection,
         min_size=min_size,
@@ -78,7 +106,6 @@ def pool(
         name="pacsd-index",
         reconnect_timeout=60.0,
     )
-    return made
 
 
 def wait_for_database(pool: Pool, *, timeout_s: float) -> None:
@@ -97,9 +124,12 @@ def wait_for_database(pool: Pool, *, timeout_s: float) -> None:
 
 
 @contextmanager
-def lent(pool: Pool) -> Iterator[Connection]:
-    """A connection for a few statements; what PostgreSQL raises inside comes out as PacsdError."""
-    with translated(), pool.connection() as connection:
+def lent(pool: Pool, scope: Scope | None = None) -> Iterator[Connection]:
+    """A connection for a few statements; what PostgreSQL raises inside comes out as PacsdError.
+
+    With a scope it reads for that, and PostgreSQL itself gives it nothing else (declaration.py); it does not write.
+    """
+    with translated(), pool.connection(scope=scope) as connection:
         yield connection
 
 
@@ -128,17 +158,20 @@ def may_run_again(error: PacsdError) -> bool:
     return isinstance(error.__cause__, (errors.SerializationFailure, errors.DeadlockDetected))
 
 
-def retried(pool: Pool, work: Callable[[Connection], T]) -> T:
-    """`work` on a lent connection, once more on another if the first was lost; only for what may run twice."""
+def retried(pool: Pool, work: Callable[[Connection], T], scope: Scope | None = None) -> T:
+    """`work` on a lent connection, once more on another if the first was lost; only for what may run twice.
+
+    `scope` as of `lent`.
+    """
     with translated():
         try:
-            with pool.connection() as connection:
+            with pool.connection(scope=scope) as connection:
                 return work(connection)
         except (PoolTimeout, errors.QueryCanceled):          # the same statement would take as long again
             raise
         except psycopg.OperationalError:
             log.info("lost a database connection, trying another")
-            with pool.connection() as connection:
+            with pool.connection(scope=scope) as connection:
                 return work(connection)
 
 
