@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import orjson
 import psycopg
-from psycopg import errors
+from psycopg import errors, pq
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -49,9 +49,15 @@ class _Connection(psycopg.Connection[TupleRow]):
         wanted = declaration(scope)
         if wanted != self.declared:
             self.declared = None
-            self.execute(DECLARE, wanted, prepare=True)
+            self._run(DECLARE, wanted)
             self.declared = wanted
         self.scope = scope
+
+    def _run(self, statement: bytes, values: Sequence[str]) -> None:
+        """Straight through libpq: readers that take turns on a connection wait for this."""
+        done = self.pgconn.exec_params(statement, [value.encode() for value in values])
+        if done.status != pq.ExecStatus.TUPLES_OK:
+            raise errors.error_from_result(done)
 
 
 class Pool(ConnectionPool[_Connection]):

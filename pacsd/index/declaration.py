@@ -1,9 +1,10 @@
 """What a connection declares before it reads for somebody: the second belt, which PostgreSQL itself holds.
 
 The predicate (`predicate.py`) stands in every statement. Should one ever lack it, row-level security (migration v0026)
-still gives a reading connection no row beyond what it declared: as `pacsd_reader` those of whole organisations, as
-`pacsd_guest` also what is opened one by one. Of FHIR resources a guest's belt is wider: it holds those of every
-organisation that opened something. What is denied, rejected or hidden is for the predicate alone.
+still gives a reading connection no row beyond what it declared: as `pacsd_reader` those of one organisation, as
+`pacsd_region` of several, as `pacsd_guest` also what is opened one by one. Of FHIR resources a guest's belt is wider:
+it holds those of every organisation that opened something. What is denied, rejected or hidden is for the predicate
+alone.
 
 A declaration stays with its connection, so that the next request of the same reader costs nothing.
 """
@@ -12,18 +13,20 @@ from typing import NamedTuple
 
 from pacsd.access.scope import Opened, Scope
 
-DECLARE = """
-select set_config('role', %s, false), set_config('pacsd.organisations', %s, false),
-    set_config('pacsd.openers', %s, false), set_config('pacsd.studies', %s, false),
-    set_config('pacsd.owners', %s, false), set_config('pacsd.patients', %s, false)
+DECLARE = b"""
+select set_config('role', $1, false), set_config('pacsd.organisation', $2, false),
+    set_config('pacsd.organisations', $3, false), set_config('pacsd.openers', $4, false),
+    set_config('pacsd.studies', $5, false), set_config('pacsd.owners', $6, false),
+    set_config('pacsd.patients', $7, false)
 """
-_NONE = "{}"
+_NONE, _NOBODY = "{}", "0"
 
 
 class Declaration(NamedTuple):
-    """The role that reads, and arrays as PostgreSQL writes them. `owners`: of `patients`, one for one."""
+    """The role that reads, and numbers and arrays as PostgreSQL writes them. `owners`: of `patients`, one for one."""
 
     role: str
+    organisation: str = _NOBODY
     organisations: str = _NONE
     openers: str = _NONE
     studies: str = _NONE
@@ -40,10 +43,12 @@ def declaration(scope: Scope | None) -> Declaration:
         return OURS
     organisations, opened = _array(scope.organisations), scope.opened
     if opened is None or not opened.opens:
-        return Declaration("pacsd_reader", organisations)
+        if len(scope.organisations) == 1:
+            return Declaration("pacsd_reader", str(scope.organisations[0]))
+        return Declaration("pacsd_region", _NOBODY, organisations)
     owned = [(owner, patient) for owner, patients in opened.patients for patient in patients]
     return Declaration(
-        "pacsd_guest", organisations, _array(_openers(opened)), _array(opened.studies),
+        "pacsd_guest", _NOBODY, organisations, _array(_openers(opened)), _array(opened.studies),
         _array([owner for owner, _ in owned]), _array([patient for _, patient in owned]),
     )  # fmt: skip
 

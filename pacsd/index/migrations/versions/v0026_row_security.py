@@ -7,11 +7,11 @@ down_revision = "0025"
 branch_labels = None
 depends_on = None
 
-# `pacsd_reader` reads for whole organisations, `pacsd_guest` also what is opened one by one (index/declaration.py).
-# Neither writes anything, inherits anything, or reads a table that is not named below.
+# `pacsd_reader` reads for one organisation, `pacsd_region` for several, `pacsd_guest` also what is opened one by one
+# (index/declaration.py). None of them writes or inherits anything, or reads a table that is not named below.
 ROLES = """
 do $$ declare reader text; begin
-    foreach reader in array array['pacsd_reader', 'pacsd_guest'] loop
+    foreach reader in array array['pacsd_reader', 'pacsd_region', 'pacsd_guest'] loop
         begin
             if not exists (select from pg_roles where rolname = reader) then
                 execute format('create role %I nologin nosuperuser nocreatedb nocreaterole noinherit nobypassrls',
@@ -24,15 +24,17 @@ do $$ declare reader text; begin
         end if;
     end loop;
 end $$;
-grant usage on schema public to pacsd_reader, pacsd_guest;
+grant usage on schema public to pacsd_reader, pacsd_region, pacsd_guest;
 grant select on organisation, patient, name_gram, study, series, instance, pack, alternate, locator, rejection,
     replaced, non_patient_instance, diagnostic_report, diagnostic_report_version,
     fhir_resource, fhir_version, fhir_token, fhir_reference, fhir_string, fhir_uri, fhir_date, fhir_number, fhir_text
-    to pacsd_reader, pacsd_guest;
+    to pacsd_reader, pacsd_region, pacsd_guest;
 """
 
-# What is declared is computed once a statement, and only where a row asks for it: each array stands in a sub-select.
-# Undeclared is null, which equals nothing.
+# Undeclared is null, which equals nothing. One organisation is compared as a number: with the predicate beside it that
+# becomes a test of two constants, once a statement, and costs next to nothing to plan. An array stands in a sub-select:
+# it is read once a statement, and only where a row asks for it.
+_ORGANISATION = "organisation = current_setting('pacsd.organisation', true)::integer"
 _ORGANISATIONS = "organisation = any((select current_setting('pacsd.organisations', true)::integer[])::integer[])"
 _OPENERS = "organisation = any((select current_setting('pacsd.openers', true)::integer[])::integer[])"
 _STUDIES = "pk in (select unnest(current_setting('pacsd.studies', true)::bigint[]))"
@@ -57,8 +59,9 @@ def policies() -> list[str]:
     return [
         statement for table, guests in GUESTS.items() for statement in (
             f"create policy ours on {table} to pacsd_app using (true) with check (true)",
-            f"create policy readers on {table} for select to pacsd_reader using ({_ORGANISATIONS})",
-            f"create policy guests on {table} for select to pacsd_guest using ({guests})",
+            f"create policy reader on {table} for select to pacsd_reader using ({_ORGANISATION})",
+            f"create policy region on {table} for select to pacsd_region using ({_ORGANISATIONS})",
+            f"create policy guest on {table} for select to pacsd_guest using ({guests})",
             f"alter table {table} enable row level security",
         )
     ]  # fmt: skip
