@@ -146,13 +146,13 @@ class Unit:
 
 
 class _Lent:
-    """A pool of the one connection that is in use already."""
+    """A pool of the one connection that is in use already: what it reads beside what it writes is the predicate's."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
+    def connection(self, **_scope: object) -> Iterator[Connection]:
         yield self._connection
 
 
