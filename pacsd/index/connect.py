@@ -30,7 +30,7 @@ log = logging.getLogger("pacsd.index")
 T = TypeVar("T")
 
 
-class _Connection(psycopg.Connection[TupleRow]):
+class PooledConnection(psycopg.Connection[TupleRow]):
     """A connection of our pools: statements that come again and again keep their cursors, and what was declared stays.
 
     `scope`: for whom it reads; `declared`: what PostgreSQL was told of that, None where that is not certain.
@@ -60,11 +60,11 @@ class _Connection(psycopg.Connection[TupleRow]):
             raise errors.error_from_result(done)
 
 
-class Pool(ConnectionPool[_Connection]):
+class Pool(ConnectionPool[PooledConnection]):
     """Connections that read and write for the server itself, or read for somebody."""
 
     @contextmanager
-    def connection(self, timeout: float | None = None, scope: Scope | None = None) -> Iterator[_Connection]:
+    def connection(self, timeout: float | None = None, scope: Scope | None = None) -> Iterator[PooledConnection]:
         """One of them, that reads for `scope` and cannot do anything else, or without one for the server itself."""
         with super().connection(timeout) as connection:
             connection.declare(scope)
@@ -76,7 +76,7 @@ def again(connection: Connection, statement: str, values: Values) -> psycopg.Cur
 
     A cursor finds out how each type is written and read, which takes as long as a small statement; kept, it knows.
     """
-    if not isinstance(connection, _Connection):
+    if not isinstance(connection, PooledConnection):
         return connection.execute(statement, values, prepare=True)
     cursor = connection.cursors.get(statement)
     if cursor is None:
@@ -101,7 +101,7 @@ def pool(
     """
     return Pool(
         dsn,
-        connection_class=_Connection,
+        connection_class=PooledConnection,
         min_size=min_size,
         max_size=max_size,
         timeout=timeout_s,

@@ -8,7 +8,7 @@ import pytest
 
 from pacsd.access.scope import Names, Opened, Scope
 from pacsd.faults import PacsdError
-from pacsd.index.connect import Pool, _Connection, lent, pool
+from pacsd.index.connect import Pool, PooledConnection, lent, pool
 from pacsd.index.ingest import Ingest
 from pacsd.index.migrations.versions.v0026_row_security import GUESTS
 from pacsd.index.query import Query, search
@@ -112,9 +112,9 @@ def test_a_declaration_that_failed_is_made_again(filled: Pool, monkeypatch: pyte
 
 
 def test_the_next_request_of_the_same_reader_declares_nothing(filled: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = _Connection._run
+    run = PooledConnection._run
     said: list[Any] = []
-    monkeypatch.setattr("pacsd.index.connect._Connection._run", lambda self, statement, values:
+    monkeypatch.setattr("pacsd.index.connect.PooledConnection._run", lambda self, statement, values:
                         (said.append(values), run(self, statement, values))[1])  # fmt: skip
     for scope in (A, A, Scope((1,), 1)):
         assert [match.study_instance_uid for match in search(filled, Query("study", limit=9), scope)] == ["1.2.1"]
