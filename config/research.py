@@ -56,13 +56,15 @@ def read_studies(file: Path) -> tuple[str, ...]:
     try:
         with file.open("rb") as opened:
             data = opened.read(MAX_LIST_BYTES + 1)
+        if len(data) > MAX_LIST_BYTES:
+            raise SettingsError(str(file), f"is larger than {MAX_LIST_BYTES >> 20} MiB")
         lines = data.decode("utf-8-sig").splitlines()
     except OSError as error:
         raise SettingsError(str(file), f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(str(file), "is not UTF-8") from error
     found = tuple(dict.fromkeys(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")))
-    if len(data) > MAX_LIST_BYTES or len(found) > MAX_STUDIES:
+    if len(found) > MAX_STUDIES:
         raise SettingsError(str(file), f"lists more than {MAX_STUDIES} studies")
     wrong = next((number for number, one in enumerate(found, 1) if not _UID.fullmatch(one)), None)
     if wrong is not None:

@@ -30,6 +30,7 @@ ANSWERS: Mapping[Fault, tuple[int, str]] = {     # HTTP status (http.html#Status
 HEADERS: Mapping[Fault, Mapping[str, str]] = {
     Fault.UNAVAILABLE: {"Retry-After": "5"},
     Fault.UNAUTHENTICATED: {"WWW-Authenticate": 'Bearer realm="pacsd"'},       # RFC 6750 3
+    Fault.FORBIDDEN: {"WWW-Authenticate": 'Bearer realm="pacsd", error="insufficient_scope"'},       # RFC 6750 3.1
 }
 
 

@@ -120,6 +120,7 @@ from pacsd.web.admission import ACCESS, NOBODY, Admission, Bearer, shown_certifi
 from pacsd.web.app import create_app
 from pacsd.web.claims import claims as web_claims
 from pacsd.web.entrance import gates_of
+from pacsd.web.host_names import asked_by_name
 from pacsd.web.link_session import WithLinks
 from pacsd.web.metering import Meter
 from pacsd.web.neighbours import Neighbours
@@ -422,6 +423,7 @@ def _web(neighbours: Neighbours, context: RoleContext) -> None:
         oauth = _oauth(settings, provider, addresses)
         beside: dict[str, ASGIApp] = {**oauth, "/fhir": _fhir(fhir, services, admission)}
         app = throttled(create_app(services, beside), services.addresses, settings.limits, guarded=GUARDED)
+        app = asked_by_name(app, settings)
         run_web(app, listening, gates=gates, stop=context.stopping, limits=limits, desk=desk)
 
 

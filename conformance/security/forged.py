@@ -1,6 +1,8 @@
 """Tokens that somebody made up from a real one (RFC 8725): none of them counts.
 
-They are made of the token that the suite was given, which has to be a JWT; what is asked is harmless.
+They are made of the token that the suite was given, which has to be a JWT; what is asked is harmless. Nobody outside
+has the issuer's key: what a verifier makes of a well-signed token with another issuer, audience, type or critical
+header does not show here, where a signature that does not fit is reason enough to refuse it. The claims are named so.
 """
 
 import json
@@ -100,7 +102,7 @@ def key_id(site: Site) -> None:
                 jose.by_key(told, claims, own))  # fmt: skip
 
 
-@FORGED.must("critical", "RFC 7515 4.1.11", "A header that says it must be understood, and is not")
+@FORGED.must("critical", "RFC 7515 4.1.11, 5.2", "Critical headers under the real one's signature")
 def critical(site: Site) -> None:
     header, claims, signature = real(site)
     for more in ({"crit": ["x"], "x": 1}, {"b64": False, "crit": ["b64"]}, {"zip": "DEF"}, {"cty": "JWT"}):
@@ -118,7 +120,7 @@ def shape(site: Site) -> None:
             jose.encoded(json.dumps({"payload": body, "signatures": []}).encode()))  # fmt: skip
 
 
-@FORGED.must("issuer", "RFC 8725 3.8, 3.9, RFC 9068 4", "One of another issuer, or one that is meant for somebody else")
+@FORGED.must("issuer", "RFC 8725 3.8, 3.9, RFC 9068 4", "Another issuer or audience, by an unknown key")
 def issuer(site: Site) -> None:
     header, claims, _ = real(site)
     own = RSAKey.generate_key(2048, {"kid": "own"})
@@ -144,7 +146,7 @@ def client_assertion(site: Site) -> None:
         expect.that(answer.status in (400, 401) and b"access_token" not in answer.body, "invalid_client", answer.status)
 
 
-@FORGED.must("identity", "RFC 9068 5, RFC 8725 3.11", "The real token's body called by another type")
+@FORGED.must("identity", "RFC 9068 5, RFC 8725 3.11", "Another type in the header, under the real one's signature")
 def another_type(site: Site) -> None:
     header, claims, signature = real(site)
     if "typ" not in header:

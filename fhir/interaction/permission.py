@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from fhir.interaction.request import Asker, Request
 from pacsd.access.asking import Access
-from pacsd.access.operations import Operation
+from pacsd.access.operations import Operation, Reach, reach
 from pacsd.access.permissions import ALL
 from pacsd.faults import Fault, PacsdError
 
@@ -37,6 +37,8 @@ def admitted(request: Request, operation: Operation, type_name: str) -> Asker:
 def hears(access: Access) -> None:
     """Raise PacsdError FORBIDDEN for who sees less than their organisation: a subscription tells all that it sees."""
     access.require(ALL, "rs")
+    if reach(Operation.READ_RESOURCES, access.principal.roles) < Reach.SHARED:
+        raise PacsdError(Fault.FORBIDDEN, "a subscription tells what was granted to the organisation, too")
     if access.principal.context is not None:
         raise PacsdError(Fault.FORBIDDEN, "a subscription is about more than the one patient of the token")
 

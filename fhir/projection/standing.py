@@ -10,7 +10,7 @@ from pacsd.access.directory import Directory
 from pacsd.access.openings import Openings
 from pacsd.access.principal import HELD, Principal, Proof, Role
 from pacsd.access.resolution import FRESH_S
-from pacsd.access.scope import Scope
+from pacsd.access.scope import Opened, Scope
 
 
 class Standing(Protocol):
@@ -20,7 +20,8 @@ class Standing(Protocol):
 
 
 class OrganisationScopes:
-    """What whole organisations open to it, without what consents deny it (IHE PCF): grants to it open nothing here.
+    """What whole organisations open to it, and what is granted to all of it, whoever asks; without what consents deny
+    any of its people (IHE PCF). What is granted to one user, to a role or for a purpose opens nothing here.
 
     An answer serves for as long as one to somebody who asks.
     """
@@ -46,8 +47,22 @@ class OrganisationScopes:
     def _found(self, organisation: int) -> Scope:
         code = self._codes[organisation]
         scope = self._directory.scope(code)
-        anybody = HELD - {Role.PATIENT}           # what any of its people are denied
-        itself = Principal(f"organisation {code}", code, anybody, Proof.NOTHING)
-        opened = self._openings.of(itself, scope)
-        denied = None if opened is None else opened.denials()
-        return scope if denied is None else replace(scope, opened=self._opening.linked(denied))
+        granted = self._openings.of(_of(code, frozenset()), scope)               # what needs no role
+        denied = self._openings.of(_of(code, HELD - {Role.PATIENT}), scope)      # what any of its people are denied
+        opened = _without(granted, denied)
+        return scope if opened is None else replace(scope, opened=self._opening.linked(opened))
+
+
+def _of(code: str, roles: frozenset[Role]) -> Principal:
+    return Principal(f"organisation {code}", code, roles, Proof.NOTHING)
+
+
+def _without(granted: Opened | None, denied: Opened | None) -> Opened | None:
+    """What is granted, and what is denied; None for neither."""
+    if granted is None or not granted.opens:
+        return None if denied is None else denied.denials()
+    if denied is None:
+        return granted
+    names = replace(granted.names, denied_patients=denied.names.denied_patients,
+                    denied_studies=denied.names.denied_studies)  # fmt: skip
+    return replace(granted, denied_studies=denied.denied_studies, denied_patients=denied.denied_patients, names=names)

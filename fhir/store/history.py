@@ -50,7 +50,9 @@ def version(pool: Pool, scope: Scope, name: Name, number: int) -> Stored | None:
         union all
         select {_listed("v", _OF_VERSIONS)} from fhir_resource r join fhir_version v on v.resource = r.pk
         where {mine} and v.version = {wanted} and {_past(scope)}"""
-    found = retried(pool, lambda connection: connection.execute(statement, params.values, prepare=True).fetchone())
+    found = retried(
+        pool, lambda connection: connection.execute(statement, params.values, prepare=True).fetchone(), scope
+    )
     return None if found is None else Stored(*found)
 
 
@@ -66,7 +68,9 @@ def page(pool: Pool, scope: Scope, span: Span, *, limit: int, before: Before | N
             (select {_listed("v", _OF_VERSIONS)} from fhir_version v join fhir_resource r on r.pk = v.resource
             where {earlier} order by v.updated desc, v.resource desc limit {most})
         ) h ({FIELDS}) {order} limit {most}"""
-    return retried(pool, lambda connection: [Stored(*row) for row in connection.execute(statement, params.values)])
+    return retried(
+        pool, lambda connection: [Stored(*row) for row in connection.execute(statement, params.values)], scope
+    )
 
 
 def count(pool: Pool, scope: Scope, span: Span) -> int:
@@ -75,7 +79,7 @@ def count(pool: Pool, scope: Scope, span: Span) -> int:
     newest, earlier = (_wanted(scope, params, span, None, alias) for alias in ("r", "v"))
     statement = f"""select (select count(*) from fhir_resource r where {newest})
         + (select count(*) from fhir_version v join fhir_resource r on r.pk = v.resource where {earlier})"""
-    found = retried(pool, lambda connection: connection.execute(statement, params.values).fetchone())
+    found = retried(pool, lambda connection: connection.execute(statement, params.values).fetchone(), scope)
     return int(found[0]) if found else 0
 
 

@@ -57,7 +57,9 @@ def read(pool: Pool, scope: Scope, name: Name) -> Stored | None:
     statement = f"""select {FIELDS} from fhir_resource r
         where r.type = {params.add(name.type)} and r.id = {params.add(name.id)}
         and {open_resource(scope, params, "r", "r.pk")}"""
-    found = retried(pool, lambda connection: connection.execute(statement, params.values, prepare=True).fetchone())
+    found = retried(
+        pool, lambda connection: connection.execute(statement, params.values, prepare=True).fetchone(), scope
+    )
     return None if found is None else Stored(*found)
 
 

@@ -69,7 +69,7 @@ class Searches:
         With `most_bytes` a page ends with the result that reaches them, and others follow.
         """
         text, params = page_statement(scope, query, after, most_bytes=most_bytes)
-        rows = self._run(pool, text, params, planned_once=is_led_to(query))
+        rows = self._run(pool, scope, text, params, planned_once=is_led_to(query))
         keys = len(query.sort)
         hits = [Hit(row[0], row[1], row[2], row[3], row[4 : 4 + keys]) for row in rows if row[0] is not None]
         total = rows[0][4 + keys] if rows and query.total != "none" else None
@@ -80,7 +80,7 @@ class Searches:
         """How many results there are."""
         compiler = Compiler(scope)
         text = _counting(matching_of(compiler, query))
-        return int(self._run(pool, text, compiler.params.values)[0][0])
+        return int(self._run(pool, scope, text, compiler.params.values)[0][0])
 
     def included(
         self, pool: Pool, scope: Scope, steps: Iterable[Step], *, without: Iterable[int], limit: int,
@@ -91,15 +91,19 @@ class Searches:
         With `most_bytes` those after the one that reaches them come without their body (see `read_whole`).
         """
         text, params = include_statement(scope, steps, without=without, limit=limit, most_bytes=most_bytes)
-        return [Hit(*row) for row in self._run(pool, text, params, planned_once=True)]
+        return [Hit(*row) for row in self._run(pool, scope, text, params, planned_once=True)]
 
-    def _run(self, pool: Pool, text: str, params: Mapping[str, Any], *, planned_once: bool = False) -> list[Any]:
+    def _run(
+        self, pool: Pool, scope: Scope, text: str, params: Mapping[str, Any], *, planned_once: bool = False
+    ) -> list[Any]:
         """Planned for its values, or once where there is only one way to go, whatever they are.
 
         Bodies come as they are: as text each byte of them would be two letters.
         """
         try:
-            return retried(pool, lambda lent: lent.execute(text, params, prepare=planned_once, binary=True).fetchall())
+            return retried(
+                pool, lambda lent: lent.execute(text, params, prepare=planned_once, binary=True).fetchall(), scope
+            )
         except PacsdError as error:
             if isinstance(error.__cause__, errors.QueryCanceled):
                 raise PacsdError(Fault.TOO_BROAD, "the search took too long; ask for less") from error

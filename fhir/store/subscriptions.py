@@ -7,9 +7,11 @@ machines that write differ by less than a minute (IHE CT). Who writes what is ol
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeAlias, cast
 
+from fhir.store.opened import open_resource
 from fhir.store.resources import FIELDS
 from fhir.store.stored import Name, Stored
 from pacsd.access.scope import Scope
@@ -158,7 +160,7 @@ def changed(
     Fewer than `limit`: that was the last of it.
     """
     params = Params()
-    mine = within(scope, params, "r")
+    mine = open_resource(replace(scope, opened=scope.opened and scope.opened.grants()), params, "r", "r.pk")
     named, gone, low = params.add(kind), params.add(deletions), params.add(seen.since_time)
     since, until = (f"{params.add(one)}::pg_snapshot" for one in (seen.since, seen.until))
     following = "" if seen.after is None else "and (r.updated, r.pk) > ({}, {})".format(*map(params.add, seen.after))

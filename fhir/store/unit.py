@@ -15,7 +15,7 @@ from fhir.store.stored import Change, Name, Stored
 from pacsd.access.operations import Operation
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
-from pacsd.index.connect import Connection, Pool, may_run_again, translated
+from pacsd.index.connect import Connection, Pool, lent, may_run_again
 from pacsd.index.work import Saying
 
 T = TypeVar("T")
@@ -146,13 +146,13 @@ class Unit:
 
 
 class _Lent:
-    """A pool of the one connection that is in use already."""
+    """A pool of the one connection that is in use already: what it reads beside what it writes is the predicate's."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
+    def connection(self, **_scope: object) -> Iterator[Connection]:
         yield self._connection
 
 
@@ -221,7 +221,7 @@ class Units:
         are not journalled again.
         """
         names = [one.name for one in changes]
-        with translated(), self.pool.connection() as connection, connection.transaction():
+        with lent(self.pool) as connection, connection.transaction():
             missing = restoring.missing(connection, changes, resources.held(connection, names))
             if not missing:
                 return 0
@@ -247,7 +247,7 @@ class Units:
         return Unit(connection, scope, organisation, held, self._keys, self._rows, self._clock)
 
     def _once(self, act: Callable[[Unit], T], scope: Scope, organisation: int, wanted: Locks) -> T:
-        with translated(), self.pool.connection() as connection, connection.transaction():
+        with lent(self.pool) as connection, connection.transaction():
             locks.hold(connection, wanted)
             unit = self._unit(connection, scope, organisation, wanted)
             unit.effects = self._effects

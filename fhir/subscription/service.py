@@ -37,7 +37,7 @@ from fhir.subscription.criteria import Criteria
 from fhir.subscription.terms import Terms, terms
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
-from pacsd.index.connect import Connection, Pool, translated
+from pacsd.index.connect import Connection, Pool, lent
 
 REQUESTED, ACTIVE, ERROR, OFF = "requested", "active", "error", "off"
 MOST_FAILURES = 12                       # in a row: with these pauses about half an hour
@@ -195,7 +195,7 @@ class Subscriptions:
     def _found(self, one: Wanted, wanted: Terms) -> bool:
         """Note a page of it, in a transaction of its own; whether there is more."""
         scope = self.scope_of(one.organisation)
-        with translated(), self.server.pool.connection() as connection, connection.transaction():
+        with lent(self.server.pool) as connection, connection.transaction():
             seen = rows.look(connection, one.pk, self._looks.pop(one.pk, None))
             if seen is None:
                 return False

@@ -11,6 +11,7 @@ from ihe_profiles.pir.patient_identity import (
     NO_EFFECT_TYPES,
     PATIENT_TYPES,
     UNLINK_TYPES,
+    VISIT_TYPES,
 )
 from ihe_profiles.rd.documents import DOCUMENT_TYPES
 from ihe_profiles.rd.results import RESULT_TYPES
@@ -19,7 +20,7 @@ from ihe_profiles.swf.order_placement import ORDER_TYPES
 
 _PATIENTS = (                            # effect, and its types as (event, structure, transactions)
     ("states", PATIENT_TYPES), ("merges", MERGE_TYPES), ("changes id", CHANGE_TYPES), ("links", LINK_TYPES),
-    ("unlinks", UNLINK_TYPES), ("no effect", NO_EFFECT_TYPES),
+    ("unlinks", UNLINK_TYPES), ("visits", VISIT_TYPES), ("no effect", NO_EFFECT_TYPES),
 )  # fmt: skip
 _KINDS = (                               # effect, and its types as (code, event, structure, transactions)
     *((effect, tuple(("ADT", *one) for one in types)) for effect, types in _PATIENTS),

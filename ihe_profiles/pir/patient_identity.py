@@ -1,19 +1,24 @@
 """Patient registration, update, merge and link (IHE RAD-1, RAD-12, ITI-8, ITI-30) as statements about our patients."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import pairwise, product
 
 from hl7.conditions import Condition, Hl7Error, Location
 from hl7.ports import Handled, Prepared, Sender, Together
 from hl7.reading import Identifier, Reading
 from ihe_profiles.exchange.conditions import located
+from ihe_profiles.pir import visits
 from ihe_profiles.pir.demographics import PATIENT_BIRTH_DATE, PATIENT_SEX, Attributes, demographics
 from ihe_profiles.pir.details import details, warnings
+from ihe_profiles.pir.visits import visit_of
+from pacsd.access.principal import PatientKey as CaredFor
 from pacsd.codec.keys import KEY_BY_TAG
 from pacsd.identity.patients import PatientKey, Patients, Statement
 from pacsd.identity.person import Persons
+from pacsd.index.care_encounters import CareEncounter
 from pacsd.index.pipelined import Asked, Rows
 from pacsd.index.work import Work
 
@@ -32,8 +37,7 @@ MERGE_TYPES = (("A40", "ADT_A39", ("RAD-12", "ITI-8", "ITI-30")),)
 CHANGE_TYPES = (("A47", "ADT_A30", ("ITI-30",)),)
 LINK_TYPES = (("A24", "ADT_A24", ("ITI-30",)),)
 UNLINK_TYPES = (("A37", "ADT_A37", ("ITI-30",)),)
-# what they say is of visits, which are not kept here; A23 deletes nothing: images have an owner and retention rules
-NO_EFFECT_TYPES = (
+VISIT_TYPES = (                                  # of a visit they say whether it goes on (visits.py), and nothing else
     ("A02", "ADT_A02", ("RAD-12",)),
     ("A03", "ADT_A03", ("RAD-12",)),
     ("A06", "ADT_A06", ("RAD-12",)),
@@ -41,6 +45,9 @@ NO_EFFECT_TYPES = (
     ("A11", "ADT_A09", ("RAD-12",)),
     ("A12", "ADT_A12", ("RAD-12",)),
     ("A13", "ADT_A01", ("RAD-12",)),
+)  # fmt: skip
+# A23 deletes nothing: images have an owner and retention rules; a visit that was only planned (A38) was no care
+NO_EFFECT_TYPES = (
     ("A23", "ADT_A21", ()),
     ("A38", "ADT_A38", ("RAD-1",)),
 )  # fmt: skip
@@ -68,6 +75,7 @@ class _Part:
     statement: Statement
     said: _Said
     location: str
+    visit: CareEncounter | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +93,25 @@ class _Stating:
         self.patients.state_all(work, [one.statement for one in parts], found)
         for one in parts:
             one.said.doubts(one.location)
+        visits.keep_all(work, [one.visit for one in parts if one.visit is not None])
 
 
 class PatientIdentity:
     """Acts on ADT messages."""
 
-    def __init__(self, patients: Patients, persons: Persons) -> None:
+    def __init__(
+        self, patients: Patients, persons: Persons, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self._patients = patients
         self._persons = persons
+        self._clock = clock
         self._stating = _Stating(patients)
 
     def handled(self) -> tuple[Handled, ...]:
         """The messages that are acted on."""
         acts = (
             (MERGE_TYPES, self.merge), (CHANGE_TYPES, self.change), (LINK_TYPES, self.link),
-            (UNLINK_TYPES, self.unlink), (NO_EFFECT_TYPES, self.accept),
+            (UNLINK_TYPES, self.unlink), (VISIT_TYPES, self.visit), (NO_EFFECT_TYPES, self.accept),
         )  # fmt: skip
         return (
             *(Handled("ADT", event, self.update, names, structure, self.prepared)
@@ -119,18 +131,21 @@ class PatientIdentity:
             raise _no_identifier(reading, "patient_id")
         said = _Said(demographics(reading), details(reading))
         first = keys[0][0]
+        visit = visit_of(reading, _whose(first), self._clock())
         if len(keys) > 1:
-            return Prepared(lambda work: self._update(work, reading, keys, said))
-        part = _Part(Statement(first, said.stated, said.besides), said, str(reading.location("patient_id")))
+            return Prepared(lambda work: self._update(work, reading, keys, said, visit))
+        part = _Part(Statement(first, said.stated, said.besides), said, str(reading.location("patient_id")), visit)
         return Prepared(
-            lambda work: self._state(work, reading, keys, said), (first.patient_id, first.assigning_authority),
-            Together(self._stating, part),
+            lambda work: [*self._state(work, reading, keys, said), *_kept(work, visit)],
+            (first.patient_id, first.assigning_authority), Together(self._stating, part),
         )  # fmt: skip
 
-    def _update(self, work: Work, reading: Reading, keys: Sequence[_Named], said: "_Said") -> Sequence[str]:
+    def _update(
+        self, work: Work, reading: Reading, keys: Sequence[_Named], said: "_Said", visit: CareEncounter | None
+    ) -> Sequence[str]:
         with located(reading.location("patient_id")):
             self._patients.hold(work, [key for key, _ in keys])
-        return self._state(work, reading, keys, said)
+        return [*self._state(work, reading, keys, said), *_kept(work, visit)]
 
     def merge(self, work: Work, reading: Reading, sender: Sender) -> Sequence[str]:
         """State what PID says of the surviving patient, then merge the prior one of MRG into it, by authority."""
@@ -160,9 +175,15 @@ class PatientIdentity:
         """Say that the patients of two segments PID are two persons (HL7 v2.5.1 3.3.37)."""
         return self._decide(work, reading, sender, linked=False)
 
+    def visit(self, work: Work, reading: Reading, sender: Sender) -> Sequence[str]:
+        """Say whether the visit goes on, of a patient of an authority for which the sender speaks."""
+        keys = _keys(reading, "patient_id", sender)
+        visit = visit_of(reading, _whose(keys[0][0]), self._clock()) if keys else None
+        return _kept(work, visit) or ["nothing: it names no visit by a number, or nobody this sender speaks of"]
+
     def accept(self, _work: Work, _reading: Reading, _sender: Sender) -> Sequence[str]:
         """Nothing: what it speaks of is not kept here."""
-        return ["nothing: visits are not kept here, and a feed deletes nothing"]
+        return ["nothing: plans of visits are not kept here, and a feed deletes nothing"]
 
     def _pairs(
         self, work: Work, reading: Reading, sender: Sender
@@ -211,6 +232,17 @@ class PatientIdentity:
                     done.append(f"links {_said(one_key)} and {_said(other)}")
         doubts = said.doubts(str(reading.location("patient_id")))
         return [*done, *(f"warns: {doubt}" for doubt in doubts)]
+
+
+def _kept(work: Work, visit: CareEncounter | None) -> list[str]:
+    if visit is None:
+        return []
+    visits.keep_all(work, [visit])
+    return [visits.said(visit)]
+
+
+def _whose(key: PatientKey) -> CaredFor:
+    return CaredFor(key.assigning_authority, key.patient_id)
 
 
 def _one_patient(reading: Reading) -> None:

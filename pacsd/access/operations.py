@@ -96,7 +96,7 @@ REACH: Mapping[Operation, Mapping[Role, Reach]] = {
     Operation.BATCH: dict.fromkeys(HELD, _SHARED),
     Operation.USE_TERMINOLOGY: dict.fromkeys(HELD - {Role.AUDITOR}, _OWN),
     Operation.COUNT: {**_STAFF, Role.ADMINISTRATOR: _OWN},
-    Operation.EXPORT: {Role.SYSTEM: _OWN},
+    Operation.EXPORT: {Role.SYSTEM: _SHARED},
     Operation.IMPORT: {Role.SYSTEM: _OWN},
     Operation.QUERY_IDENTITY: _STAFF,
     Operation.FEED_MESSAGES: {Role.SYSTEM: _OWN},

@@ -32,16 +32,15 @@ class Resolution:
 
     def known(self, principal: Principal) -> Access | None:
         """The access as it was resolved a moment ago; None where it has to be resolved."""
+        stale = self._now() - FRESH_S
         last = self._last.get(id(principal))
-        if last is not None and last[0] is principal:
-            asked_at, found = last[1:]
-        else:
-            known = self._known.get(principal)
-            if known is None:
-                return None
-            asked_at, found = known
-            self._keep(principal, asked_at, found)
-        return found if self._now() - asked_at < FRESH_S else None
+        if last is not None and last[0] is principal and last[1] > stale:
+            return last[2]
+        known = self._known.get(principal)   # another object of the same may have been resolved since
+        if known is None or known[0] <= stale:
+            return None
+        self._keep(principal, *known)
+        return known[1]
 
     def access(self, principal: Principal) -> Access:
         """The access of a principal. Raises PacsdError UNAUTHENTICATED for one of no organisation of ours."""

@@ -68,6 +68,16 @@ class Opened:
         """Whether it denies anything."""
         return bool(self.denied_studies or self.denied_patients)
 
+    def grants(self) -> "Opened | None":
+        """What it opens, and nothing else, whatever is denied of that; None where it opens nothing."""
+        if not self.opens:
+            return None
+        return replace(
+            self, denied_studies=(), denied_patients=(),
+            names=replace(self.names, denied_patients=(), denied_studies=()),
+            links=self.links and replace(self.links, denied_patients=(), denied_studies=()),
+        )  # fmt: skip
+
     def denials(self) -> "Opened | None":
         """What it denies, and nothing else; None where it denies nothing."""
         if not self.denies:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from threading import Lock
 
-from pacsd.blobs.local import LocalBlobs
+from pacsd.blobs.local import LocalBlobs, LocalWriter
 from pacsd.faults import Fault, PacsdError
 
 IN_USE_S = 600.0                         # so long after its last use nothing is deleted that somebody may be reading
@@ -42,10 +42,7 @@ class Cache:
                 if writer.size_bytes > self._max_bytes:
                     raise PacsdError(Fault.TOO_MUCH, "the object is larger than all the room for made objects")
             self._make_room(writer.size_bytes)
-            writer.commit()
-        except PacsdError as error:
-            if error.fault is not Fault.CONFLICT:
-                raise
+            _commit(writer)
         finally:
             writer.abort()
 
@@ -70,3 +67,12 @@ class Cache:
         if total > most_bytes:
             raise PacsdError(Fault.UNAVAILABLE, "the room for made objects is in use; ask again later")
         return total
+
+
+def _commit(writer: LocalWriter) -> None:
+    """Have it kept, unless another one made the same; what its maker raises is no such thing."""
+    try:
+        writer.commit()
+    except PacsdError as error:
+        if error.fault is not Fault.CONFLICT:
+            raise

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from uuid import UUID
 
-from pydicom._uid_dict import UID_dictionary
+from pydicom import config
+from pydicom.uid import UID
 
 from pacsd.codec.text import normalise
 from pacsd.faults import Fault, PacsdError
@@ -34,7 +35,7 @@ class Project:
 
     def uid(self, uid: str) -> str:
         """The UID in place of another one (PS3.5 B.2); one that the standard defines stays."""
-        if not uid or uid in UID_dictionary:
+        if not uid or UID(uid, config.IGNORE).type:          # of Table A-1 in PS3.6: each has a type
             return uid
         digest = bytearray(self._digest("uid", uid)[:16])
         digest[6], digest[8] = digest[6] & 0x0F | 0x80, digest[8] & 0x3F | 0x80       # RFC 9562 version 8

@@ -1,6 +1,6 @@
 """Rows of encounters: for whom an organisation cares, beside those for whom it has an order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,8 @@ from pacsd.index.work import Work
 CARE = "care.encounter"                  # word of the journal's FactKind
 _KEEP = """
 insert into care_encounter (organisation, name, assigning_authority, patient_id, stands, starts, ends, stated_at)
-values (%s, %s, %s, %s, %s, %s, %s, %s)
+select * from unnest(%s::integer[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s::timestamptz[],
+    %s::timestamptz[], %s::timestamptz[])
 on conflict (organisation, name) do update set assigning_authority = excluded.assigning_authority,
     patient_id = excluded.patient_id, stands = excluded.stands, starts = excluded.starts, ends = excluded.ends,
     stated_at = excluded.stated_at
@@ -34,13 +35,24 @@ class CareEncounter:
 
 def say_and_keep(work: Work, encounter: CareEncounter) -> None:
     """Keep one as it is now, within a unit of work that says so first."""
+    say_and_keep_all(work, [encounter])
+
+
+def say_and_keep_all(work: Work, encounters: Sequence[CareEncounter]) -> None:
+    """The same for several, each of another name, their rows locked in the order that everybody keeps."""
+    if not encounters:
+        return
     code = organisations.code(work.connection, work.organisation)
-    at = work.say({
+    ordered = sorted(encounters, key=lambda one: one.name)
+    _keep(work.connection, work.organisation, [(one, work.say(_fact(code, one))) for one in ordered])
+
+
+def _fact(code: str, encounter: CareEncounter) -> dict[str, object]:
+    return {
         "fact": CARE, "organisation": code, "name": encounter.name, "authority": encounter.patient.assigning_authority,
         "patient_id": encounter.patient.patient_id, "stands": encounter.stands, "from": encounter.starts.isoformat(),
         "until": encounter.ends and encounter.ends.isoformat(),
-    })  # fmt: skip
-    _keep(work.connection, work.organisation, encounter, at)
+    }  # fmt: skip
 
 
 def withdraw(work: Work, name: str) -> None:
@@ -62,13 +74,14 @@ def appliers(pool: Pool, keys: Mapping[str, int]) -> dict[str, Callable[[Any], N
             body["name"], PatientKey(body["authority"], body["patient_id"]), datetime.fromisoformat(body["from"]),
             body["until"] and datetime.fromisoformat(body["until"]), body["stands"],
         )  # fmt: skip
-        retried(pool, lambda connection: _keep(connection, keys[body["organisation"]], encounter, fact.at))
+        retried(pool, lambda connection: _keep(connection, keys[body["organisation"]], [(encounter, fact.at)]))
 
     return {CARE: kept}
 
 
-def _keep(connection: Connection, organisation: int, encounter: CareEncounter, at: datetime) -> None:
-    connection.execute(_KEEP, (
-        organisation, encounter.name, encounter.patient.assigning_authority, encounter.patient.patient_id,
-        encounter.stands, encounter.starts, encounter.ends, at,
-    ))  # fmt: skip
+def _keep(connection: Connection, organisation: int, stated: Sequence[tuple[CareEncounter, datetime]]) -> None:
+    rows = [(
+        organisation, one.name, one.patient.assigning_authority, one.patient.patient_id, one.stands, one.starts,
+        one.ends, at,
+    ) for one, at in stated]  # fmt: skip
+    connection.execute(_KEEP, [list(column) for column in zip(*rows, strict=True)], prepare=True)

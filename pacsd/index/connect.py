@@ -9,16 +9,17 @@ from typing import Any, Literal, TypeVar
 
 import orjson
 import psycopg
-from psycopg import errors
+from psycopg import errors, pq
 from psycopg.rows import TupleRow
 from psycopg.types.json import set_json_loads
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
+from pacsd.index.declaration import DECLARE, OURS, Declaration, declaration
 
 Connection = psycopg.Connection[TupleRow]
 Cursor = psycopg.Cursor[TupleRow]
-Pool = ConnectionPool[Connection]
 Values = Sequence[Any] | Mapping[str, Any]
 SynchronousCommit = Literal["on", "off", "local", "remote_write", "remote_apply"]
 
@@ -51,18 +52,51 @@ class Prepared:
         self._forgotten += 1
 
 
-class _Connection(psycopg.Connection[TupleRow]):
-    """A connection of our pools: statements that come again and again keep their cursors."""
+class PooledConnection(psycopg.Connection[TupleRow]):
+    """A connection of our pools: statements that come again and again keep their cursors, and what was declared stays.
+
+    `scope`: for whom it reads; `declared`: what PostgreSQL was told of that, None where that is not certain.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.cursors: dict[str, Cursor] = {}
         self.prepared = Prepared()
+        self.scope: Scope | None = None
+        self.declared: Declaration | None = OURS
+
+    def declare(self, scope: Scope | None) -> None:
+        """Read for a scope from now on, or for the server itself. Not for use inside a transaction."""
+        if self.scope is scope and self.declared is not None:
+            return
+        wanted = declaration(scope)
+        if wanted != self.declared:
+            self.declared = None
+            self._run(DECLARE, wanted)
+            self.declared = wanted
+        self.scope = scope
+
+    def _run(self, statement: bytes, values: Sequence[str]) -> None:
+        """Straight through libpq: readers that take turns on a connection wait for this."""
+        done = self.pgconn.exec_params(statement, [value.encode() for value in values])
+        if done.status != pq.ExecStatus.TUPLES_OK:
+            raise errors.error_from_result(done)
+
+
+class Pool(ConnectionPool[PooledConnection]):
+    """Connections that read and write for the server itself, or read for somebody."""
+
+    @contextmanager
+    def connection(self, timeout: float | None = None, scope: Scope | None = None) -> Iterator[PooledConnection]:
+        """One of them, that reads for `scope` and cannot do anything else, or without one for the server itself."""
+        with super().connection(timeout) as connection:
+            connection.declare(scope)
+            yield connection
 
 
 def prepared_on(connection: Connection) -> Prepared:
     """What was prepared on a connection of our pools without the driver."""
-    if not isinstance(connection, _Connection):
+    if not isinstance(connection, PooledConnection):
         raise TypeError("a connection of another pool")
     return connection.prepared
 
@@ -72,7 +106,7 @@ def again(connection: Connection, statement: str, values: Values) -> Cursor:
 
     A cursor finds out how each type is written and read, which takes as long as a small statement; kept, it knows.
     """
-    if not isinstance(connection, _Connection):
+    if not isinstance(connection, PooledConnection):
         return connection.execute(statement, values, prepare=True)
     cursor = connection.cursors.get(statement)
     if cursor is None:
@@ -95,9 +129,9 @@ def pool(
     statement's answer (0: nothing does). Every one is checked before it is lent, so that a PostgreSQL restart costs a
     reconnection and not an error.
     """
-    made: Pool = ConnectionPool(
+    return Pool(
         dsn,
-        connection_class=_Connection,
+        connection_class=PooledConnection,
         min_size=min_size,
         max_size=max_size,
         timeout=timeout_s,
@@ -108,7 +142,6 @@ def pool(
         name="pacsd-index",
         reconnect_timeout=60.0,
     )
-    return made
 
 
 def wait_for_database(pool: Pool, *, timeout_s: float) -> None:
@@ -127,9 +160,12 @@ def wait_for_database(pool: Pool, *, timeout_s: float) -> None:
 
 
 @contextmanager
-def lent(pool: Pool) -> Iterator[Connection]:
-    """A connection for a few statements; what PostgreSQL raises inside comes out as PacsdError."""
-    with translated(), pool.connection() as connection:
+def lent(pool: Pool, scope: Scope | None = None) -> Iterator[Connection]:
+    """A connection for a few statements; what PostgreSQL raises inside comes out as PacsdError.
+
+    With a scope it reads for that, and PostgreSQL itself gives it nothing else (declaration.py); it does not write.
+    """
+    with translated(), pool.connection(scope=scope) as connection:
         yield connection
 
 
@@ -158,17 +194,20 @@ def may_run_again(error: PacsdError) -> bool:
     return isinstance(error.__cause__, (errors.SerializationFailure, errors.DeadlockDetected))
 
 
-def retried(pool: Pool, work: Callable[[Connection], T]) -> T:
-    """`work` on a lent connection, once more on another if the first was lost; only for what may run twice."""
+def retried(pool: Pool, work: Callable[[Connection], T], scope: Scope | None = None) -> T:
+    """`work` on a lent connection, once more on another if the first was lost; only for what may run twice.
+
+    `scope` as of `lent`.
+    """
     with translated():
         try:
-            with pool.connection() as connection:
+            with pool.connection(scope=scope) as connection:
                 return work(connection)
         except (PoolTimeout, errors.QueryCanceled):          # the same statement would take as long again
             raise
         except psycopg.OperationalError:
             log.info("lost a database connection, trying another")
-            with pool.connection() as connection:
+            with pool.connection(scope=scope) as connection:
                 return work(connection)
 
 

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import errors
 
 from pacsd.faults import Fault, PacsdError
-from pacsd.index.connect import Connection, Pool, lent, translate
+from pacsd.index.connect import Connection, Pool, PooledConnection, lent, translate
 from pacsd.index.described import Above, Describe, above, require_keys
 from pacsd.index.first import StoreFirst
 from pacsd.index.group import Group, Ticket
@@ -182,7 +182,7 @@ class Ingest:
         self._cache = _SeriesCache(series_cache)
         self._batch = batch
         self._group: Group[_Waiting] = Group(self._work, limit=batch)
-        self._own: Connection | None = None
+        self._own: PooledConnection | None = None
         self._store_one: StoreOne | None = None
         self._store_first: StoreFirst | None = None
         self.other_patient_count = 0
@@ -320,6 +320,7 @@ class Ingest:
             self.close()
             self._cache.clear()
             self._own = self._pool.getconn()
+            self._own.declare(None)
             for setting in _PLANS:
                 self._own.execute(f"set {setting}")
             self._store_one = StoreOne(self._own)

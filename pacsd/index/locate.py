@@ -100,7 +100,7 @@ def _read(
             connection.execute("set transaction isolation level repeatable read, read only")
             return _attempt(connection, statement, params, sop) or []
 
-    return retried(pool, work)
+    return retried(pool, work, scope)
 
 
 def _statement(where: Sequence[str], scope: Scope | None) -> str:

@@ -99,7 +99,7 @@ def found(pool: Pool, scope: Scope, classes: Collection[str], uids: Collection[s
         and o.sop_class_uid = any({params.add(list(classes))}) and o.sop_instance_uid = any({params.add(list(uids))})
         order by o.received_at, o.pk"""
     return retried(
-        pool, lambda connection: [NonPatientRow(*row) for row in connection.execute(statement, params.values)]
+        pool, lambda connection: [NonPatientRow(*row) for row in connection.execute(statement, params.values)], scope
     )
 
 
@@ -117,7 +117,7 @@ def search(
     statement = Statement(
         text, params.values, residual, lambda row: orjson.loads(row[0]), lambda row: [row[0][1:-1]]
     )
-    return streamed(pool, statement, page)
+    return streamed(pool, statement, page, scope)
 
 
 def every(pool: Pool) -> Iterator[NonPatientRow]:

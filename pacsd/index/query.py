@@ -10,7 +10,8 @@ from pacsd.access.scope import Scope
 from pacsd.codec.keys import Level
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Connection, Pool, lent
-from pacsd.index.keys import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID
+from pacsd.index.keys import COLUMNS as COLUMNS_OF_KEYS
+from pacsd.index.keys import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, Kind
 from pacsd.index.loose import sop_hash
 from pacsd.index.match import Counts, Match, attributes_of, chosen, patient_level
 from pacsd.index.matching import AllOf, AnyOf, Conditions, Criterion, Options, Test, compile_criteria
@@ -97,17 +98,30 @@ def search(pool: Pool, query: Query | CompiledQuery, scope: Scope) -> Iterator[M
         raise PacsdError(Fault.INTERNAL, "instances are searched from their series")
     if query.limit == 0:
         return iter(())
-    statement = _STATEMENTS[query.level](compiled, scope)
+    statement, asker = _STATEMENTS[query.level](compiled, scope), _declaring(compiled, scope)
     if statement.residual:
-        return streamed(pool, statement, query)
+        return streamed(pool, statement, query, asker)
     whole = query.limit is not None and query.limit <= _PAGE_ROWS
     page = statement if whole else _STATEMENTS[query.level](_first_page(compiled), scope)
-    with lent(pool) as connection:
+    with lent(pool, asker) as connection:
         rows = connection.execute(page.text, page.params, prepare=False).fetchall()
     first = [page.match(row) for row in rows]
     if whole or len(first) < _PAGE_ROWS:
         return (match for match in first)
-    return _continued(first, streamed(pool, statement, query))
+    return _continued(first, streamed(pool, statement, query, asker))
+
+
+def _declaring(compiled: CompiledQuery, scope: Scope) -> Scope | None:
+    """For whom PostgreSQL is told that the statement reads: for nobody where that would cost an index.
+
+    Under row-level security the operators of arrays may not look at a row before its policy did, so the keys that have
+    an index of array elements would be looked for in all series.
+    """
+    tests = compiled.conditions.of("series")
+    return None if any(isinstance(one, AnyOf | AllOf) and one.path in _ARRAYS for one in tests) else scope
+
+
+_ARRAYS = frozenset(one.path for one in COLUMNS_OF_KEYS if one.table == "series" and one.kind is Kind.MANY)
 
 
 def _first_page(compiled: CompiledQuery) -> CompiledQuery:
@@ -149,9 +163,11 @@ class Statement(Generic[T]):
         return all(test.matches(attributes) for test in self.residual)
 
 
-def streamed(pool: Pool, statement: Statement[T], page: Page) -> Generator[T, None, None]:
-    """What a statement finds, through a cursor in a transaction of its own: close the generator."""
-    with lent(pool) as connection, connection.transaction():
+def streamed(
+    pool: Pool, statement: Statement[T], page: Page, scope: Scope | None = None
+) -> Generator[T, None, None]:
+    """What a statement finds, through a cursor in a transaction of its own: close the generator. `scope` as of lent."""
+    with lent(pool, scope) as connection, connection.transaction():
         kept: Iterator[tuple[Any, ...]] = filter(statement.keeps, _cursor(connection, statement))
         if statement.residual:
             end = None if page.limit is None else page.offset + page.limit
@@ -304,7 +320,7 @@ def series_of_instances(pool: Pool, compiled: CompiledQuery, scope: Scope) -> li
 
     above = Conditions(compiled.conditions.of("patient", "study", "series"), ())
     statement = _series(CompiledQuery(Query("series", include_all=True), above, ()), scope, holding)
-    with lent(pool) as connection:
+    with lent(pool, _declaring(compiled, scope)) as connection:
         rows = connection.execute(statement.text, statement.params, prepare=False).fetchall()
     return [statement.match(row) for row in rows if statement.keeps(row)]
 

@@ -1,6 +1,7 @@
 """Record keys (PS3.4 C.6.4): an order of studies and of series in which a search can be continued later.
 
-A key is made of UIDs, so it outlives restarts and rebuilds and tells nothing that its answer does not.
+A key is made of UIDs, so it outlives restarts and rebuilds and tells nothing that its answer does not. It needs no
+organisation: of several copies of a study a reader is shown one (predicate.visible).
 """
 
 from pacsd.codec.keys import Level

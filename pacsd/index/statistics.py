@@ -33,7 +33,7 @@ def examinations(pool: Pool, scope: Scope, first: date, last: date) -> list[Coun
     statement = f"""select o.name, s.study_date, {modality}, count(*) from {study_table(scope, "s")}
         join organisation o on o.pk = s.organisation
         where {visible(scope, params)} and {_between(params, first, last)} group by 1, 2, 3 order by 1, 2, 3"""
-    return [Counted(*row) for row in _rows(pool, statement, params)]
+    return [Counted(*row) for row in _rows(pool, scope, statement, params)]
 
 
 def billable(pool: Pool, scope: Scope, first: date, last: date) -> list[Counted]:
@@ -44,7 +44,7 @@ def billable(pool: Pool, scope: Scope, first: date, last: date) -> list[Counted]
         cross join lateral unnest(s.modalities) m(modality)
         where {visible(scope, params)} and {_between(params, first, last)} and s.accession_number is not null
         and m.modality in ('CT', 'MR') group by 1, 3 order by 1, 3"""
-    return [Counted(*row) for row in _rows(pool, statement, params)]
+    return [Counted(*row) for row in _rows(pool, scope, statement, params)]
 
 
 def turnaround(pool: Pool, scope: Scope, first: date, last: date) -> list[Counted]:
@@ -63,7 +63,7 @@ def turnaround(pool: Pool, scope: Scope, first: date, last: date) -> list[Counte
                 and (r.studies @> array[s.study_instance_uid] or r.accessions @> array[s.accession_number])) f
             where {visible(scope, params)} and {_between(params, first, last)} and f.at is not null) t
         group by 1, 3 order by 1, 3"""
-    return [Counted(*row) for row in _rows(pool, statement, params)]
+    return [Counted(*row) for row in _rows(pool, scope, statement, params)]
 
 
 def storage(pool: Pool, scope: Scope, first: date, last: date) -> list[Counted]:
@@ -79,12 +79,12 @@ def storage(pool: Pool, scope: Scope, first: date, last: date) -> list[Counted]:
         and q.last_received_at >= {params.add(first)}::date and q.last_received_at < {until}
         group by 1, 3 order by 1, 3"""
     return [Counted(hospital, day, modality, count, float(score))
-            for hospital, day, modality, count, score in _rows(pool, statement, params)]  # fmt: skip
+            for hospital, day, modality, count, score in _rows(pool, scope, statement, params)]  # fmt: skip
 
 
 def _between(params: Params, first: date, last: date) -> str:
     return f"s.study_date between {params.add(first)} and {params.add(last)}"
 
 
-def _rows(pool: Pool, statement: str, params: Params) -> list[tuple[Any, ...]]:
-    return retried(pool, lambda connection: connection.execute(statement, params.values).fetchall())
+def _rows(pool: Pool, scope: Scope, statement: str, params: Params) -> list[tuple[Any, ...]]:
+    return retried(pool, lambda connection: connection.execute(statement, params.values).fetchall(), scope)

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from config.links import LinkSettings
 from pacsd.access.principal import PatientKey, Principal, Role
@@ -74,8 +75,6 @@ class Links:
         )  # fmt: skip
         if not seen or set(wanted.studies) - set(seen):
             raise PacsdError(Fault.NOT_FOUND, "the organisation has no such study or patient")
-        if wanted.notice is not None and self._notices is None:
-            raise PacsdError(Fault.UNSUPPORTED, "no links are sent from here")
         pin = new_pin() if wanted.pin is None else wanted.pin
         hashed, token = self._pins.hash(pin) if pin else "", new_token()
         link = Link(
@@ -86,14 +85,19 @@ class Links:
         return self._given(principal, link, wanted, f"{self._base}{PATH}{token}", pin)
 
     def _given(self, principal: Principal, link: Link, wanted: Wanted, url: str, pin: str) -> Made:
-        notice = None
-        if wanted.notice is not None and self._notices is not None:
-            notice = self._notices.written(wanted.notice, link, url)         # what cannot be sent makes no link
+        send = self._sending(wanted.notice, link, url)       # what cannot be sent makes no link
         self._recording.by(principal, records.MADE, link)
         self._rows.add(link)
-        if notice is not None and self._notices is not None:
-            self._notices.put(notice)
+        send()
         return Made(link, url, pin if wanted.pin is None else "")
+
+    def _sending(self, notice: NoticeTo | None, link: Link, url: str) -> Callable[[], None]:
+        """What has a link sent, where it is to be. Raises PacsdError UNSUPPORTED, INVALID."""
+        if notice is None:
+            return lambda: None
+        if self._notices is None:
+            raise PacsdError(Fault.UNSUPPORTED, "no links are sent from here")
+        return partial(self._notices.put, self._notices.written(notice, link, url))
 
     def listed(self, principal: Principal, own: int, *, limit: int) -> Sequence[Kept]:
         """Links that are not over: an administrator's those of the organisation, else the asker's own."""

@@ -73,8 +73,12 @@ class Sender:
         if channel.starttls and channel.port == _IMPLICIT_TLS:
             return smtplib.SMTP_SSL(channel.host, channel.port, timeout=TIMEOUT_S, context=context)
         server = smtplib.SMTP(channel.host, channel.port, timeout=TIMEOUT_S)
-        if channel.starttls:
-            server.starttls(context=context)
+        try:
+            if channel.starttls:
+                server.starttls(context=context)
+        except BaseException:
+            server.close()
+            raise
         return server
 
 

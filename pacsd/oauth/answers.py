@@ -39,5 +39,6 @@ def refusal(error: OAuthError) -> Response:
 def of_fault(error: PacsdError) -> OAuthError:
     """A domain error in OAuth's words."""
     code = CODES.get(error.fault, "invalid_request")
-    headers = {"WWW-Authenticate": f'Bearer error="{code}"'} if error.fault is Fault.UNAUTHENTICATED else None
+    challenged = error.fault in (Fault.UNAUTHENTICATED, Fault.FORBIDDEN)         # RFC 6750 3.1
+    headers = {"WWW-Authenticate": f'Bearer realm="pacsd", error="{code}"'} if challenged else None
     return OAuthError(code, error.message, headers=headers)

@@ -29,6 +29,7 @@ STATUS: Mapping[Fault, tuple[int, str]] = {      # PS3.18 8.5
 HEADERS: Mapping[Fault, Mapping[str, str]] = {
     Fault.UNAVAILABLE: {"Retry-After": "5"},
     Fault.UNAUTHENTICATED: {"WWW-Authenticate": 'Bearer realm="pacsd"'},       # RFC 6750 3
+    Fault.FORBIDDEN: {"WWW-Authenticate": 'Bearer realm="pacsd", error="insufficient_scope"'},       # RFC 6750 3.1
 }
 
 

@@ -2,9 +2,11 @@
 
 What is not a page needs nothing of a page: it is neither run nor framed. HSTS (RFC 6797) is said inside TLS alone.
 Where a handler does not say who may keep an answer, nobody may (RFC 9111 5.2.2.5); one with an entity tag may be kept
-by who asked, and is asked about again. The challenge to a token that proves nothing says so (RFC 6750 3.1).
+by who asked, and is asked about again. The challenge to a token that proves nothing says so (RFC 6750 3.1), and
+that to one which may do too little is for those alone who show one.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +17,8 @@ _STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 _NO_STORE = (b"cache-control", b"no-store")
 _ASKED_AGAIN = (b"cache-control", b"private, no-cache")
 _CHALLENGE, _WRONG_TOKEN = b'Bearer realm="pacsd"', b'Bearer realm="pacsd", error="invalid_token"'
-_UNAUTHORIZED = 401
+_TOO_LITTLE = b'Bearer realm="pacsd", error="insufficient_scope"'
+_STARTS = ("http.response.start", "websocket.http.response.start")
 _EVERYWHERE: Headers = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 
 
@@ -54,18 +57,18 @@ class SecurityHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         added = headers_of(scope["path"])
-        if scope.get("scheme") == "https":
+        if scope.get("scheme") in ("https", "wss"):
             added = (*added, _STRICT_TRANSPORT)
 
         async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in _STARTS:
                 given = list(message.get("headers", ()))
-                if message["status"] == _UNAUTHORIZED and _shows_token(scope):
-                    given = [(name, _WRONG_TOKEN if value == _CHALLENGE else value) for name, value in given]
+                if message["status"] in _CHALLENGES:
+                    given = _challenged(given, _CHALLENGES[message["status"]][_shows_token(scope)])
                 has = {name for name, _ in given}
                 kept = _ASKED_AGAIN if b"etag" in has else _NO_STORE
                 message = {**message, "headers": [*given, *(one for one in (*added, kept) if one[0] not in has)]}
@@ -78,6 +81,19 @@ def headers_of(path: str) -> Headers:
     """Those of a path, without HSTS; of what is none (`OPTIONS *`, RFC 9110 9.3.7) those of all that is no page."""
     found = (headers for itself, below, headers in _READY if path.startswith(below) or path == itself)
     return next(found, _READY[-1][2])
+
+
+# status: what its challenge becomes without a token, and with one
+_CHALLENGES: Mapping[int, tuple[Mapping[bytes, bytes], Mapping[bytes, bytes]]] = {
+    401: ({}, {_CHALLENGE: _WRONG_TOKEN}),
+    403: ({_TOO_LITTLE: b""}, {}),
+}
+
+
+def _challenged(given: list[tuple[bytes, bytes]], changes: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """Headers with other challenges; without those that become empty."""
+    changed = [(name, changes.get(value, value)) for name, value in given]
+    return [one for one in changed if one[1] or one[0] != b"www-authenticate"]
 
 
 def _shows_token(scope: Scope) -> bool:

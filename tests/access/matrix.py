@@ -31,6 +31,7 @@ RULES: Mapping[str, str] = {
     "watch workitems":         "- + + - - - - + - -",
     "read other instances":    "- O O O - - - O - -",
     "store other instances":   "- + + - - - - + - -",
+    "hear subscriptions":      "- + - + - - - + - -",
     "write resources":         "- + + + - - - + - -",
     "read register":          "+ + + + - - + + - -",
     "write register":         "+ - - - - - - - - -",
@@ -97,7 +98,7 @@ OPERATIONS: Mapping[str, str] = {
     "shares": "share", "masked-studies": "break the glass", "break-glass": "break the glass",
     "make-link": "make links", "links": "manage links", "revoke-link": "manage links", "close-film": "close films",
     "reopen-film": "close films",
-    "status": "read resources", "events": "read resources", "get-ws-binding-token": "read resources",
+    "status": "hear subscriptions", "events": "hear subscriptions", "get-ws-binding-token": "hear subscriptions",
 }  # fmt: skip
 
 

@@ -134,6 +134,7 @@ class Region:
     noted: Noted
     clock: list[float] = field(default_factory=lambda: [0.0])
     _project: Any = None
+    served: Any = None                   # of FHIR
     projects: tuple[ResearchProjectSettings, ...] = ()
 
     def request(self, method: str, path: str, token: str = "", **told: Any) -> httpx.Response:
@@ -155,6 +156,26 @@ class Region:
     def later(self) -> None:
         """So much later that what was resolved is resolved anew."""
         self.clock[0] += 60.0
+        self.served.subscriptions.scope_of._known.clear()
+
+    def exported(self, types: str, token: str) -> list[str]:
+        """Ids of what an export of these types holds."""
+        asked = self.fhir("GET", f"$export?_type={types}", token, prefer="respond-async")
+        assert asked.status_code == 202, asked.content
+        where = asked.headers["content-location"].removeprefix(f"{BASE}/fhir/")
+        while self.served.workbench.work():
+            pass
+        files = [one["url"].removeprefix(f"{BASE}/fhir/") for one in self.fhir("GET", where, token).json()["output"]]
+        lines = [line for one in files for line in self.fhir("GET", one, token).content.splitlines()]
+        return sorted(orjson.loads(line)["id"] for line in lines)
+
+    def told(self, subscription: str) -> int:
+        """Of how many events a subscription has told by now."""
+        self.rows("update fhir_subscription set due_at = now(), taken_until = '-infinity' returning resource")
+        for one in self.served.subscriptions.settle():
+            self.served.subscriptions.serve(one)
+        return int(self.rows("""select s.events from fhir_subscription s join fhir_resource r on r.pk = s.resource
+            where r.id = %s""", subscription)[0][0])
 
     def key(self, code: str) -> int:
         """The key of an organisation."""
@@ -282,6 +303,6 @@ def opened(dsn: str, folder: Path) -> Iterator[Region]:
     projections = open_projections(settings, archive, fhir.server, holder="a test", lag=lambda _: None)
     try:
         yield Region(archive, workflow, resolution, app, exchange, grants, links, visits, noted, clock, projections,
-                     settings.research_projects)
+                     fhir, settings.research_projects)
     finally:
         archive.close()

@@ -1,5 +1,6 @@
 """Opening a study or patient, closing it, masked stubs and the broken glass: over HTTP, on a region of its own."""
 
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -326,3 +327,94 @@ def test_encounters_take_effect_again_from_the_journal(region: Region, seen_else
         apply(fact)
     assert region.rows(asked) == found and cared_for(region, seen_elsewhere)
     region.fhir("DELETE", "Encounter/v5", "clinician@south")
+
+
+def test_what_was_granted_to_all_of_a_hospital_is_in_its_exports_until_it_is_revoked(region: Region) -> None:
+    mine = region.exported("ImagingStudy,Patient", "system@east")
+    given = share(region, study=None, patient=("Identifier", {"system": "urn:oid:1.2.3.2", "value": "W1"}))
+    user = share(region, study=study("south"), organisation="east", subject="radiologist@east")
+    assert user.status_code in (200, 404)
+    region.later()
+    seen = {one["resource"]["id"] for kind in ("ImagingStudy", "Patient")
+            for one in region.fhir("GET", kind, "system@east").json()["entry"]}  # fmt: skip
+    assert set(region.exported("ImagingStudy,Patient", "system@east")) == seen > set(mine)
+    region.fhir("POST", "$unshare", ADMINISTRATOR, parameters(name=name_of(given), reason="over"))
+    region.later()
+    assert region.exported("ImagingStudy,Patient", "system@east") == mine
+
+
+def test_a_subscription_tells_of_what_was_granted_until_it_is_revoked(region: Region) -> None:
+    channel = {"type": "websocket"}
+    body = {"resourceType": "Subscription", "status": "requested", "reason": "a test", "criteria": "ImagingStudy",
+            "channel": channel}  # fmt: skip
+    assert region.fhir("POST", "Subscription", "technologist@east", body).status_code == 403
+    ident = region.fhir("POST", "Subscription", "radiologist@east", body).json()["id"]
+    assert region.told(ident) == 0
+
+    def another(number: int, patient: str) -> None:
+        store(region.archive, "west", study_of(61, number, patient_id=patient, accession_number=f"A{number}"))
+        region.project()
+
+    another(30, "W1")
+    assert region.told(ident) == 0
+    given = share(region, study=None, patient=("Identifier", {"system": "urn:oid:1.2.3.2", "value": "W1"}))
+    region.later()
+    another(31, "W1")
+    another(32, "W3")
+    assert region.told(ident) == 1
+    region.fhir("POST", "$unshare", ADMINISTRATOR, parameters(name=name_of(given), reason="over"))
+    region.later()
+    another(33, "W1")
+    assert region.told(ident) == 1
+    region.fhir("DELETE", f"Subscription/{ident}", "radiologist@east")
+
+
+TODAY = f"{datetime.now(UTC):%Y%m%d}"
+
+
+def adt(event: str, number: str, *, patient: str = "S2", more: str = "") -> str:
+    """A message of the south about a visit."""
+    text = admission("SRIS", patient).replace("ADT^A08^ADT_A01", f"ADT^{event}").replace("|20260101\r", f"|{TODAY}\r")
+    text = text.replace(f"|a{patient}|", f"|{uuid.uuid4().hex[:16]}|")
+    return text.replace("PV1|1|O", f"PV1|1|I{'|' * 17}{number}{more}")
+
+
+@pytest.mark.parametrize(("events", "expected"), [
+    (("A01",), True), (("A04",), True), (("A01", "A02", "A13"), True), (("A08",), False), (("A05",), False),
+    (("A01", "A03"), True), (("A01", "A11"), False), (("A03",), True), (("A11",), False), (("A01", "A11", "A01"), True),
+], ids=str)  # fmt: skip
+def test_a_visit_is_a_care_relation(
+    region: Region, seen_elsewhere: str, events: tuple[str, ...], expected: bool
+) -> None:
+    assert not cared_for(region, seen_elsewhere)
+    number = "V" + "".join(events) + str(expected)
+    for event in events:
+        assert ask(region.exchange, adt(event, number))[0] == "AA"
+    assert cared_for(region, seen_elsewhere) is expected
+    region.rows("delete from care_encounter where name like 'visit %%' returning name")
+
+
+def test_a_visit_that_ended_long_ago_has_no_number_or_is_of_somebody_elses_patient_is_no_care(
+    region: Region, seen_elsewhere: str
+) -> None:
+    dates = "|" * 25 + "20010101"
+    for message in (
+        adt("A03", "V80", more=f"{dates}|20010102"), adt("A01", "V81", more=f"{dates}|20010102"),
+        adt("A01", '""'), adt("A01", ""), adt("A01", "V82").replace("PV1|1|I", "PV1|1|P"),
+        adt("A03", "V83", patient="W2^^^WEST"), adt("A01", "V" * 300),
+    ):  # fmt: skip
+        assert ask(region.exchange, message)[0] == "AA", message
+    assert not cared_for(region, seen_elsewhere)
+    region.rows("delete from care_encounter where name like 'visit %%' returning name")
+
+
+def test_visits_take_effect_again_from_the_journal(region: Region, seen_elsewhere: str) -> None:
+    assert ask(region.exchange, adt("A01", "V90"))[0] == "AA"
+    asked = "select * from care_encounter order by organisation, name"
+    found = region.rows(asked)
+    region.rows("delete from care_encounter returning name")
+    (apply,) = care_appliers(region.archive.pool, {one: region.key(one) for one in ("east", "west", "south")}).values()
+    for fact in region.archive.journal.replay():
+        if fact.kind is FactKind.CARE_ENCOUNTER and fact.body["name"] == "visit V90":
+            apply(fact)
+    assert [row for row in found if row[1] == "visit V90"] == region.rows(asked) and cared_for(region, seen_elsewhere)

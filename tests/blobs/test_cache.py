@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,14 @@ def test_what_other_processes_keep_counts(tmp_path: Path) -> None:
     os.utime(tmp_path / "a", (OLD, OLD))
     other.keep("b", [bytes(60)])
     assert kept(one) == ["b"]
+
+
+def test_what_its_maker_raises_is_told_whatever_it_is(tmp_path: Path) -> None:
+    def made() -> Iterator[bytes]:
+        yield b"half"
+        raise PacsdError(Fault.CONFLICT, "changed while it was read")
+
+    one = cache(tmp_path)
+    with pytest.raises(PacsdError) as caught:
+        one.keep("a", made())
+    assert caught.value.fault is Fault.CONFLICT and kept(one) == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from hl7.conditions import Hl7Error
-from ihe_profiles.pir.patient_identity import NO_EFFECT_TYPES
+from ihe_profiles.pir.patient_identity import NO_EFFECT_TYPES, VISIT_TYPES
 from tests.archive.house import House, opened
 from tests.hl7.peer import adt
 from tests.ihe_profiles.test_exchange import TWO, ask, exchange, patients
@@ -108,8 +108,8 @@ def test_an_id_is_changed_and_what_was_stated_goes_with_it(house: House) -> None
     assert ask(one, adt("A47", "8", "N2", more="MRG|8^^^WEST")) == ("AE", "204", "MRG^1^1")
 
 
-@pytest.mark.parametrize("event", [event for event, _, _ in NO_EFFECT_TYPES])
-def test_what_speaks_of_visits_is_accepted_without_effect(house: House, event: str) -> None:
+@pytest.mark.parametrize("event", [event for event, _, _ in (*NO_EFFECT_TYPES, *VISIT_TYPES)])
+def test_what_speaks_of_no_visit_that_can_be_known_again_is_accepted_without_effect(house: House, event: str) -> None:
     one = exchange(house)
     assert ask(one, adt(event, "1", "42", name="A^B", more="PV1|1|I")) == ("AA", "", "")
     assert patients(house) == {} and list(house.journal.replay()) == []

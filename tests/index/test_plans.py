@@ -11,7 +11,7 @@ import pytest
 from pacsd.access.scope import Opened, Rejected, Scope
 from pacsd.index.connect import Pool, pool
 from pacsd.index.matching import Criterion
-from pacsd.index.query import _STATEMENTS, Query, compile_query, search
+from pacsd.index.query import _STATEMENTS, Query, _declaring, compile_query, search
 from pacsd.index.reports import named_by, reports_of
 from tests.conftest import Postgres
 from tests.index.fill import fill
@@ -44,6 +44,7 @@ QUERIES: dict[str, Query] = {
     "two characters inside": Query("study", (Criterion("00100010", "*晓东*"),), limit=50),
     "fuzzy": Query("study", (Criterion("00100010", "ann smi"),), fuzzy=True, limit=50),
     "series by uid": Query("series", (Criterion("0020000E", "1.2.826.0.1.4711.2"),), limit=50),
+    "a scheduled step": Query("series", (Criterion("00400275.00400009", "S4711"),), limit=50),
     "series of a study": Query("series", (Criterion("0020000D", "1.2.826.0.1.4711"),)),
 }
 
@@ -66,7 +67,7 @@ def large(postgres: Postgres, migrated_template: str) -> Iterator[Pool]:
 def test_no_search_reads_all_studies(large: Pool, name: str, scope: Scope) -> None:
     query = QUERIES[name]
     statement = _STATEMENTS[query.level](compile_query(query), scope)
-    with large.connection() as connection:
+    with large.connection(scope=_declaring(compile_query(query), scope)) as connection:
         plan = _plan(connection, statement.text, statement.params)
     read = [node for node in _nodes(plan) if node.get("Relation Name") == "study"]
     assert read

@@ -273,6 +273,15 @@ def test_what_a_mail_server_refuses_is_told_from_what_it_puts_off(verb: str, ans
     assert refused.value.fault is fault
 
 
+def test_a_mail_server_without_tls_is_left_and_nothing_is_sent() -> None:
+    with closing(Smtp({"STARTTLS": "454 not now"})) as server, pytest.raises(PacsdError) as refused:
+        Sender(lambda *_: None, str)(replace(MAIL, port=server.port, starttls=True), notice(recipient="w@example.org"))
+    assert refused.value.fault is Fault.UNAVAILABLE
+    server._thread.join(5.0)
+    assert not server._thread.is_alive(), "the connection is closed"
+    assert not any(_lowered(one).startswith(("mail", "rcpt")) for one in server.lines)
+
+
 def test_no_mail_server_is_a_reason_to_try_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

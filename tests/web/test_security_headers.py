@@ -6,7 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pacsd.web.security_headers import RULES, headers_of
+from fhir.outcome import of_error
+from pacsd.faults import Fault, PacsdError
+from pacsd.web.problem import of_fault
+from pacsd.web.security_headers import RULES, SecurityHeaders, headers_of
 from tests.web.fakes import Web
 
 
@@ -30,6 +33,28 @@ def test_inside_tls_browsers_are_told_to_stay_there() -> None:
             return await client.get("/health/live")
 
     assert asyncio.run(ask()).headers["strict-transport-security"] == "max-age=31536000"
+
+
+TOKEN = {"authorization": "Bearer x"}
+
+
+@pytest.mark.parametrize(("fault", "headers", "expected"), [
+    (Fault.UNAUTHENTICATED, {}, ['Bearer realm="pacsd"']),
+    (Fault.UNAUTHENTICATED, TOKEN, ['Bearer realm="pacsd", error="invalid_token"']),
+    (Fault.FORBIDDEN, TOKEN, ['Bearer realm="pacsd", error="insufficient_scope"']),
+    (Fault.FORBIDDEN, {}, []), (Fault.REFUSED, TOKEN, []), (Fault.NOT_FOUND, TOKEN, []),
+], ids=str)  # fmt: skip
+def test_a_challenge_says_what_is_wrong_with_a_token_to_who_shows_one(
+    fault: Fault, headers: dict[str, str], expected: list[str]
+) -> None:
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app=SecurityHeaders(of_fault(PacsdError(fault, "no"))))
+        async with httpx.AsyncClient(transport=transport, base_url="http://pacs.test") as client:
+            return await client.get("/dicom-web/studies", headers=headers)
+
+    assert asyncio.run(ask()).headers.get_list("www-authenticate") == expected
+    _, _, told = of_error(PacsdError(fault, "no"))
+    assert told.get("WWW-Authenticate") == of_fault(PacsdError(fault, "no")).headers.get("www-authenticate")
 
 
 @pytest.mark.parametrize("path", ["/dicom-web/studies", "/dicom-web/no", "/health/live", "/metrics", "/no"])

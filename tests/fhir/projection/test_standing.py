@@ -22,13 +22,13 @@ class Known:
 class Openings:
     """What is opened, and how often that was asked."""
 
-    def __init__(self, opened: Opened | None) -> None:
-        self.opened = opened
+    def __init__(self, to_all: Opened | None, to_some: Opened | None = None) -> None:
+        self.to_all, self.to_some = to_all, to_some
         self.asked: list[Principal] = []
 
     def of(self, principal: Principal, scope: Scope) -> Opened | None:
         self.asked.append(principal)
-        return self.opened
+        return (self.to_some or self.to_all) if principal.roles else self.to_all
 
 
 class Linking:
@@ -44,13 +44,20 @@ def scopes(openings: Openings, clock: list[float]) -> OrganisationScopes:
     return OrganisationScopes(known, openings, links, {1: "east"}, now=lambda: clock[0])
 
 
-def test_where_nothing_is_denied_it_is_what_organisations_open_and_no_grant() -> None:
-    for opened in (None, Opened(studies=(7,), patients=((2, (8,)),))):
-        assert scopes(Openings(opened), [0.0])(1) is READS
+def test_where_nothing_is_granted_or_denied_it_is_what_organisations_open() -> None:
+    assert scopes(Openings(None), [0.0])(1) is READS
 
 
-def test_what_is_denied_is_gone_and_what_is_granted_is_not_there() -> None:
-    found = scopes(Openings(BOTH), [0.0])(1)
+def test_what_is_granted_to_all_of_it_is_there_and_what_some_were_given_is_not() -> None:
+    granted = Opened(studies=(7,), patients=((2, (8,)),))
+    assert scopes(Openings(granted, BOTH), [0.0])(1).opened == replace(
+        granted, denied_studies=(9,), denied_patients=((2, (10,)),), links=Links()
+    )
+    assert scopes(Openings(None, granted), [0.0])(1) is READS
+
+
+def test_what_any_of_its_people_are_denied_is_gone() -> None:
+    found = scopes(Openings(None, BOTH), [0.0])(1)
     assert found.organisations == READS.organisations and found.opened is not None
     assert found.opened.denied_studies == (9,) and found.opened.denied_patients == ((2, (10,)),)
     assert not found.opened.opens and found.opened.links is not None
@@ -59,8 +66,9 @@ def test_what_is_denied_is_gone_and_what_is_granted_is_not_there() -> None:
 def test_an_answer_serves_for_some_seconds_and_is_asked_for_a_system_of_the_organisation() -> None:
     openings, clock = Openings(None), [0.0]
     standing = scopes(openings, clock)
-    assert standing(1) is standing(1) is READS and len(openings.asked) == 1
-    openings.opened, clock[0] = BOTH, 6.0
+    assert standing(1) is standing(1) is READS and len(openings.asked) == 2
+    openings.to_some, clock[0] = BOTH, 6.0
     found = standing(1).opened
-    assert found is not None and found.denies and len(openings.asked) == 2
-    assert openings.asked[0].roles == HELD - {Role.PATIENT} and openings.asked[0].organisation == "east"
+    assert found is not None and found.denies and len(openings.asked) == 4
+    assert [one.roles for one in openings.asked[:2]] == [frozenset(), HELD - {Role.PATIENT}]
+    assert {one.organisation for one in openings.asked} == {"east"}
