@@ -75,6 +75,7 @@ class _Part:
     statement: Statement
     said: _Said
     location: str
+    organisation: str                    # that says so, its code: one of all in a batch
     visit: CareEncounter | None
 
 
@@ -93,7 +94,7 @@ class _Stating:
         self.patients.state_all(work, [one.statement for one in parts], found)
         for one in parts:
             one.said.doubts(one.location)
-        visits.keep_all(work, [one.visit for one in parts if one.visit is not None])
+        visits.keep_all(work, parts[0].organisation, [one.visit for one in parts if one.visit is not None])
 
 
 class PatientIdentity:
@@ -134,7 +135,10 @@ class PatientIdentity:
         visit = visit_of(reading, _whose(first), self._clock())
         if len(keys) > 1:
             return Prepared(lambda work: self._update(work, reading, keys, said, visit))
-        part = _Part(Statement(first, said.stated, said.besides), said, str(reading.location("patient_id")), visit)
+        part = _Part(
+            Statement(first, said.stated, said.besides), said, str(reading.location("patient_id")), sender.organisation,
+            visit,
+        )  # fmt: skip
         return Prepared(
             lambda work: [*self._state(work, reading, keys, said), *_kept(work, visit)],
             (first.patient_id, first.assigning_authority), Together(self._stating, part),
@@ -237,7 +241,7 @@ class PatientIdentity:
 def _kept(work: Work, visit: CareEncounter | None) -> list[str]:
     if visit is None:
         return []
-    visits.keep_all(work, [visit])
+    visits.keep(work, visit)
     return [visits.said(visit)]
 
 

@@ -5,7 +5,7 @@ else it could never be ended, and is none. It counts from its admission on, whil
 the rule of orders and encounters (pacsd.access.grants).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import Enum
 
@@ -55,13 +55,22 @@ def visit_of(reading: Reading, patient: PatientKey, now: datetime) -> CareEncoun
     return CareEncounter(f"visit {number}", patient, starts, ends, stands=effect is not Effect.NEVER_WAS)
 
 
-def keep_all(work: Work, visits: Sequence[CareEncounter]) -> None:
-    """Keep them as they are now; of one that several messages speak of, as the last says."""
-    last = {one.name: one for one in visits}
-    care_encounters.say_and_keep_all(work, [one for one in last.values() if one.stands])
-    for one in last.values():
+def keep(work: Work, visit: CareEncounter) -> None:
+    """Keep one as it is now."""
+    if visit.stands:
+        care_encounters.say_and_keep(work, visit)
+    else:
+        care_encounters.withdraw(work, visit.name)
+
+
+def keep_all(work: Work, organisation: str, visits: Iterable[CareEncounter]) -> None:
+    """Keep several with the commit; of one that several messages speak of, as the last says."""
+    last = {one.name: one for one in visits}.values()
+    for one in last:
         if not one.stands:
             care_encounters.withdraw(work, one.name)
+    if standing := [one for one in last if one.stands]:
+        work.last.append(care_encounters.keeping(work, organisation, standing))
 
 
 def said(visit: CareEncounter) -> str:

@@ -1,5 +1,6 @@
 """Rows of encounters: for whom an organisation cares, beside those for whom it has an order."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,18 +9,20 @@ from typing import Any
 from pacsd.access.principal import PatientKey
 from pacsd.index import organisations
 from pacsd.index.connect import Connection, Pool, retried
+from pacsd.index.pipelined import Asked, Statement, numbered
 from pacsd.index.work import Work
 
 CARE = "care.encounter"                  # word of the journal's FactKind
 _KEEP = """
 insert into care_encounter (organisation, name, assigning_authority, patient_id, stands, starts, ends, stated_at)
-select * from unnest(%s::integer[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s::timestamptz[],
-    %s::timestamptz[], %s::timestamptz[])
+select %s::integer, o.* from jsonb_to_recordset(%s::jsonb) as o(name text, authority text, patient_id text,
+    stands boolean, starts timestamptz, ends timestamptz, at timestamptz)
 on conflict (organisation, name) do update set assigning_authority = excluded.assigning_authority,
     patient_id = excluded.patient_id, stands = excluded.stands, starts = excluded.starts, ends = excluded.ends,
     stated_at = excluded.stated_at
 where care_encounter.stated_at <= excluded.stated_at
 """
+_KEEPING = Statement("pacsd_keep_care", numbered(_KEEP), ("integer", "jsonb"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +36,22 @@ class CareEncounter:
     stands: bool = True
 
 
+_Stated = tuple[CareEncounter, datetime]     # and when it was said
+
+
 def say_and_keep(work: Work, encounter: CareEncounter) -> None:
     """Keep one as it is now, within a unit of work that says so first."""
-    say_and_keep_all(work, [encounter])
+    asked = keeping(work, organisations.code(work.connection, work.organisation), [encounter])
+    work.connection.execute(_KEEP, asked.values, prepare=True)
 
 
-def say_and_keep_all(work: Work, encounters: Sequence[CareEncounter]) -> None:
-    """The same for several, each of another name, their rows locked in the order that everybody keeps."""
-    if not encounters:
-        return
-    code = organisations.code(work.connection, work.organisation)
+def keeping(work: Work, code: str, encounters: Sequence[CareEncounter]) -> Asked:
+    """The same for several, each of another name, by what is asked with the commit (Work.last).
+
+    Their rows are locked in the order that everybody keeps. `code`: of the organisation, by which facts name it.
+    """
     ordered = sorted(encounters, key=lambda one: one.name)
-    _keep(work.connection, work.organisation, [(one, work.say(_fact(code, one))) for one in ordered])
+    return Asked(_KEEPING, _values(work.organisation, [(one, work.say(_fact(code, one))) for one in ordered]))
 
 
 def _fact(code: str, encounter: CareEncounter) -> dict[str, object]:
@@ -79,9 +86,14 @@ def appliers(pool: Pool, keys: Mapping[str, int]) -> dict[str, Callable[[Any], N
     return {CARE: kept}
 
 
-def _keep(connection: Connection, organisation: int, stated: Sequence[tuple[CareEncounter, datetime]]) -> None:
-    rows = [(
-        organisation, one.name, one.patient.assigning_authority, one.patient.patient_id, one.stands, one.starts,
-        one.ends, at,
-    ) for one, at in stated]  # fmt: skip
-    connection.execute(_KEEP, [list(column) for column in zip(*rows, strict=True)], prepare=True)
+def _keep(connection: Connection, organisation: int, stated: Sequence[_Stated]) -> None:
+    connection.execute(_KEEP, _values(organisation, stated), prepare=True)
+
+
+def _values(organisation: int, stated: Sequence[_Stated]) -> tuple[int, str]:
+    rows = [{
+        "name": one.name, "authority": one.patient.assigning_authority, "patient_id": one.patient.patient_id,
+        "stands": one.stands, "starts": one.starts.isoformat(), "ends": one.ends and one.ends.isoformat(),
+        "at": at.isoformat(),
+    } for one, at in stated]  # fmt: skip
+    return organisation, json.dumps(rows)
