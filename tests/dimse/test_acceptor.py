@@ -247,7 +247,7 @@ def _close_shared_server() -> object:
 
 
 def test_a_thousand_idle_associations_cost_little_and_the_next_is_served() -> None:
-    with running(max_associations=1100) as server, ExitStack() as stack:
+    with running(max_associations=1100, artim_s=60.0) as server, ExitStack() as stack:
         before = resident_bytes()
         idle = [stack.enter_context(Raw(server.port)) for _ in range(1000)]
         for raw in idle:
