@@ -277,7 +277,7 @@ def told(message: AuditMessage, facts: dict[str, list[StudyFacts]]) -> tuple[Aud
         copies = facts.get(one.id, []) if one.kind is Kind.STUDY else []
         for copy in [each for each in copies if each.organisation in asking] or copies:
             owners.add(copy.organisation)
-            one = replace(one, accession=one.accession or copy.accession_number)
+            one = one._replace(accession=one.accession or copy.accession_number)
             if copy.patient_id and (copy.assigning_authority, copy.patient_id) not in there:
                 patients[(copy.assigning_authority, copy.patient_id)] = None
         objects.append(one)

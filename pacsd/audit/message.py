@@ -1,10 +1,11 @@
 """An audit message (PS3.15 A.5.2, IHE ITI TF-2 3.20): the event, who took part, and what it was about."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -29,8 +30,7 @@ class Agent:
     roles: tuple[str, ...] = ()          # in its organisation (pacsd.access.principal.Role)
 
 
-@dataclass(frozen=True, slots=True)
-class AuditObject:
+class AuditObject(NamedTuple):
     """A participant object. `authority`: of a patient's id; `query`: its text as it came over the wire.
 
     `sop_classes`: UIDs with numbers of instances; `details`: what else is told of it, by name.
@@ -39,10 +39,10 @@ class AuditObject:
     kind: Kind
     id: str
     authority: str = ""
-    sop_classes: Mapping[str, int] = field(default_factory=dict)
+    sop_classes: Mapping[str, int] = MappingProxyType({})
     accession: str = ""
     query: bytes = b""
-    details: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,7 @@ def _body(message: AuditMessage) -> dict[str, Any]:
     return body
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """An event as one line of JSON; taken apart only where somebody asks what it says."""
 
     at: datetime

@@ -59,7 +59,7 @@ class Repeats:
             if len(self._firsts) >= self._most:
                 gone += [self._firsts.pop(one) for one in list(self._firsts)[:_AT_ONCE]]
             self._firsts[key] = _First(self._clock() + self._window_s, message, recorded)
-        return _counted(gone, message.at)
+        return _counted(gone, message.at) if gone else []
 
     def ended(self, at: datetime, *, every: bool = False) -> list[AuditMessage]:
         """The counts of those whose window ended, or of all."""

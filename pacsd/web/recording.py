@@ -33,10 +33,10 @@ _FULL = 507                              # that there is no room is said of both
 _REFUSED, _FAILED = 400, 500
 _NOBODY = Principal("anonymous", "", frozenset(), Proof.NOTHING)
 _PATIENT_ID = ("PatientID", "00100020")
-_WORDS = frozenset((*_PATIENT_ID, "IssuerOfPatientID", "studyUID"))
+_WORDS = {word.encode(): word for word in (*_PATIENT_ID, "IssuerOfPatientID", "studyUID")}
 _MOST_FIELDS = 1_000
 _MOST_FORMS = 2_000
-_WILD = frozenset("*?\\")
+_WILD = "*?\\"
 
 
 class Researching(Protocol):
@@ -211,8 +211,8 @@ def _told(query: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in fields if len(fields) <= _MOST_FIELDS else ():
         name, _, value = one.partition(b"=")
-        word = name.decode("latin-1") if b"%" not in name else unquote_plus(name.decode("latin-1"))
-        if word in _WORDS:
+        word = _WORDS.get(name) or (unquote_plus(name.decode("latin-1")) if b"%" in name else "")
+        if word in _WORDS.values():
             found[word] = unquote_plus(value.decode("latin-1"))
     return found
 
@@ -236,7 +236,7 @@ def _objects(request: HTTPConnection, assigning_authority: str) -> list[AuditObj
     if query or not found:
         text = scope["path"].encode() + (b"?" + query if query else b"")
         found.append(AuditObject(Kind.QUERY, "", query=text[:_MOST_QUERY]))
-    searched = next((pairs[name] for name in _PATIENT_ID if pairs.get(name)), "")
-    if searched and not _WILD & set(searched):
+    searched = pairs.get(_PATIENT_ID[0]) or pairs.get(_PATIENT_ID[1])
+    if searched and not any(one in searched for one in _WILD):
         found.insert(0, patient(pairs.get("IssuerOfPatientID", assigning_authority), searched[:64]))
     return found
