@@ -142,7 +142,7 @@ def plain(site: Site) -> None:
         with port.plain() as connection:
             said = b""
             with suppress(OSError):
-                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 connection.shutdown(socket.SHUT_WR)
                 said = connection.recv(100)
         expect.that(b" 200 " not in said[:20], "no answer of 200", said)

@@ -288,11 +288,11 @@ class Supervisor:
 
     def _end_members(self) -> None:
         """SIGTERM, and time to finish; a second signal to us ends the patience."""
-        grace_s = self._settings.supervise.grace_s
+        signals, grace_s = self._stop_signals, self._settings.supervise.grace_s
         log.info("stopping", extra={"grace_s": grace_s})
         self._mark_ready(False)
         self._signal_members(signal.SIGTERM)
-        signals, deadline = self._stop_signals, time.monotonic() + grace_s
+        deadline = time.monotonic() + grace_s
         while any(member.pid for member in self._members) and self._stop_signals == signals:
             left = deadline - time.monotonic()
             if left <= 0:

@@ -30,6 +30,7 @@ def test_a_failing_chore_waits_longer_each_time_and_holds_up_no_other(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     now, tried, others = [0.0], [], []
+    caplog.set_level("WARNING", logger="pacsd.worker")
 
     def fail() -> bool:
         tried.append(now[0])

@@ -114,7 +114,7 @@ def test_a_uid_that_is_a_path_is_refused(hospitals, evil):
 def test_a_path_for_a_uid_finds_nothing_by_web(hospitals, path):
     for address in (f"/studies/{path}", f"/studies/{path}/metadata", f"/studies?StudyInstanceUID={path}"):
         with socket.create_connection(("127.0.0.1", hospitals.server.http_port), timeout=10) as connection:
-            connection.sendall(f"GET /dicom-web{address} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+            connection.sendall(f"GET /dicom-web{address} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
             head = connection.makefile("rb").read()
         assert head.split(b" ")[1] in (b"200", b"204", b"400", b"404"), (address, head[:200])
         assert b"Traceback" not in head
@@ -194,7 +194,7 @@ def test_a_truncated_transfer_leaves_nothing(hospitals, good):
         raw.send(b"".join(pdata(3, data, command=False, max_pdu_bytes=16384))[:100_000])
     with socket.create_connection(("127.0.0.1", hospitals.server.http_port)) as connection:
         file = part10(data, sop_class_uid=SECONDARY_CAPTURE, sop_instance_uid=sop, transfer_syntax_uid=EXPLICIT)
-        head = "POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nContent-Type: application/dicom\r\n"
+        head = "POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\n"
         connection.sendall(f"{head}Content-Length: {len(file)}\r\n\r\n".encode() + file[:100_000])
     assert answer(hospitals.server.base_url, f"/instances?SOPInstanceUID={sop}") == []
     wait_for(lambda: not unfinished(hospitals, sop), "the incomplete files are gone")
@@ -277,10 +277,10 @@ def test_random_bytes_on_the_dicom_port(hospitals):
 def test_random_bytes_on_the_http_port(hospitals):
     draw = random.Random(20260103)
     starts = (
-        b"", b"GET ", b"POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b'POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/related; type="application/dicom"; '
+        b"", b"GET ", b"POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b'POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/related; type="application/dicom"; '
         b"boundary=b\r\nContent-Length: 70000\r\n\r\n--b\r\n",
-        b"POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
+        b"POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
     )  # fmt: skip
     for number in range(100):
         with socket.create_connection(("127.0.0.1", hospitals.server.http_port), timeout=10) as connection:
@@ -295,6 +295,6 @@ def test_random_bytes_on_the_http_port(hospitals):
 
 def test_an_upload_that_says_it_is_endless_is_refused(hospitals):
     with socket.create_connection(("127.0.0.1", hospitals.server.http_port), timeout=10) as connection:
-        head = "POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nContent-Type: application/dicom\r\n"
+        head = "POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\n"
         connection.sendall(f"{head}Content-Length: {2**50}\r\n\r\n".encode())
         assert connection.makefile("rb").readline().split(b" ")[1] == b"413"

@@ -14,8 +14,8 @@ from pacsd.web.server import ServerLimits
 from pacsd.web.services import WebLimits
 from tests.web.test_server import Running, read_all, serving
 
-PATH = b"POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nContent-Type: application/dicom\r\n"
-LATER = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+PATH = b"POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\n"
+LATER = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 SIZE = 3 * LARGE_BYTES + 12_345
 
 
@@ -83,14 +83,14 @@ def test_a_large_chunked_body_comes_whole_too() -> None:
 
 def test_a_body_that_nobody_wants_is_passed_over_and_the_next_request_answered() -> None:
     with serving(ServerLimits()) as one:
-        head = b"POST /health/live HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % SIZE
+        head = b"POST /health/live HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % SIZE
         answer = asked(one, head + content(), LATER)
         assert answer.startswith(b"HTTP/1.1 405 ") and b'{"status":"live"}' in answer
 
 
 def test_the_rest_of_a_body_that_nobody_wants_is_not_waited_for_for_ever() -> None:
     with serving(ServerLimits(header_timeout_s=0.3)) as one, one.connect() as connection:
-        connection.sendall(b"POST /health/live HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % SIZE)
+        connection.sendall(b"POST /health/live HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % SIZE)
         connection.sendall(bytes(LARGE_BYTES))
         began = time.monotonic()
         answer = read_all(connection)

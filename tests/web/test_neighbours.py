@@ -115,7 +115,7 @@ def test_a_closed_connection_is_closed_for_the_client_wherever_it_went() -> None
             counts(neighbours, number)
         assert counts(neighbours, 2) == [1, 1]
         for connection in (first, second):
-            connection.sock.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            connection.sock.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert read_all(connection.sock).startswith(b"HTTP/1.1 200 ")
             connection.close()
         assert counts(neighbours, 0) == [0, 0]

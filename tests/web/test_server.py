@@ -98,7 +98,7 @@ def test_it_answers_and_stops_on_the_event(running):
 
 
 def test_huge_headers_are_refused(running):
-    answer = running.raw(b"GET /health/live HTTP/1.1\r\nHost: x\r\n", b"X: " + b"y" * 40_000)
+    answer = running.raw(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n", b"X: " + b"y" * 40_000)
     assert answer.startswith(b"HTTP/1.1 431 ")
     answer = running.raw(b"GET /health/live HTTP/1.1\r\n" + b"X-A: y\r\n" * 8_000 + b"\r\n")
     assert answer.startswith(b"HTTP/1.1 431 ")
@@ -107,7 +107,7 @@ def test_huge_headers_are_refused(running):
 
 
 def test_endless_trailers_are_refused(running):
-    head = b"POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    head = b"POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
     assert b"HTTP/1.1 431 " in running.raw(head, *(b"X: " + b"y" * 40_000 for _ in range(20)))
 
 
@@ -140,7 +140,7 @@ def test_a_large_body_is_not_taken_for_headers(running):
 
 def test_a_stalled_upload_is_let_go_and_forgotten():
     with serving(ServerLimits(), limits=WebLimits(upload_stall_s=0.2)) as one:
-        head = b"POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nContent-Type: application/dicom\r\n"
+        head = b"POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\n"
         answer = one.raw(head + b"Content-Length: 100\r\n\r\nbegin")
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert [reception.aborted for reception in one.web.archive.receptions] in ([], [True])
@@ -148,7 +148,7 @@ def test_a_stalled_upload_is_let_go_and_forgotten():
 
 
 def test_an_upload_that_breaks_off_is_forgotten(running):
-    head = b"POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nContent-Type: application/dicom\r\n"
+    head = b"POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/dicom\r\n"
     with running.connect() as connection:
         connection.sendall(head + b"Content-Length: 9000000\r\n\r\n" + bytes(4_000_000))
     deadline = threading.Event()
@@ -188,7 +188,7 @@ def test_a_client_that_leaves_ends_the_reading(running):
     running.web.archive.refs = [FakeRef("1.2", "1.3", "1.4", EXPLICIT, b"")]
     running.web.archive.part10 = lambda ref: FakePart10(None, endless())
     with running.connect() as connection:
-        connection.sendall(f"GET {INSTANCE} HTTP/1.1\r\nHost: x\r\nAccept: application/dicom\r\n\r\n".encode())
+        connection.sendall(f"GET {INSTANCE} HTTP/1.1\r\nHost: localhost\r\nAccept: application/dicom\r\n\r\n".encode())
         connection.recv(1000)
     assert left.wait(10)
     assert len(taken) < 64
@@ -210,7 +210,7 @@ def test_a_slow_reader_does_not_fill_the_memory():
         one.web.archive.refs = [FakeRef("1.2", "1.3", "1.4", EXPLICIT, b"")]
         one.web.archive.part10 = lambda ref: FakePart10(None, endless())
         with one.connect() as connection:
-            connection.sendall(f"GET {INSTANCE} HTTP/1.1\r\nHost: x\r\nAccept: application/dicom\r\n\r\n".encode())
+            connection.sendall(f"GET {INSTANCE} HTTP/1.1\r\nHost: localhost\r\nAccept: application/dicom\r\n\r\n".encode())
             assert left.wait(10)
         assert len(taken) < 32
 
@@ -220,7 +220,7 @@ def test_a_slow_client_that_goes_on_taking_a_large_frame_gets_all_of_it():
         one.web.archive.refs = [FakeRef("1.2", "1.3", "1.4", EXPLICIT, b"")]
         one.web.archive.part10 = lambda ref: FakePart10(48 << 20, iter([bytes(16 << 20)] * 3))
         with one.connect() as connection:
-            connection.sendall(f"GET {INSTANCE} HTTP/1.1\r\nHost: x\r\nAccept: application/dicom\r\n\r\n".encode())
+            connection.sendall(f"GET {INSTANCE} HTTP/1.1\r\nHost: localhost\r\nAccept: application/dicom\r\n\r\n".encode())
             taken = 0
             while taken < 48 << 20 and (chunk := connection.recv(1 << 20, socket.MSG_WAITALL)):
                 taken += len(chunk)
@@ -264,7 +264,7 @@ def test_a_request_in_progress_is_finished_before_the_end(running):
 
 def test_an_upload_that_does_not_end_within_the_grace_is_told_to_come_again() -> None:
     with serving(ServerLimits(grace_s=1.0)) as one, one.connect() as connection:
-        connection.sendall(STORE + b"Host: x\r\nContent-Length: 500\r\nExpect: 100-continue\r\n\r\n")
+        connection.sendall(STORE + b"Host: localhost\r\nContent-Length: 500\r\nExpect: 100-continue\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 100 ")         # somebody reads it now
         connection.sendall(b"half of it")
         one.stop.set()
@@ -276,7 +276,7 @@ def test_an_upload_that_does_not_end_within_the_grace_is_told_to_come_again() ->
 
 @pytest.mark.parametrize("body", [b"Content-Length: 3\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])
 def test_a_websocket_handshake_with_a_body_is_refused_and_holds_up_no_end(body: bytes) -> None:
-    handshake = b"GET /dicom-web/ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    handshake = b"GET /dicom-web/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     with serving(ServerLimits(grace_s=2.0)) as one:
         with one.connect() as connection:
             connection.settimeout(5)
@@ -286,9 +286,9 @@ def test_a_websocket_handshake_with_a_body_is_refused_and_holds_up_no_end(body: 
     assert time.monotonic() - began < 5
 
 
-OFFER = b"Host: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+OFFER = b"Host: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
 STORE = b"POST /dicom-web/studies HTTP/1.1\r\nContent-Type: application/dicom\r\n"
-LAST = b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+LAST = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 
 @pytest.mark.parametrize("size", [3, 3_000_000])

@@ -230,7 +230,7 @@ def test_a_slow_handshake_ends_in_time(tmp_path: Path) -> None:
 
 def test_plain_http_is_not_answered(tmp_path: Path) -> None:
     with serving(tmp_path) as house, closing(socket.create_connection(("127.0.0.1", house.port), timeout=20)) as raw:
-        raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        raw.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         with contextlib.suppress(ConnectionResetError):
             assert b"HTTP/1.1 200" not in raw.recv(1000)
         assert house.get()["scheme"] == "https"
