@@ -14,7 +14,7 @@ from pacsd.archive.retrieve import FileRange
 from pacsd.web.server import ServerLimits
 from pacsd.web.services import WebLimits
 from tests.web.fakes import EXPLICIT, FakePart10, FakeRef
-from tests.web.test_server import INSTANCE, Running, read_all, serving
+from tests.web.test_server import INSTANCE, WANTED, Running, read_all, serving
 
 SIZE = 5_000_011
 
@@ -99,7 +99,7 @@ def test_clients_that_take_nothing_hold_up_nobody_and_are_let_go(file) -> None:
         one.web.archive.part10 = lambda ref: FakePart10(100 * SIZE, pieces())
         stalled = [one.connect() for _ in range(40)]     # more than there are threads
         for connection in stalled:
-            connection.sendall(f"GET {INSTANCE} HTTP/1.1\r\nHost: localhost\r\nAccept: application/dicom\r\n\r\n".encode())
+            connection.sendall(WANTED)
         give_other = one.get("/dicom-web/studies/1.2/series/1.3/instances/1.9", Accept="application/dicom")
         assert give_other[0] == 404
         for _ in stalled:

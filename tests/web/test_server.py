@@ -20,6 +20,7 @@ from tests.web.fakes import EXPLICIT, FakeBulk, FakePart10, FakeRef, Web
 
 BULK = "/dicom-web/studies/1.2/series/1.3/instances/1.4/bulkdata/7FE00010"
 INSTANCE = "/dicom-web/studies/1.2/series/1.3/instances/1.4"
+WANTED = b"GET %b HTTP/1.1\r\nHost: localhost\r\nAccept: application/dicom\r\n\r\n" % INSTANCE.encode()
 
 
 @dataclass
@@ -188,7 +189,7 @@ def test_a_client_that_leaves_ends_the_reading(running):
     running.web.archive.refs = [FakeRef("1.2", "1.3", "1.4", EXPLICIT, b"")]
     running.web.archive.part10 = lambda ref: FakePart10(None, endless())
     with running.connect() as connection:
-        connection.sendall(f"GET {INSTANCE} HTTP/1.1\r\nHost: localhost\r\nAccept: application/dicom\r\n\r\n".encode())
+        connection.sendall(WANTED)
         connection.recv(1000)
     assert left.wait(10)
     assert len(taken) < 64
@@ -210,7 +211,7 @@ def test_a_slow_reader_does_not_fill_the_memory():
         one.web.archive.refs = [FakeRef("1.2", "1.3", "1.4", EXPLICIT, b"")]
         one.web.archive.part10 = lambda ref: FakePart10(None, endless())
         with one.connect() as connection:
-            connection.sendall(f"GET {INSTANCE} HTTP/1.1\r\nHost: localhost\r\nAccept: application/dicom\r\n\r\n".encode())
+            connection.sendall(WANTED)
             assert left.wait(10)
         assert len(taken) < 32
 
@@ -220,7 +221,7 @@ def test_a_slow_client_that_goes_on_taking_a_large_frame_gets_all_of_it():
         one.web.archive.refs = [FakeRef("1.2", "1.3", "1.4", EXPLICIT, b"")]
         one.web.archive.part10 = lambda ref: FakePart10(48 << 20, iter([bytes(16 << 20)] * 3))
         with one.connect() as connection:
-            connection.sendall(f"GET {INSTANCE} HTTP/1.1\r\nHost: localhost\r\nAccept: application/dicom\r\n\r\n".encode())
+            connection.sendall(WANTED)
             taken = 0
             while taken < 48 << 20 and (chunk := connection.recv(1 << 20, socket.MSG_WAITALL)):
                 taken += len(chunk)
