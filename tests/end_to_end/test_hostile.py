@@ -278,7 +278,8 @@ def test_random_bytes_on_the_http_port(hospitals):
     draw = random.Random(20260103)
     starts = (
         b"", b"GET ", b"POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b'POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/related; type="application/dicom"; '
+        b"POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\n"
+        b'Content-Type: multipart/related; type="application/dicom"; '
         b"boundary=b\r\nContent-Length: 70000\r\n\r\n--b\r\n",
         b"POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
     )  # fmt: skip
