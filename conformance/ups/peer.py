@@ -21,6 +21,7 @@ NAMES = {PUSH: "UPS Push", WATCH: "UPS Watch", PULL: "UPS Pull", EVENT: "UPS Eve
 CHANGE_STATE, REQUEST_CANCEL, SUBSCRIBE, UNSUBSCRIBE, SUSPEND = range(1, 6)
 STATE_REPORT, CANCEL_REQUESTED, PROGRESS_REPORT, SCP_STATUS_CHANGE, ASSIGNED = range(1, 6)
 PATIENCE_S = 10.0                        # for an event
+NOT_HEARD = "expected a response, got none (aborted, or not in time)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,5 +168,5 @@ class Peer:
     def _heard(self, status: Dataset, dataset: Dataset | None) -> Answer:
         if "Status" not in status:
             self._association = None
-            raise Failed("expected a response, got none (aborted, or not in time)")
+            raise Failed(NOT_HEARD)
         return Answer(int(status.Status), str(status.get("ErrorComment", "")), dataset)
