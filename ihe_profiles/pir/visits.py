@@ -41,7 +41,9 @@ def visit_of(reading: Reading, patient: PatientKey, now: datetime) -> CareEncoun
     """
     effect = EVENTS.get(reading.message.value("MSH-9.2"))
     number = next(filter(None, (_said(reading, place) for place in _NUMBERS)), "")
-    if effect is None or not number or max(len(number), len(patient.patient_id)) > _MOST_CHARACTERS:
+    if effect is None or max(len(number), len(patient.patient_id)) > _MOST_CHARACTERS:
+        return None
+    if not number or not number.isprintable():       # a NUL among it could not be kept
         return None
     if reading.message.segment("PV1") is None or _said(reading, "PV1-2") in _NO_CARE:
         return None

@@ -1,6 +1,5 @@
 """What a sender is told of an object that is kept."""
 
-
 from typing import NamedTuple
 
 from pacsd.index.records import Arrival, Outcome, Stored

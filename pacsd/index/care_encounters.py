@@ -1,6 +1,5 @@
 """Rows of encounters: for whom an organisation cares, beside those for whom it has an order."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from pacsd.access.principal import PatientKey
 from pacsd.index import organisations
 from pacsd.index.connect import Connection, Pool, retried
 from pacsd.index.pipelined import Asked, Statement, numbered
+from pacsd.index.rows import dumps
 from pacsd.index.work import Work
 
 CARE = "care.encounter"                  # word of the journal's FactKind
@@ -96,4 +96,4 @@ def _values(organisation: int, stated: Sequence[_Stated]) -> tuple[int, str]:
         "stands": one.stands, "starts": one.starts.isoformat(), "ends": one.ends and one.ends.isoformat(),
         "at": at.isoformat(),
     } for one, at in stated]  # fmt: skip
-    return organisation, json.dumps(rows)
+    return organisation, dumps(rows)

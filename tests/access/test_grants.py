@@ -401,7 +401,8 @@ def test_a_visit_that_ended_long_ago_has_no_number_or_is_of_somebody_elses_patie
     for message in (
         adt("A03", "V80", more=f"{dates}|20010102"), adt("A01", "V81", more=f"{dates}|20010102"),
         adt("A01", '""'), adt("A01", ""), adt("A01", "V82").replace("PV1|1|I", "PV1|1|P"),
-        adt("A03", "V83", patient="W2^^^WEST"), adt("A01", "V" * 300),
+        adt("A03", "V83", patient="W2^^^WEST"), adt("A01", "V" * 300), adt("A01", "V\\X00\\84"),
+        adt("A11", "V\\X00\\84"),
     ):  # fmt: skip
         assert ask(region.exchange, message)[0] == "AA", message
     assert not cared_for(region, seen_elsewhere)
