@@ -13,6 +13,7 @@ from pynetdicom import AE, evt
 from pynetdicom.pdu import P_DATA_TF
 
 from conformance.judging import Failed, NotSupported
+from conformance.requestor import attentive
 
 MPPS, MPPS_RETRIEVE = "1.2.840.10008.3.1.2.3.3", "1.2.840.10008.3.1.2.3.4"
 PUSH_MODEL, PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
@@ -52,7 +53,8 @@ class Modality:
         ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = self.timeout_s
         for one in classes:
             ae.add_requested_context(one, _SYNTAXES)
-        made = ae.associate(self.host, self.port, ae_title=self.title, evt_handlers=self._handlers(same=True))
+        handlers = self._handlers(same=True)
+        made = attentive(ae.associate(self.host, self.port, ae_title=self.title, evt_handlers=handlers))
         if not made.is_established:
             raise NotSupported("no association with these presentation contexts")
         try:

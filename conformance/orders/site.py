@@ -11,6 +11,7 @@ from pydicom import Dataset
 from pynetdicom import AE
 
 from conformance.judging import Failed, NotSupported
+from conformance.requestor import attentive
 
 MODALITY_WORKLIST = "1.2.840.10008.5.1.4.31"
 
@@ -60,7 +61,7 @@ class Site:
         """Items, the final status, and the statuses of the pending responses (PS3.4 K.4.1). Raises Failed."""
         scu = AE(self.calling)
         scu.add_requested_context(MODALITY_WORKLIST)
-        association = scu.associate(*self.dicom, ae_title=self.called)
+        association = attentive(scu.associate(*self.dicom, ae_title=self.called))
         if not association.is_established:
             raise Failed("expected an association, it was refused or aborted")
         try:

@@ -14,6 +14,7 @@ from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 
 from conformance.judging import Failed, NotSupported, NotTested
+from conformance.requestor import attentive
 
 PUSH, WATCH, PULL, EVENT, QUERY = (f"1.2.840.10008.5.1.4.34.6.{number}" for number in range(1, 6))
 GLOBAL, FILTERED = "1.2.840.10008.5.1.4.34.5", "1.2.840.10008.5.1.4.34.5.1"
@@ -21,7 +22,6 @@ NAMES = {PUSH: "UPS Push", WATCH: "UPS Watch", PULL: "UPS Pull", EVENT: "UPS Eve
 CHANGE_STATE, REQUEST_CANCEL, SUBSCRIBE, UNSUBSCRIBE, SUSPEND = range(1, 6)
 STATE_REPORT, CANCEL_REQUESTED, PROGRESS_REPORT, SCP_STATUS_CHANGE, ASSIGNED = range(1, 6)
 PATIENCE_S = 10.0                        # for an event
-NOT_HEARD = "expected a response, got none (aborted, or not in time)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class Peer:
             entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = self._timeout_s
             for uid in (PUSH, WATCH, PULL, QUERY):
                 entity.add_requested_context(uid)
-            self._association = entity.associate(self.host, self.port, ae_title=self.called)
+            self._association = attentive(entity.associate(self.host, self.port, ae_title=self.called))
         if not self._association.is_established:
             raise Failed("expected an association, got none")
         return self._association
@@ -168,5 +168,5 @@ class Peer:
     def _heard(self, status: Dataset, dataset: Dataset | None) -> Answer:
         if "Status" not in status:
             self._association = None
-            raise Failed(NOT_HEARD)
+            raise Failed("expected a response, got none (aborted, or not in time)")
         return Answer(int(status.Status), str(status.get("ErrorComment", "")), dataset)
