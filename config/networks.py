@@ -10,6 +10,15 @@ def plain(address: str) -> str:
     return address.removeprefix("::ffff:") if "." in address else address.partition("%")[0]
 
 
+def is_address(text: str) -> bool:
+    """Whether it is an address of IPv4 or IPv6, and no name."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 @lru_cache(maxsize=4096)
 def client_network(address: str) -> str:
     """What one client has to itself: an IPv4 address, or the /64 of an IPv6 one; another text as it is."""

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 
 from starlette.requests import HTTPConnection
 
-from config.networks import plain
+from config.networks import is_address, plain
 
 _MAX_CERTIFICATE = 32_768
 
@@ -30,15 +30,7 @@ class Peers:
         return _decoded(told[0]) if len(told) == 1 else None
 
     def _is_proxy(self, address: str) -> bool:
-        return _is_address(plain(address)) and any(ip_address(plain(address)) in one for one in self._proxies)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+        return is_address(plain(address)) and any(ip_address(plain(address)) in one for one in self._proxies)
 
 
 def _decoded(header: str) -> bytes | None:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -31,6 +30,7 @@ from fido2.webauthn import (
     UserVerificationRequirement,
 )
 
+from config.networks import is_address
 from pacsd.codec.base64url import encoded
 from pacsd.index import oauth_authenticators, oauth_grants
 from pacsd.index.oauth_authenticators import Authenticator
@@ -106,11 +106,9 @@ def rp_id(provider: Provider) -> str:
     """The host name to which credentials belong; empty where browsers would have none (WebAuthn 5.1.3, 5.1.4.1)."""
     parts = urlsplit(provider.issuer)
     host = parts.hostname or ""
-    try:
-        ip_address(host)
-    except ValueError:
-        return host if parts.scheme == "https" or host == "localhost" else ""
-    return ""
+    if is_address(host):
+        return ""
+    return host if parts.scheme == "https" or host == "localhost" else ""
 
 
 def user_handle(provider: Provider, user: User) -> bytes:

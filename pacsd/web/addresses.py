@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from starlette.requests import HTTPConnection, Request
 
-from config.networks import plain
+from config.networks import is_address, plain
 from pacsd.faults import Fault, PacsdError
 from pacsd.web.problem import bad_request
 
@@ -54,7 +54,7 @@ class Addresses:
         said = ",".join(request.headers.getlist("x-forwarded-for"))
         for before in reversed(said.split(",")[-_MOST_PROXIES:]):
             told = plain(before.strip().strip("[]"))
-            if not _is_within(address, self._proxies) or not _is_address(told):
+            if not _is_within(address, self._proxies) or not is_address(told):
                 break
             address = told
         return address
@@ -98,14 +98,6 @@ def _own_authority(request: HTTPConnection) -> str:
     if port in _DEFAULT_PORTS:
         return f"[{host}]" if ":" in host else str(host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 @lru_cache(maxsize=256)

@@ -7,11 +7,11 @@ host, and is answered 421 (RFC 9110 7.4, 15.5.20). Addresses are no names, and l
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from config.networks import is_address
 from config.settings import Settings
 from pacsd.web.problem import problem
 
@@ -55,15 +55,7 @@ def is_ours(host: bytes, names: Iterable[str]) -> bool:
     except ValueError:
         return False
     name = name.rstrip(".")
-    return not host or name == _LOCAL or name.endswith(f".{_LOCAL}") or name in names or _is_address(name)
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
+    return not host or name == _LOCAL or name.endswith(f".{_LOCAL}") or name in names or is_address(name)
 
 
 async def _misdirected(scope: Scope, receive: Receive, send: Send) -> None:
