@@ -1,4 +1,4 @@
-"""Headers of objects that differ in a few values from the one before, as those of a series do.
+"""Headers of objects that differ in some values from the one before, as those of a series and of a device do.
 
 What two of them have in common, byte for byte, is read once. Of the next one only those values are read that differed
 before, and all between them is compared as it stands. What is said of it is what `header.scan` would say.
@@ -23,10 +23,10 @@ from pacsd.codec.structure import (
 from pacsd.codec.transfer_syntaxes import transfer_syntax
 from pacsd.faults import PacsdError
 
-_SERIES_INSTANCE_UID = 0x0020000E
 _MOST_BYTES = 16 << 10                   # of a header that is remembered
 _MOST_VARYING = 32                       # values; with more it is no quicker
-_MOST_ATTEMPTS = 8                       # in one series, to find out what its objects have in common
+_MOST_ATTEMPTS = 8                       # to find out what objects have in common, more than came of it
+_FORGIVEN_AFTER = 16                     # objects that were not alike: one attempt more
 _HEAD_BYTES = 12                         # of the element that ends the scan, at most
 _LEAST_BEGINNING = 8                     # shows whether a data set is implicit VR
 
@@ -67,31 +67,31 @@ class _Last:
         self._encapsulated = transfer_syntax(transfer_syntax_uid).encapsulated
         self._is_plain = not transfer_syntax(transfer_syntax_uid).deflated
         self._likeness: _Likeness | None = None
-        self._series = b""
         self._before: _Laid | None = None
         self._attempts = 0
+        self._unlike = 0
 
     def read(self, data: bytes) -> Reading:
         """As Headers.read."""
         found = None if self._likeness is None else self._likeness.read(data)
         if found is not None:
+            self._attempts = max(0, self._attempts - 1)
             return found
         header = scan(data, self.transfer_syntax_uid, complete=False, to_pixels=True)
         self._compare(data, header)
         return reading_of(header, self.override)
 
     def _compare(self, data: bytes, header: Header) -> None:
-        """Find out what there is in common, where a series goes on: of one object there will be no next one."""
-        series = header.elements.get(_SERIES_INSTANCE_UID)
-        uid = b"" if series is None else series.value
+        """Find out what there is in common with the one before, as long as something comes of it."""
+        self._unlike += 1
+        if self._unlike % _FORGIVEN_AFTER == 0:
+            self._attempts = max(0, self._attempts - 1)
         is_kept = self._is_plain and not header.big_endian and header.end_offset <= _MOST_BYTES
         now = _Laid(data[: header.end_offset + _HEAD_BYTES], header) if is_kept else None
-        if uid != self._series:
-            self._series, self._likeness, self._attempts = uid, None, 0
-        elif now is not None and self._before is not None and self._attempts < _MOST_ATTEMPTS:
+        if now is not None and self._before is not None and self._attempts < _MOST_ATTEMPTS:
             self._attempts += 1
             known = frozenset[int]() if self._likeness is None else self._likeness.varying
-            self._likeness = self._likened(self._before, now, known)
+            self._likeness = self._likened(self._before, now, known) or self._likeness
         self._before = now
 
     def _likened(self, before: "_Laid", now: "_Laid", known: frozenset[int]) -> "_Likeness | None":
