@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pacsd.codec.attributes import INSTANCE_NAMES, instance_texts, text_of
-from pacsd.codec.header import ABOVE_INSTANCE, Element, Header, fingerprint, reached, scan
+from pacsd.codec.header import ABOVE_INSTANCE, Element, Header, Imprint, fingerprint, reached, scan
 from pacsd.codec.keys import SPECIFIC_CHARACTER_SET
 from pacsd.codec.structure import (
     LENGTH32,
@@ -183,6 +183,7 @@ class _Likeness:
         self._last_bytes = _value_bytes(laid)
         self._elements = {tag: element for tag, element in header.elements.items() if tag not in varying}
         self._fingerprint = b"" if varying & ABOVE_INSTANCE else fingerprint(header)
+        self._imprint = Imprint(header, varying)
         self._sets = header.character_set
         self._texts = [
             (tag, name, b"" if tag in varying else text_of(element, header, self._sets, override))
@@ -226,7 +227,7 @@ class _Likeness:
             (name, text or text_of(elements[tag], header, self._sets, self._override))
             for tag, name, text in self._texts
         ]
-        return Reading(header, self._fingerprint or fingerprint(header), texts)
+        return Reading(header, self._fingerprint or self._imprint.digest(elements), texts)
 
 
 _LONG = LENGTH32[False]

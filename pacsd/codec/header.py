@@ -5,6 +5,7 @@ that nobody wants. `pacsd.codec.structure` holds the general reader.
 """
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -294,10 +295,29 @@ def fingerprint(header: Header) -> bytes:
 
     Equal fingerprints under one series mean that an instance brings nothing new above its own level.
     """
-    elements = header.elements
-    parts = [b"\1" if header.implicit else b"\0"]
-    for tag, name in _IN_FINGERPRINT:
-        if element := elements.get(tag):
-            value = element.value
-            parts += (name, b"%08x" % len(value), value)
-    return xxh3_128_digest(b"".join(parts))
+    return Imprint(header, frozenset()).digest(header.elements)
+
+
+class Imprint:
+    """What fingerprints of headers with the same elements have in common, which differ only in the values of some."""
+
+    def __init__(self, header: Header, varying: frozenset[int]) -> None:
+        common = [b"\1" if header.implicit else b"\0"]
+        self._varying: list[tuple[bytes, int]] = []          # what stands before the length of a value, and its tag
+        for tag, name in _IN_FINGERPRINT:
+            if not (element := header.elements.get(tag)):
+                continue
+            if tag in varying:
+                self._varying.append((b"".join((*common, name)), tag))
+                common = []
+            else:
+                common += (name, b"%08x" % len(element.value), element.value)
+        self._tail = b"".join(common)
+
+    def digest(self, elements: Mapping[int, Element]) -> bytes:
+        """The fingerprint of one of them."""
+        parts: list[bytes] = []
+        for before, tag in self._varying:
+            value = elements[tag].value
+            parts += (before, b"%08x" % len(value), value)
+        return xxh3_128_digest(b"".join((*parts, self._tail)))

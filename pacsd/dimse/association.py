@@ -44,9 +44,11 @@ from pacsd.dimse.violations import (
     Violation,
 )
 from pacsd.faults import Fault, PacsdError
+from pacsd.soon import soon
 
 log = logging.getLogger("pacsd.dimse")
 
+_QUICK_S = 0.0006                        # after an answer, until a sender of small objects sends the next one
 _REST_AFTER_MS = 50                      # silence after which the receive buffer is given back
 _BETWEEN_OBJECTS_S = 1.0                 # silence of a peer that may be about to go on
 _SEND_PDU_BYTES = 1 << 18                # our own limit on what we send; larger ones win nothing
@@ -103,6 +105,7 @@ class Association:
         self._poll.register(connection, select.POLLIN)
         self._secure = connection if isinstance(connection, SecureConnection) else None
         self._due: Message | None = None         # its data set was not read yet
+        self._is_quick = False
         self._idle = False
         self._stopping = False
         self._send_pdu_bytes = _SEND_PDU_BYTES
@@ -316,7 +319,7 @@ class Association:
         say_last(self._socket, pdu, wait_s=0.0 if self._stopping else self._timeouts.artim_s)
 
     def _await_request(self) -> None:
-        if self.readable(0.001 * _REST_AFTER_MS):
+        if self._is_there_soon():
             return
         self._reader.rest()
         if self.readable(_BETWEEN_OBJECTS_S):
@@ -330,6 +333,15 @@ class Association:
             raise GivenUp("stopping")
         if not spoke:
             raise GivenUp("idle for too long")
+
+    def _is_there_soon(self) -> bool:
+        """Whether the peer goes on; one that was quick the last time is not slept for at once."""
+        if self._is_quick and soon(self.readable, within_s=_QUICK_S):
+            return True
+        began = time.perf_counter()
+        is_there = self.readable(0.001 * _REST_AFTER_MS)
+        self._is_quick = not self._is_quick and time.perf_counter() - began < _QUICK_S
+        return is_there
 
     def _read_message(self) -> Message:
         self.discard_dataset()

@@ -12,10 +12,12 @@ from typing import Any
 from psycopg import errors, pq
 
 from pacsd.index.connect import Connection
+from pacsd.soon import soon
 
 Row = tuple[bytes | None, ...]
 
 TEXT, BINARY = 0, 1
+_SOON_S = 0.0004                         # most answers come within that
 _TUPLES_OK, _SYNC = int(pq.ExecStatus.TUPLES_OK), int(pq.ExecStatus.PIPELINE_SYNC)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)        # of timestamps on the wire
 _MICROSECOND = timedelta(microseconds=1)
@@ -135,9 +137,13 @@ class Direct:
 
     def _result(self) -> "pq.abc.PGresult | None":
         while self._pgconn.is_busy():
-            self._poll.poll()
+            if not soon(self._is_readable, within_s=_SOON_S):
+                self._poll.poll()
             self._pgconn.consume_input()
         return self._pgconn.get_result()
+
+    def _is_readable(self) -> bool:
+        return bool(self._poll.poll(0))
 
 
 def _raise_unless(result: "pq.abc.PGresult", status: pq.ExecStatus) -> None:

@@ -95,11 +95,13 @@ left join instance i on i.sop_instance_uid = j.sop_instance_uid and i.organisati
 """
 _TYPES = tuple(kind for _, kind in FIELDS)
 
-# The same for one arrival, as far as nothing is in its way: three quarters of the work for PostgreSQL.
+# The same for one arrival, as far as nothing is in its way and it is not the first of its series, which may bring the
+# study something new: two thirds of the work for PostgreSQL.
 _GIVEN = {name: f"${n}::{kind}" for n, (name, kind) in enumerate(FIELDS, 1)}
 _STORE_ONE = """
 with locked as materialized (
-    select r.pk, r.revision from series r join study s on s.pk = r.study where r.pk = {series} for no key update of s, r
+    select r.pk, r.revision from series r join study s on s.pk = r.study
+    where r.pk = {series} and r.instances > 0 for no key update of s, r
 ),
 fresh as (
     insert into instance ({inserted})
@@ -114,17 +116,11 @@ grown as (
     update series r set instances = r.instances + 1, loose_count = r.loose_count + 1, has_loose = true,
         last_received_at = greatest(r.last_received_at, f.received_at)
     from fresh f where r.pk = f.series
-    returning r.study, f.received_at, (r.instances = 1)::integer as appeared, r.modality, r.sop_classes
+    returning r.study, f.received_at
 ),
 counted as (
-    update study s set instances = s.instances + 1, series = s.series + g.appeared, changed = true,
-        last_received_at = greatest(s.last_received_at, g.received_at),
-        modalities = case when g.appeared = 0 then s.modalities else array(
-            select distinct m from (select unnest(s.modalities) union all select g.modality) as u(m)
-            where m is not null order by m) end,
-        sop_classes = case when g.appeared = 0 then s.sop_classes else array(
-            select distinct c from (select unnest(s.sop_classes) union all select unnest(g.sop_classes)) as u(c)
-            order by c) end
+    update study s set instances = s.instances + 1, changed = true,
+        last_received_at = greatest(s.last_received_at, g.received_at)
     from grown g where s.pk = g.study
 )
 select {n} from fresh

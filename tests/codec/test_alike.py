@@ -67,6 +67,32 @@ def test_of_a_series_only_what_differs_is_read(syntax: str, monkeypatch: pytest.
     assert len(scanned) == 2
 
 
+def test_exams_of_one_image_are_alike_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    headers, scanned = Headers(), []
+
+    def note(data: bytes, *arguments: object, **options: object) -> object:
+        scanned.append(data)
+        return scan(data, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(alike, "scan", note)
+    for number in range(1, 60):
+        whose = {
+            "t00080018": b"1.1.%04d" % number, "t0020000D": b"1.2.%04d" % number, "t0020000E": b"1.3.%04d" % number,
+            "t00100010": b"A^B%d " % (number % 10), "t00100020": b"%04d" % number,
+        }  # fmt: skip
+        check(headers, dataset(**whose))
+    assert len(scanned) == 2
+
+
+@pytest.mark.parametrize("left_out", ["t00091001", "t00280010"])
+def test_what_is_never_alike_is_not_compared_for_ever(left_out: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    headers, compared = Headers(), []
+    monkeypatch.setattr(alike, "_varying", lambda before, now: compared.append(now))
+    for number in range(1, 161):
+        check(headers, dataset(t00080018=b"1.1.%04d" % number, **({left_out: None} if number % 2 else {})))
+    assert 8 <= len(compared) <= 8 + 160 // 16
+
+
 @pytest.mark.parametrize(
     "changed",
     [
