@@ -98,6 +98,26 @@ def test_page_is_light_and_speaks_chinese_first(ct: Page) -> None:
     ct.screenshot(path=artefact("film-ct"))
 
 
+def test_study_and_series_are_asked_for_once_before_the_scripts_run(ct: Page) -> None:
+    asked = ct.evaluate(
+        "performance.getEntriesByType('resource').filter(one => /studies\\?|series\\?/.test(one.name))"
+        ".map(one => [one.initiatorType, one.startTime])"
+    )
+    began = ct.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventStart")
+    assert [kind for kind, _ in asked] == ["link", "link"]
+    assert all(start < began for _, start in asked)
+
+
+def test_image_that_is_looked_at_has_the_line_to_itself(ct: Page, served: Served) -> None:
+    ct.wait_for_selector("html[data-loaded='28']", state="attached")
+    first, *others = ct.evaluate(
+        "performance.getEntriesByType('resource').filter(one => one.name.includes('/frames/'))"
+        ".map(one => [one.name, one.startTime, one.responseEnd])"
+    )
+    assert served.studies.ct.by_place()[13] in first[0]
+    assert len(others) == 27 and all(start >= first[2] for _, start, _ in others)
+
+
 def test_middle_slice_comes_first_and_slices_are_ordered_by_place(ct: Page, served: Served) -> None:
     order = served.studies.ct.by_place()
     assert (state(ct, "index"), state(ct, "count")) == ("13", "28")

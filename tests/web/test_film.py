@@ -1,7 +1,9 @@
 """The film page's files as HTTP hands them out; how it works a browser shows (tests/browser)."""
 
 import re
+from html import unescape
 from importlib.resources import files
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -16,8 +18,15 @@ def test_page_names_its_study_and_its_files() -> None:
     assert 'data-study="1.2.840.1"' in answer.text
     assert 'data-dicom-web="/dicom-web"' in answer.text
     assert "{{" not in answer.text
-    named = set(re.findall(r'(?:href|src)="([^"]+)"', answer.text))
+    named = set(re.findall(r'(?:href|src)="(/film[^"]+)"', answer.text))
     assert named == {f"/film/assets/{digest()}/{name}" for name in ASSETS if name != "history.js"}
+
+
+def test_page_has_the_browser_ask_for_the_study_before_its_scripts_do() -> None:
+    answer = Web().request("GET", "/film/1.2.840.1")
+    early = [unescape(one) for one in re.findall(r'rel="preload" as="fetch" crossorigin href="([^"]+)"', answer.text)]
+    assert [urlsplit(one).path for one in early] == ["/dicom-web/studies/1.2.840.1/series", "/dicom-web/studies"]
+    assert parse_qs(urlsplit(early[1]).query)["StudyInstanceUID"] == ["1.2.840.1"]
 
 
 @pytest.mark.parametrize("study", ["1.2%22%3e%3cscript%3e", "..%2f..", "1.2%0a", "x" * 65])

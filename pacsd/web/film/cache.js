@@ -1,4 +1,4 @@
-// Frames in memory: the one that is looked at first, then its neighbours, as many as the memory is meant for.
+// Frames in memory: the one that is looked at first and alone, then its neighbours, as many as the memory is meant for.
 
 import { decode, forms } from './pixels.js';
 
@@ -92,15 +92,18 @@ export class FrameCache {
     }
   }
 
-  /** The nearest frame that is not here, as long as all that are nearer fit into the budget. */
+  /** The nearest frame that is not here, as long as all that are nearer fit into the budget; while one that is looked
+   *  at is on its way, no other takes from its line. */
   #next() {
     const focuses = [...this.#focus.values()];
+    const awaited = focuses.some(({ images, index }) => this.#loading.has(images[index]?.key));
     const reach = Math.max(0, ...focuses.map(({ images }) => images.length));
     let planned = 0;
     for (let distance = 0; distance < reach; distance++) {
       for (const { images, index } of focuses) {
         for (const image of distance ? [images[index + distance], images[index - distance]] : [images[index]]) {
           if (!image) continue;
+          if (distance && awaited) return undefined;
           planned += this.#frames.get(image.key)?.size ?? expected(image);
           if (distance && planned > this.budget) return undefined;
           if (!this.#frames.has(image.key) && !this.#loading.has(image.key) && !this.#failed.has(image.key)) return image;
@@ -120,7 +123,7 @@ export class FrameCache {
       this.#failed.set(image.key, { error, at: Date.now() });
     }
     if (this.#loading.get(image.key)?.abort === abort) this.#loading.delete(image.key);
-    this.onChange(image);
+    await this.onChange(image);
     this.#pump();
   }
 

@@ -16,6 +16,7 @@ const MIB = 2 ** 20;
 const FRAME_MS = 100;                    // of cine, where the images name no rate
 const STATUS_MS = 2500;
 const WATCH_MS = 4000;                   // so soon a page learns that its link is over
+const PATIENCE_MS = 50;                  // for the first answers, before what stands around the images is built
 const byId = id => document.getElementById(id);
 const { study: studyUid, dicomWeb: root } = document.documentElement.dataset;
 const ofLink = document.documentElement.dataset.link === 'true';
@@ -34,21 +35,29 @@ class Film {
     chooseLanguage();
     this.dicomWeb = new DicomWeb(root, studyUid);
     this.cache = new FrameCache(this.dicomWeb, { ...means(), onChange: image => this.#arrived(image) });
+  }
+
+  /** What is seen before there are images. It takes its time, for which the first requests are not to wait. */
+  #furnish() {
+    if (this.active) return;
     this.showTools = build(byId('toolbar'), this);
     this.arrange(1);
+    this.active.say(say('loading'));
     this.#listen();
     this.#label();
     if (ofLink) this.#watch();
   }
 
-  /** Ask for the study and its series at once, and open the largest series. */
+  /** Open the largest series of the study. */
   async start() {
-    this.active.say(say('loading'));
+    this.active?.say(say('loading'));
+    const asked = this.#ask();
+    setTimeout(() => this.#furnish(), PATIENCE_MS);
     try {
-      const [study, series] = await Promise.all([this.dicomWeb.study(this.#signal), this.dicomWeb.series(this.#signal)]);
+      const [study, series] = await asked.finally(() => this.#furnish());
       if (!study) return this.active.say(say('notFound'));
       this.study = study;
-      this.series = ordered(series.map(describe));
+      this.series = series;
       this.#label();
       const best = first(this.series);
       if (best) await this.open(this.active, best);
@@ -58,6 +67,14 @@ class Film {
       this.#failed(this.active, error, () => this.start());
     }
     return undefined;
+  }
+
+  /** Ask for the study and its series at once, and for the images of the largest as soon as it is known. */
+  #ask() {
+    const series = this.dicomWeb.series(this.#signal).then(found => ordered(found.map(describe)));
+    const asked = Promise.all([this.dicomWeb.study(this.#signal), series]);
+    series.then(found => first(found) && this.#stack(first(found))).catch(() => {});      // told where it is awaited
+    return asked;
   }
 
   /** Open a series in a pane. */
@@ -238,10 +255,13 @@ class Film {
     this.#update();
   }
 
+  /** A frame has come, or will not. What is shown is drawn before more is asked for: the promise is over then. */
   #arrived(image) {
     document.documentElement.dataset.loaded = this.cache.count;
-    for (const pane of this.panes) if (pane.image === image) pane.draw();
+    const shown = this.panes.filter(pane => pane.image === image);
+    shown.forEach(pane => pane.draw());
     if (this.active?.image === image) this.#update();
+    return shown.length && !document.hidden ? drawn() : undefined;
   }
 
   #failed(pane, error, again) {
@@ -347,6 +367,9 @@ class Film {
     event.preventDefault();
   }
 }
+
+/** The screen has been drawn with what was to be drawn. */
+const drawn = () => new Promise(done => { requestAnimationFrame(() => setTimeout(done)); });
 
 const isOver = ({ status }) => status === 401 || status === 403;
 

@@ -16,6 +16,9 @@ export class Pane {
   #picture = document.createElement('canvas');
   #painted = '';
   #queued = false;
+  #laid;                                 // size of the element, as it was laid out last
+  #drawn = false;                        // an image stands on the canvas
+  #marked = false;                       // something stands on the overlay
   #hand;                                 // the measurement in hand: { one, position, fresh }
   #pointer;                              // where the finger is while it measures
   #travelled = 0;
@@ -36,7 +39,10 @@ export class Pane {
     this.element.append(this.canvas, this.overlay);
     this.texts = Object.fromEntries([...CORNERS, ...SIDES, 'message'].map(name => [name, this.#text(name)]));
     listen(this.element, this.#handlers());
-    new ResizeObserver(() => this.draw()).observe(this.element);
+    new ResizeObserver(([{ contentRect }]) => {
+      this.#laid = contentRect;
+      this.draw();
+    }).observe(this.element);
   }
 
   get image() {
@@ -93,33 +99,50 @@ export class Pane {
     });
   }
 
+  /** Canvases are touched only where something is to be seen on them: each costs its memory, and time at each turn. */
   #drawNow() {
-    const size = this.element.getBoundingClientRect();
+    const size = this.#laid ?? this.#size();
     const ratio = Math.min(devicePixelRatio || 1, 3);
     const { image, frame } = this;
-    for (const canvas of [this.canvas, this.overlay]) {
-      const [width, height] = [Math.round(size.width * ratio), Math.round(size.height * ratio)];
-      if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    }
+    if (frame) this.#show(image, frame, size, ratio);
+    else if (this.#drawn) this.#blank(image, size, ratio);
+    this.#mark(image, frame, size, ratio);
+    this.#write(image, frame);
+  }
+
+  #show(image, frame, size, ratio) {
+    const { canvas } = this;
+    const context = canvas.getContext('2d', { alpha: false });
+    this.#paint(image, frame);
+    if (!fits(canvas, size, ratio)) fit(canvas, size, ratio);
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    const { a, b, c, d, e, f } = this.view.matrix(image, size);
+    context.setTransform(a * ratio, b * ratio, c * ratio, d * ratio, e * ratio, f * ratio);
+    context.imageSmoothingEnabled = this.view.scale(image, size) < 6;
+    context.imageSmoothingQuality = 'high';
+    context.drawImage(this.#picture, 0, 0, image.columns, image.rows);
+    this.#drawn = true;
+  }
+
+  /** The image before stays until the next one comes, but not one of another series, and none out of shape. */
+  #blank(image, size, ratio) {
+    const same = image && this.element.dataset.series === this.series?.uid;
+    if (same && fits(this.canvas, size, ratio)) return;
+    fit(this.canvas, size, ratio);
+    this.#drawn = false;
+  }
+
+  #mark(image, frame, size, ratio) {
+    const marks = Boolean(frame && (this.#pointer || this.measurements.of(image).length));
+    if (!marks && !this.#marked) return;
+    this.#marked = marks;
+    fit(this.overlay, size, ratio);
+    if (!marks) return;
     const lines = this.overlay.getContext('2d');
     lines.setTransform(ratio, 0, 0, ratio, 0, 0);
-    lines.clearRect(0, 0, size.width, size.height);
-    const context = this.canvas.getContext('2d', { alpha: false });
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    if (frame) {
-      this.#paint(image, frame);
-      context.fillRect(0, 0, this.canvas.width, this.canvas.height);
-      const { a, b, c, d, e, f } = this.view.matrix(image, size);
-      context.setTransform(a * ratio, b * ratio, c * ratio, d * ratio, e * ratio, f * ratio);
-      context.imageSmoothingEnabled = this.view.scale(image, size) < 6;
-      context.imageSmoothingQuality = 'high';
-      context.drawImage(this.#picture, 0, 0, image.columns, image.rows);
-      draw(lines, this.measurements, image, frame, this.view.matrix(image, size), this.#hand?.one);
-      if (this.#pointer) loupe(lines, this.canvas, this.#pointer, ratio);
-    } else if (!image || this.element.dataset.series !== this.series?.uid) {
-      context.fillRect(0, 0, this.canvas.width, this.canvas.height);
-    }
-    this.#write(image, frame);
+    draw(lines, this.measurements, image, frame, this.view.matrix(image, size), this.#hand?.one);
+    if (this.#pointer) loupe(lines, this.canvas, this.#pointer, ratio);
   }
 
   /** The image in the window's shades, painted anew only when something about it has changed. */
@@ -315,6 +338,16 @@ export class Pane {
     this.app.valued(this, found, { x, y });
   }
 }
+
+const pixels = (size, ratio) => ({ width: Math.round(size.width * ratio), height: Math.round(size.height * ratio) });
+
+function fits(canvas, size, ratio) {
+  const { width, height } = pixels(size, ratio);
+  return canvas.width === width && canvas.height === height;
+}
+
+/** As many pixels as the screen has there, all of them empty. */
+const fit = (canvas, size, ratio) => Object.assign(canvas, pixels(size, ratio));
 
 const rounded = value => (Math.abs(value) < 10 && !Number.isInteger(value) ? Number(value.toPrecision(3)) : Math.round(value));
 

@@ -65,7 +65,8 @@ function trimmed(samples, allocated, stored, high = stored - 1, signed) {
 function rangeOf(samples) {
   let least = Infinity;
   let most = -Infinity;
-  for (const one of samples) {
+  for (let at = 0; at < samples.length; at++) {          // by its number: an iterator takes several times as long
+    const one = samples[at];
     if (one < least) least = one;
     if (one > most) most = one;
   }

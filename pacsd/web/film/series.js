@@ -40,37 +40,54 @@ export function stackOf(datasets) {
 
 function frames(dataset, most) {
   const count = Math.min(Math.max(1, number(dataset, '00280008') ?? 1), most);
-  return Array.from({ length: count }, (_, position) => imageOf(dataset, position + 1));
+  return Array.from({ length: count }, (_, position) => new StackImage(dataset, position + 1));
 }
 
-function imageOf(dataset, frame) {
-  const pixels = group(dataset, frame, '00289145') ?? dataset;              // Pixel Value Transformation
-  const voi = group(dataset, frame, '00289132') ?? dataset;                 // Frame VOI LUT
-  const plane = group(dataset, frame, '00209113') ?? dataset;               // Plane Position
-  const orientation = group(dataset, frame, '00209116') ?? dataset;         // Plane Orientation
-  return {
-    dataset,
-    frame,
-    series: text(dataset, '0020000E'),
-    instance: text(dataset, '00080018'),
-    key: `${text(dataset, '00080018')}/${frame}`,
-    modality: text(dataset, '00080060'),
-    rows: number(dataset, '00280010'),
-    columns: number(dataset, '00280011'),
-    samples: number(dataset, '00280002') ?? 1,
-    photometric: text(dataset, '00280004') || 'MONOCHROME2',
-    slope: number(pixels, '00281053') || 1,
-    intercept: number(pixels, '00281052') ?? 0,
-    units: unitsOf(dataset, pixels),
-    windows: windowsOf(voi),
-    voiFunction: text(voi, '00281056') || 'LINEAR',
-    position: numbers(plane, '00200032', 3),
-    orientation: numbers(orientation, '00200037', 6),
-    instanceNumber: number(dataset, '00200013') ?? 0,
-    thickness: number(group(dataset, frame, '00289110') ?? dataset, '00180050'),
-    calibration: calibration(dataset, frame),
-    frameTime: frameTime(dataset),
-  };
+/** A frame, with what its place in the stack is told by; the rest is read from its data set when it is asked for. */
+class StackImage {
+  constructor(dataset, frame) {
+    this.dataset = dataset;
+    this.frame = frame;
+    this.instance = text(dataset, '00080018');
+    this.key = `${this.instance}/${frame}`;
+    this.position = numbers(plane(this), '00200032', 3);
+    this.orientation = numbers(planeOrientation(this), '00200037', 6);
+    this.instanceNumber = number(dataset, '00200013') ?? 0;
+  }
+}
+
+const groupOr = tag => ({ dataset, frame }) => group(dataset, frame, tag) ?? dataset;
+const pixels = groupOr('00289145');      // Pixel Value Transformation
+const voi = groupOr('00289132');         // Frame VOI LUT
+const plane = groupOr('00209113');       // Plane Position
+const planeOrientation = groupOr('00209116');
+const measures = groupOr('00289110');    // Pixel Measures
+
+const READ = {
+  series: ({ dataset }) => text(dataset, '0020000E'),
+  modality: ({ dataset }) => text(dataset, '00080060'),
+  rows: ({ dataset }) => number(dataset, '00280010'),
+  columns: ({ dataset }) => number(dataset, '00280011'),
+  samples: ({ dataset }) => number(dataset, '00280002') ?? 1,
+  photometric: ({ dataset }) => text(dataset, '00280004') || 'MONOCHROME2',
+  slope: image => number(pixels(image), '00281053') || 1,
+  intercept: image => number(pixels(image), '00281052') ?? 0,
+  units: image => unitsOf(image.dataset, pixels(image)),
+  windows: image => windowsOf(voi(image)),
+  voiFunction: image => text(voi(image), '00281056') || 'LINEAR',
+  thickness: image => number(measures(image), '00180050'),
+  calibration: ({ dataset, frame }) => calibration(dataset, frame),
+  frameTime: ({ dataset }) => frameTime(dataset),
+};
+
+for (const [name, read] of Object.entries(READ)) {
+  Object.defineProperty(StackImage.prototype, name, {
+    get() {
+      const value = read(this);
+      Object.defineProperty(this, name, { value });      // of this image, from now on
+      return value;
+    },
+  });
 }
 
 function unitsOf(dataset, pixels) {

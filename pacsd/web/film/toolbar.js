@@ -41,11 +41,11 @@ export function build(bar, app) {
     (name ? buttons[name] = button(name, action(name)) : document.createElement('hr'))));
   bar.onkeydown = event => step(event, [...bar.querySelectorAll('button')]);
   return state => {
-    bar.setAttribute('aria-label', say('toolbar'));
+    set(bar, 'aria-label', say('toolbar'));
     for (const name of TOOLS) label(buttons[name], name === 'value' && state.ct ? 'ctValue' : name, name);
     for (const name of ACTIONS) label(buttons[name], name === 'cine' && state.cine ? 'stop' : name);
-    for (const name of TOOLS) buttons[name].setAttribute('aria-pressed', String(state.tool === name));
-    for (const name of SWITCHES) buttons[name].setAttribute('aria-pressed', String(Boolean(state[name])));
+    for (const name of TOOLS) set(buttons[name], 'aria-pressed', String(state.tool === name));
+    for (const name of SWITCHES) set(buttons[name], 'aria-pressed', String(Boolean(state[name])));
     buttons.cine.disabled = !state.many;
     buttons.report.disabled = !state.report;
     buttons.presets.disabled = !state.gray;
@@ -65,8 +65,14 @@ function button(name, action) {
 }
 
 function label(made, key, icon = key) {
-  made.querySelector('path').setAttribute('d', ICONS[icon]);
-  made.querySelector('span').textContent = say(key);
+  set(made.querySelector('path'), 'd', ICONS[icon]);
+  const words = made.querySelector('span');
+  if (words.textContent !== say(key)) words.textContent = say(key);
+}
+
+/** Set an attribute only to another value: the same one again has the browser lay out the whole bar anew. */
+function set(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
 /** Arrow keys walk along the bar (WAI-ARIA toolbar). */

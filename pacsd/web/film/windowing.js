@@ -67,6 +67,7 @@ export function paint(image, frame, window, inverted, words) {
     for (let at = 0; at < gray.length; at++) words[at] = wordOf(gray[at]);
     return;
   }
-  const table = Uint32Array.from({ length: most - least + 1 }, (_, at) => wordOf(least + at));
+  const table = new Uint32Array(most - least + 1);
+  for (let at = 0; at < table.length; at++) table[at] = wordOf(least + at);
   for (let at = 0; at < gray.length; at++) words[at] = table[gray[at] - least];
 }
