@@ -1,12 +1,11 @@
 """What is recorded of a request, before its answer begins (PS3.15 A.5.3, IHE ITI TF-2 3.20)."""
 
-import asyncio
 from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any, Protocol
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -20,12 +19,14 @@ from pacsd.audit.message import AuditMessage, AuditObject, Encoded, Form, Record
 from pacsd.audit.trail import Recorder, Unrecorded, no_room, now
 from pacsd.faults import PacsdError
 from pacsd.web.admission import ACCESS
+from pacsd.web.awaited import Awaited
 from pacsd.web.problem import of_fault
 from pacsd.web.store_response import STORED
 from pacsd.web.streaming import StreamedResponse
 
 TRANSACTIONS = "urn:pacsd:dicomweb"      # system of the transactions' names (PS3.18 names them, and codes none)
 _BEGUN = "pacsd.recorded"                # where in the ASGI scope the record stands that was begun
+_SETTLED = "pacsd.settled"               # and that somebody is about to write it
 _GOOD = 200
 _UNAUTHENTICATED = 401
 _MOST_QUERY = 1 << 16                    # bytes of a query that stand in a record
@@ -36,7 +37,7 @@ _PATIENT_ID = ("PatientID", "00100020")
 _WORDS = {word.encode(): word for word in (*_PATIENT_ID, "IssuerOfPatientID", "studyUID")}
 _MOST_FIELDS = 1_000
 _MOST_FORMS = 2_000
-_WILD = "*?\\"
+_WILD = frozenset("*?\\")
 
 
 class Researching(Protocol):
@@ -75,6 +76,7 @@ class Recording:
     client: Callable[[HTTPConnection], str] = lambda request: request.client.host if request.client else ""
     research: Researching | None = None
     forms: dict[Hashable, _Known] = field(default_factory=dict, repr=False, compare=False)
+    awaited: Awaited = field(default_factory=Awaited, repr=False, compare=False)
 
     def asked(self, request: HTTPConnection, transaction: Transaction) -> None:
         """Begin to record what its asker may do and is about to, where asking is the event; `before` waits for it.
@@ -87,10 +89,11 @@ class Recording:
             request.scope[_BEGUN] = self._begun(request, transaction, audited, _GOOD, later=True)
 
     def settle(self, request: HTTPConnection) -> None:
-        """In a thread: write what `asked` began; what comes of it `before` says."""
+        """In a thread: see to it that what `asked` began is written; what comes of it `before` says."""
         recorded: Future[None] | None = request.scope.get(_BEGUN)
         if recorded is not None:
-            self.recorder.settle(recorded)
+            request.scope[_SETTLED] = True
+            self.recorder.settle(recorded, wait=False)
 
     async def before(self, request: HTTPConnection, transaction: Transaction, answer: Response) -> Response:
         """The answer, once the access is on record; 503 where it cannot be."""
@@ -99,16 +102,21 @@ class Recording:
             return answer
         begun: Future[None] | None = request.scope.get(_BEGUN)
         try:
-            if begun is not None and not begun.done():
+            if begun is not None and _SETTLED not in request.scope:
                 self.recorder.soon()     # nothing was done that could have settled it
-            await _done(begun)
+            await self._done(begun)
             if _BEGUN not in request.scope or answer.status_code >= _REFUSED:
-                await _done(self._begun(request, transaction, audited, answer.status_code))
+                await self._done(self._begun(request, transaction, audited, answer.status_code))
         except PacsdError as error:
             if isinstance(answer, StreamedResponse):
                 await answer.close()
             return answer if answer.status_code == _FULL and no_room(error) else of_fault(error)
         return answer
+
+    async def _done(self, recorded: "Future[None] | None") -> None:
+        """Raises PacsdError UNAVAILABLE."""
+        if recorded is not None:
+            await self.awaited(recorded)
 
     def _begun(
         self, request: HTTPConnection, transaction: Transaction, audited: Audited, status: int, *, later: bool = False
@@ -183,16 +191,6 @@ class Recording:
         return [*found, AuditObject(Kind.URI, project[:64], details={"name": "research project"})]
 
 
-async def _done(recorded: "Future[None] | None") -> None:
-    """Raises PacsdError UNAVAILABLE."""
-    if recorded is None:
-        return
-    if recorded.done():
-        recorded.result()
-    else:
-        await asyncio.wrap_future(recorded)
-
-
 @cache
 def _named(transaction: str) -> Code:
     return Code(transaction.replace(" ", "-").lower(), TRANSACTIONS, transaction)
@@ -211,8 +209,8 @@ def _told(query: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in fields if len(fields) <= _MOST_FIELDS else ():
         name, _, value = one.partition(b"=")
-        word = _WORDS.get(name) or (unquote_plus(name.decode("latin-1")) if b"%" in name else "")
-        if word in _WORDS.values():
+        word = _WORDS.get(name) or (_WORDS.get(unquote_to_bytes(name)) if b"%" in name else None)
+        if word is not None:
             found[word] = unquote_plus(value.decode("latin-1"))
     return found
 
@@ -229,14 +227,15 @@ def _objects(request: HTTPConnection, assigning_authority: str) -> list[AuditObj
     pairs = _told(query) if query else {}
     study = _study(scope, pairs)
     found = [AuditObject(Kind.STUDY, study)] if study else []
-    found += [
-        AuditObject(Kind.URI, value[:64], details={"name": name}) for name, value in scope["path_params"].items()
-        if name in ("workitem", "transaction", "aetitle") or (name == "instance" and not study)
-    ]
+    if params := scope["path_params"]:
+        found += [
+            AuditObject(Kind.URI, value[:64], details={"name": name}) for name, value in params.items()
+            if name in ("workitem", "transaction", "aetitle") or (name == "instance" and not study)
+        ]
     if query or not found:
         text = scope["path"].encode() + (b"?" + query if query else b"")
         found.append(AuditObject(Kind.QUERY, "", query=text[:_MOST_QUERY]))
     searched = pairs.get(_PATIENT_ID[0]) or pairs.get(_PATIENT_ID[1])
-    if searched and not any(one in searched for one in _WILD):
+    if searched and _WILD.isdisjoint(searched):
         found.insert(0, patient(pairs.get("IssuerOfPatientID", assigning_authority), searched[:64]))
     return found

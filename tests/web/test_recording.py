@@ -48,7 +48,7 @@ class Kept:
             recorded.set_result(None)
         return recorded
 
-    def settle(self, recorded: "Future[None]") -> None:
+    def settle(self, recorded: "Future[None]", *, wait: bool = True) -> None:
         self.settled.append(recorded)
 
     def soon(self) -> None:
