@@ -50,10 +50,10 @@ class Recorder(Protocol):
         `later`: it is written when somebody calls `settle` or `soon`, with whatever else waits by then.
         """
 
-    def settle(self, recorded: "Future[None]", *, wait: bool = True) -> None:
+    def settle(self, recorded: "Future[None]", *, wait: bool = True) -> bool:
         """Write what waits, in this thread: on return it is known what came of a record that was begun.
 
-        Without `wait`, if another is already about to write it this returns at once; the future tells.
+        Without `wait` that is false, and comes at once, where another is already about to write it.
         """
 
     def soon(self) -> None:
@@ -75,9 +75,10 @@ class Unrecorded:
         del make, key, later
         return None
 
-    def settle(self, recorded: "Future[None]", *, wait: bool = True) -> None:
+    def settle(self, recorded: "Future[None]", *, wait: bool = True) -> bool:
         """Nothing."""
         del recorded, wait
+        return True
 
     def soon(self) -> None:
         """Nothing."""
@@ -148,17 +149,18 @@ class Trail:
             self.soon()
         return batch
 
-    def settle(self, recorded: "Future[None]", *, wait: bool = True) -> None:
+    def settle(self, recorded: "Future[None]", *, wait: bool = True) -> bool:
         """As Recorder.settle. Whose turn it is writes one batch: the next is another's who waits for it."""
         if isinstance(recorded, _Batch):
             if recorded.is_somebodys and not wait:
-                return
+                return recorded.done()
             recorded.is_somebodys = True
         while not recorded.done():
             with self._turn:
                 if recorded.done() or (batch := self._batch()) is None:
-                    return
+                    break
                 self._write(batch)
+        return recorded.done()
 
     def soon(self) -> None:
         """As Recorder.soon."""

@@ -1,5 +1,6 @@
 """What is recorded of a request, before its answer begins (PS3.15 A.5.3, IHE ITI TF-2 3.20)."""
 
+import asyncio
 from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -19,14 +20,12 @@ from pacsd.audit.message import AuditMessage, AuditObject, Encoded, Form, Record
 from pacsd.audit.trail import Recorder, Unrecorded, no_room, now
 from pacsd.faults import PacsdError
 from pacsd.web.admission import ACCESS
-from pacsd.web.awaited import Awaited
 from pacsd.web.problem import of_fault
 from pacsd.web.store_response import STORED
 from pacsd.web.streaming import StreamedResponse
 
 TRANSACTIONS = "urn:pacsd:dicomweb"      # system of the transactions' names (PS3.18 names them, and codes none)
 _BEGUN = "pacsd.recorded"                # where in the ASGI scope the record stands that was begun
-_SETTLED = "pacsd.settled"               # and that somebody is about to write it
 _GOOD = 200
 _UNAUTHENTICATED = 401
 _MOST_QUERY = 1 << 16                    # bytes of a query that stand in a record
@@ -76,7 +75,6 @@ class Recording:
     client: Callable[[HTTPConnection], str] = lambda request: request.client.host if request.client else ""
     research: Researching | None = None
     forms: dict[Hashable, _Known] = field(default_factory=dict, repr=False, compare=False)
-    awaited: Awaited = field(default_factory=Awaited, repr=False, compare=False)
 
     def asked(self, request: HTTPConnection, transaction: Transaction) -> None:
         """Begin to record what its asker may do and is about to, where asking is the event; `before` waits for it.
@@ -88,12 +86,13 @@ class Recording:
         if audited is not None and audited.asked and not isinstance(self.recorder, Unrecorded):
             request.scope[_BEGUN] = self._begun(request, transaction, audited, _GOOD, later=True)
 
-    def settle(self, request: HTTPConnection) -> None:
-        """In a thread: see to it that what `asked` began is written; what comes of it `before` says."""
+    def settle(self, request: HTTPConnection) -> "Future[None] | None":
+        """In a thread: write what `asked` began; what comes of it `before` says.
+
+        Where another thread is about to write it nothing is waited for: it is done when what is returned is.
+        """
         recorded: Future[None] | None = request.scope.get(_BEGUN)
-        if recorded is not None:
-            request.scope[_SETTLED] = True
-            self.recorder.settle(recorded, wait=False)
+        return recorded if recorded is not None and not self.recorder.settle(recorded, wait=False) else None
 
     async def before(self, request: HTTPConnection, transaction: Transaction, answer: Response) -> Response:
         """The answer, once the access is on record; 503 where it cannot be."""
@@ -102,21 +101,16 @@ class Recording:
             return answer
         begun: Future[None] | None = request.scope.get(_BEGUN)
         try:
-            if begun is not None and _SETTLED not in request.scope:
+            if begun is not None and not begun.done():
                 self.recorder.soon()     # nothing was done that could have settled it
-            await self._done(begun)
+            await _done(begun)
             if _BEGUN not in request.scope or answer.status_code >= _REFUSED:
-                await self._done(self._begun(request, transaction, audited, answer.status_code))
+                await _done(self._begun(request, transaction, audited, answer.status_code))
         except PacsdError as error:
             if isinstance(answer, StreamedResponse):
                 await answer.close()
             return answer if answer.status_code == _FULL and no_room(error) else of_fault(error)
         return answer
-
-    async def _done(self, recorded: "Future[None] | None") -> None:
-        """Raises PacsdError UNAVAILABLE."""
-        if recorded is not None:
-            await self.awaited(recorded)
 
     def _begun(
         self, request: HTTPConnection, transaction: Transaction, audited: Audited, status: int, *, later: bool = False
@@ -189,6 +183,16 @@ class Recording:
             if original:
                 found.insert(0, AuditObject(Kind.STUDY, original, details={"deidentified": asked}))
         return [*found, AuditObject(Kind.URI, project[:64], details={"name": "research project"})]
+
+
+async def _done(recorded: "Future[None] | None") -> None:
+    """Raises PacsdError UNAVAILABLE."""
+    if recorded is None:
+        return
+    if recorded.done():
+        recorded.result()
+    else:
+        await asyncio.wrap_future(recorded)
 
 
 @cache

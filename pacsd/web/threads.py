@@ -5,19 +5,30 @@ as little as there can be, a queue and a wake-up of the loop.
 """
 
 import asyncio
+import concurrent.futures
 import os
 from asyncio import AbstractEventLoop, CancelledError, Future
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 _IDLE_S = 30.0                           # without a call after which a thread ends
+
+
+@dataclass(frozen=True, slots=True)
+class After(Generic[T]):
+    """The result of a call that counts once something else is done, whatever comes of that: no thread waits for it."""
+
+    done: "concurrent.futures.Future[None]"
+    result: T
 
 
 class Threads:
@@ -27,7 +38,7 @@ class Threads:
         self._reads = _Crew(reads, idle_s)
         self._commits = _Crew(commits, idle_s)
 
-    async def run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def run(self, call: Callable[P, R | After[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Await a call. A cancelled request still waits for the call to end: it may hold a file or a cursor."""
         return await self._reads.run(partial(call, *args, **kwargs))
 
@@ -47,7 +58,7 @@ class _Crew:
         self._threads = 0
         self._open = 0                   # calls that were asked for and have not ended
 
-    async def run(self, work: Callable[[], R]) -> R:
+    async def run(self, work: Callable[[], R | After[R]]) -> R:
         call = _Call(work, asyncio.get_running_loop())
         with self._lock:
             self._open += 1
@@ -76,7 +87,10 @@ class _Crew:
             result, error = call.made()
             with self._lock:
                 self._open -= 1
-            call.report(result, error)
+            if isinstance(result, After):
+                result.done.add_done_callback(partial(call.report_after, result.result))
+            else:
+                call.report(result, error)
             del call, result, error      # nothing of it is kept while the next one is waited for
 
     def _next(self) -> "_Call | None":
@@ -111,6 +125,10 @@ class _Call:
         """Tell who waits."""
         with suppress(RuntimeError):     # the loop is closed: nobody waits
             self._loop.call_soon_threadsafe(self._end, (result, error))
+
+    def report_after(self, result: Any, _done: object) -> None:
+        """Tell who waits what the call returned, in whichever thread that was done which it had to come after."""
+        self.report(result, None)
 
     def _end(self, made: tuple[Any, BaseException | None]) -> None:
         self._ended = True

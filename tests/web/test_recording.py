@@ -48,8 +48,9 @@ class Kept:
             recorded.set_result(None)
         return recorded
 
-    def settle(self, recorded: "Future[None]", *, wait: bool = True) -> None:
+    def settle(self, recorded: "Future[None]", *, wait: bool = True) -> bool:
         self.settled.append(recorded)
+        return wait or recorded.done()
 
     def soon(self) -> None:
         self.settled.append(None)
