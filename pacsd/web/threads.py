@@ -88,7 +88,7 @@ class _Crew:
             with self._lock:
                 self._open -= 1
             if isinstance(result, After):
-                result.done.add_done_callback(partial(call.report_after, result.result))
+                _report_after(result.done, call.report, result.result)
             else:
                 call.report(result, error)
             del call, result, error      # nothing of it is kept while the next one is waited for
@@ -126,10 +126,6 @@ class _Call:
         with suppress(RuntimeError):     # the loop is closed: nobody waits
             self._loop.call_soon_threadsafe(self._end, (result, error))
 
-    def report_after(self, result: Any, _done: object) -> None:
-        """Tell who waits what the call returned, in whichever thread that was done which it had to come after."""
-        self.report(result, None)
-
     def _end(self, made: tuple[Any, BaseException | None]) -> None:
         self._ended = True
         if not self._waiting.done():
@@ -151,6 +147,17 @@ class _Call:
             self._waiting = self._loop.create_future()
             with suppress(CancelledError):
                 await self._waiting
+
+
+def _report_after(done: "concurrent.futures.Future[None]", report: Callable[[Any, None], None], result: Any) -> None:
+    """Report in whichever thread that is done. A future keeps what it called for as long as itself is kept: of this
+    nothing is left in it."""
+    held = [(report, result)]
+
+    def tell(_: object) -> None:
+        report, result = held.pop()
+        report(result, None)
+    done.add_done_callback(tell)
 
 
 def codec_threads() -> Threads:
