@@ -63,9 +63,9 @@ class Record:
 
 def appended(head: Head, payload: bytes) -> tuple[bytes, Head]:
     """The line of a record after `head`, and the new head."""
-    number = b"%d" % (head.number + 1)
-    digest = hashlib.sha256(b"%b%b %b" % (head.digest, number, payload)).digest()
-    return b"%b %b %b\n" % (number, digest.hex().encode(), payload), Head(head.number + 1, digest)
+    number, before = head.number + 1, head.digest
+    hashed = hashlib.sha256(b"%b%d %b" % (before, number, payload))
+    return b"%d %b %b\n" % (number, hashed.hexdigest().encode(), payload), Head(number, hashed.digest())
 
 
 def file_name(writer: str, segment: int) -> str:

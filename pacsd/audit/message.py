@@ -131,17 +131,14 @@ class Form:
         before = {name: body.pop(name) for name in ("event", "action", "outcome")}
         del body["at"]
         about = {name: body.pop(name) for name in ("types", "agents")}
-        self._head = orjson.dumps(before)[:-1] + b',"at":"'
-        self._middle = b'",' + orjson.dumps(about)[1:-1] + b',"objects":'
-        self._tail = b"," + orjson.dumps(body, default=record_json.as_written)[1:] if body else b"}"
+        self._head = orjson.dumps(before)[:-1] + b',"at":'
+        self._middle = b"," + orjson.dumps(about)[1:-1] + b',"objects":['
+        self._tail = b"]," + orjson.dumps(body, default=record_json.as_written)[1:] if body else b"]}"
 
     def filled(self, at: datetime, objects: Sequence[AuditObject]) -> Encoded:
         """An event at a time in UTC about some objects, byte for byte as `encoded` has it."""
-        told = orjson.dumps([_object(one) for one in objects])
-        payload = b"%b%b%b%b%b" % (
-            self._head, at.isoformat().encode(), self._middle, told, self._tail,
-        )  # fmt: skip
-        return Encoded(at, payload)
+        told = b",".join([_encoded_object(one) for one in objects])
+        return Encoded(at, b"%b%b%b%b%b" % (self._head, orjson.dumps(at), self._middle, told, self._tail))
 
 
 def decoded(body: Mapping[str, Any]) -> AuditMessage:
@@ -214,6 +211,22 @@ def _object(one: AuditObject) -> dict[str, Any]:
     if one.details:
         told["details"] = dict(one.details)
     return told
+
+
+_KINDS = {one: b'{"kind":"%b","id":' % one.name.encode() for one in Kind}
+
+
+def _encoded_object(one: AuditObject) -> bytes:
+    """As `_object` has it; of the usual ones no dictionary is made."""
+    kind, name, authority, sop_classes, accession, query, details = one
+    if sop_classes or accession or details:
+        return orjson.dumps(_object(one))
+    told = _KINDS[kind] + orjson.dumps(name)
+    if authority:
+        told += b',"authority":' + orjson.dumps(authority)
+    if query:
+        told += b',"query":' + orjson.dumps(query.decode("latin-1"))
+    return told + b"}"
 
 
 def _object_of(told: Mapping[str, Any]) -> AuditObject:

@@ -50,8 +50,11 @@ class Recorder(Protocol):
         `later`: it is written when somebody calls `settle` or `soon`, with whatever else waits by then.
         """
 
-    def settle(self, recorded: "Future[None]") -> None:
-        """Write what waits, in this thread: on return it is known what came of a record that was begun."""
+    def settle(self, recorded: "Future[None]", *, wait: bool = True) -> bool:
+        """Write what waits, in this thread: on return it is known what came of a record that was begun.
+
+        Without `wait` that is false, and comes at once, where another is already about to write it.
+        """
 
     def soon(self) -> None:
         """Have what waits written by another thread."""
@@ -72,9 +75,10 @@ class Unrecorded:
         del make, key, later
         return None
 
-    def settle(self, recorded: "Future[None]") -> None:
+    def settle(self, recorded: "Future[None]", *, wait: bool = True) -> bool:
         """Nothing."""
-        del recorded
+        del recorded, wait
+        return True
 
     def soon(self) -> None:
         """Nothing."""
@@ -83,17 +87,19 @@ class Unrecorded:
         """Nothing."""
 
 
-class _Batch:
-    """Records that are written at once, and what those wait for who want them to be."""
+class _Batch(Future[None]):
+    """Records that are written at once, and what those wait for who want them to be.
 
-    __slots__ = ("before", "done", "payloads", "size_bytes", "writer")
+    `is_somebodys`: a thread is about to write it.
+    """
 
     def __init__(self) -> None:
+        super().__init__()
         self.payloads: list[bytes] = []
         self.size_bytes = 0
         self.writer, self.before = "", 0             # the chain, and its number of records before these, once written
-        self.done: Future[None] = Future()
-        self.done.set_running_or_notify_cancel()     # whoever waits may be gone: the others' records are written
+        self.is_somebodys = False
+        self.set_running_or_notify_cancel()          # whoever waits may be gone: the others' records are written
 
 
 class Trail:
@@ -122,8 +128,8 @@ class Trail:
     def write(self, *messages: AuditMessage) -> tuple[str, int]:
         """As Recorder.write."""
         batch, number = self._put(messages)
-        self.settle(batch.done)
-        batch.done.result()
+        self.settle(batch)
+        batch.result()
         return batch.writer, batch.before + number
 
     def begin(
@@ -135,21 +141,26 @@ class Trail:
             return None if recorded.done() else recorded
         messages = make()
         batch, _ = self._put(messages)
-        if key is not None and (counts := self._repeats.began(key, messages[0], batch.done)):
+        if key is not None and (counts := self._repeats.began(key, messages[0], batch)):
             self._count(counts)
         if later:
             self._has_thread()
         else:
             self.soon()
-        return batch.done
+        return batch
 
-    def settle(self, recorded: "Future[None]") -> None:
+    def settle(self, recorded: "Future[None]", *, wait: bool = True) -> bool:
         """As Recorder.settle. Whose turn it is writes one batch: the next is another's who waits for it."""
+        if isinstance(recorded, _Batch):
+            if recorded.is_somebodys and not wait:
+                return recorded.done()
+            recorded.is_somebodys = True
         while not recorded.done():
             with self._turn:
                 if recorded.done() or (batch := self._batch()) is None:
-                    return
+                    break
                 self._write(batch)
+        return recorded.done()
 
     def soon(self) -> None:
         """As Recorder.soon."""
@@ -229,10 +240,11 @@ class Trail:
             error = PacsdError(Fault.UNAVAILABLE, "the access cannot be recorded")
             error.__cause__ = problem
         finally:
+            batch.payloads = []                          # the future may be kept longer than anybody needs them
             if error is None:
-                batch.done.set_result(None)
+                batch.set_result(None)
             else:
-                batch.done.set_exception(error)
+                batch.set_exception(error)
 
     def _append(self, payloads: Sequence[bytes]) -> int:
         """Write records; the number of the one before them."""

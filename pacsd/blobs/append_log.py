@@ -7,6 +7,7 @@ leaves them. What is appended holds no zeros: at the first one a reader is at th
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from pacsd.blobs.errors import translated
 from pacsd.blobs.free_space import FreeSpace
-from pacsd.blobs.local import FILE_MODE, make_durable_root, sync_folder, write_all
+from pacsd.blobs.local import FILE_MODE, make_durable_root, sync_folder
 from pacsd.faults import Fault, PacsdError
 
 AHEAD_BYTES = 1 << 17
@@ -163,9 +164,7 @@ class AppendFile:
         whole = data + bytes(self._ahead(len(data)))
         self._space.take(max(0, self.size_bytes + len(whole) - self._end_bytes))     # of what has no place yet
         try:
-            os.lseek(self._descriptor, self.size_bytes, os.SEEK_SET)
-            write_all(self._descriptor, whole)
-            os.fdatasync(self._descriptor)
+            _write_through(self._descriptor, whole, self.size_bytes)
         except OSError as error:
             with contextlib.suppress(OSError):           # what is told to have failed should not be read
                 os.ftruncate(self._descriptor, self.size_bytes)
@@ -188,6 +187,21 @@ class AppendFile:
                 with contextlib.suppress(OSError):
                     os.ftruncate(descriptor, self.size_bytes)
             os.close(descriptor)
+
+
+def _write_through(descriptor: int, data: bytes, offset_bytes: int) -> None:
+    """Write there, on the disk on return, in one call where the file system can: it is waited for without the
+    interpreter's lock, and each call more is another wait for that. Raises OSError."""
+    rest = memoryview(data)
+    while rest:
+        try:
+            written = os.pwritev(descriptor, (rest,), offset_bytes, os.RWF_DSYNC)
+        except OSError as error:
+            if error.errno != errno.EOPNOTSUPP:
+                raise
+            written = os.pwrite(descriptor, rest, offset_bytes)
+            os.fdatasync(descriptor)
+        rest, offset_bytes = rest[written:], offset_bytes + written
 
 
 __all__ = ["AppendFile", "AppendFolder"]

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any, Protocol
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
@@ -36,7 +36,7 @@ _PATIENT_ID = ("PatientID", "00100020")
 _WORDS = {word.encode(): word for word in (*_PATIENT_ID, "IssuerOfPatientID", "studyUID")}
 _MOST_FIELDS = 1_000
 _MOST_FORMS = 2_000
-_WILD = "*?\\"
+_WILD = frozenset("*?\\")
 
 
 class Researching(Protocol):
@@ -86,11 +86,13 @@ class Recording:
         if audited is not None and audited.asked and not isinstance(self.recorder, Unrecorded):
             request.scope[_BEGUN] = self._begun(request, transaction, audited, _GOOD, later=True)
 
-    def settle(self, request: HTTPConnection) -> None:
-        """In a thread: write what `asked` began; what comes of it `before` says."""
+    def settle(self, request: HTTPConnection) -> "Future[None] | None":
+        """In a thread: write what `asked` began; what comes of it `before` says.
+
+        Where another thread is about to write it nothing is waited for: it is done when what is returned is.
+        """
         recorded: Future[None] | None = request.scope.get(_BEGUN)
-        if recorded is not None:
-            self.recorder.settle(recorded)
+        return recorded if recorded is not None and not self.recorder.settle(recorded, wait=False) else None
 
     async def before(self, request: HTTPConnection, transaction: Transaction, answer: Response) -> Response:
         """The answer, once the access is on record; 503 where it cannot be."""
@@ -211,8 +213,8 @@ def _told(query: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in fields if len(fields) <= _MOST_FIELDS else ():
         name, _, value = one.partition(b"=")
-        word = _WORDS.get(name) or (unquote_plus(name.decode("latin-1")) if b"%" in name else "")
-        if word in _WORDS.values():
+        word = _WORDS.get(name) or (_WORDS.get(unquote_to_bytes(name)) if b"%" in name else None)
+        if word is not None:
             found[word] = unquote_plus(value.decode("latin-1"))
     return found
 
@@ -229,14 +231,15 @@ def _objects(request: HTTPConnection, assigning_authority: str) -> list[AuditObj
     pairs = _told(query) if query else {}
     study = _study(scope, pairs)
     found = [AuditObject(Kind.STUDY, study)] if study else []
-    found += [
-        AuditObject(Kind.URI, value[:64], details={"name": name}) for name, value in scope["path_params"].items()
-        if name in ("workitem", "transaction", "aetitle") or (name == "instance" and not study)
-    ]
+    if params := scope["path_params"]:
+        found += [
+            AuditObject(Kind.URI, value[:64], details={"name": name}) for name, value in params.items()
+            if name in ("workitem", "transaction", "aetitle") or (name == "instance" and not study)
+        ]
     if query or not found:
         text = scope["path"].encode() + (b"?" + query if query else b"")
         found.append(AuditObject(Kind.QUERY, "", query=text[:_MOST_QUERY]))
     searched = pairs.get(_PATIENT_ID[0]) or pairs.get(_PATIENT_ID[1])
-    if searched and not any(one in searched for one in _WILD):
+    if searched and _WILD.isdisjoint(searched):
         found.insert(0, patient(pairs.get("IssuerOfPatientID", assigning_authority), searched[:64]))
     return found

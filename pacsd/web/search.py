@@ -21,6 +21,7 @@ from pacsd.web.search_parameters import (
 )
 from pacsd.web.services import Match, Services
 from pacsd.web.streaming import abandon
+from pacsd.web.threads import After
 
 __all__ = ["OFFERS", "instances", "series", "studies"]
 
@@ -52,13 +53,18 @@ async def _answer(services: Services, request: Request, level: Level) -> Respons
     return await services.threads.run(_on_record, services, request, parameters, asked)
 
 
-def _on_record(services: Services, request: Request, parameters: SearchParameters, asked: Asked) -> Response:
-    """What was found, once it is on record that it was asked: one thread does both."""
+def _on_record(
+    services: Services, request: Request, parameters: SearchParameters, asked: Asked
+) -> Response | After[Response]:
+    """What was found, once it is on record that it was asked: one thread does both, or another writes the record with
+    its own."""
+    recorded = None
     try:
-        return _found(services, parameters, asked)
+        answer = _found(services, parameters, asked)
     finally:
         if services.recording is not None:
-            services.recording.settle(request)
+            recorded = services.recording.settle(request)
+    return answer if recorded is None else After(recorded, answer)
 
 
 def _found(services: Services, parameters: SearchParameters, asked: Asked) -> Response:

@@ -1,6 +1,7 @@
 """What the web edge needs from the rooms behind it; main.py hands the real ones in, tests their own."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -315,7 +316,7 @@ class Records(Protocol):
     """web.recording.Recording: what is recorded of a request before it is answered."""
 
     def asked(self, request: HTTPConnection, transaction: Any) -> None: ...
-    def settle(self, request: HTTPConnection) -> None: ...
+    def settle(self, request: HTTPConnection) -> "Future[None] | None": ...
 
     async def before(self, request: HTTPConnection, transaction: Any, answer: Response) -> Response: ...
 

@@ -5,19 +5,30 @@ as little as there can be, a queue and a wake-up of the loop.
 """
 
 import asyncio
+import concurrent.futures
 import os
 from asyncio import AbstractEventLoop, CancelledError, Future
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 _IDLE_S = 30.0                           # without a call after which a thread ends
+
+
+@dataclass(frozen=True, slots=True)
+class After(Generic[T]):
+    """The result of a call that counts once something else is done, whatever comes of that: no thread waits for it."""
+
+    done: "concurrent.futures.Future[None]"
+    result: T
 
 
 class Threads:
@@ -27,7 +38,7 @@ class Threads:
         self._reads = _Crew(reads, idle_s)
         self._commits = _Crew(commits, idle_s)
 
-    async def run(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def run(self, call: Callable[P, R | After[R]], *args: P.args, **kwargs: P.kwargs) -> R:
         """Await a call. A cancelled request still waits for the call to end: it may hold a file or a cursor."""
         return await self._reads.run(partial(call, *args, **kwargs))
 
@@ -47,7 +58,7 @@ class _Crew:
         self._threads = 0
         self._open = 0                   # calls that were asked for and have not ended
 
-    async def run(self, work: Callable[[], R]) -> R:
+    async def run(self, work: Callable[[], R | After[R]]) -> R:
         call = _Call(work, asyncio.get_running_loop())
         with self._lock:
             self._open += 1
@@ -76,7 +87,10 @@ class _Crew:
             result, error = call.made()
             with self._lock:
                 self._open -= 1
-            call.report(result, error)
+            if isinstance(result, After):
+                _report_after(result.done, call.report, result.result)
+            else:
+                call.report(result, error)
             del call, result, error      # nothing of it is kept while the next one is waited for
 
     def _next(self) -> "_Call | None":
@@ -133,6 +147,17 @@ class _Call:
             self._waiting = self._loop.create_future()
             with suppress(CancelledError):
                 await self._waiting
+
+
+def _report_after(done: "concurrent.futures.Future[None]", report: Callable[[Any, None], None], result: Any) -> None:
+    """Report in whichever thread that is done. A future keeps what it called for as long as itself is kept: of this
+    nothing is left in it."""
+    held = [(report, result)]
+
+    def tell(_: object) -> None:
+        report, result = held.pop()
+        report(result, None)
+    done.add_done_callback(tell)
 
 
 def codec_threads() -> Threads:

@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,16 +49,16 @@ def test_an_event_is_there_when_write_returns(tmp_path: Path) -> None:
 def test_many_threads_share_flushes_and_none_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flushes = 0
     gate = threading.Event()
-    flush = os.fdatasync
+    flush = os.pwritev
 
-    def counted(descriptor: int) -> None:
+    def counted(*arguments: Any) -> int:
         nonlocal flushes
         flushes += 1
         if flushes == 2:                         # the first event waits, until all others wait behind it
             gate.wait(5)
-        flush(descriptor)
+        return flush(*arguments)
 
-    monkeypatch.setattr(os, "fdatasync", counted)
+    monkeypatch.setattr(os, "pwritev", counted)
     trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
     with ThreadPoolExecutor(40) as threads:
         begun = [threads.submit(trail.write, access(user=f"u{n}")) for n in range(40)]
@@ -100,7 +100,12 @@ def test_a_clock_that_goes_back_changes_no_order(tmp_path: Path) -> None:
     assert users(folder(tmp_path)) == ["0", "1", "2", "3", "4"]
 
 
-@pytest.mark.parametrize("failing", ["write", "fdatasync"])
+def unsupported(*_: object) -> int:
+    """What a file system answers that does not flush with a write (pwritev2(2))."""
+    raise OSError(errno.EOPNOTSUPP, "no RWF_DSYNC")
+
+
+@pytest.mark.parametrize("failing", ["pwritev", "pwrite", "fdatasync"])
 def test_a_disk_that_fails_refuses_and_what_comes_later_is_a_new_chain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
@@ -111,6 +116,7 @@ def test_a_disk_that_fails_refuses_and_what_comes_later_is_a_new_chain(
         raise OSError(errno.ENOSPC, "full")
 
     with monkeypatch.context() as patch:
+        patch.setattr(os, "pwritev", unsupported)
         patch.setattr(os, failing, full)
         for _ in range(3):
             with pytest.raises(PacsdError) as refused:
@@ -185,20 +191,20 @@ def test_the_same_again_waits_for_the_first_and_fails_with_it(
 ) -> None:
     trail = Trail(folder(tmp_path), segment_bytes=1 << 20, repeat_s=3600.0)
     gate = threading.Event()
-    flush: Callable[[int], None] = os.fdatasync
+    flush = os.pwritev
 
-    def failing(_descriptor: int) -> None:
+    def failing(*_: object) -> int:
         gate.wait(5)
         raise OSError(errno.EIO, "broken")
 
-    monkeypatch.setattr(os, "fdatasync", failing)
+    monkeypatch.setattr(os, "pwritev", failing)
     first, second = trail.begin(lambda: [access()], key="k"), trail.begin(lambda: [access()], key="k")
     assert first is not None and second is not None and not second.done()
     gate.set()
     for one in (first, second):
         with pytest.raises(PacsdError):
             one.result(5)
-    monkeypatch.setattr(os, "fdatasync", flush)
+    monkeypatch.setattr(os, "pwritev", flush)
     third = trail.begin(lambda: [access()], key="k")
     assert third is not None and third.result(5) is None
     trail.close()
@@ -264,13 +270,18 @@ def test_what_is_begun_for_later_is_written_together_by_who_settles_it_first(
 ) -> None:
     trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
     trail.write(access(user="first"))
-    flush, flushes = os.fdatasync, []
-    monkeypatch.setattr(os, "fdatasync", lambda descriptor: flushes.append(flush(descriptor)))
+    flush, flushes = os.pwritev, []
+
+    def counted(*arguments: Any) -> int:
+        flushes.append(arguments[3])
+        return flush(*arguments)
+
+    monkeypatch.setattr(os, "pwritev", counted)
     begun = [trail.begin(lambda n=n: [access(user=str(n))], later=True) for n in range(5)]     # type: ignore[misc]
     assert flushes == [] and users(folder(tmp_path)) == ["first"]
     assert begun[3] is not None
     trail.settle(begun[3])
-    assert all(one is not None and one.done() for one in begun) and len(flushes) == 1
+    assert all(one is not None and one.done() for one in begun) and flushes == [os.RWF_DSYNC]
     assert users(folder(tmp_path)) == ["first", "0", "1", "2", "3", "4"]
     trail.close()
 
@@ -285,14 +296,64 @@ def test_what_nobody_settles_is_written_soon_or_at_the_end(tmp_path: Path) -> No
     assert users(folder(tmp_path)) == ["soon", "end"]
 
 
+def test_who_need_not_wait_leaves_a_record_to_who_is_about_to_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
+    trail.write(access(user="first"))
+    flush, writing, gate = os.pwritev, threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> int:
+        writing.set()
+        gate.wait(5)
+        return flush(*arguments)
+
+    monkeypatch.setattr(os, "pwritev", slow)
+    first, second = (trail.begin(lambda n=n: [access(user=n)], later=True) for n in "12")      # type: ignore[misc]
+    assert first is second and first is not None
+    with ThreadPoolExecutor(3) as threads:
+        leader = threads.submit(trail.settle, first, wait=False)
+        assert writing.wait(5)
+        assert not trail.settle(first, wait=False) and not first.done()
+        next_one = trail.begin(lambda: [access(user="3")], later=True)         # nobody writes that yet
+        assert next_one is not None and next_one is not first
+        behind = threads.submit(trail.settle, next_one, wait=False)
+        assert not threads.submit(trail.settle, next_one).done() and not behind.done()
+        gate.set()
+        assert leader.result(5) and behind.result(5) and first.done() and next_one.done()
+    assert users(folder(tmp_path)) == ["first", "1", "2", "3"]
+    trail.close()
+
+
+def test_a_file_system_that_does_not_flush_with_a_write_is_flushed_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flush, flushes = os.fdatasync, list[int]()
+    monkeypatch.setattr(os, "pwritev", unsupported)
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: flushes.append(descriptor) or flush(descriptor))
+    trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
+    trail.write(access(user="one"))
+    assert len(flushes) == 2 and users(folder(tmp_path)) == ["one"]            # with the opening
+    trail.close()
+
+
+def test_a_write_that_the_kernel_cuts_short_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flush = os.pwritev
+    monkeypatch.setattr(os, "pwritev", lambda fd, parts, at, how: flush(fd, [parts[0][:100]], at, how))
+    trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
+    trail.write(access(user="one"), access(user="two"))
+    assert users(folder(tmp_path)) == ["one", "two"]
+    trail.close()
+
+
 def test_a_record_that_fails_is_settled_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trail = Trail(folder(tmp_path), segment_bytes=1 << 20)
 
-    def failing(_descriptor: int) -> None:
+    def failing(*_: object) -> int:
         raise OSError(errno.EIO, "broken")
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fdatasync", failing)
+        patch.setattr(os, "pwritev", failing)
         begun = trail.begin(lambda: [access()], later=True)
         assert begun is not None
         trail.settle(begun)
@@ -301,14 +362,14 @@ def test_a_record_that_fails_is_settled_and_says_so(tmp_path: Path, monkeypatch:
     trail.close()
 
 
-@pytest.mark.parametrize("failing", ["fsync", "fdatasync"])
+@pytest.mark.parametrize("failing", ["fsync", "pwritev"])
 def test_a_file_that_could_not_be_begun_stands_in_nobodys_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
     trail = Trail(folder(tmp_path), segment_bytes=300)
     trail.write(access(user="before"))
 
-    def broken(_descriptor: int) -> None:
+    def broken(*_: object) -> int:
         raise OSError(errno.EIO, "broken")
 
     with monkeypatch.context() as patch:

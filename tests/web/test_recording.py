@@ -1,7 +1,8 @@
 """No answer begins before its access is on record, and every route says what is recorded of it."""
 
+import threading
 from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
@@ -48,8 +49,9 @@ class Kept:
             recorded.set_result(None)
         return recorded
 
-    def settle(self, recorded: "Future[None]") -> None:
+    def settle(self, recorded: "Future[None]", *, wait: bool = True) -> bool:
         self.settled.append(recorded)
+        return wait or recorded.done()
 
     def soon(self) -> None:
         self.settled.append(None)
@@ -114,6 +116,22 @@ def test_a_search_is_done_while_it_is_recorded() -> None:
     asking.archive.compile = found                       # type: ignore[method-assign,assignment]
     assert asking.get("/studies?PatientID=P1", headers=JSON).status_code == 200
     assert len(kept.messages) == 1 and kept.settled == [recorded]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_search_whose_record_another_writes_is_answered_when_that_is_done(fails: bool) -> None:
+    kept, recorded, settled = Kept(), Future[None](), threading.Event()
+    kept.begin = lambda make, **_: kept.messages.extend(make()) or recorded              # type: ignore[method-assign]
+    kept.settle = lambda _recorded, **_: settled.set() or False      # type: ignore[method-assign, func-returns-value]
+    asking = web(kept)
+    with ThreadPoolExecutor(1) as client:
+        answer = client.submit(asking.get, "/studies?PatientID=P1", headers=JSON)
+        assert settled.wait(10) and not answer.done()
+        if fails:
+            recorded.set_exception(PacsdError(Fault.UNAVAILABLE, "the access cannot be recorded"))
+        else:
+            recorded.set_result(None)
+        assert answer.result(10).status_code == (503 if fails else 200)
 
 
 def test_a_search_that_is_refused_is_on_record_as_asked_and_as_a_failure() -> None:

@@ -1,11 +1,14 @@
 """Calls in worker threads: bounded, in order, never left behind."""
 
 import asyncio
+import gc
 import threading
+import weakref
+from concurrent.futures import Future
 
 import pytest
 
-from pacsd.web.threads import Threads
+from pacsd.web.threads import After, Threads
 
 
 def test_a_call_returns_and_raises_what_it_does() -> None:
@@ -46,6 +49,41 @@ def test_reads_that_wait_leave_commits_alone() -> None:
         assert await threads.commit(lambda: "beside") == "beside" and not behind.done()
         go_on.set()
         assert await waiting and await behind == "behind"
+    asyncio.run(asked())
+
+
+def test_a_result_that_counts_later_is_given_then_and_takes_no_thread_meanwhile() -> None:
+    async def asked() -> None:
+        threads, recorded = Threads(reads=1), Future[None]()
+        waiting = asyncio.ensure_future(threads.run(lambda: After(recorded, "found")))
+        assert await threads.run(lambda: "next") == "next" and not waiting.done()
+        await threads.run(recorded.set_result, None)
+        assert await waiting == "found"
+        assert await threads.run(lambda: After(recorded, "at once")) == "at once"
+        failed = Future[None]()
+        failed.set_exception(OSError())
+        assert await threads.run(lambda: After(failed, "whatever comes of it")) == "whatever comes of it"
+    asyncio.run(asked())
+
+
+def test_what_a_result_had_to_come_after_keeps_nothing_of_it() -> None:
+    class Found:
+        pass
+
+    async def asked() -> None:
+        threads, recorded, kept = Threads(), Future[None](), list[weakref.ref[Found]]()
+
+        def call() -> After[Found]:
+            found = Found()
+            kept.append(weakref.ref(found))
+            return After(recorded, found)
+        waiting = asyncio.ensure_future(threads.run(call))
+        await threads.run(divmod, 1, 1)
+        await threads.run(recorded.set_result, None)
+        await waiting
+        del waiting
+        gc.collect()
+        assert kept[0]() is None and recorded.done()
     asyncio.run(asked())
 
 
