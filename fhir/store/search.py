@@ -21,6 +21,7 @@ from fhir.store.sorting import After, order_of, sorted_by
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Connection, Pool, lent, retried
+from pacsd.index.whole import whole
 
 
 class Hit(NamedTuple):
@@ -71,7 +72,7 @@ class Searches:
         text, params = page_statement(scope, query, after, most_bytes=most_bytes)
         rows = self._run(pool, scope, text, params, planned_once=is_led_to(query))
         keys = len(query.sort)
-        hits = [Hit(row[0], row[1], row[2], row[3], row[4 : 4 + keys]) for row in rows if row[0] is not None]
+        hits = [Hit(*row[:4], row[4 : 4 + keys]) for row in rows if row[0] is not None]
         total = rows[0][4 + keys] if rows and query.total != "none" else None
         shown = read_whole(hits[: query.count])
         return Page(tuple(shown), len(hits) > len(shown), total)
@@ -101,9 +102,7 @@ class Searches:
         Bodies come as they are: as text each byte of them would be two letters.
         """
         try:
-            return retried(
-                pool, lambda lent: lent.execute(text, params, prepare=planned_once, binary=True).fetchall(), scope
-            )
+            return retried(pool, lambda lent: whole(lent, text, params, planned_once=planned_once), scope)
         except PacsdError as error:
             if isinstance(error.__cause__, errors.QueryCanceled):
                 raise PacsdError(Fault.TOO_BROAD, "the search took too long; ask for less") from error
@@ -111,7 +110,9 @@ class Searches:
 
 
 def read_whole(hits: Sequence[Hit]) -> list[Hit]:
-    """Those before the first whose body was left in the database."""
+    """Those before the first whose body was left in the database; after that one there is none that was not."""
+    if not hits or hits[-1].body is not None:
+        return list(hits)
     return list(takewhile(lambda hit: hit.body is not None, hits))
 
 
