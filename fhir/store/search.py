@@ -72,7 +72,7 @@ class Searches:
         text, params = page_statement(scope, query, after, most_bytes=most_bytes)
         rows = self._run(pool, scope, text, params, planned_once=is_led_to(query))
         keys = len(query.sort)
-        hits = [Hit(*row[:4], row[4 : 4 + keys]) for row in rows if row[0] is not None]
+        hits = [Hit(row[0], row[1], row[2], row[3], row[4 : 4 + keys]) for row in rows if row[0] is not None]
         total = rows[0][4 + keys] if rows and query.total != "none" else None
         shown = read_whole(hits[: query.count])
         return Page(tuple(shown), len(hits) > len(shown), total)
@@ -111,9 +111,11 @@ class Searches:
 
 def read_whole(hits: Sequence[Hit]) -> list[Hit]:
     """Those before the first whose body was left in the database; after that one there is none that was not."""
-    if not hits or hits[-1].body is not None:
-        return list(hits)
-    return list(takewhile(lambda hit: hit.body is not None, hits))
+    return list(hits if not hits or _is_whole(hits[-1]) else takewhile(_is_whole, hits))
+
+
+def _is_whole(hit: Hit) -> bool:
+    return hit.body is not None
 
 
 def matches(connection: Connection, scope: Scope, query: Query, *, limit: int) -> list[Hit]:
