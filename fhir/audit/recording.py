@@ -5,8 +5,9 @@ patients whom the answer is about, as far as it says so itself.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,6 +18,7 @@ from fhir.interaction.declared import Interaction
 from fhir.interaction.request import Answer, Asker, Request
 from fhir.operation.declared import Operation as Declared
 from fhir.outcome import of_error
+from fhir.store.search import Hit
 from pacsd.access.operations import Operation
 from pacsd.access.principal import Principal, Proof
 from pacsd.audit.audited import AUDITED
@@ -31,7 +33,8 @@ _ACTIONS: Mapping[str, Action] = {"create": Action.CREATE, "update": Action.UPDA
 _ABOUT = ("subject", "patient", "beneficiary", "for", "individual", "actor", "what")
 _PATIENT = re.compile(rb'"(?:' + "|".join(_ABOUT).encode() + rb')":'
                       rb'\{(?:[^{}]|\{[^{}]*\})*?"reference":"(?:[^"]*/)?(Patient/[A-Za-z0-9.-]{1,64})')  # fmt: skip
-_PLAIN = re.compile(rb'\{"reference":"(Patient/[A-Za-z0-9.-]{1,64})')
+_PLAIN = b'{"reference":"Patient/'
+_ID = re.compile(rb"[A-Za-z0-9.-]{1,64}")
 _BEFORE = tuple(f'"{name}":'.encode() for name in _ABOUT)
 OPENING = ("break-glass", "share", "unshare")           # operations of which it is recorded what is opened, and why
 _MOST_REASON = 1_000
@@ -152,7 +155,15 @@ def _told(request: Request, answer: Answer) -> Iterator[AuditObject]:
     sent = request.resource              # what was sent is about the same patients where it is what was written
     if sent is not None and about is not None and request.type != "Patient" and sent.get("resourceType") != about.type:
         yield from _patients(orjson.dumps(sent, default=str))
-    yield from _of_entries((answer.resource or {}).get("entry", ()))
+    yield from _of_page(answer.shown) if answer.shown else _of_entries((answer.resource or {}).get("entry", ()))
+
+
+def _of_page(shown: Sequence[Hit]) -> Iterator[AuditObject]:
+    """Patients on a page, and whom its resources are about: looked through all at once."""
+    names = dict.fromkeys(f"Patient/{one.id}" for one in shown if one.type == "Patient")
+    names.update(dict.fromkeys(_about(b"\n".join([one.body for one in shown]))))
+    for name in names:
+        yield AuditObject(Kind.RESOURCE, name)
 
 
 def _of_entries(entries: Iterable[Mapping[str, Any] | orjson.Fragment]) -> Iterator[AuditObject]:
@@ -182,17 +193,19 @@ def _patients(body: bytes) -> Iterator[AuditObject]:
 def _about(body: bytes) -> Iterator[str]:
     """The Patients that what is written in JSON is about. Where all that it says of Patients are references by nothing
     but their names, it is enough to look at what stands before each of them."""
-    plain = list(_PLAIN.finditer(body))
-    if len(plain) == body.count(b"Patient/"):
-        return (one[1].decode() for one in plain if body.endswith(_BEFORE, 0, one.start()))
+    parts = body.split(_PLAIN)
+    if len(parts) - 1 == body.count(b"Patient/"):
+        ids = (_ID.match(after) for before, after in pairwise(parts) if before.endswith(_BEFORE))
+        return (f"Patient/{one[0].decode()}" for one in ids if one is not None)
     return (one.decode() for one in _PATIENT.findall(body))
 
 
 def _each_once(objects: Iterator[AuditObject] | tuple[AuditObject, ...]) -> tuple[AuditObject, ...]:
     """Without repetitions; of the same resource the first that tells more."""
-    found: dict[tuple[str, str], AuditObject] = {}
+    found: dict[tuple[int, str], AuditObject] = {}
     for one in objects:
-        known = found.get((one.kind.name, one.id))
+        key = id(one.kind), one.id           # a kind is one object; its hash is made in Python
+        known = found.get(key)
         if known is None or (one.details and not known.details):
-            found[(one.kind.name, one.id)] = one
+            found[key] = one
     return tuple(found.values())

@@ -40,10 +40,13 @@ def bundle(
     return told
 
 
+_MODES = {mode: {"mode": mode} for mode in ("match", "include")}
+
+
 def found(base: str, hit: Hit, mode: str, **more: Any) -> dict[str, Any]:
     """A resource that was found or included as an entry of a search (bundle.html#Bundle.entry.search)."""
     return {"fullUrl": f"{base}/{hit.type}/{hit.id}", "resource": orjson.Fragment(hit.body),
-            "search": {"mode": mode, **more}}  # fmt: skip
+            "search": {"mode": mode, **more} if more else _MODES[mode]}  # fmt: skip
 
 
 _STATUS = {"POST": "201", "DELETE": "204"}

@@ -1,7 +1,7 @@
 """What an interaction is asked for, and what it answers: from HTTP, or from an entry of a batch."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from fhir.definitions.structures import structures
 from fhir.definitions.value_sets import required_codes
 from fhir.outcome import FhirError, Issue
+from fhir.store.search import Hit
 from fhir.store.stored import Name, Stored
 from pacsd.access.asking import Access
 from pacsd.access.operations import Operation
@@ -127,6 +128,7 @@ class Answer:
     written: bool = False                # Prefer: return= decides what of it is given out
     raw: Raw | None = None               # what is no resource at all
     headers: Mapping[str, str] = field(default_factory=dict)
+    shown: Sequence[Hit] = ()            # of a page: all resources in it, as they are kept
 
 
 @cache

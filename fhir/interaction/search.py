@@ -63,7 +63,7 @@ def search(server: Server, request: Request) -> Answer:
                *(found(request.base, one, "include") for one in included.hits), *_said(ignored + included.issues)]
     links = _links(server, request, parsed, page)
     total = _total(server, request, parsed, page)
-    return Answer(200, resource=bundle("searchset", entries, total=total, links=links))
+    return Answer(200, resource=bundle("searchset", entries, total=total, links=links), shown=(*shown, *included.hits))
 
 
 def criteria(server: Server, base: str, type_name: str, pairs: Iterable[tuple[str, str]]) -> Query:
@@ -114,15 +114,20 @@ def _search_of(request: Request, parsed: Parsed) -> str:
 
 
 def _links(server: Server, request: Request, parsed: Parsed, page: Page) -> Iterator[Link]:
-    cursors = [("_cursor", parsed.cursor)] if parsed.cursor else []
-    yield Link("self", _url(request, [*parsed.applied, *cursors]))
-    if cursors:
-        yield Link("first", _url(request, parsed.applied))
+    url = _url(request, parsed.applied)
+    yield Link("self", _with_cursor(url, parsed.cursor) if parsed.cursor else url)
+    if parsed.cursor:
+        yield Link("first", url)
     if page.more:
         last = page.hits[-1]
         told = cursor.written(last.sort, last.pk, secret=server.searches.secret(server.pool),
                               search=_search_of(request, parsed))  # fmt: skip
-        yield Link("next", _url(request, [*parsed.applied, ("_cursor", told)]))
+        yield Link("next", _with_cursor(url, told))
+
+
+def _with_cursor(url: str, told: str) -> str:
+    """The same search from there on; letters, digits, hyphens and underscores alone are a cursor."""
+    return f"{url}{'&' if '?' in url else '?'}_cursor={told}"
 
 
 def _url(request: Request, applied: Sequence[tuple[str, str]]) -> str:
@@ -155,8 +160,8 @@ def _included(server: Server, request: Request, query: Query, hits: Sequence[Hit
             return _Included(tuple(found.values()), (_cut(f"more than {MAX_INCLUDED} resources would be included"),))
         if len(shown) < len(new):
             return _Included(tuple(found.values()), (_cut(f"more than {MAX_PAGE_BYTES} bytes would be included"),))
-        room -= sum(len(one.body) for one in shown)
-        steps = _steps([one for one in query.includes if one.iterate], new)
+        if steps := _steps([one for one in query.includes if one.iterate], new):
+            room -= sum(len(one.body) for one in shown)
     return _Included(tuple(found.values()), (_cut(f"included resources lead on after {MAX_ROUNDS} rounds"),))
 
 

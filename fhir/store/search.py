@@ -21,6 +21,7 @@ from fhir.store.sorting import After, order_of, sorted_by
 from pacsd.access.scope import Scope
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.connect import Connection, Pool, lent, retried
+from pacsd.index.whole import whole
 
 
 class Hit(NamedTuple):
@@ -101,9 +102,7 @@ class Searches:
         Bodies come as they are: as text each byte of them would be two letters.
         """
         try:
-            return retried(
-                pool, lambda lent: lent.execute(text, params, prepare=planned_once, binary=True).fetchall(), scope
-            )
+            return retried(pool, lambda lent: whole(lent, text, params, planned_once=planned_once), scope)
         except PacsdError as error:
             if isinstance(error.__cause__, errors.QueryCanceled):
                 raise PacsdError(Fault.TOO_BROAD, "the search took too long; ask for less") from error
@@ -111,8 +110,12 @@ class Searches:
 
 
 def read_whole(hits: Sequence[Hit]) -> list[Hit]:
-    """Those before the first whose body was left in the database."""
-    return list(takewhile(lambda hit: hit.body is not None, hits))
+    """Those before the first whose body was left in the database; after that one there is none that was not."""
+    return list(hits if not hits or _is_whole(hits[-1]) else takewhile(_is_whole, hits))
+
+
+def _is_whole(hit: Hit) -> bool:
+    return hit.body is not None
 
 
 def matches(connection: Connection, scope: Scope, query: Query, *, limit: int) -> list[Hit]:

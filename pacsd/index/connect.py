@@ -5,6 +5,7 @@ import select
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, Literal, TypeVar
 
 import orjson
@@ -62,6 +63,8 @@ class PooledConnection(psycopg.Connection[TupleRow]):
         super().__init__(*arguments, **options)
         self.cursors: dict[str, Cursor] = {}
         self.prepared = Prepared()
+        self.planned: dict[tuple[bytes, tuple[int, ...]], bytes] = {}    # by statement and types, the latest last
+        self._names = count(1)
         self.scope: Scope | None = None
         self.declared: Declaration | None = OURS
 
@@ -75,6 +78,10 @@ class PooledConnection(psycopg.Connection[TupleRow]):
             self._run(DECLARE, wanted)
             self.declared = wanted
         self.scope = scope
+
+    def next_name(self) -> bytes:
+        """Of one more statement that is prepared on it (see `whole`)."""
+        return b"whole_%d" % next(self._names)
 
     def _run(self, statement: bytes, values: Sequence[str]) -> None:
         """Straight through libpq: readers that take turns on a connection wait for this."""

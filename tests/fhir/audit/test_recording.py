@@ -30,6 +30,15 @@ def test_a_page_is_about_the_patients_on_it() -> None:
     assert about(Answer(200, resource=bundle("searchset", page))) == {"Patient/p", "Patient/q"}
 
 
+def test_a_page_of_what_is_kept_is_about_the_same_patients() -> None:
+    hits = [hit(1, "ImagingStudy", "s", subject={"reference": "Patient/p"}), hit(2, "Patient", "q"),
+            hit(3, "Encounter", "e", subject={"reference": "Patient/"}, participant=[
+                {"individual": {"type": "Patient", "reference": "Patient/r"}}])]  # fmt: skip
+    page = bundle("searchset", [found(BASE, one, "match") for one in hits])
+    assert about(Answer(200, resource=page, shown=hits)) == about(Answer(200, resource=page))
+    assert about(Answer(200, resource=page, shown=hits)) == {"Patient/p", "Patient/q", "Patient/r"}
+
+
 def test_entries_that_are_written_already_tell_what_they_wrote() -> None:
     room = Room(Limits())
     told = [
@@ -51,6 +60,7 @@ def test_entries_that_are_written_already_tell_what_they_wrote() -> None:
     ({"subject": {"reference": "http://elsewhere/fhir/Patient/p"}}, ["Patient/p"]),
     ({"text": {"div": "see Patient/z"}, "subject": {"reference": "Patient/p"}}, ["Patient/p"]),
     ({"note": [{"text": '"subject":{"reference":"Patient/z"}'}], "subject": {"reference": "Patient/p"}}, ["Patient/p"]),
+    ({"subject": {"reference": "Patient/"}, "for": {"reference": "Patient/p"}}, ["Patient/p"]),
     ({"generalPractitioner": [{"reference": "Patient/z"}], "contained": [{"subject": {"reference": "#p"}}]}, []),
 ])  # fmt: skip
 def test_whom_a_resource_is_about_is_found_however_it_is_written(body: dict[str, object], named: list[str]) -> None:
