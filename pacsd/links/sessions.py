@@ -6,6 +6,7 @@ What a cookie says counts for FRESH_S without asking the index; so late, at most
 import base64
 import hashlib
 import hmac
+import math
 import re
 import time
 from collections import OrderedDict
@@ -54,9 +55,9 @@ class Sessions:
         row, now = self._rows.session(link.name), self._clock()
         if row is None or row.revoked:
             return None
-        ends = int(min(now.timestamp() + self._lasts_s, row.expires_at.timestamp()))
+        ends = math.ceil(min(now.timestamp() + self._lasts_s, row.expires_at.timestamp()))     # no sooner than the link
         cookie = f"{row.name}.{ends}.{_mac(row.key, row.name, ends)}"
-        return Session(cookie, max(1, ends - int(now.timestamp())), row.organisation_code)
+        return Session(cookie, max(1, math.ceil(ends - now.timestamp())), row.organisation_code)
 
     def known(self, cookie: str) -> Principal | None:
         """Whose a cookie is, where that was looked up a moment ago; else None. Raises PacsdError UNAUTHENTICATED."""
