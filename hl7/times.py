@@ -17,8 +17,8 @@ def moment(text: str) -> datetime | None:
     if found is None or (found[2] and len(found[1]) != 14):
         return None
     try:
-        numbers = [int(found[1][part] or first) for part, first in _PARTS]
-        said = datetime(*numbers, int((found[2] or "0").ljust(6, "0")))      # type: ignore[misc]  # seven of them
+        year, month, day, hour, minute, second = (int(found[1][part] or first) for part, first in _PARTS)
+        said = datetime(year, month, day, hour, minute, second, int((found[2] or "0").ljust(6, "0")))
         return said.replace(tzinfo=_offset(found[3])) if found[3] else said.astimezone()
     except (ValueError, OverflowError, OSError):
         return None
