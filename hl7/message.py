@@ -62,7 +62,7 @@ class Segment:
         text, separator = self.field(number), self.delimiters.repetition
         if not text:
             return []
-        if not separator or (number <= 2 and self.is_header):
+        if not separator or separator not in text or (number <= 2 and self.is_header):
             return [text]
         if text.count(separator) >= MOST_REPETITIONS:
             where, limit = Location(self.name, 0, number), f"more than {MOST_REPETITIONS} repetitions"
@@ -100,13 +100,7 @@ class Path:
     repetition: int
     component: int
     subcomponent: int
-
-    @property
-    def location(self) -> Location:
-        """As ERR-2 has it."""
-        return Location(
-            self.segment, self.sequence, self.field, self.repetition, self.component, self.subcomponent
-        )
+    location: Location                   # the same as ERR-2 has it
 
 
 @lru_cache(maxsize=1024)
@@ -116,8 +110,9 @@ def path(text: str) -> Path:
     if found is None or int(found[3]) == 0:
         raise ValueError(f"{text!r} names no place such as PID-5.1")
     segment, sequence, field, repetition, component, subcomponent = found.groups()
-    return Path(segment, int(sequence or 1), int(field), int(repetition or 0), int(component or 0),
-                int(subcomponent or 0))  # fmt: skip
+    where = Location(segment, int(sequence or 1), int(field), int(repetition or 0), int(component or 0),
+                     int(subcomponent or 0))  # fmt: skip
+    return Path(segment, where.sequence, where.field, where.repetition, where.component, where.subcomponent, where)
 
 
 class Message:
@@ -193,13 +188,12 @@ class Message:
         """
         at = path(place)
         segment = self.segment(at.segment, at.sequence)
-        if segment is None:
+        repetitions = segment.repetitions(at.field) if segment is not None else ()
+        if segment is None or len(repetitions) < (number := at.repetition or 1):
             return ""
-        repetitions = segment.repetitions(at.field)
-        number = max(at.repetition, 1)
-        text = repetitions[number - 1] if number <= len(repetitions) else ""
+        text = repetitions[number - 1]
         if not (segment.is_header and at.field <= 2):
-            text = segment.component(text, max(at.component, 1), max(at.subcomponent, 1))
+            text = segment.component(text, at.component or 1, at.subcomponent or 1)
         return self.meaning(text, at.location)
 
     def encoded(self, text: str) -> Iterator[bytes | memoryview]:

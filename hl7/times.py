@@ -1,10 +1,14 @@
 """Points in time (HL7 v2.5.1 2.A.22, DTM): YYYY[MM[DD[HH[MM[SS[.S]]]]]][+/-ZZZZ]."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 _TIME = re.compile(r"(\d{4}(?:\d\d){0,5})(?:\.(\d{1,6})\d*)?([+-]\d{4})?", re.ASCII)
-_FORMS = {4: "%Y", 6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+_PARTS = (                               # of the digits, and of what is not said the beginning
+    (slice(0, 4), ""), (slice(4, 6), "01"), (slice(6, 8), "01"), (slice(8, 10), "00"), (slice(10, 12), "00"),
+    (slice(12, 14), "00"),
+)  # fmt: skip
+_MINUTES_OF_AN_HOUR = 60
 
 
 def moment(text: str) -> datetime | None:
@@ -13,12 +17,20 @@ def moment(text: str) -> datetime | None:
     if found is None or (found[2] and len(found[1]) != 14):
         return None
     try:
-        said = datetime.strptime(found[1], _FORMS[len(found[1])])
-        offset = datetime.strptime(found[3], "%z").tzinfo if found[3] else None
-        whole = said.replace(microsecond=int((found[2] or "0").ljust(6, "0")))
-        return whole.replace(tzinfo=offset) if offset else whole.astimezone()
+        year, month, day, hour, minute, second = (int(found[1][part] or first) for part, first in _PARTS)
+        said = datetime(year, month, day, hour, minute, second, int((found[2] or "0").ljust(6, "0")))
+        return said.replace(tzinfo=_offset(found[3])) if found[3] else said.astimezone()
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _offset(text: str) -> timezone:
+    """Raises ValueError for what is none."""
+    hours, minutes = int(text[1:3]), int(text[3:])
+    if minutes >= _MINUTES_OF_AN_HOUR:
+        raise ValueError("more minutes than an hour has")
+    east = timedelta(hours=hours, minutes=minutes)
+    return timezone(east if text[0] == "+" else -east) if east else UTC
 
 
 def readable(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from hl7.conditions import Hl7Error
@@ -10,7 +10,7 @@ from hl7.ports import Arrival, Beside, Inbox, Outgoing, Together
 from hl7.ports import Outbox as Queue
 from ihe_profiles.exchange.conditions import located
 from pacsd.audit.codes import DESTINATION_ROLE, SOURCE_ROLE, Action, Code, Event, Kind, Outcome
-from pacsd.audit.message import Agent, AuditMessage, AuditObject, patient
+from pacsd.audit.message import Agent, AuditMessage, AuditObject, Form, Recordable, patient
 from pacsd.audit.trail import Recorder, now
 
 EVENTS: Mapping[str, tuple[Event, Action]] = {       # by message code
@@ -21,6 +21,8 @@ EVENTS: Mapping[str, tuple[Event, Action]] = {       # by message code
 }  # fmt: skip
 _OTHERS = (Event.PATIENT_RECORD, Action.EXECUTE)
 _V2 = "urn:oid:2.16.840.1.113883.12.3"   # table 0003
+_CONTROL_ID = 64                         # characters of one, at most
+_FORMS, _SHORT = 256, 256                # forms that are kept; characters of a sender's names that are, at most
 
 
 class RecordedInbox:
@@ -30,6 +32,7 @@ class RecordedInbox:
         self._inbox = inbox
         self._recorder = recorder
         self._source = source
+        self._form = lru_cache(maxsize=_FORMS)(self._new_form)
 
     def take(
         self, arrival: Arrival, answers: Sequence[bytes], act: Callable[[Any], Sequence[str]] | None, *,
@@ -42,7 +45,7 @@ class RecordedInbox:
         """
         if beside is not None:
             raise ValueError("what is recorded is what is done beside it")
-        record = Beside(self._begin, self._message(arrival, Outcome.SUCCESS, subject))
+        record = Beside(self._begin, self._taken(arrival, subject))
         return self._inbox.take(arrival, answers, act, subject=subject, together=together, beside=record)
 
     def asked(self, arrival: Arrival) -> None:
@@ -55,7 +58,7 @@ class RecordedInbox:
         self._inbox.refuse(arrival, answers, error)
         self._write(arrival, Outcome.MINOR_FAILURE)
 
-    def _begin(self, messages: Sequence[AuditMessage], now: bool) -> Callable[[], None]:
+    def _begin(self, messages: Sequence[Recordable], now: bool) -> Callable[[], None]:
         """Begin to record, by another thread if not `now`; what is returned comes back when that is on the disk.
 
         Both raise PacsdError.
@@ -71,15 +74,27 @@ class RecordedInbox:
         with located(None):
             self._recorder.write(self._message(arrival, outcome, None))
 
+    def _taken(self, arrival: Arrival, subject: tuple[str, str] | None) -> Recordable:
+        """The record of a message that took effect: one about one patient differs from others of its sender and kind
+        in that and its control id alone."""
+        who, kind = _sender(arrival), arrival.message_type
+        if subject is None or not kind or len(who) + len(kind) > _SHORT or _is_query(kind):
+            return self._message(arrival, Outcome.SUCCESS, subject)
+        about = patient(subject[1], subject[0]), AuditObject(Kind.MESSAGE, arrival.control_id[:_CONTROL_ID])
+        return self._form(kind, who, arrival.organisation, arrival.address).filled(now(), about)
+
+    def _new_form(self, kind: str, who: str, organisation: str, address: str) -> Form:
+        return Form(_told(kind, Outcome.SUCCESS, self._agents(who, organisation, address), ()))
+
     def _message(self, arrival: Arrival, outcome: Outcome, subject: tuple[str, str] | None) -> AuditMessage:
-        who = "|".join(one for one in (arrival.facility, arrival.application) if one) or arrival.sender or "unknown"
-        asker = Agent(who, requestor=True, organisation=arrival.organisation, address=arrival.address, role=SOURCE_ROLE)
-        objects = [patient(subject[1], subject[0])] if subject else list(_patients(arrival.body))
-        message = _message(arrival.message_type, arrival.control_id, outcome, arrival.body)
-        return AuditMessage(
-            message.event, message.action, now(), outcome, types=message.types,
-            agents=(asker, Agent(self._source, role=DESTINATION_ROLE)), objects=(*objects, *message.objects),
-        )  # fmt: skip
+        objects = [patient(subject[1], subject[0])] if subject else _patients(arrival.body)
+        objects += _objects(arrival.message_type, arrival.control_id, arrival.body)
+        agents = self._agents(_sender(arrival), arrival.organisation, arrival.address)
+        return _told(arrival.message_type, outcome, agents, objects)
+
+    def _agents(self, who: str, organisation: str, address: str) -> tuple[Agent, Agent]:
+        asker = Agent(who, requestor=True, organisation=organisation, address=address, role=SOURCE_ROLE)
+        return asker, Agent(self._source, role=DESTINATION_ROLE)
 
 
 class RecordedQueue:
@@ -114,14 +129,13 @@ class RecordedQueue:
         fields = outgoing.body.partition(b"\r")[0].split(b"|")
         kind = fields[8].decode("ascii", "replace")[:32] if len(fields) > 8 else ""
         control = fields[9].decode("ascii", "replace")[:64] if len(fields) > 9 else ""
-        message = _message(kind, control, outcome, outgoing.body)
         name, host = self._destination
         ours = Agent(self._source, requestor=True, role=SOURCE_ROLE)
         theirs = Agent(name, address=host, role=DESTINATION_ROLE)
         with located(None):
             self._recorder.write(AuditMessage(
-                Event.EXPORT, Action.READ, now(), outcome, types=message.types, agents=(ours, theirs),
-                objects=(*_patients(outgoing.body), *message.objects),
+                Event.EXPORT, Action.READ, now(), outcome, types=_types(kind), agents=(ours, theirs),
+                objects=(*_patients(outgoing.body), *_objects(kind, control, outgoing.body)),
             ))  # fmt: skip
 
 
@@ -129,14 +143,29 @@ def _nothing() -> None:
     """Nothing is recorded, and nothing waited for."""
 
 
-def _message(kind: str, control_id: str, outcome: Outcome, body: bytes) -> AuditMessage:
-    """Event and objects of a message; of a query its text."""
+def _sender(arrival: Arrival) -> str:
+    return "|".join(one for one in (arrival.facility, arrival.application) if one) or arrival.sender or "unknown"
+
+
+def _told(kind: str, outcome: Outcome, agents: tuple[Agent, ...], objects: Sequence[AuditObject]) -> AuditMessage:
     event, action = EVENTS.get(kind[:3], _OTHERS)
-    objects = [AuditObject(Kind.MESSAGE, control_id[:64])]
-    if event is Event.QUERY:
+    return AuditMessage(event, action, now(), outcome, types=_types(kind), agents=agents, objects=tuple(objects))
+
+
+def _is_query(kind: str) -> bool:
+    return EVENTS.get(kind[:3], _OTHERS)[0] is Event.QUERY
+
+
+def _types(kind: str) -> tuple[Code, ...]:
+    return (Code(kind, _V2, kind),) if kind else ()
+
+
+def _objects(kind: str, control_id: str, body: bytes) -> list[AuditObject]:
+    """The message itself; of a query its text."""
+    objects = [AuditObject(Kind.MESSAGE, control_id[:_CONTROL_ID])]
+    if _is_query(kind):
         objects.append(AuditObject(Kind.QUERY, "", query=body[:65_536]))
-    types = (Code(kind, _V2, kind),) if kind else ()
-    return AuditMessage(event, action, now(), outcome, types=types, objects=tuple(objects))
+    return objects
 
 
 def _patients(body: bytes) -> list[AuditObject]:

@@ -104,7 +104,8 @@ def _keeping(messages: str) -> str:
 _TYPED = tuple((name, _TYPES.get(name, "text")) for name in _KEPT)
 _KEEP_ONE = _keeping("(select {}) m".format(", ".join(f"%s::{kind} as {name}" for name, kind in _TYPED)))
 _TAKEN = ("received_at", "sender", "address", "message_type", "digest", "body", "state", "answers", *_SAME)
-# an array for each column; arrays of bytes are their texts
+# An array for each column; arrays of bytes are their texts. Selected, an array is of no length that PostgreSQL knows:
+# else it would plan for each batch anew, which takes longer than the batch.
 _KEEP_TAKEN = Statement(
     "pacsd_keep",
     f"""
@@ -114,7 +115,7 @@ select {", ".join("m.answers::bytea[]" if name == "answers" else f"m.{name}" for
         select from hl7_message o where {" and ".join(f"o.{name} = m.{name}" for name in _SAME)}
             and o.digest <> m.digest offset 0
     )
-from unnest({", ".join(f"${n}" for n in range(1, len(_TAKEN) + 1))}) as m({", ".join(_TAKEN)})
+from unnest({", ".join(f"(select ${n})" for n in range(1, len(_TAKEN) + 1))}) as m({", ".join(_TAKEN)})
 on conflict ({", ".join(_SAME)}, digest) do update set repeats = hl7_message.repeats + 1
 returning pk, repeats > 0, state, case when repeats > 0 then answers::text end, {", ".join(_SAME)}, digest
 """,

@@ -44,9 +44,9 @@ union all select *, true from made
 """
 # Those that are not there are made first, then the others locked, each in the order of the arrays. One that was merged
 # does not come. Laterals and offsets have each row looked up by its key: planned while tables are small, a join would
-# read all of them, and go on to when they are large.
+# read all of them, and go on to when they are large. Selected, arrays have no length to plan by anew.
 _LOCK_ALL = """
-with asked as (select * from unnest(%s::text[], %s::text[]) as a(patient_id, assigning_authority)),
+with asked as (select * from unnest((select %s::text[]), (select %s::text[])) as a(patient_id, assigning_authority)),
 made as (
     insert into patient (patient_id, assigning_authority)
     select patient_id, assigning_authority from asked a

@@ -10,8 +10,10 @@ import pytest
 from psycopg.errors import SerializationFailure
 
 from pacsd.faults import Fault, PacsdError
-from pacsd.index.connect import Pool
-from pacsd.index.pipelined import Asked, Rows, Statement
+from pacsd.index import messages as rows
+from pacsd.index.connect import Pool, lent
+from pacsd.index.patients import locking_all
+from pacsd.index.pipelined import Asked, Pipelined, Rows, Statement
 from pacsd.messages.inbox import Entry, Inbox, Problem, Work, _Waiting
 from tests.messages.conftest import EAST, WEST, Clock
 
@@ -450,3 +452,16 @@ def test_messages_that_come_by_many_connections_are_each_taken_once(index: Pool)
     log = inbox.list(EAST, limit=1000)
     assert not wrong and len(log) == 120 and all(one.repeats == 1 for one in log)
     assert Effect(index).stays() == 120
+
+
+def test_what_every_batch_asks_is_planned_once_whatever_its_size(index: Pool) -> None:
+    planned_at_first, batches = 5, 12
+    with lent(index) as connection:
+        for batch in range(batches):
+            names = [f"{batch}-{n}" for n in range(1 + batch % 4)]
+            entries = [(replace(ENTRY, control_id=name), rows.APPLIED, [b"AA"]) for name in names]
+            transaction = Pipelined(connection)
+            transaction.begin(rows.keeping_taken(entries), locking_all((name, "A") for name in names))
+            transaction.end([], meanwhile=lambda: None, beside=lambda: None)
+        plans = connection.execute("select custom_plans, generic_plans from pg_prepared_statements").fetchall()
+    assert plans == [(planned_at_first, batches - planned_at_first)] * 2
