@@ -31,8 +31,7 @@ OPERATIONS = "urn:pacsd:fhir-operation"
 _ACTIONS: Mapping[str, Action] = {"create": Action.CREATE, "update": Action.UPDATE, "patch": Action.UPDATE,
                                   "delete": Action.DELETE, "read": Action.READ, "vread": Action.READ}  # fmt: skip
 _ABOUT = ("subject", "patient", "beneficiary", "for", "individual", "actor", "what")
-_PATIENT = re.compile(rb'"(?:' + "|".join(_ABOUT).encode() + rb')":'
-                      rb'\{(?:[^{}]|\{[^{}]*\})*?"reference":"(?:[^"]*/)?(Patient/[A-Za-z0-9.-]{1,64})')  # fmt: skip
+_PATIENT = re.compile(r"(?:.*/)?(Patient/[A-Za-z0-9.-]{1,64})")
 _PLAIN = b'{"reference":"Patient/'
 _ID = re.compile(rb"[A-Za-z0-9.-]{1,64}")
 _BEFORE = tuple(f'"{name}":'.encode() for name in _ABOUT)
@@ -197,7 +196,19 @@ def _about(body: bytes) -> Iterator[str]:
     if len(parts) - 1 == body.count(b"Patient/"):
         ids = (_ID.match(after) for before, after in pairwise(parts) if before.endswith(_BEFORE))
         return (f"Patient/{one[0].decode()}" for one in ids if one is not None)
-    return (one.decode() for one in _PATIENT.findall(body))
+    return (one for line in body.split(b"\n") if b"Patient/" in line for one in _references(orjson.loads(line)))
+
+
+def _references(value: Any) -> Iterator[str]:
+    """The same of what was read: references may have their target in any form, and anything beside them."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _references(one)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if name in _ABOUT and isinstance(inner, dict) and (found := _PATIENT.match(str(inner.get("reference")))):
+                yield found[1]
+            yield from _references(inner)
 
 
 def _each_once(objects: Iterator[AuditObject] | tuple[AuditObject, ...]) -> tuple[AuditObject, ...]:

@@ -155,11 +155,15 @@ class Trail:
             if recorded.is_somebodys and not wait:
                 return recorded.done()
             recorded.is_somebodys = True
-        while not recorded.done():
-            with self._turn:
-                if recorded.done() or (batch := self._batch()) is None:
-                    break
-                self._write(batch)
+        try:
+            while not recorded.done():
+                with self._turn:
+                    if recorded.done() or (batch := self._batch()) is None:
+                        break
+                    self._write(batch)
+        except BaseException:
+            self.soon()                                  # who counts on this thread is not left to wait
+            raise
         return recorded.done()
 
     def soon(self) -> None:

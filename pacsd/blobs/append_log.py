@@ -162,8 +162,8 @@ class AppendFile:
         if not self.usable:
             raise PacsdError(Fault.UNAVAILABLE, "the file is closed")
         whole = data + bytes(self._ahead(len(data)))
-        self._space.take(max(0, self.size_bytes + len(whole) - self._end_bytes))     # of what has no place yet
         try:
+            self._space.take(max(0, self.size_bytes + len(whole) - self._end_bytes))     # of what has no place yet
             _write_through(self._descriptor, whole, self.size_bytes)
         except OSError as error:
             with contextlib.suppress(OSError):           # what is told to have failed should not be read
@@ -194,14 +194,26 @@ def _write_through(descriptor: int, data: bytes, offset_bytes: int) -> None:
     interpreter's lock, and each call more is another wait for that. Raises OSError."""
     rest = memoryview(data)
     while rest:
-        try:
-            written = os.pwritev(descriptor, (rest,), offset_bytes, os.RWF_DSYNC)
-        except OSError as error:
-            if error.errno != errno.EOPNOTSUPP:
-                raise
+        written = _written_at_once(descriptor, rest, offset_bytes)
+        if written is None:
             written = os.pwrite(descriptor, rest, offset_bytes)
             os.fdatasync(descriptor)
         rest, offset_bytes = rest[written:], offset_bytes + written
+
+
+def _written_at_once(descriptor: int, data: memoryview, offset_bytes: int) -> int | None:
+    """How many bytes; None where this Python, its C library or the file system cannot. Raises OSError."""
+    flag = getattr(os, "RWF_DSYNC", 0)                   # of glibc 2.26: portable builds are made without it
+    if not flag:
+        return None
+    try:
+        return os.pwritev(descriptor, (data,), offset_bytes, flag)
+    except NotImplementedError:
+        return None
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:
+            raise
+        return None
 
 
 __all__ = ["AppendFile", "AppendFolder"]

@@ -90,15 +90,17 @@ class _Last:
         now = _Laid(data[: header.end_offset + _HEAD_BYTES], header) if is_kept else None
         if now is not None and self._before is not None and self._attempts < _MOST_ATTEMPTS:
             self._attempts += 1
-            known = frozenset[int]() if self._likeness is None else self._likeness.varying
-            self._likeness = self._likened(self._before, now, known) or self._likeness
+            self._likeness = self._likened(self._before, now) or self._likeness
         self._before = now
 
-    def _likened(self, before: "_Laid", now: "_Laid", known: frozenset[int]) -> "_Likeness | None":
+    def _likened(self, before: "_Laid", now: "_Laid") -> "_Likeness | None":
         items = now.items()
         varying = _varying(before.items(), items)
         if varying is None or items is None:
             return None
+        known = frozenset[int]() if self._likeness is None else self._likeness.varying
+        if len(varying | known) > _MOST_VARYING:
+            known = frozenset()                          # what varied before is too much beside this
         made = _Likeness(now, items, varying | known, self.override, self._encapsulated)
         return made if made.shows_its_beginning and len(made.varying) <= _MOST_VARYING else None
 

@@ -336,7 +336,7 @@ class Association:
 
     def _is_there_soon(self) -> bool:
         """Whether the peer goes on; one that was quick the last time is not slept for at once."""
-        if self._is_quick and soon(self.readable, within_s=_QUICK_S):
+        if self._is_quick and self._secure is None and soon(self.readable, within_s=_QUICK_S):
             return True
         began = time.perf_counter()
         is_there = self.readable(0.001 * _REST_AFTER_MS)

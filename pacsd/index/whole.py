@@ -16,6 +16,8 @@ from pacsd.index.connect import Connection, PooledConnection
 
 _MOST_PREPARED = 100                     # statements of one connection; the one that was asked longest ago goes
 _PLACEHOLDER = re.compile(r"%(?:\((\w+)\)s|%)")
+_RESULT_CHANGED = b"0A000"               # feature_not_supported: a cached plan must not change its result type
+_PLANNED_ANEW = (b"26000", _RESULT_CHANGED)      # invalid_sql_statement_name
 _BINARY, _IDLE = pq.Format.BINARY, pq.TransactionStatus.IDLE
 
 
@@ -61,9 +63,12 @@ def _run_prepared(
     if name is not None:
         connection.planned[key] = name
         result = connection.pgconn.exec_prepared(name, given, formats, _BINARY)
-        if result.error_field(pq.DiagnosticField.SQLSTATE) != b"26000":      # invalid_sql_statement_name
+        state = result.error_field(pq.DiagnosticField.SQLSTATE)
+        if state not in _PLANNED_ANEW:
             return result
         del connection.planned[key]
+        if state == _RESULT_CHANGED:
+            _raise_unless_done(connection, connection.pgconn.close_prepared(name))
     if len(connection.planned) >= _MOST_PREPARED:
         _raise_unless_done(connection, connection.pgconn.close_prepared(_oldest(connection)))
     name = connection.next_name()

@@ -7,6 +7,7 @@ addresses hold a digest of all of them, so that browsers may keep them for ever.
 import gzip
 import hashlib
 import pkgutil
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ from pacsd.access.principal import Role
 from pacsd.faults import Fault, PacsdError
 from pacsd.web import link_pages
 from pacsd.web.addresses import DICOM_WEB, uid
+from pacsd.web.admission import NOBODY
 from pacsd.web.content_coding import accepts_gzip
 from pacsd.web.link_pages import NO_STORE
 from pacsd.web.link_session import cookie_of
@@ -48,6 +50,7 @@ ASSETS = {                               # in the order in which the page needs 
     "windowing.js": "text/javascript; charset=utf-8",
 }
 PAGE, HISTORY = "film.html", "history.html"
+_EARLY = re.compile(rb'<link rel="preload" as="fetch".*\n')
 _OF_HISTORY = ("history.js",)            # nothing that the page of one study loads
 
 HEADERS = {
@@ -81,7 +84,21 @@ async def film(services: Services, request: Request) -> Response:
         return over
     values = {"study": escape(study), "link": str(Role.LINK in roles).lower(),
               "download": str(Role.LINK_COPY in roles).lower()}  # fmt: skip
-    return _filled(_page(PAGE), values, NO_STORE if roles else NO_CACHE)
+    return _filled(
+        _page(PAGE), values, NO_STORE if roles else NO_CACHE, asks_early=await _is_somebody(services, request)
+    )
+
+
+async def _is_somebody(services: Services, request: Request) -> bool:
+    """Whether what the page asks for is asked by somebody known."""
+    if services.admission is None:
+        return True
+    try:
+        return (await services.admission.access(request.scope)).principal is not NOBODY
+    except PacsdError as error:
+        if error.fault is not Fault.UNAUTHENTICATED:
+            raise
+        return False
 
 
 async def history(services: Services, request: Request) -> Response:
@@ -106,8 +123,10 @@ async def _link(services: Services, request: Request) -> tuple[frozenset[Role], 
         return frozenset(), link_pages.over(link_pages.language_of(request), 403)
 
 
-def _filled(asset: Asset, values: Mapping[str, str], kept: Mapping[str, str]) -> Response:
-    html = asset.plain
+def _filled(
+    asset: Asset, values: Mapping[str, str], kept: Mapping[str, str], *, asks_early: bool = True
+) -> Response:
+    html = asset.plain if asks_early else _EARLY.sub(b"", asset.plain)       # what is refused twice would count twice
     for name, value in values.items():
         html = html.replace(b"{{" + name.encode() + b"}}", value.encode())
     return Response(html, headers={**HEADERS, **kept}, media_type="text/html")

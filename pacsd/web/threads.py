@@ -21,6 +21,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 _IDLE_S = 30.0                           # without a call after which a thread ends
+_LEFT_FOR_EACH = 4                       # results of a thread's that wait without it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class _Crew:
         self._lock = Lock()
         self._threads = 0
         self._open = 0                   # calls that were asked for and have not ended
+        self._left = 0                   # results that wait without a thread (After)
 
     async def run(self, work: Callable[[], R | After[R]]) -> R:
         call = _Call(work, asyncio.get_running_loop())
@@ -87,11 +89,27 @@ class _Crew:
             result, error = call.made()
             with self._lock:
                 self._open -= 1
-            if isinstance(result, After):
-                _report_after(result.done, call.report, result.result)
-            else:
+            if not isinstance(result, After):
                 call.report(result, error)
+            elif self._may_leave():
+                _report_after(result.done, partial(self._report_left, call), result.result)
+            else:
+                concurrent.futures.wait((result.done,))
+                call.report(result.result, None)
             del call, result, error      # nothing of it is kept while the next one is waited for
+
+    def _may_leave(self) -> bool:
+        """Whether one more result may wait without a thread: where a disk hangs, no more than so many do."""
+        with self._lock:
+            if self._left >= _LEFT_FOR_EACH * self._most:
+                return False
+            self._left += 1
+            return True
+
+    def _report_left(self, call: "_Call", result: Any, error: BaseException | None) -> None:
+        with self._lock:
+            self._left -= 1
+        call.report(result, error)
 
     def _next(self) -> "_Call | None":
         """The next call; None where there are more threads than calls for a while."""

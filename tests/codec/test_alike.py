@@ -84,6 +84,22 @@ def test_exams_of_one_image_are_alike_too(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(scanned) == 2
 
 
+def test_what_varied_in_one_series_does_not_keep_another_from_being_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alike, "_MOST_VARYING", 4)
+    headers, scanned = Headers(), []
+
+    def note(data: bytes, *arguments: object, **options: object) -> object:
+        scanned.append(data)
+        return scan(data, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(alike, "scan", note)
+    for series, varying in enumerate((("t00100010", "t00100020", "t00200013"), ("t00091001", "t00280010"))):
+        for number in range(20):
+            values = {"t0020000E": b"1.3.%02d" % series, **dict.fromkeys(varying, b"%02d" % number)}
+            check(headers, dataset(t00080018=b"1.1.%02d" % number, **values))
+    assert len(scanned) <= 4
+
+
 @pytest.mark.parametrize("left_out", ["t00091001", "t00280010"])
 def test_what_is_never_alike_is_not_compared_for_ever(left_out: str, monkeypatch: pytest.MonkeyPatch) -> None:
     headers, compared = Headers(), []

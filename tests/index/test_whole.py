@@ -40,6 +40,17 @@ def test_a_statement_is_prepared_once_and_again_when_its_name_was_let_go_of(one:
         assert whole(connection, "select %(n)s + 1", {"n": 1}, planned_once=True) == [(2,)]
 
 
+def test_a_statement_whose_columns_changed_is_prepared_anew(one: Pool) -> None:
+    with lent(one) as connection:
+        connection.execute("create temporary table changing (n integer)")
+        connection.execute("insert into changing values (1)")
+        assert whole(connection, "select * from changing", {}, planned_once=True) == [(1,)]
+        connection.execute("alter table changing alter n type text")
+        for _ in range(2):
+            assert whole(connection, "select * from changing", {}, planned_once=True) == [("1",)]
+        assert connection.execute("select count(*) from pg_prepared_statements").fetchone() == (1,)
+
+
 def test_a_connection_keeps_the_statements_that_were_asked_last(one: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_PREPARED", 3)
     with lent(one) as connection:

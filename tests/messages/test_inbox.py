@@ -457,6 +457,10 @@ def test_messages_that_come_by_many_connections_are_each_taken_once(index: Pool)
 def test_what_every_batch_asks_is_planned_once_whatever_its_size(index: Pool) -> None:
     planned_at_first, batches = 5, 12
     with lent(index) as connection:
+        connection.execute(
+            "insert into patient (patient_id, assigning_authority) select g::text, 'A' from generate_series(0, 20) g"
+        )
+        connection.execute("analyze patient")                    # a page: to read all of it may seem cheap
         for batch in range(batches):
             names = [f"{batch}-{n}" for n in range(1 + batch % 4)]
             entries = [(replace(ENTRY, control_id=name), rows.APPLIED, [b"AA"]) for name in names]
@@ -464,4 +468,11 @@ def test_what_every_batch_asks_is_planned_once_whatever_its_size(index: Pool) ->
             transaction.begin(rows.keeping_taken(entries), locking_all((name, "A") for name in names))
             transaction.end([], meanwhile=lambda: None, beside=lambda: None)
         plans = connection.execute("select custom_plans, generic_plans from pg_prepared_statements").fetchall()
+        with connection.transaction():
+            connection.execute("set local enable_seqscan = on")
+            ((name,),) = connection.execute(
+                "select name from pg_prepared_statements where statement like '%%insert into patient%%'"
+            ).fetchall()
+            plan = connection.execute(f"explain execute {name} ('{{0}}', '{{A}}')").fetchall()
     assert plans == [(planned_at_first, batches - planned_at_first)] * 2
+    assert any("Index Scan" in line for (line,) in plan) and not any("Seq Scan" in line for (line,) in plan)

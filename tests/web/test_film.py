@@ -7,6 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from pacsd.access.asking import Access
+from pacsd.access.principal import Principal
+from pacsd.web.admission import Admission, Bearer
 from pacsd.web.film import ASSETS, HISTORY, PAGE, digest
 from tests.web.fakes import Web
 
@@ -74,3 +77,25 @@ def test_every_file_of_the_page_is_declared_and_imported_ones_exist() -> None:
         if name.endswith(".js"):
             imported = re.findall(r"from '\./([^']+)'", (folder / name).read_text(encoding="utf-8"))
             assert set(imported) <= set(ASSETS)
+
+
+def test_whoever_is_nobody_has_nothing_asked_early() -> None:
+    class Unasked:
+        def known(self, principal: Principal) -> Access | None:
+            raise AssertionError(principal)
+
+        access = known
+
+    page = Web(admission=Admission(Bearer(None), Unasked()))       # type: ignore[arg-type]
+    answer = page.request("GET", "/film/1.2.840.1")
+    assert answer.status_code == 200 and "preload" in Web().request("GET", "/film/1.2.840.1").text
+    assert 'as="fetch"' not in answer.text and 'rel="modulepreload"' in answer.text
+
+
+def test_what_is_asked_early_is_what_the_script_asks() -> None:
+    page = unescape(Web().request("GET", "/film/1.2.840.1").text)
+    script = (files("pacsd.web") / "film/dicomweb.js").read_text()
+    early = [parse_qs(urlsplit(one).query) for one in re.findall(r'as="fetch" crossorigin href="([^"]+)"', page)]
+    for asked in early:
+        for tag in asked["includefield"][0].split(","):
+            assert tag in script

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+import time
 import weakref
 from concurrent.futures import Future
 
@@ -66,6 +67,21 @@ def test_a_result_that_counts_later_is_given_then_and_takes_no_thread_meanwhile(
     asyncio.run(asked())
 
 
+def test_only_so_many_results_wait_without_a_thread() -> None:
+    async def asked() -> None:
+        threads, recorded = Threads(reads=1), Future[None]()
+        waiting = [asyncio.ensure_future(threads.run(lambda n=n: After(recorded, n))) for n in range(5)]  # type: ignore[misc]
+        another = asyncio.ensure_future(threads.run(divmod, 1, 1))
+        while threads._reads._open > 1:                  # the fifth result's thread waits with it
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        assert not another.done() and not any(one.done() for one in waiting)
+        recorded.set_result(None)
+        assert await asyncio.gather(*waiting) == [0, 1, 2, 3, 4] and await another == (1, 0)
+        assert await threads.run(lambda: After(recorded, "as before")) == "as before"
+    asyncio.run(asked())
+
+
 def test_what_a_result_had_to_come_after_keeps_nothing_of_it() -> None:
     class Found:
         pass
@@ -82,7 +98,9 @@ def test_what_a_result_had_to_come_after_keeps_nothing_of_it() -> None:
         await threads.run(recorded.set_result, None)
         await waiting
         del waiting
-        gc.collect()
+        ends = time.monotonic() + 5                      # its thread may not have come to forget it yet
+        while kept[0]() is not None and time.monotonic() < ends:
+            gc.collect()
         assert kept[0]() is None and recorded.done()
     asyncio.run(asked())
 

@@ -368,8 +368,15 @@ class Film {
   }
 }
 
-/** The screen has been drawn with what was to be drawn. */
-const drawn = () => new Promise(done => { requestAnimationFrame(() => setTimeout(done)); });
+/** The screen has been drawn with what was to be drawn; a page that was hidden meanwhile is not waited for. */
+const drawn = () => new Promise(done => {
+  const end = () => {
+    document.removeEventListener('visibilitychange', end);
+    done();
+  };
+  requestAnimationFrame(() => setTimeout(end));
+  document.addEventListener('visibilitychange', end);
+});
 
 const isOver = ({ status }) => status === 401 || status === 403;
 

@@ -60,6 +60,11 @@ def test_entries_that_are_written_already_tell_what_they_wrote() -> None:
     ({"subject": {"reference": "http://elsewhere/fhir/Patient/p"}}, ["Patient/p"]),
     ({"text": {"div": "see Patient/z"}, "subject": {"reference": "Patient/p"}}, ["Patient/p"]),
     ({"note": [{"text": '"subject":{"reference":"Patient/z"}'}], "subject": {"reference": "Patient/p"}}, ["Patient/p"]),
+    ({"subject": {"identifier": {"type": {"coding": [{"code": "MR"}]}, "value": "1"}, "reference": "Patient/p"}},
+     ["Patient/p"]),
+    ({"subject": {"extension": [{"url": "u", "valueCoding": {"code": "{"}}], "reference": "Patient/p/_history/2"}},
+     ["Patient/p"]),
+    ({"entry": [{"item": {"subject": {"display": "}", "reference": "Patient/p"}}}]}, ["Patient/p"]),
     ({"subject": {"reference": "Patient/"}, "for": {"reference": "Patient/p"}}, ["Patient/p"]),
     ({"generalPractitioner": [{"reference": "Patient/z"}], "contained": [{"subject": {"reference": "#p"}}]}, []),
 ])  # fmt: skip
