@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from psycopg.errors import SerializationFailure
+from psycopg.sql import SQL, Identifier
 
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import messages as rows
@@ -473,6 +474,7 @@ def test_what_every_batch_asks_is_planned_once_whatever_its_size(index: Pool) ->
             ((name,),) = connection.execute(
                 "select name from pg_prepared_statements where statement like '%%insert into patient%%'"
             ).fetchall()
-            plan = connection.execute(f"explain execute {name} ('{{0}}', '{{A}}')").fetchall()
+            explain = SQL("explain execute {} ('{{0}}', '{{A}}')").format(Identifier(name))
+            plan = connection.execute(explain).fetchall()
     assert plans == [(planned_at_first, batches - planned_at_first)] * 2
     assert any("Index Scan" in line for (line,) in plan) and not any("Seq Scan" in line for (line,) in plan)
