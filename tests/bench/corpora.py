@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from tests.synthetic import (
 
 CT_SEED, SMALL_SEED, SERIES_SEED, QUERY_SEED, LARGE_SEED, RICH_SEED = 11, 12, 13, 14, 15, 17
 STUDIES_PER_DATE = 50
+_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +108,16 @@ class Corpora:
         return ct_slice(study(CT_SEED, 998))
 
     def _made(self, name: str, objects: Callable[[], Iterable[bytes]]) -> Path:
+        """The folder, its files on the disk and in memory: else who sends them first would wait for them."""
         path = self.folder / (f"quick-{name}" if self.quick else name)
         if not path.is_dir():
             part = path.with_name(f".{path.name}.part")
             shutil.rmtree(part, ignore_errors=True)
             write_folder(part, objects())
             part.rename(path)
+            os.sync()
+        for file in path.rglob("*.dcm"):
+            with open(file, "rb", buffering=0) as opened:
+                while opened.read(_PIECE_BYTES):
+                    pass
         return path
