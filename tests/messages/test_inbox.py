@@ -469,12 +469,12 @@ def test_what_every_batch_asks_is_planned_once_whatever_its_size(index: Pool) ->
             transaction.begin(rows.keeping_taken(entries), locking_all((name, "A") for name in names))
             transaction.end([], meanwhile=lambda: None, beside=lambda: None)
         plans = connection.execute("select custom_plans, generic_plans from pg_prepared_statements").fetchall()
-        with connection.transaction():
-            connection.execute("set local enable_seqscan = on")
-            ((name,),) = connection.execute(
-                "select name from pg_prepared_statements where statement like '%%insert into patient%%'"
-            ).fetchall()
-            explain = SQL("explain execute {} ('{{0}}', '{{A}}')").format(Identifier(name))
-            plan = connection.execute(explain).fetchall()
+        ((name,),) = connection.execute(
+            "select name from pg_prepared_statements where statement like '%%insert into patient%%'"
+        ).fetchall()
+        transaction.begin()
+        explain = SQL("explain execute {} ('{{0}}', '{{A}}')").format(Identifier(name))
+        plan = connection.execute(explain).fetchall()
+        transaction.end([], meanwhile=lambda: None, beside=lambda: None)
     assert plans == [(planned_at_first, batches - planned_at_first)] * 2
     assert any("Index Scan" in line for (line,) in plan) and not any("Seq Scan" in line for (line,) in plan)
