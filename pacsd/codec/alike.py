@@ -184,8 +184,8 @@ class _Likeness:
         self._end_in_tail = header.end_offset - begins_at
         self._last_bytes = _value_bytes(laid)
         self._elements = {tag: element for tag, element in header.elements.items() if tag not in varying}
-        self._fingerprint = b"" if varying & ABOVE_INSTANCE else fingerprint(header)
         self._imprint = Imprint(header, varying)
+        self._fingerprint = b"" if varying & ABOVE_INSTANCE else self._imprint.digest({})
         self._sets = header.character_set
         self._texts = [
             (tag, name, b"" if tag in varying else text_of(element, header, self._sets, override))

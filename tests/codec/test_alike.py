@@ -52,29 +52,30 @@ def check(headers: Headers, data: bytes, syntax: str = EXPLICIT) -> None:
     assert headers.read(data, syntax, override=None) == reading_of(plain, None)
 
 
-@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, JPEG])
-def test_of_a_series_only_what_differs_is_read(syntax: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    headers, scanned = Headers(), []
+@pytest.fixture
+def scanned(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Data sets that were scanned."""
+    found: list[bytes] = []
 
     def note(data: bytes, *arguments: object, **options: object) -> object:
-        scanned.append(data)
+        found.append(data)
         return scan(data, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(alike, "scan", note)
+    return found
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT, JPEG])
+def test_of_a_series_only_what_differs_is_read(syntax: str, scanned: list[bytes]) -> None:
+    headers = Headers()
     for number in range(1, 120):
         uid = f"1.1.{number}".encode()
         check(headers, dataset(syntax, t00080018=uid + b"\0" * (len(uid) % 2), t00200013=b"%-4d" % number), syntax)
     assert len(scanned) == 2
 
 
-def test_exams_of_one_image_are_alike_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    headers, scanned = Headers(), []
-
-    def note(data: bytes, *arguments: object, **options: object) -> object:
-        scanned.append(data)
-        return scan(data, *arguments, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(alike, "scan", note)
+def test_exams_of_one_image_are_alike_too(scanned: list[bytes]) -> None:
+    headers = Headers()
     for number in range(1, 60):
         whose = {
             "t00080018": b"1.1.%04d" % number, "t0020000D": b"1.2.%04d" % number, "t0020000E": b"1.3.%04d" % number,
@@ -84,15 +85,11 @@ def test_exams_of_one_image_are_alike_too(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(scanned) == 2
 
 
-def test_what_varied_in_one_series_does_not_keep_another_from_being_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_varied_in_one_series_does_not_keep_another_from_being_alike(
+    monkeypatch: pytest.MonkeyPatch, scanned: list[bytes]
+) -> None:
     monkeypatch.setattr(alike, "_MOST_VARYING", 4)
-    headers, scanned = Headers(), []
-
-    def note(data: bytes, *arguments: object, **options: object) -> object:
-        scanned.append(data)
-        return scan(data, *arguments, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(alike, "scan", note)
+    headers = Headers()
     for series, varying in enumerate((("t00100010", "t00100020", "t00200013"), ("t00091001", "t00280010"))):
         for number in range(20):
             values = {"t0020000E": b"1.3.%02d" % series, **dict.fromkeys(varying, b"%02d" % number)}

@@ -96,6 +96,7 @@ def test_what_is_asked_early_is_what_the_script_asks() -> None:
     page = unescape(Web().request("GET", "/film/1.2.840.1").text)
     script = (files("pacsd.web") / "film/dicomweb.js").read_text()
     early = [parse_qs(urlsplit(one).query) for one in re.findall(r'as="fetch" crossorigin href="([^"]+)"', page)]
-    for asked in early:
-        for tag in asked["includefield"][0].split(","):
-            assert tag in script
+    of_series, of_study = (re.search(form, script) for form in (r"fields = '([^']+)'", r"STUDY_FIELDS = \[(.+)\]"))
+    assert of_series is not None and of_study is not None
+    asked = [of_series[1], ",".join(re.findall(r"'(\w+)'", of_study[1]))]
+    assert [one["includefield"] for one in early] == [[one] for one in asked]
