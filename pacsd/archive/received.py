@@ -13,6 +13,7 @@ from pacsd.index.records import Arrival, Extent
 STUDY_INSTANCE_UID, SERIES_INSTANCE_UID = 0x0020000D, 0x0020000E
 FIRST_LOOK_BYTES = 1 << 16
 MAX_HEADER_BYTES = 64 << 20
+_META_LOOK_BYTES = 1 << 11               # group 2 as this archive writes it takes a quarter
 
 CharacterSetOf = Callable[[str, str], str | None]        # organisation code, source AE -> what it really writes
 
@@ -81,7 +82,10 @@ def as_declared(organisation: str, source_ae: str) -> None:
 
 def true_character_set(reader: PieceReader, character_set_of: CharacterSetOf) -> str | None:
     """The character set that a file's sender is known to write, None where it is what it declares."""
-    meta = read_meta(reader.pread(FIRST_LOOK_BYTES, 0))
+    try:
+        meta = read_meta(reader.pread(_META_LOOK_BYTES, 0))
+    except NeedMoreData:
+        meta = read_meta(reader.pread(FIRST_LOOK_BYTES, 0))
     return character_set_of(meta.receipt.organisation if meta.receipt is not None else "", meta.source_ae)
 
 

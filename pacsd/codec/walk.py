@@ -7,9 +7,14 @@ from typing import NamedTuple, Protocol
 from pacsd.codec.deflate import inflated
 from pacsd.codec.header import MAX_HEADER_BYTES
 from pacsd.codec.structure import (
+    EXPLICIT,
+    IMPLICIT,
     ITEM,
     ITEM_DELIMITATION,
+    LENGTH32,
+    LONG_VRS,
     SEQUENCE_DELIMITATION,
+    SHORT_VRS,
     UNDEFINED,
     MalformedDataset,
     NeedMoreData,
@@ -18,6 +23,7 @@ from pacsd.codec.structure import (
     looks_implicit,
     show,
     skip_undefined,
+    vr_of,
 )
 from pacsd.codec.transfer_syntaxes import transfer_syntax
 from pacsd.faults import Fault, PacsdError
@@ -26,6 +32,7 @@ PIXEL_DATA = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
 MAX_INFLATED_BYTES = 256 * 1024 * 1024
 _WINDOW_BYTES = 64 * 1024
 _CHUNK_BYTES = 1 << 20
+_ITEMS = 0xFFFE                          # the group of what delimits items
 
 
 class Reader(Protocol):
@@ -87,7 +94,7 @@ class Dataset:
         self.start = offset_bytes
         self.end = offset_bytes + length_bytes
         self.big_endian = self.syntax.big_endian
-        self._window, self._base = memoryview(b""), offset_bytes
+        self._window, self._base = b"", offset_bytes
         self._ensure(offset_bytes, 8)
         self.implicit = looks_implicit(self._window[:8], implicit=self.syntax.implicit)
 
@@ -96,12 +103,12 @@ class Dataset:
         if self._base <= at and at + length <= self._base + len(self._window):
             return
         size = min(max(length, ahead), self.end - at)
-        self._window, self._base = memoryview(self.reader.pread(size, at) if size > 0 else b""), at
+        self._window, self._base = self.reader.pread(size, at) if size > 0 else b"", at
 
     def read(self, at: int, length: int) -> bytes:
         """Up to `length` bytes from `at`."""
         self._ensure(at, length)
-        return bytes(self._window[at - self._base : at - self._base + length])
+        return self._window[at - self._base : at - self._base + length]
 
     def elements(
         self, at: int | None = None, end: int | None = None, *, big: bool | None = None
@@ -115,6 +122,10 @@ class Dataset:
         big = self.big_endian if big is None else big
         while end - at >= 8:
             self._ensure(at, min(12, end - at))
+            if plain := self._plain(at, end, big=big):
+                yield from plain
+                at = plain[-1].value_at + plain[-1].length
+                continue
             base = self._base
             window_end = min(len(self._window), end - base)
             try:
@@ -132,6 +143,45 @@ class Dataset:
                 following = value_at + head.length
             yield Located(head.tag, head.vr, at, value_at, head.length, min(following, end))
             at = following
+
+    def _plain(self, at: int, end: int, *, big: bool) -> list[Located]:
+        """The elements from `at` on whose heads stand in the window, up to one that does not say its length or is odd.
+
+        Most elements of most headers are such: what each of them costs is a few look-ups.
+        """
+        if self.implicit:
+            return self._plain_implicit(at, end, big=big)
+        window, base, unpack = self._window, self._base, EXPLICIT[big]
+        last = min(len(window), end - base) - 12
+        at -= base
+        found = []
+        while at <= last:
+            group, element, code, length = unpack(window, at)
+            vr, value_at = SHORT_VRS.get(code), at + 8
+            if vr is None:
+                vr, value_at = LONG_VRS.get(code), at + 12
+                (length,) = LENGTH32[big](window, at + 8)
+            if vr is None or group == _ITEMS or length == UNDEFINED:
+                break
+            start, at = base + at, value_at + length
+            following = base + at
+            found.append(Located(
+                group << 16 | element, vr, start, base + value_at, length, following if following < end else end
+            ))  # fmt: skip
+        return found
+
+    def _plain_implicit(self, at: int, end: int, *, big: bool) -> list[Located]:
+        window, base, unpack = self._window, self._base, IMPLICIT[big]
+        last = min(len(window), end - base) - 8
+        at -= base
+        found = []
+        while at <= last:
+            group, element, length = unpack(window, at)
+            if group == _ITEMS or length == UNDEFINED:
+                break
+            tag, start, at = group << 16 | element, base + at, at + 8 + length
+            found.append(Located(tag, vr_of(tag), start, start + 8, length, min(base + at, end)))
+        return found
 
     def _end_of_undefined(self, at: int, end: int, tag: int, *, big: bool) -> int:
         if tag in PIXEL_DATA:

@@ -47,8 +47,9 @@ class DirectBody:
 
         Raises TimeoutError, PacsdError, and whatever the pieces raise; a client that is gone ends it.
         """
+        self._pieces = _gathered(self._pieces)
         if cycle.chunked_encoding:
-            self._pieces = _in_chunks(self._pieces)
+            self._pieces = _gathered(_in_chunks(self._pieces))
         await self._flushed(cycle)
         own = os.dup(cycle.transport.get_extra_info("socket").fileno())   # the connection's may be closed meanwhile
         try:
@@ -110,6 +111,21 @@ class DirectBody:
         if not sent:
             raise _too_short()
         return sent
+
+
+def _gathered(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """The same bytes; small neighbours are one piece, for each that is sent is a call of the system."""
+    small = bytearray()
+    for piece in pieces:
+        if isinstance(piece, bytes) and len(small) + len(piece) < _SMALL_BYTES:
+            small += piece
+            continue
+        if small:
+            yield bytes(small)
+            small.clear()
+        yield piece
+    if small:
+        yield bytes(small)
 
 
 def _in_chunks(pieces: Iterator[Piece]) -> Iterator[Piece]:
