@@ -8,7 +8,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from pacsd.codec import walk
-from pacsd.codec.structure import UNDEFINED
+from pacsd.codec.structure import UNDEFINED, MalformedDataset
 from pacsd.codec.walk import BytesReader, Dataset, Located
 
 SYNTAXES = {                             # implicit, little endian
@@ -82,7 +82,7 @@ def test_what_is_cut_off_ends_where_its_bytes_do(data_set: Pydicom, syntax: str,
     data = whole[: max(0, len(whole) - cut)]
     try:
         found = walked(data, syntax)
-    except walk.MalformedDataset:
+    except MalformedDataset:
         return
     assert [one.tag for one in found] == [int(one.tag) for one in data_set][: len(found)]
     assert all(one.end <= len(data) for one in found)
