@@ -85,13 +85,13 @@ on conflict (writer) do update set segment = excluded.segment, offset_bytes = ex
 _INSERT = """
 insert into audit_event (recorded, writer, number, event, action, outcome, subtypes, body)
 select recorded, %s, number, event, action, outcome, string_to_array(subtypes, ' '), body
-from unnest(%s::timestamptz[], %s::bigint[], %s::text[], %s::text[], %s::smallint[], %s::text[], %s::text[])
+from unnest(%b::timestamptz[], %s::bigint[], %b::text[], %b::text[], %s::smallint[], %b::text[], %b::text[])
     as t (recorded, number, event, action, outcome, subtypes, body) order by number
 on conflict (writer, number) do nothing returning number, pk
 """
 _KEYS = """
 insert into audit_key (key, recorded, event)
-select * from unnest(%s::text[], %s::timestamptz[], %s::bigint[]) order by 1, 2 on conflict do nothing
+select * from unnest(%b::text[], %b::timestamptz[], %s::bigint[]) order by 1, 2 on conflict do nothing
 """
 _STUDIES = """
 select s.study_instance_uid, o.code, s.assigning_authority, s.patient_id, coalesce(s.accession_number, '')
