@@ -16,6 +16,8 @@ from pacsd.audit.message import AuditMessage, Encoded, Recordable
 
 MOST_KEPT = 50_000
 _AT_ONCE = 1_000                         # of the oldest, that are let go when there are too many
+_WRITTEN: "Future[None]" = Future()
+_WRITTEN.set_result(None)
 
 
 @dataclass(slots=True)
@@ -26,6 +28,11 @@ class _First:
     message: Recordable
     recorded: "Future[None]"
     again: int = 0
+
+    def written(self, recorded: "Future[None]") -> None:
+        """Of tens of thousands that are kept the record of each stands for itself, and not for those beside it."""
+        if not _failed(recorded):
+            self.recorded = _WRITTEN
 
 
 class Repeats:
@@ -58,7 +65,8 @@ class Repeats:
             gone = [before] if before is not None else []
             if len(self._firsts) >= self._most:
                 gone += [self._firsts.pop(one) for one in list(self._firsts)[:_AT_ONCE]]
-            self._firsts[key] = _First(self._clock() + self._window_s, message, recorded)
+            first = self._firsts[key] = _First(self._clock() + self._window_s, message, recorded)
+        recorded.add_done_callback(first.written)
         return _counted(gone, message.at) if gone else []
 
     def ended(self, at: datetime, *, every: bool = False) -> list[AuditMessage]:

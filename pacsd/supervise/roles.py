@@ -21,6 +21,7 @@ log = logging.getLogger("pacsd.supervise")
 EXIT_CRASH = 1
 EXIT_CANNOT_LISTEN = 78  # EX_CONFIG: starting again would not help
 READY_FILE = "ready"
+COLLECTIONS = (10_000, 20, 20)  # objects more before the young are looked through; and of these, before the older are
 NO_LISTENING = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 
 
@@ -79,6 +80,7 @@ def live(role: Role, context: RoleContext, *, parent: int) -> NoReturn:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         launch.end_with_parent(parent, signal.SIGKILL)
+        gc.set_threshold(*COLLECTIONS)
         gc.enable()
         logs.configure(context.settings.log, role=f"{role.name}-{context.index}")
         role.run(context)
