@@ -1,7 +1,8 @@
 """AEs: who calls is a Device (http://hl7.org/fhir/R4/device.html), where it is reached an Endpoint (…/endpoint.html).
 
 Both have the AE title as identifier, of a system that tells whose it is; what R4 has no element for stands in
-extensions (fhir.projection.extensions). An Endpoint's address is `dicom://HOST:PORT`.
+extensions (fhir.projection.extensions). An Endpoint's address is `dicom://HOST:PORT`, inside TLS `dicom-tls://HOST:PORT`
+(PS3.15 B.12; the names that IANA has for the services of PS3.8 9.1.1, ports 11112 and 2762).
 """
 
 from dataclasses import asdict
@@ -15,7 +16,7 @@ from pacsd.access.register import Caller
 
 AE_TITLES = "urn:pacsd:ae:"              # and the code of the organisation
 DIMSE = {"system": "urn:pacsd:connection-type", "code": "dicom-dimse", "display": "DICOM DIMSE"}
-SCHEME = "dicom"
+SCHEMES = {"dicom": False, "dicom-tls": True}           # of an address: whether it is inside TLS
 
 
 def code_of(system: str) -> str:
@@ -39,12 +40,14 @@ def caller(house: House, one: Caller) -> Projected:
 def remote(house: House, one: RemoteAESettings) -> Projected:
     """Where an AE is reached."""
     host = f"[{one.host}]" if ":" in one.host else one.host
+    scheme = next(name for name, is_secure in SCHEMES.items() if is_secure == one.tls)
     resource = {
         "resourceType": "Endpoint",
         "id": house.id_of("ae-endpoint", one.title),
         "extension": extensions.written(extensions.ENDPOINT, {
             "availability": one.availability or None,
             "commitment_on_same_association": None if one.commitment_on_same_association else False,
+            "certificate": one.certificate,
         }),
         "identifier": [{"system": local(house.code, "ae"), "value": one.title}],
         "status": "active",
@@ -53,7 +56,7 @@ def remote(house: House, one: RemoteAESettings) -> Projected:
         "managingOrganization": house.to("Organization", "organization"),
         "payloadType": [{"text": "DICOM"}],
         "payloadMimeType": ["application/dicom"],
-        "address": f"{SCHEME}://{host}:{one.port}",
+        "address": f"{scheme}://{host}:{one.port}",
     }  # fmt: skip
     return Projected(house.organisation, feed("settings", house.code), without_empty(resource))
 

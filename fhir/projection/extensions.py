@@ -29,10 +29,12 @@ DEVICE = (
     Extension("service", "services", str, "valueCode", repeats=True),
     Extension("calling-address", "addresses", str, "valueString", repeats=True),
     Extension("rejected", "rejected", str, "valueCode"),
+    Extension("certificate", "certificate", str, "valueString"),
 )
 ENDPOINT = (
     Extension("availability", "availability", bool, "valueBoolean"),
     Extension("commitment-on-same-association", "commitment_on_same_association", bool, "valueBoolean"),
+    Extension("certificate", "certificate", str, "valueString"),
 )
 TASK = (
     Extension("transaction-uid", "transaction_uid", str, "valueOid"),

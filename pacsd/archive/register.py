@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from config.security import thumbprint
 from config.settings import Settings
 from pacsd.access.directory import Directory
 from pacsd.access.register import Tells
@@ -131,6 +132,8 @@ class Registration:
         if told and (authority := told.get("assigning_authority")):
             self._must_be_free(work, authority, organisation)
         parts[part] = told
+        if len({thumbprint(one) for each in parts.values() for one in register.certificate_of(each).values()}) > 1:
+            raise PacsdError(Fault.CONFLICT, "the other resource of this AE names another certificate")
         at = register.later(work.clock(), before.said_at if before is not None else None)
         work.facts.append(({
             "fact": FactKind.APPLICATION_ENTITY.value, "organisation": organisation, "title": title,
@@ -156,7 +159,7 @@ class Registration:
         for other, tells in (*named, *register.calling(connection, title)):
             if other != organisation and not said.is_apart_from(tells):
                 raise PacsdError(Fault.CONFLICT, "another organisation's AE has that title: both have to name calling "
-                                 "addresses that do not overlap")  # fmt: skip
+                                 "addresses that do not overlap, or thumbprints of certificates")  # fmt: skip
 
     def _must_be_free(self, work: Work, authority: str, code: str) -> None:
         """Who speaks for an assigning authority may change its patients: it is nobody's, or already its keeper's."""

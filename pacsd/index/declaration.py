@@ -1,10 +1,10 @@
 """What a connection declares before it reads for somebody: the second belt, which PostgreSQL itself holds.
 
-The predicate (`predicate.py`) stands in every statement. Should one ever lack it, row-level security (migration v0026)
-still gives a reading connection no row beyond what it declared: as `pacsd_reader` those of one organisation, as
-`pacsd_region` of several, as `pacsd_guest` also what is opened one by one. Of FHIR resources a guest's belt is wider:
-it holds those of every organisation that opened something. What is denied, rejected or hidden is for the predicate
-alone.
+The predicate (`predicate.py`) stands in every statement. Should one ever lack it, row-level security (migrations v0026
+and v0028) still gives a reading connection no row beyond what it declared: as `pacsd_reader` those of one organisation,
+as `pacsd_region` of several, as `pacsd_guest` also what is opened one by one. Of FHIR resources a guest's belt is
+wider: it holds those of every organisation that opened something. What is denied, rejected or hidden is for the
+predicate alone.
 
 A declaration stays with its connection, so that the next request of the same reader costs nothing.
 """

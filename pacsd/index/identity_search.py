@@ -96,7 +96,7 @@ def record(pool: Pool, scope: Scope, key: tuple[str, str]) -> Record | None:
     statement = f"""
         select {_FIELDS} from {_FROM} where {within(scope, params, "r")}
         and r.assigning_authority = {params.add(key[0])} and r.patient_id = {params.add(key[1])}"""
-    found = _records(pool, statement, params)
+    found = _records(pool, scope, statement, params)
     return found[0] if found else None
 
 
@@ -108,7 +108,7 @@ def by_card(pool: Pool, scope: Scope, kind: str, number: str, *, limit: int = 10
     statement = f"""
         select {_FIELDS} from {_FROM} where {within(scope, params, "r")} and r.{kind} = {params.add(number)}
         order by r.patient limit {params.add(limit)}"""
-    return _records(pool, statement, params)
+    return _records(pool, scope, statement, params)
 
 
 def persons(pool: Pool, scope: Scope, patients: Iterable[int]) -> dict[int, list[Record]]:
@@ -127,7 +127,7 @@ def persons(pool: Pool, scope: Scope, patients: Iterable[int]) -> dict[int, list
         join patient p on p.pk = r.patient and p.merged_into is null
         where {within(scope, params, "r")} order by r.assigning_authority, r.patient_id"""
     found: dict[int, list[Record]] = {one: [] for one in asked}
-    with lent(pool) as connection, connection.cursor(row_factory=dict_row) as cursor:
+    with lent(pool, scope) as connection, connection.cursor(row_factory=dict_row) as cursor:
         for row in cursor.execute(statement, params.values):
             found[row.pop("asked")].append(Record(**row))
     return found
@@ -160,7 +160,7 @@ def search(
     statement = f"""
         select {_FIELDS} from {_FROM} where {" and ".join((*conditions, *narrowing))}
         order by r.patient limit {params.add(limit)}"""
-    return _records(pool, statement, params)
+    return _records(pool, scope, statement, params)
 
 
 def review(pool: Pool, scope: Scope, *, limit: int) -> list[Doubtful]:
@@ -168,7 +168,7 @@ def review(pool: Pool, scope: Scope, *, limit: int) -> list[Doubtful]:
     params = Params()
     statement = _REVIEW.format(mine=within(scope, params, "a"), theirs=within(scope, params, "b"),
                                limit=params.add(limit))  # fmt: skip
-    with lent(pool) as connection:
+    with lent(pool, scope) as connection:
         found = connection.execute(statement, params.values).fetchall()
         known = {one.patient: one for one in _by_patients(connection, {end for row in found for end in row[:2]})}
     return [Doubtful(known[one], known[other], score, reasons) for one, other, score, reasons in found
@@ -181,8 +181,8 @@ def _by_patients(connection: Connection, patients: Iterable[int]) -> list[Record
         return [Record(**row) for row in found]
 
 
-def _records(pool: Pool, statement: str, params: Params) -> list[Record]:
-    with lent(pool) as connection, connection.cursor(row_factory=dict_row) as cursor:
+def _records(pool: Pool, scope: Scope, statement: str, params: Params) -> list[Record]:
+    with lent(pool, scope) as connection, connection.cursor(row_factory=dict_row) as cursor:
         return [Record(**row) for row in cursor.execute(statement, params.values)]
 
 

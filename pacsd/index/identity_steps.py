@@ -46,5 +46,5 @@ def history(pool: Pool, scope: Scope, one: Key, *, limit: int = 1000) -> Sequenc
         and ((s.patient_id = {patient_id} and s.assigning_authority = {authority})
             or (s.other_id = {patient_id} and s.other_authority = {authority}))
         order by s.at, s.pk limit {params.add(limit)}"""
-    with lent(pool) as connection:
+    with lent(pool, scope) as connection:
         return [Step(*row) for row in connection.execute(statement, params.values)]

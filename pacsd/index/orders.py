@@ -147,7 +147,7 @@ def of_study(pool: Pool, scope: Scope, study_instance_uid: str) -> list[Procedur
             on s.accession_number = r.accession_number and s.organisation = r.organisation and s.patient = r.patient
         where {within(scope, params, "r")} and {visible(scope, params)} and s.study_instance_uid = {uid}
         order by pk"""
-    with lent(pool) as connection:
+    with lent(pool, scope) as connection:
         return [Procedure(*row) for row in connection.execute(statement, params.values, prepare=False)]
 
 
@@ -161,7 +161,7 @@ def studies_of(pool: Pool, scope: Scope, procedure: Procedure) -> list[str]:
         and (s.study_instance_uid = {uid} or (s.accession_number = {accession}
             and s.patient = {params.add(procedure.patient)}))
         order by 1"""
-    with lent(pool) as connection:
+    with lent(pool, scope) as connection:
         return [row[0] for row in connection.execute(statement, params.values, prepare=False)]
 
 

@@ -107,7 +107,7 @@ def found(connection: Connection, scope: Scope, sop_instance_uid: str) -> Perfor
 
 def load(pool: Pool, scope: Scope, sop_instance_uid: str) -> PerformedStep | None:
     """The step the scope sees."""
-    return retried(pool, lambda connection: found(connection, scope, sop_instance_uid))
+    return retried(pool, lambda connection: found(connection, scope, sop_instance_uid), scope)
 
 
 def surviving_patient(connection: Connection, assigning_authority: str, patient_id: str) -> tuple[str, str]:

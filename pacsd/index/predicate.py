@@ -35,6 +35,11 @@ def within(scope: Scope, params: Params, alias: str) -> str:
     return f"{alias}.organisation = any({params.add(list(scope.organisations))})"
 
 
+def keyed(alias: str, function: str, values: "list[str]", params: Params) -> str:
+    """Rows that an index of array elements leads to; under row-level security by a function alone (migration v0028)."""
+    return f"{alias}.pk = any(array(select {function}({params.add(values)}::text[])))"
+
+
 def hidden(scope: Scope, alias: str) -> str:
     """Rows of `rejection` whose instances the asker does not see."""
     return f"{alias}.shown_from > {LEVELS[scope.rejected]}"

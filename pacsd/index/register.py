@@ -72,11 +72,17 @@ def _entities(connection: Connection) -> tuple[RegisteredAE, ...]:
 
 
 def _entity(keeper: str, organisation: str, title: str, caller: Told | None, remote: Told | None) -> RegisteredAE:
-    """As the directory knows it; what says who calls says it of what is sent there too."""
-    said = _lists(caller or {})
+    """As the directory knows it; what says who calls says it of what is sent there too, and of both a certificate."""
+    said = _lists(caller or {}) | certificate_of(caller, remote)
     calls = None if caller is None else Caller(title, organisation, **said)
-    reached = None if remote is None else RemoteAESettings(title=title, organisation=organisation, **said, **remote)
-    return RegisteredAE(keeper, calls, reached)
+    values = {"title": title, "organisation": organisation, **said, **(remote or {})}
+    return RegisteredAE(keeper, calls, None if remote is None else RemoteAESettings(**values))
+
+
+def certificate_of(*parts: Told | None) -> dict[str, str]:
+    """What the parts of an AE say of its certificate, which is one, whichever of them says it; else nothing."""
+    told = [str(one["certificate"]) for one in parts if one is not None and one.get("certificate")]
+    return {"certificate": told[0]} if told else {}
 
 
 def _lists(told: Told) -> dict[str, Any]:

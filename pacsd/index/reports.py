@@ -194,7 +194,7 @@ def of_version(pool: Pool, organisation: int, uid: str) -> tuple[ReportRow, list
 def of_study(pool: Pool, scope: Scope, study_instance_uid: str) -> list[tuple[ReportRow, list[VersionRow]]]:
     """The reports about a study that the scope sees, the first to be known first."""
     statement, values = reports_of(scope, study_instance_uid)
-    with lent(pool) as connection:
+    with lent(pool, scope) as connection:
         rows = [_report(row) for row in connection.execute(statement, values).fetchall()]
         return [(row, versions(connection, row.pk)) for row in rows]
 
@@ -202,7 +202,7 @@ def of_study(pool: Pool, scope: Scope, study_instance_uid: str) -> list[tuple[Re
 def of_another(pool: Pool, scope: Scope, study_instance_uid: str) -> list[tuple[ReportRow, list[VersionRow]]]:
     """The reports that name a study of another patient than theirs, and of which objects were made somewhere."""
     statement, values = reports_of(scope, study_instance_uid, theirs=False)
-    with lent(pool) as connection:
+    with lent(pool, scope) as connection:
         rows = [_report(row) for row in connection.execute(statement, values).fetchall()]
         found = [(row, versions(connection, row.pk)) for row in rows]
     return [(row, those) for row, those in found if any(one.objects for one in those)]
@@ -216,9 +216,8 @@ def reports_of(scope: Scope, study_instance_uid: str, *, theirs: bool = True) ->
     params = Params()
     statement = f"""
         select {_FIELDS} from study s join patient p on p.pk = s.patient
-        join diagnostic_report r on r.organisation = s.organisation and (r.studies @> array[s.study_instance_uid]
-            or r.accessions @> array[s.accession_number]
-            or (r.accessions = '{{}}' and r.fillers @> array[s.accession_number]))
+        cross join lateral reports_naming(s.study_instance_uid, s.accession_number) k
+        join diagnostic_report r on r.pk = k and r.organisation = s.organisation
         where {visible(scope, params)} and {within(scope, params, "r")} and {"" if theirs else "not"} ({ABOUT})
             and s.study_instance_uid = {params.add(study_instance_uid)} order by r.pk"""
     return statement, params.values
@@ -238,7 +237,7 @@ def of_patient(pool: Pool, organisation: int, assigning_authority: str, patient_
 def studies_of(pool: Pool, scope: Scope, report: int) -> list[StudyRow]:
     """The studies of a report that are here, those that it names itself first."""
     statement, values = named_by(scope, report)
-    with lent(pool) as connection:
+    with lent(pool, scope) as connection:
         return [StudyRow(*row) for row in connection.execute(statement, values).fetchall()]
 
 
@@ -259,7 +258,7 @@ def listed(pool: Pool, scope: Scope, *, limit: int) -> list[ReportRow]:
     statement = f"""
         select {_FIELDS} from diagnostic_report r where {within(scope, params, "r")}
         order by r.changed_at desc, r.pk desc limit {params.add(limit)}"""
-    with lent(pool) as connection:
+    with lent(pool, scope) as connection:
         return [_report(row) for row in connection.execute(statement, params.values).fetchall()]
 
 

@@ -19,7 +19,7 @@ from pacsd.index.connect import Connection, Pool, lent
 from pacsd.index.matching import AllOf, AnyOf, Combined, Conditions
 from pacsd.index.names import name_grams
 from pacsd.index.placement import add_grams
-from pacsd.index.predicate import Params, within
+from pacsd.index.predicate import Params, keyed, within
 from pacsd.index.query import Page, Statement, page_of, streamed, where_of
 from pacsd.index.rows import dumps, members, names_of, overlaid, values_of
 from pacsd.index.scheduled_step_keys import COLUMNS, SEQUENCE, START_DATE, STATIONS, STATUS
@@ -147,7 +147,7 @@ def item(
         select t.attributes from scheduled_step t join requested_procedure r on r.pk = t.procedure
         where {within(scope, params, "t")} and r.order_key = {params.add(order_key)}
         and r.requested_procedure_id = {params.add(requested_procedure_id)} and t.step_id = {params.add(step_id)}"""
-    with lent(pool) as connection:
+    with lent(pool, scope) as connection:
         row = connection.execute(statement, params.values).fetchone()
     return None if row is None else orjson.loads("{" + row[0] + "}")
 
@@ -161,13 +161,13 @@ def search(
     """
     statement = _search(conditions, page, scope)
     if statement.residual or page.limit is not None:
-        return (item for _, item in streamed(pool, statement, page))
+        return (item for _, item in streamed(pool, statement, page, scope))
     first_page = _search(conditions, _Page(_PAGE_ROWS), scope)
-    with lent(pool) as connection:
+    with lent(pool, scope) as connection:
         rows = connection.execute(first_page.text, first_page.params, prepare=False).fetchall()
     if len(rows) < _PAGE_ROWS:
         return (first_page.match(row)[1] for row in rows)
-    return _continued([first_page.match(row) for row in rows], streamed(pool, statement, page))
+    return _continued([first_page.match(row) for row in rows], streamed(pool, statement, page, scope))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ def _look_up(conditions: Conditions, params: Params) -> list[str]:
     days = _days(conditions)
     if 0 < len(days) * len(stations) <= _MOST_PLACES:
         stations = [f"{station} {day:%Y%m%d}" for station in stations for day in days]
-    return [f"t.places && {params.add(stations)}::text[]"]
+    return [keyed("t", "scheduled_steps_at", stations, params)]
 
 
 def _days(conditions: Conditions) -> list[date]:

@@ -58,7 +58,8 @@ def turnaround(pool: Pool, scope: Scope, first: date, last: date) -> list[Counte
                 (select l.last_received_at from study l where l.pk = s.pk)) / 60) as minutes
             from {study_table(scope, "s")} join organisation o on o.pk = s.organisation
             cross join lateral (select min(coalesce(v.issued_at, v.said_at)) as at
-                from diagnostic_report r join diagnostic_report_version v on v.report = r.pk
+                from reports_naming(s.study_instance_uid, s.accession_number) k join diagnostic_report r on r.pk = k
+                join diagnostic_report_version v on v.report = r.pk
                 where r.organisation = s.organisation and {mine} and v.status in ('F', 'C')
                 and (r.studies @> array[s.study_instance_uid] or r.accessions @> array[s.accession_number])) f
             where {visible(scope, params)} and {_between(params, first, last)} and f.at is not null) t

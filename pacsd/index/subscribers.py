@@ -268,7 +268,7 @@ def due(pool: Pool, scope: Scope, ae_titles: Sequence[str]) -> list[str]:
         where s.organisation = {params.add(scope.own)} and s.ae_title = any({params.add(list(ae_titles))})
             and s.due_at <= now() and {_FREE}
             and exists (select from report r where r.subscriber = s.pk and {within(scope, params, "r")})"""
-    return retried(pool, lambda connection: [row[0] for row in connection.execute(statement, params.values)])
+    return retried(pool, lambda connection: [row[0] for row in connection.execute(statement, params.values)], scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +298,7 @@ def waiting(pool: Pool, scope: Scope, subscriber: int, *, limit: int, size_bytes
     def work(connection: Connection) -> list[tuple[Any, ...]]:
         return connection.execute(statement, params.values, prepare=True).fetchall()
 
-    rows = retried(pool, work)
+    rows = retried(pool, work, scope)
     if not rows:
         return None
     return Waiting(rows[0][0], tuple((pk, body) for _, pk, body in rows if pk is not None))

@@ -14,9 +14,9 @@ import orjson
 
 from pacsd.access.scope import Scope
 from pacsd.index.connect import Connection, Pool, lent, retried
-from pacsd.index.matching import Conditions
+from pacsd.index.matching import AllOf, AnyOf, Conditions
 from pacsd.index.packs import THROW
-from pacsd.index.predicate import Params, visible_workitem, within
+from pacsd.index.predicate import Params, keyed, visible_workitem, within
 from pacsd.index.query import Page, Statement, page_of, streamed, where_of
 from pacsd.index.rows import dumps, names_of, values_of
 from pacsd.index.workitem_keys import COLUMNS
@@ -118,14 +118,14 @@ def load(pool: Pool, scope: Scope, sop_instance_uid: str) -> tuple[Workitem | No
         item = found(connection, scope, sop_instance_uid)
         return item, item is None and is_gone(connection, scope, sop_instance_uid)
 
-    return retried(pool, work)
+    return retried(pool, work, scope)
 
 
 def search(
     pool: Pool, conditions: Conditions, page: Page, scope: Scope
 ) -> Generator[Attributes, None, None]:
     """Workitems that match, the next to start first; a cursor is held until the generator is exhausted or closed."""
-    return streamed(pool, _search(conditions, page, scope), page)
+    return streamed(pool, _search(conditions, page, scope), page, scope)
 
 
 def matching(connection: Connection, conditions: Conditions, scope: Scope) -> list[int]:
@@ -147,13 +147,28 @@ _ALL = _Whole()
 def _search(conditions: Conditions, page: Page, scope: Scope) -> Statement[Attributes]:
     params = Params()
     found, residual = where_of(conditions.tests, params)
-    where = " and ".join([visible_workitem(scope, params), *found])
+    where = " and ".join([visible_workitem(scope, params), *_look_up(conditions, params), *found])
     text = f"""
         select w.pk, w.attributes from workitem w where {where}
         order by w.start_at, w.pk{page_of(page, params, residual)}"""
     return Statement(
         text, params.values, residual, lambda row: orjson.loads(row[1]), lambda row: [row[1][1:-1]]
     )
+
+
+_FOUND_BY = {                            # what an index of array elements answers
+    "station_names": "workitems_of_stations", "accession_numbers": "workitems_of_accessions",
+    "replaced": "workitems_instead_of",
+}  # fmt: skip
+
+
+def _look_up(conditions: Conditions, params: Params) -> list[str]:
+    """Conditions that those indexes answer, beside those that say exactly what matches."""
+    named = [one.any_of if isinstance(one, AllOf) else one for one in conditions.tests]
+    found = [(_FOUND_BY[one.column.name], one.patterns) for one in named
+             if isinstance(one, AnyOf) and one.column is not None and one.column.name in _FOUND_BY]  # fmt: skip
+    return [keyed("w", function, [one.text for one in patterns], params) for function, patterns in found
+            if all(one.literal for one in patterns)]  # fmt: skip
 
 
 _HELD = "exists (select from subscription where workitem = w.pk and deletion_lock)"

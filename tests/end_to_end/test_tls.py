@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ from pacsd.commands import cli
 from tests.clients import require
 from tests.conftest import ROOT
 from tests.dimse.objects import ROOT_UID, ct_file
+from tests.end_to_end.test_registering import eventually
+from tests.fhir.acting.test_administration import device, endpoint, says
 from tests.server import Server, free_port, remove_folder, scratch_folder
 
 SETTINGS = """
@@ -79,6 +82,18 @@ class Site:
                    f"https://localhost:{self.https}{path}"]  # fmt: skip
         return subprocess.run([str(one) for one in command], capture_output=True, text=True, timeout=60, check=False)
 
+    def moves(self, title: str, study: str) -> bool:
+        """movescu speaks no TLS itself."""
+        keys = ["-S", "-aem", title, "-k", "QueryRetrieveLevel=STUDY", "-k", study]
+        asking = ["movescu", "-aec", "PACSD", *keys, "127.0.0.1", str(self.server.dicom_port)]
+        return subprocess.run(asking, capture_output=True, timeout=60, check=False).returncode == 0
+
+    def put(self, resource: dict[str, Any]) -> None:
+        path = f"/fhir/{resource['resourceType']}/{resource['id']}"
+        answer = self.curl(path, "--request", "PUT", "--header", "Content-Type: application/fhir+json",
+                           "--data", json.dumps(resource))  # fmt: skip
+        assert answer.stdout.splitlines()[0].split()[1] in ("200", "201"), answer.stdout
+
     def make(self, *arguments: str) -> None:
         wiring: object = None
         assert cli.run(["certs", *arguments, "--folder", str(self.certs)], wiring) == 0  # type: ignore[arg-type]
@@ -109,9 +124,7 @@ def test_a_day_inside_tls(site: Site, tmp_path: Path) -> None:
     found = site.dcmtk("findscu", "MR1", "-S", "-k", "QueryRetrieveLevel=STUDY", "-k", study, by="mr1")
     assert found is not None and "Find Response: 1" in found
     with storescp(site, tmp_path / "got"):
-        keys = ["-S", "-aem", "ARCHIVE", "-k", "QueryRetrieveLevel=STUDY", "-k", study]      # it speaks no TLS itself
-        asking = ["movescu", "-aec", "PACSD", *keys, "127.0.0.1", str(site.server.dicom_port)]
-        assert subprocess.run(asking, capture_output=True, timeout=60, check=False).returncode == 0
+        assert site.moves("ARCHIVE", study)
     assert len(list((tmp_path / "got").iterdir())) == 3
     with storescp(site, tmp_path / "again"):             # what it takes to echo is on the command line too
         assert site.server.command("echo", "ARCHIVE").returncode == 0
@@ -120,6 +133,26 @@ def test_a_day_inside_tls(site: Site, tmp_path: Path) -> None:
     head, _, body = answer.stdout.replace("\r", "").partition("\n\n")
     assert "strict-transport-security: max-age=31536000" in head.lower()
     assert json.loads(body)[0]["0020000D"]["Value"] == [f"{ROOT_UID}.1"]
+
+
+def test_an_ae_that_fhir_registers_is_called_inside_tls_and_bound_to_its_certificate(
+    site: Site, tmp_path: Path
+) -> None:
+    assert site.dcmtk("storescu", "CT1", ct_file(tmp_path, number=0, rows=64))
+    address = f"dicom-tls://127.0.0.1:{site.archive}"
+    site.put(device("KEPT", "default"))
+    site.put(endpoint("KEPT", "default", address=address, extension=[says("certificate", valueString="mr1.example")]))
+    eventually(lambda: site.dcmtk("echoscu", "KEPT", by="archive") is None)
+    assert site.dcmtk("echoscu", "KEPT", by="mr1") is not None
+    study = f"StudyInstanceUID={ROOT_UID}.1"
+    with storescp(site, tmp_path / "got"):
+        site.moves("KEPT", study)
+        assert list((tmp_path / "got").iterdir()) == []          # whoever listens there has another certificate
+        site.put(endpoint("KEPT", "default", address=address,
+                          extension=[says("certificate", valueString="archive.example")]))  # fmt: skip
+        eventually(lambda: site.dcmtk("echoscu", "KEPT", by="archive") is not None)
+        eventually(lambda: site.moves("KEPT", study) and list((tmp_path / "got").iterdir()))
+    eventually(lambda: site.dcmtk("echoscu", "KEPT", by="mr1") is None)
 
 
 def test_nobody_takes_a_title_that_is_bound_to_a_certificate(site: Site) -> None:

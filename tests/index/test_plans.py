@@ -9,7 +9,10 @@ import psycopg
 import pytest
 
 from pacsd.access.scope import Opened, Rejected, Scope
+from pacsd.index import identity_search
 from pacsd.index.connect import Pool, pool
+from pacsd.index.declaration import declaration
+from pacsd.index.identity_search import Demographics
 from pacsd.index.matching import Criterion
 from pacsd.index.query import _STATEMENTS, Query, _declaring, compile_query, search
 from pacsd.index.reports import named_by, reports_of
@@ -106,16 +109,33 @@ from generate_series(1, 20000) n
 """
 
 
+_RECORDS = """
+insert into patient_record (patient, organisation, assigning_authority, patient_id, details_at, name_alphabetic,
+    name_pinyin) select pk, 1 + pk % 21, assigning_authority, patient_id, now(), 'doe ' || pk, 'doe' || pk from patient
+"""
+_READ = ("study", "diagnostic_report", "patient_record")
+_DECLARED = """select set_config('role', %s, true), set_config('pacsd.organisation', %s, true),
+    set_config('pacsd.organisations', %s, true)"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scope", [ONE, ALL], ids=["one-organisation", "all"])
-def test_neither_the_reports_of_a_study_nor_its_studies_are_looked_for_among_all(large: Pool, scope: Scope) -> None:
+def test_neither_reports_of_a_study_nor_its_studies_nor_patients_are_looked_for_among_all(
+    large: Pool, monkeypatch: pytest.MonkeyPatch, scope: Scope
+) -> None:
+    patients: list[Any] = []
+    monkeypatch.setattr(identity_search, "_records", lambda _pool, _scope, *statement: patients.append(statement))
+    identity_search.search(large, scope, Demographics(family="Doe 47*"), after=0, limit=50)
+    asked = [reports_of(scope, "1.2.826.0.1.4711"), named_by(scope, 4711), (patients[0][0], patients[0][1].values)]
     with large.connection() as connection, connection.transaction(force_rollback=True):
         connection.execute("reset role")
         connection.execute(_REPORTS)
-        connection.execute("analyze diagnostic_report")
-        for statement, values in (reports_of(scope, "1.2.826.0.1.4711"), named_by(scope, 4711)):
+        connection.execute(_RECORDS)
+        connection.execute("analyze diagnostic_report, patient_record")
+        connection.execute(_DECLARED, declaration(scope)[:3])
+        for statement, values in asked:
             nodes = list(_nodes(_plan(connection, statement, values)))
-            read = [one for one in nodes if one.get("Relation Name") in ("study", "diagnostic_report")]
+            read = [one for one in nodes if one.get("Relation Name") in _READ]
             assert read
             assert [one["Relation Name"] for one in read if one["Node Type"] == "Seq Scan"] == []
 

@@ -8,6 +8,8 @@ import pytest
 from config.settings import OwnAESettings, RemoteAESettings
 from pacsd.access.directory import Peer, Refusal
 from pacsd.access.origin import Origin
+from pacsd.access.peer_certificate import PeerCertificate
+from pacsd.access.principal import Proof
 from pacsd.archive.upkeep import Upkeep
 from tests.fhir.projection.hospital import Hospital, opened
 
@@ -130,6 +132,55 @@ def test_a_device_is_served_and_an_endpoint_reached_as_long_as_they_are_there(st
     assert [one.title for one in strict.archive.directory.remotes()] == ["WS", "CT2"]
 
 
+def bound_to(certificate: str) -> list[dict[str, Any]]:
+    return [says("certificate", valueString=certificate)]
+
+
+def shows(hospital: Hospital, *names: str) -> bool:
+    shown = PeerCertificate("CN=ct1", names, "ab" * 32) if names else None
+    called = hospital.archive.directory.peer(calling="CT1", called="PACSD", origin=Origin("10.0.0.1", shown))
+    return isinstance(called, Peer)
+
+
+def test_an_ae_is_bound_to_the_certificate_that_its_device_or_its_endpoint_names(strict: Hospital) -> None:
+    directory = strict.archive.directory
+    assert put(strict, device(extension=bound_to("ct1.example"))) == 201
+    assert [shows(strict, *names) for names in (("ct1.example",), ("ct2.example",), ())] == [True, False, False]
+    assert directory.proof("CT1", "east") is Proof.CERTIFICATE
+    assert put(strict, endpoint(address="dicom-tls://10.1.2.3:2762")) == 201
+    remote = directory.remote("CT1")
+    assert remote is not None and (remote.tls, remote.port, remote.certificate) == (True, 2762, "ct1.example")
+    assert put(strict, endpoint(extension=bound_to("ct2.example"))) == 409
+    assert put(strict, device()) == 200 and shows(strict)
+    assert put(strict, endpoint(extension=bound_to("AB:" * 31 + "AB"))) == 200
+    remote = directory.remote("CT1")
+    assert remote is not None and (remote.tls, remote.certificate) == (False, "AB:" * 31 + "AB")
+    assert shows(strict, "any.example") and not shows(strict)
+    assert put(strict, device(extension=bound_to("ab" * 32))) == 200 and shows(strict, "any.example")
+    assert strict.ask("DELETE", "Endpoint/ct1").status_code == 204
+
+
+def test_beside_another_organisations_ae_a_title_is_had_by_the_thumbprint_of_its_device(strict: Hospital) -> None:
+    mine, its = "ab" * 32, "cd" * 32
+    other, named = device("CT1", "clinic") | {"id": "theirs"}, endpoint("CT1", "clinic") | {"id": "theirs"}
+    assert put(strict, CLINIC) == 201 and put(strict, device(extension=bound_to(mine))) == 201
+    for alike in ("ct2.example", mine.upper()):          # a certificate has several names
+        assert put(strict, other | {"extension": bound_to(alike)}) == 409
+    assert put(strict, named | {"extension": bound_to(its)}) == 201 and put(strict, other) == 409
+    assert put(strict, other | {"extension": bound_to(its)}) == 201
+    assert put(strict, device(extension=bound_to("ct1.example"))) == 409
+    assert shows(strict, "any.example") and not shows(strict)
+
+
+def test_what_the_settings_say_of_tls_is_seen(database: str, tmp_path: Path) -> None:
+    secure = RemoteAESettings("WS", "10.9.9.9", 2762, "west", tls=True, certificate="ws.example")
+    with opened(database, tmp_path, remote_aes=(secure,)) as made:
+        made.project()
+        seen = [*made.all("Endpoint", "west")[1:], *made.all("Device", "west")]
+    assert [one.get("address") for one in seen] == ["dicom-tls://10.9.9.9:2762", None]
+    assert [one["extension"] for one in seen] == [bound_to("ws.example")] * 2
+
+
 def test_an_organisation_owns_what_its_aes_store_and_has_a_view_of_its_own(strict: Hospital) -> None:
     assert put(strict, device("CT9", "clinic")) == 422
     assert put(strict, CLINIC) == 201
@@ -170,6 +221,12 @@ REFUSED: list[tuple[dict[str, Any], int]] = [
     (endpoint(address="dicom://10.1.2.3"), 422),
     (endpoint(address="dicom://a@10.1.2.3:104"), 422),
     (endpoint(address="dicom://10.1.2.3:99999"), 422),
+    (endpoint(address="dicom-tls://10.1.2.3"), 422),
+    (endpoint(address="dicoms://10.1.2.3:2762"), 422),
+    (endpoint(extension=[says("certificate", valueString="two, names")]), 422),
+    (endpoint(extension=[says("certificate", valueString="AB" * 20)]), 422),
+    (device(extension=[says("certificate", valueString="two, names")]), 422),
+    (device(extension=[says("certificate", valueCode="ct1.example")]), 422),
     (endpoint(connectionType={"system": "http://terminology.hl7.org/CodeSystem/endpoint-connection-type",
                               "code": "dicom-wado-rs"}), 422),
 ]  # fmt: skip
@@ -211,7 +268,7 @@ def test_a_rebuild_brings_them_back_with_what_they_stored(
 ) -> None:
     assert put(strict, CLINIC) == 201 and put(strict, device("CT9", "clinic")) == 201
     assert put(strict, device("CT7")) == 201 and strict.ask("DELETE", "Device/ct7").status_code == 204
-    assert put(strict, endpoint()) == 201
+    assert put(strict, endpoint(address="dicom-tls://10.1.2.3:2762", extension=bound_to("ct1.example"))) == 201
     register = strict.archive.directory.known().register
     name, dsn = postgres.create(template=migrated_template)
     try:
