@@ -129,6 +129,13 @@ def accepted_ranges(request: Request) -> tuple[MediaRange, ...]:
     return parse_accept(accepted(request)[0])
 
 
+def best_range(request: Request) -> MediaRange | None:
+    """What the client likes best, the first of those that it likes as well; None where it accepts nothing."""
+    ranges = accepted_ranges(request)
+    best = max((one.quality for one in ranges), default=0.0)
+    return next((one for one in ranges if one.quality == best), None) if best > 0.0 else None
+
+
 def quality_of_token(accepted: str, token: str) -> float:
     """Quality of a coding or character set in a list of weighted tokens, in lower case (RFC 9110 12.4.2).
 

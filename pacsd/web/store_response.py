@@ -108,10 +108,9 @@ def response_dataset(outcomes: Sequence[Outcome], base_url: str, resource: str =
     """The attributes of Table 10.5.3-1 in the DICOM JSON Model; instances without a study are below `resource`."""
     kept = [outcome for outcome in outcomes if outcome.failure is None]
     refused = [outcome for outcome in outcomes if outcome.failure is not None]
-    dataset = {}
     studies = {outcome.study_instance_uid for outcome in kept if outcome.study_instance_uid}
-    if len(studies) == 1:
-        dataset["00081190"] = _attribute("UR", f"{base_url}/studies/{studies.pop()}")
+    # Retrieve URL, of type 2 (Table I.1-1): empty where not one study was stored in
+    dataset = {"00081190": _attribute("UR", f"{base_url}/studies/{studies.pop()}" if len(studies) == 1 else "")}
     named = [one for one in refused if one.sop_instance_uid]
     sequences = {
         "00081198": [_failed_item(one, resource) for one in named],                    # Failed SOP Sequence

@@ -4,7 +4,7 @@ import pytest
 
 from pacsd.faults import Fault, PacsdError
 from pacsd.web.services import WebLimits
-from pacsd.web.store_response import FAILURE_REASON, failed, response_dataset
+from pacsd.web.store_response import FAILURE_REASON, Outcome, failed, response_dataset
 from tests.web.fakes import Web
 
 HEADERS = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=xyz'}
@@ -44,6 +44,12 @@ def test_some_stored_is_202():
     assert reasons(answer, "0008119A") == [0xC000]
     assert len(answer.json()["00081199"]["Value"]) == 1
     assert "299 http://pacs.test/dicom-web: because it is mismatch" in answer.headers["warning"]
+
+
+def test_the_retrieve_url_is_empty_where_not_one_study_was_stored_in():
+    assert post(Web(), body(b"malformed")).json()["00081190"] == {"vr": "UR"}
+    outcomes = [Outcome("1.1", f"1.2.{n}", f"1.3.{n}", "1.4") for n in (1, 2)]
+    assert response_dataset(outcomes, "http://pacs.test/dicom-web")["00081190"] == {"vr": "UR"}
 
 
 @pytest.mark.parametrize("fault", Fault)
