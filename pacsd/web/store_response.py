@@ -73,7 +73,7 @@ def stored_studies(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
 
 def failed(error: PacsdError, sop_class_uid: str = "", sop_instance_uid: str = "") -> Outcome:
     """It is not."""
-    return Outcome(sop_class_uid, sop_instance_uid, failure=error)
+    return Outcome(sop_class_uid, sop_instance_uid, failure=error.alone())
 
 
 def response(
@@ -115,7 +115,7 @@ def response_dataset(outcomes: Sequence[Outcome], base_url: str, resource: str =
     sequences = {
         "00081198": [_failed_item(one, resource) for one in named],                    # Failed SOP Sequence
         "00081199": [_stored_item(one, base_url, resource) for one in kept],           # Referenced SOP Sequence
-        "0008119A": [_reason(one, resource) for one in refused if one not in named],   # Other Failures Sequence
+        "0008119A": [_reason(one, resource) for one in refused if not one.sop_instance_uid],   # Other Failures Sequence
     }
     return dataset | {tag: {"vr": "SQ", "Value": items} for tag, items in sequences.items() if items}
 
