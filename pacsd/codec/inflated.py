@@ -2,6 +2,7 @@
 
 import threading
 import weakref
+from collections import deque
 from collections.abc import Iterable
 
 from pacsd.codec.deflate import inflated
@@ -15,20 +16,33 @@ class Room:
     """What data sets may take together: taken as they grow, given back when nobody holds them any more."""
 
     def __init__(self, most_bytes: int) -> None:
-        self.left_bytes = most_bytes
+        self._left_bytes = most_bytes
+        self._given_back: deque[int] = deque()
         self._lock = threading.Lock()
+
+    @property
+    def left_bytes(self) -> int:
+        """What may still be taken."""
+        with self._lock:
+            return self._settled()
 
     def take(self, length_bytes: int) -> None:
         """Raises PacsdError UNAVAILABLE where there is no room left for now."""
         with self._lock:
-            if length_bytes > self.left_bytes:
-                raise PacsdError(Fault.UNAVAILABLE, "too many large deflated data sets are read at once")
-            self.left_bytes -= length_bytes
+            left_bytes = self._settled() - length_bytes
+            if left_bytes >= 0:
+                self._left_bytes = left_bytes
+        if left_bytes < 0:
+            raise PacsdError(Fault.UNAVAILABLE, "too many large deflated data sets are read at once")
 
     def give_back(self, length_bytes: int) -> None:
-        """There is room again."""
-        with self._lock:
-            self.left_bytes += length_bytes
+        """There is room again. Without the lock: the collector may come here in the middle of anything."""
+        self._given_back.append(length_bytes)
+
+    def _settled(self) -> int:
+        while self._given_back:
+            self._left_bytes += self._given_back.popleft()
+        return self._left_bytes
 
 
 class _Data(bytearray):

@@ -1,7 +1,7 @@
 """Retrieve bulk data (PS3.18 10.4.1.1.5): by the URIs that metadata hands out, whole or a range of it, or all there is
 of a study, series or instance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from starlette.requests import Request
@@ -47,12 +47,12 @@ async def bulkdata(services: Services, request: Request) -> Response:
     """One value: single part unless the client wants multipart; `Range` for single part only."""
     uids = uid(request, "study"), uid(request, "series"), uid(request, "instance")
     path = request.path_params["path"]
-    ref = (await services.threads.run(services.archive.retrieve.instances, services.scope(), *uids))[0]
-    if is_compressed(ref, path):
+    ref, bulk = await services.threads.run(_found, services, uids, path)
+    if bulk is None:
         answer = await _pixels(services, request, ref, path)
         if answer is not None:
             return answer
-    bulk = await services.threads.run(services.archive.frames.bulk_of, ref, path)
+        bulk = await services.threads.run(services.archive.frames.bulk_of, ref, path)
     form = negotiate(request, _offers(bulk))
     base_url = services.addresses.dicom_web(request)
     tag = conditional.entity_tag(form, (bulk.digest, path, base_url if form.multipart else ""))
@@ -63,6 +63,12 @@ async def bulkdata(services: Services, request: Request) -> Response:
         return _single(services, request, bulk, form, tag)
     whole = Content(form.part_type, bulk.size_bytes, read(bulk, 0, bulk.size_bytes))
     return _multipart(services, iter((whole,)), form, location_of(base_url, ref, path), tag)
+
+
+def _found(services: Services, uids: Sequence[str], path: str) -> tuple[InstanceRef, Bulk | None]:
+    """The instance and the value; of compressed Pixel Data not yet, which has frames."""
+    ref: InstanceRef = services.archive.retrieve.instances(services.scope(), *uids)[0]
+    return ref, None if is_compressed(ref, path) else services.archive.frames.bulk_of(ref, path)
 
 
 def _paths(attributes: Attributes) -> Iterator[str]:
