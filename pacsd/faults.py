@@ -42,3 +42,7 @@ class PacsdError(Exception):
         super().__init__(message)
         self.fault = fault
         self.message = message
+
+    def alone(self) -> "PacsdError":
+        """The words without where they were raised, to be kept: a traceback holds all that was being worked on."""
+        return PacsdError(self.fault, self.message)

@@ -133,6 +133,13 @@ def retrieve_urls(server: Server, data: Prepared) -> None:
         expect.same([instance.uid], list(data_sets.of_parts(came)), "at the Retrieve URL")
 
 
+@STORE.required("response.no-url", "Table I.1-1", "Retrieve URL (type 2) is there where two studies were stored in")
+def no_retrieve_url(server: Server, data: Prepared) -> None:
+    instances = [data.fresh(), data.fresh()]
+    module = response.stored(send(server, [one.part10 for one in instances]), instances)
+    expect.that(response.RETRIEVE_URL in module.model, "Retrieve URL (0008,1190)", sorted(module.model))
+
+
 @STORE.required("chunked", "Table 10.5.1-2", "A payload with Transfer-Encoding: chunked is stored")
 def chunked(server: Server, data: Prepared) -> None:
     instance = data.fresh()

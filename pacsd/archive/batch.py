@@ -62,7 +62,7 @@ class Batch:
         try:
             self._added.append(reception.seal())
         except PacsdError as error:
-            self._added.append(error)
+            self._added.append(error.alone())
         except Exception as error:
             self._added.append(_defect(error))
 
@@ -121,7 +121,7 @@ def _committed(reception: Any) -> Any:
     try:
         return reception.commit()
     except PacsdError as error:
-        return error
+        return error.alone()
     except Exception as error:
         reception.abort()
         return _defect(error)

@@ -44,6 +44,7 @@ class FrameSet:
     # the same frames out of an alternate, where that is in the transfer syntax or is made into it sooner
     alternate: Callable[[str], "FrameSet | None"] = lambda uid: None
     untouched: bool = True               # byte for byte as a blob has them
+    number: int = 1                      # of the frames
 
     def fits(self, transfer_syntax_uid: str) -> bool:
         """Whether the frames can be given in that transfer syntax, as far as their description tells."""
@@ -76,7 +77,16 @@ class FrameSet:
         if module is None:
             raise PacsdError(Fault.NOT_FOUND, "the instance has no frames")
         frames = _coded(self.frames, module, self.transfer_syntax_uid, transfer_syntax_uid)
-        return FrameSet(transfer_syntax_uid, frames, self.module, self.digest, untouched=False)
+        return FrameSet(transfer_syntax_uid, frames, self.module, self.digest, untouched=False, number=self.number)
+
+    def joins(self) -> bool:
+        """Whether the frames, decoded and one behind the other, are a value of Pixel Data: frames of single bits that
+        end within a byte are not (PS3.5 8.1.1)."""
+        module = self.module()
+        if module is None or self.number == 1 or module.description.bits_allocated % 8 == 0:
+            return True
+        described = module.description
+        return described.rows * described.columns * described.samples_per_pixel * described.bits_allocated % 8 == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +132,15 @@ class Frames:
         """
         return self.of(self._retrieve.instances(scope, study, series, sop)[0], numbers)
 
-    def of(self, ref: InstanceRef, numbers: Sequence[int]) -> FrameSet:
-        """As `read`, of an instance that has been found."""
+    def of(self, ref: InstanceRef, numbers: Sequence[int] | None = None) -> FrameSet:
+        """As `read`, of an instance that has been found; all its frames where none are named."""
         blob = self._blobs.open(ref.extent.key)
         piece = PieceReader(blob, ref.extent)
         try:
             table = self._table(ref, piece)
-            if table is None:
+            if table is None or not table.frames:
                 raise PacsdError(Fault.NOT_FOUND, "the instance has no frames")
+            numbers = range(1, len(table.frames) + 1) if numbers is None else numbers
             if max(numbers) > len(table.frames):
                 raise PacsdError(Fault.NOT_FOUND, f"the instance has {len(table.frames)} frames")
             reader = _inflated(piece, ref) if table.inflated else piece
@@ -138,7 +149,8 @@ class Frames:
         except PacsdError:
             blob.close()
             raise
-        return FrameSet(_given_syntax(ref), frames, module, ref.digest, partial(self._alternate, ref, numbers))
+        alternate = partial(self._alternate, ref, numbers)
+        return FrameSet(_given_syntax(ref), frames, module, ref.digest, alternate, number=len(numbers))
 
     def _alternate(self, ref: InstanceRef, numbers: Sequence[int], transfer_syntax_uid: str) -> FrameSet | None:
         other = self._retrieve.best(ref, transfer_syntax_uid)
@@ -146,7 +158,10 @@ class Frames:
 
     def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> BulkValue:
         """The value that the path of a Bulk Data URI names. Raises PacsdError NOT_FOUND."""
-        ref = self._retrieve.instances(scope, study, series, sop)[0]
+        return self.bulk_of(self._retrieve.instances(scope, study, series, sop)[0], path)
+
+    def bulk_of(self, ref: InstanceRef, path: str) -> BulkValue:
+        """As `bulk`, of an instance that has been found."""
         piece = PieceReader(_Reopening(self._blobs, ref.extent.key), ref.extent)
         found = bulk(
             piece,

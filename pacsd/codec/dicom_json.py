@@ -1,5 +1,6 @@
 """A data set as DICOM JSON Model members (PS3.18 F.2), from its bytes, without building a data set first."""
 
+import threading
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -26,7 +27,7 @@ from pacsd.codec.structure import (
     skip_undefined,
     vr_of,
 )
-from pacsd.codec.transfer_syntaxes import transfer_syntax
+from pacsd.codec.transfer_syntaxes import TransferSyntax, transfer_syntax
 from pacsd.codec.walk import PIXEL_DATA
 from pacsd.faults import Fault, PacsdError
 
@@ -34,6 +35,8 @@ Member = tuple[str, bytes]               # eight upper-case hex digits, text of 
 
 MAX_INLINE_BYTES = 1024                  # of a binary value
 MAX_VALUE_BYTES = 1024 * 1024            # of any other value: above it stands a Bulk Data URI
+_SMALL_BYTES = 16 << 20                  # of an inflated data set; above it one is read at a time, whoever asks
+_LARGE = threading.Semaphore(1)
 _BINARY = frozenset(("OB", "OD", "OF", "OL", "OV", "OW", "UN"))
 _BULK_BY_URI = _BINARY | frozenset(          # PS3.18 F.2.2
     ("DS", "FL", "FD", "IS", "LT", "SL", "SS", "ST", "SV", "UC", "UL", "US", "UT", "UV")
@@ -89,10 +92,19 @@ def members(
     above MAX_TOLD_BYTES.
     """
     syntax = transfer_syntax(transfer_syntax_uid)
-    if syntax.deflated:
-        data, whole = inflate_front(data, max_inflated_bytes)
+    if not syntax.deflated:
+        return _members(data, syntax, override, by_uri=by_uri)
+    front, whole = inflate_front(data, min(_SMALL_BYTES, max_inflated_bytes))
+    if whole:
+        return _members(front, syntax, override, by_uri=by_uri)
+    with _LARGE:
+        front, whole = inflate_front(data, max_inflated_bytes)
         if not whole:
             raise PacsdError(Fault.TOO_MUCH, f"a deflated data set of more than {max_inflated_bytes} bytes")
+        return _members(front, syntax, override, by_uri=by_uri)
+
+
+def _members(data: Bytes, syntax: TransferSyntax, override: str | None, *, by_uri: bool) -> list[Member]:
     view = memoryview(data)
     context = _Context(looks_implicit(view, implicit=syntax.implicit), syntax.big_endian, override, by_uri=by_uri)
     found, _ = _dataset(view, 0, len(view), context)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from pacsd.codec.deflate import inflated
 from pacsd.codec.header import MAX_HEADER_BYTES
+from pacsd.codec.inflated import MAX_INFLATED_BYTES, held
 from pacsd.codec.structure import (
     EXPLICIT,
     IMPLICIT,
@@ -29,7 +29,6 @@ from pacsd.codec.transfer_syntaxes import transfer_syntax
 from pacsd.faults import Fault, PacsdError
 
 PIXEL_DATA = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
-MAX_INFLATED_BYTES = 256 * 1024 * 1024
 _WINDOW_BYTES = 64 * 1024
 _CHUNK_BYTES = 1 << 20
 _ITEMS = 0xFFFE                          # the group of what delimits items
@@ -79,7 +78,8 @@ class Dataset:
     """A data set in a reader: `length_bytes` from `offset_bytes`, deflated ones inflated into memory.
 
     `inflated` tells that offsets then count in the inflated data set, not in the reader. Raises PacsdError
-    TOO_MUCH when it inflates to more than MAX_INFLATED_BYTES, MALFORMED when it is cut short.
+    TOO_MUCH when it inflates to more than MAX_INFLATED_BYTES, UNAVAILABLE when there is no room for that now,
+    MALFORMED when it is cut short.
     """
 
     def __init__(
@@ -253,11 +253,5 @@ class Dataset:
 
 
 def _inflated(reader: Reader, at: int, end: int) -> memoryview:
-    """A deflated data set (PS3.5 A.5), read no further than it may inflate."""
     chunks = (reader.pread(min(_CHUNK_BYTES, end - place), place) for place in range(at, end, _CHUNK_BYTES))
-    data = bytearray()
-    for piece in inflated(chunks):
-        data += piece
-        if len(data) > MAX_INFLATED_BYTES:
-            raise PacsdError(Fault.TOO_MUCH, f"a deflated data set of more than {MAX_INFLATED_BYTES} bytes")
-    return memoryview(data)
+    return held(chunks, max_bytes=MAX_INFLATED_BYTES)

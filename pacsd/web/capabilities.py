@@ -17,6 +17,7 @@ from pacsd.web import (
     frames,
     metadata,
     non_patient,
+    pixel_data,
     rendered,
     retrieve,
     search,
@@ -44,8 +45,12 @@ from pacsd.web.worklist import retrieve as retrieve_workitem
 from pacsd.web.worklist import search as search_worklist
 
 OFFERS = (Representation(WADL), Representation(JSON))
-_FILES = (Representation(DICOM, multipart=True), Representation(ZIP))
+_FILES = (Representation(DICOM, multipart=True), Representation(OCTET_STREAM, multipart=True), Representation(ZIP))
 _STORED_FORM = (Representation(OCTET_STREAM, multipart=True), Representation(OCTET_STREAM))
+_IN_PARTS = frozenset((
+    rendered.study, rendered.series, bulkdata.study, bulkdata.series, bulkdata.instance,
+    pixel_data.study, pixel_data.series, pixel_data.instance,
+))  # fmt: skip
 _RENDERED = tuple(dict.fromkeys(one for category in (IMAGE, *CATEGORIES) for one in category.media_types))
 
 # by module of the handler; frames and bulk data have, besides octets, the media type of their compression
@@ -55,6 +60,7 @@ MEDIA_TYPES: Mapping[str, Sequence[Representation]] = {
     retrieve.__name__: _FILES,
     frames.__name__: _STORED_FORM,
     bulkdata.__name__: _STORED_FORM,
+    pixel_data.__name__: _STORED_FORM,
     store.__name__: store_response.OFFERS,
     rendered.__name__: rendered.representations(_RENDERED, single=True),
     thumbnail.__name__: tuple(map(Representation, thumbnail.MEDIA_TYPES)),
@@ -115,7 +121,7 @@ def described(services: Services, request: Request, path: str) -> Response:
 def offers_of(one: Transaction) -> Sequence[Representation]:
     """The media types of a transaction's answers."""
     offers = MEDIA_TYPES.get(one.handler.__module__, ())         # some answer without a body
-    if one.handler in (rendered.study, rendered.series):
+    if one.handler in _IN_PARTS:
         return [offer for offer in offers if offer.multipart]
     if one.handler in non_patient.MEDIA_TYPES:
         return non_patient.MEDIA_TYPES[one.handler]

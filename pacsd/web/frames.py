@@ -151,7 +151,7 @@ def frame_numbers(text: str) -> list[int]:
 @lru_cache(maxsize=128)
 def offers(transfer_syntax_uid: str, *, single: bool) -> tuple[Representation, ...]:
     """The forms in which frames stored in this transfer syntax may be given: as they are, then transcoded."""
-    kinds = [(*kind, False) for kind in _stored_kinds(transfer_syntax_uid)]
+    kinds = [(*kind, False) for kind in stored_kinds(transfer_syntax_uid)]
     for target in _TARGETS:
         if target != transfer_syntax_uid and is_transcodable(transfer_syntax_uid, target):
             media_type = MEDIA_TYPES.get(target, OCTET_STREAM)
@@ -165,7 +165,7 @@ def offers(transfer_syntax_uid: str, *, single: bool) -> tuple[Representation, .
     )
 
 
-def _stored_kinds(transfer_syntax_uid: str) -> list[tuple[str, str, bool]]:
+def stored_kinds(transfer_syntax_uid: str) -> list[tuple[str, str, bool]]:
     """Media type, transfer syntax, and whether a client must name it."""
     media_type = MEDIA_TYPES.get(transfer_syntax_uid)
     if media_type is None:               # uncompressed, or what has no media type of its own

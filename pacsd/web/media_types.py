@@ -91,6 +91,8 @@ def _parsed(value: str) -> tuple[MediaRange, ...]:
     ranges = []
     for element in _split(value, ","):
         essence, parameters = media_type(element)
+        if essence == "*":               # of clients as old as that
+            essence = "*/*"
         if "/" not in essence:
             continue
         ranges.append(MediaRange(essence, _quality(parameters.pop("q", "1")), parameters))
@@ -114,8 +116,12 @@ def negotiate(request: Request, offers: Sequence[Representation]) -> Representat
 def accepted(request: Request) -> tuple[str, ...]:
     """What a request accepts: the texts to go by, one after the other."""
     by_query = request.query_params.getlist("accept") if b"accept=" in request.scope["query_string"] else []
-    by_header = request.headers.getlist("accept") or ["*/*"]
-    return tuple(",".join(values) for values in (by_query, by_header) if values)
+    return tuple(",".join(values) for values in (by_query, accept_headers(request)) if values)
+
+
+def accept_headers(request: Request) -> list[str]:
+    """The values of Accept; where it says nothing, that anything is accepted."""
+    return [value for value in request.headers.getlist("accept") if value.strip()] or ["*/*"]
 
 
 def first_choice(accept: Sequence[str], offers: Sequence[Representation]) -> Representation | None:
@@ -127,6 +133,13 @@ def first_choice(accept: Sequence[str], offers: Sequence[Representation]) -> Rep
 def accepted_ranges(request: Request) -> tuple[MediaRange, ...]:
     """What the client accepts: what its `accept` query parameter says, else its header."""
     return parse_accept(accepted(request)[0])
+
+
+def best_range(request: Request) -> MediaRange | None:
+    """What the client likes best, the first of those that it likes as well; None where it accepts nothing."""
+    ranges = accepted_ranges(request)
+    best = max((one.quality for one in ranges), default=0.0)
+    return next((one for one in ranges if one.quality == best), None) if best > 0.0 else None
 
 
 def quality_of_token(accepted: str, token: str) -> float:
@@ -155,10 +168,11 @@ def negotiate_possible(
 
 
 def choose(ranges: Sequence[MediaRange], offers: Sequence[Representation]) -> Representation | None:
-    """The offer with the highest quality, None if nothing is acceptable. An empty Accept accepts anything."""
+    """The offer with the highest quality, None if nothing is acceptable: where no media range is any that is known,
+    neither (PS3.18 8.7.7, 8.7.8.1)."""
     best, best_quality = None, 0.0
     for offer in offers:
-        quality = _quality_of(ranges or (MediaRange("*/*"),), offer)
+        quality = _quality_of(ranges, offer)
         if quality > best_quality:
             best, best_quality = offer, quality
     return best

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from pacsd.archive.retrieve import Piece
 from pacsd.faults import PacsdError
-from pacsd.web import conditional, zipped
+from pacsd.web import bulk_parts, bulkdata, conditional, zipped
 from pacsd.web.addresses import uid
 from pacsd.web.media_types import DICOM, Representation, not_acceptable
 from pacsd.web.multipart import MultipartWriter
@@ -48,6 +48,8 @@ def instance_url(base_url: str, ref: InstanceRef) -> str:
 
 
 async def _answer(services: Services, request: Request, *uids: str) -> Response:
+    if bulk_parts.is_wanted(request):
+        return await bulkdata.instance(services, request)
     base_url = services.addresses.dicom_web(request)
     refs = await services.threads.run(services.archive.retrieve.instances, services.scope(), *uids)
     if zipped.is_wanted(request):

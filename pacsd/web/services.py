@@ -124,6 +124,13 @@ class FrameSet(Protocol):
     def untouched(self) -> bool:
         """Whether they come byte for byte as a blob has them."""
 
+    @property
+    def number(self) -> int:
+        """How many there are."""
+
+    def joins(self) -> bool:
+        """Whether they make a value of Pixel Data, decoded and one behind the other."""
+
     def fits(self, transfer_syntax_uid: str) -> bool: ...
     def transcoded(self, transfer_syntax_uid: str) -> "FrameSet": ...
 
@@ -146,7 +153,8 @@ class Frames(Protocol):
     """archive.frames; frame numbers count from 1. Raises PacsdError NOT_FOUND."""
 
     def read(self, scope: Scope, study: str, series: str, sop: str, numbers: Sequence[int]) -> FrameSet: ...
-    def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> Bulk: ...
+    def of(self, ref: Any, numbers: Sequence[int] | None = None) -> FrameSet: ...
+    def bulk_of(self, ref: Any, path: str) -> Bulk: ...
 
 
 class Accepted(Protocol):

@@ -73,7 +73,7 @@ def stored_studies(outcomes: Sequence[Outcome]) -> dict[str, dict[str, int]]:
 
 def failed(error: PacsdError, sop_class_uid: str = "", sop_instance_uid: str = "") -> Outcome:
     """It is not."""
-    return Outcome(sop_class_uid, sop_instance_uid, failure=error)
+    return Outcome(sop_class_uid, sop_instance_uid, failure=error.alone())
 
 
 def response(
@@ -108,15 +108,14 @@ def response_dataset(outcomes: Sequence[Outcome], base_url: str, resource: str =
     """The attributes of Table 10.5.3-1 in the DICOM JSON Model; instances without a study are below `resource`."""
     kept = [outcome for outcome in outcomes if outcome.failure is None]
     refused = [outcome for outcome in outcomes if outcome.failure is not None]
-    dataset = {}
     studies = {outcome.study_instance_uid for outcome in kept if outcome.study_instance_uid}
-    if len(studies) == 1:
-        dataset["00081190"] = _attribute("UR", f"{base_url}/studies/{studies.pop()}")
+    # Retrieve URL, of type 2 (Table I.1-1): empty where not one study was stored in
+    dataset = {"00081190": _attribute("UR", f"{base_url}/studies/{studies.pop()}" if len(studies) == 1 else "")}
     named = [one for one in refused if one.sop_instance_uid]
     sequences = {
         "00081198": [_failed_item(one, resource) for one in named],                    # Failed SOP Sequence
         "00081199": [_stored_item(one, base_url, resource) for one in kept],           # Referenced SOP Sequence
-        "0008119A": [_reason(one, resource) for one in refused if one not in named],   # Other Failures Sequence
+        "0008119A": [_reason(one, resource) for one in refused if not one.sop_instance_uid],   # Other Failures Sequence
     }
     return dataset | {tag: {"vr": "SQ", "Value": items} for tag, items in sequences.items() if items}
 

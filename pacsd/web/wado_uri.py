@@ -12,7 +12,15 @@ from starlette.responses import Response
 
 from pacsd.faults import Fault, PacsdError
 from pacsd.web import retrieve
-from pacsd.web.media_types import DICOM, MediaRange, Representation, choose, not_acceptable, parse_accept
+from pacsd.web.media_types import (
+    DICOM,
+    MediaRange,
+    Representation,
+    accept_headers,
+    choose,
+    not_acceptable,
+    parse_accept,
+)
 from pacsd.web.problem import bad_request
 from pacsd.web.rendered import Begun, answered, begun
 from pacsd.web.services import Renderable, Rendition, Services
@@ -25,7 +33,7 @@ async def instance(services: Services, request: Request) -> Response:
     """Retrieve DICOM Instance (9.4) or Retrieve Rendered Instance (9.5), as the media type decides."""
     asked = uri_request(request.query_params.multi_items())
     restful = _restful(request, asked)
-    ranges = asked.ranges or parse_accept(",".join(request.headers.getlist("accept") or ["*/*"]))
+    ranges = asked.ranges or parse_accept(",".join(accept_headers(request)))
     location = f"{services.addresses.dicom_web(request)}/studies/{{}}/series/{{}}/instances/{{}}".format(*asked.uids)
     if _wants_dicom(ranges):
         if asked.rendering.window is not None:

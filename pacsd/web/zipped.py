@@ -16,7 +16,7 @@ from starlette.responses import Response
 from pacsd.archive.retrieve import read
 from pacsd.archive.zip64 import StoredZip
 from pacsd.web import conditional
-from pacsd.web.media_types import ZIP, Representation, accepted_ranges
+from pacsd.web.media_types import ZIP, Representation, best_range
 from pacsd.web.services import InstanceRef, Part10, Retrieve, Services
 from pacsd.web.streaming import StreamedResponse, abandon
 from pacsd.web.transcoding import ChosenForm, chosen_forms, opened
@@ -28,10 +28,8 @@ _WRITTEN_AT = datetime(1980, 1, 1, tzinfo=UTC)       # the same content is the s
 
 def is_wanted(request: Request) -> bool:
     """Whether the client names ZIP, and nothing that it likes better."""
-    ranges = accepted_ranges(request)
-    best = max((one.quality for one in ranges), default=0.0)
-    first = next((one for one in ranges if one.quality == best), None)
-    return first is not None and best > 0.0 and first.essence == ZIP
+    best = best_range(request)
+    return best is not None and best.essence == ZIP
 
 
 async def answer(services: Services, request: Request, refs: Sequence[InstanceRef]) -> Response:

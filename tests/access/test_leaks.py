@@ -24,6 +24,8 @@ def paths(of: Study) -> list[str]:
         one, series, instance, *(f"{each}/metadata" for each in (one, series, instance)), f"{instance}/frames/1",
         *(f"{each}/rendered" for each in (one, series, instance)), f"{instance}/frames/1/rendered",
         *(f"{each}/thumbnail" for each in (one, series, instance)), f"{instance}/bulkdata/7FE00010",
+        *(f"{each}/bulkdata" for each in (one, series, instance)),
+        *(f"{each}/pixeldata" for each in (one, series, instance)),
         f"/wado?{wado}&objectUID={of.sop_instance_uid(1, 1)}", f"{one}/series", f"{one}/instances",
         f"/dicom-web/studies?StudyInstanceUID={of.study_instance_uid}&includefield=all",
         f"/dicom-web/studies?AccessionNumber={of.accession_number}", f"/dicom-web/studies?PatientID={of.patient_id}",

@@ -14,7 +14,7 @@ from tests.server import Server as Ours
 # README, "What is not there yet"
 NOT_THERE = (
     "worklist.json.array",  # one object, as most servers answer
-    "bulkdata.instance", "http.cors",  # whose origins are a setting
+    "http.cors",  # whose origins are a setting
     "retrieve.no-accept", "retrieve.single-part.study",  # what the standard leaves open
 )  # fmt: skip
 

@@ -117,7 +117,7 @@ def addresses(samples: list[Sample]) -> list[str]:
     instance = f"{study}{series}/instances/{one.sop_instance_uid}"
     return [
         study, study + series, instance, study + "/metadata", study + series + "/metadata", instance + "/metadata",
-        instance + "/frames/1", instance + "/bulkdata/7FE00010",
+        instance + "/frames/1", instance + "/bulkdata/7FE00010", study + "/bulkdata", study + "/pixeldata",
     ]  # fmt: skip
 
 

@@ -75,6 +75,11 @@ class FakeFrames:
     digest: bytes = b"of the object"
     untouched: bool = False
     impossible: Sequence[str] = ()
+    number: int = 1
+    joined: bool = True
+
+    def joins(self) -> bool:
+        return self.joined
 
     def fits(self, transfer_syntax_uid: str) -> bool:
         return transfer_syntax_uid not in self.impossible
@@ -227,12 +232,13 @@ class FakeArchive:
         self.queries: list[Any] = []
         self.unsupported: tuple[str, ...] = ()
         self.search_fault: PacsdError | None = None
-        self.refs: list[FakeRef] = []
+        self.refs: list[FakeRef] = [FakeRef("1.2", "1.3", "1.4", EXPLICIT, b"")]
         self.texts: Sequence[bytes] = (b"[", b'{"00100010":{"vr":"PN","Value":[{"Alphabetic":"A^B"}]}}', b"]")
         self.frame_syntax = EXPLICIT
         self.impossible: Sequence[str] = ()          # transfer syntaxes that nothing can be transcoded into
         self.frame_contents: list[bytes] = [b"frame 1", b"frame 2", b"frame 3"]
         self.bulk_value = FakeBulk(bytes(range(256)) * 40)
+        self.joined = True                           # whether frames make a value, one behind the other
         self.kept: list[bytes] = []
         self.receptions: list[FakeReception] = []
         self.closed = 0
@@ -296,7 +302,14 @@ class FakeArchive:
         frames = ((len(one), iter((one[:3], one[3:]))) for one in chosen)
         return FakeFrames(self.frame_syntax, frames, impossible=self.impossible)
 
-    def bulk(self, scope: Scope, study: str, series: str, sop: str, path: str) -> FakeBulk:
+    def of(self, ref: FakeRef, numbers: Sequence[int] | None = None) -> FakeFrames:
+        if ref.content.startswith(b"damaged"):
+            raise PacsdError(Fault.MALFORMED, "its frames cannot be told apart")
+        contents = ref.content.split(b"|") if numbers is None else [ref.content.split(b"|")[n - 1] for n in numbers]
+        frames = ((len(one), iter((one[:3], one[3:]))) for one in contents)
+        return FakeFrames(ref.transfer_syntax_uid, frames, number=len(contents), joined=self.joined)
+
+    def bulk_of(self, ref: FakeRef, path: str) -> FakeBulk:
         return self.bulk_value
 
     def scratch(self) -> "FakeScratch":

@@ -3,9 +3,10 @@ import tracemalloc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.requests import Request
 
 from pacsd.web import frames, metadata
-from pacsd.web.media_types import DICOM, Representation, choose, media_type, parse_accept
+from pacsd.web.media_types import DICOM, Representation, accepted, choose, first_choice, media_type, parse_accept
 from pacsd.web.problem import HttpError
 from tests.web.fakes import EXPLICIT, JPEG_LS, Web
 
@@ -14,7 +15,8 @@ NATIVE_FRAME = frames.offers(EXPLICIT, single=True)
 
 
 def chosen(accept, offers):
-    found = choose(parse_accept(accept), offers)
+    request = Request({"type": "http", "headers": [(b"accept", accept.encode())], "query_string": b""})
+    found = first_choice(accepted(request), offers)
     return None if found is None else str(found)
 
 
@@ -35,7 +37,10 @@ def chosen(accept, offers):
         ("*/*, application/dicom+json;q=0", 'multipart/related; type="application/dicom+xml"'),
         ("text/html", None),
         ("application/dicom+json;q=0", None),
-        ("nonsense", "application/dicom+json"),
+        ("nonsense", None),
+        ("nonsense, application/dicom+json", "application/dicom+json"),
+        ("*", "application/dicom+json"),
+        (" ", "application/dicom+json"),
         ("application/dicom+json;q=nonsense", None),
     ],
 )

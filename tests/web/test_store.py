@@ -4,7 +4,7 @@ import pytest
 
 from pacsd.faults import Fault, PacsdError
 from pacsd.web.services import WebLimits
-from pacsd.web.store_response import FAILURE_REASON, failed, response_dataset
+from pacsd.web.store_response import FAILURE_REASON, Outcome, failed, response_dataset
 from tests.web.fakes import Web
 
 HEADERS = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=xyz'}
@@ -44,6 +44,28 @@ def test_some_stored_is_202():
     assert reasons(answer, "0008119A") == [0xC000]
     assert len(answer.json()["00081199"]["Value"]) == 1
     assert "299 http://pacs.test/dicom-web: because it is mismatch" in answer.headers["warning"]
+
+
+def test_what_a_failed_object_took_is_let_go_of_before_the_answer():
+    try:
+        raise PacsdError(Fault.MALFORMED, "why") from ValueError("what")
+    except PacsdError as error:
+        kept = failed(error).failure
+    assert (kept.fault, kept.message) == (Fault.MALFORMED, "why")
+    assert kept.__traceback__ is kept.__cause__ is kept.__context__ is None
+
+
+def test_the_retrieve_url_is_empty_where_not_one_study_was_stored_in():
+    assert post(Web(), body(b"malformed")).json()["00081190"] == {"vr": "UR"}
+    outcomes = [Outcome("1.1", f"1.2.{n}", f"1.3.{n}", "1.4") for n in (1, 2)]
+    assert response_dataset(outcomes, "http://pacs.test/dicom-web")["00081190"] == {"vr": "UR"}
+
+
+def test_outcomes_are_not_compared_with_each_other(monkeypatch):
+    monkeypatch.setattr(Outcome, "__eq__", lambda one, other: pytest.fail("so many times as outcomes by outcomes"))
+    unnamed = [failed(PacsdError(Fault.MALFORMED, "why"))] * 3
+    dataset = response_dataset([*unnamed, failed(PacsdError(Fault.MISMATCH, "why"), "1.1", "1.2")], "http://pacs.test")
+    assert (len(dataset["0008119A"]["Value"]), len(dataset["00081198"]["Value"])) == (3, 1)
 
 
 @pytest.mark.parametrize("fault", Fault)
