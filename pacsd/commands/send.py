@@ -67,7 +67,7 @@ def send(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int
     with progress_bar("sent") as bar:
         sendable = list(_look_at(files, bar, counts))
         for batch in batches(sendable):
-            rest = batch
+            rest: Sequence[Sendable] = batch
             while rest:                          # where an association is lost, the next file has another one
                 contexts = sorted({one.context for one in rest})
                 rest = _send_batch(
@@ -121,16 +121,17 @@ def _send_batch(
     counts: Counter[str], *, total: int,
 ) -> Sequence[Sendable]:  # fmt: skip
     """Those that are left when the association is lost in the middle. Raises PacsdError where there never is one."""
-    at = 0
+    begun = 0
     try:
         with connect() as sender:
-            for at, one in enumerate(batch, 1):
+            for one in batch:
+                begun += 1
                 _count(one, _send_one(sender, one), bar, counts, total=total)
     except PacsdError as error:
-        if not at:
+        if not begun:
             raise
-        _count(batch[at - 1], error.message, bar, counts, total=total)
-    return batch[at:]
+        _count(batch[begun - 1], error.message, bar, counts, total=total)
+    return batch[begun:]
 
 
 def _count(one: Sendable, problem: str, bar: Bar, counts: Counter[str], *, total: int) -> None:
