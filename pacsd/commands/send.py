@@ -120,7 +120,10 @@ def _send_batch(
     connect: Callable[[], AbstractContextManager[FileSender]], batch: Sequence[Sendable], bar: Bar,
     counts: Counter[str], *, total: int,
 ) -> Sequence[Sendable]:  # fmt: skip
-    """Those that are left when the association is lost in the middle. Raises PacsdError where there never is one."""
+    """Those that are left when the association is lost in the middle; none where there is no other one.
+
+    Raises PacsdError where there never was one.
+    """
     begun = 0
     try:
         with connect() as sender:
@@ -128,9 +131,12 @@ def _send_batch(
                 begun += 1
                 _count(one, _send_one(sender, one), bar, counts, total=total)
     except PacsdError as error:
-        if not begun:
+        if not (begun or counts["sent"] or counts["failed"]):
             raise
-        _count(batch[begun - 1], error.message, bar, counts, total=total)
+        lost = batch[begun - 1 : begun] if begun else batch
+        begun = begun or len(batch)
+        for one in lost:
+            _count(one, error.message, bar, counts, total=total)
     return batch[begun:]
 
 

@@ -115,6 +115,18 @@ def test_a_lost_association_costs_one_file(
     assert len(peer.received) == 3
 
 
+def test_what_is_left_when_the_peer_is_gone_is_told(
+    peer: Peer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        write_file(tmp_path / str(number), number=number)
+    peer.aborts_at, peer.then_is_gone = 2, True
+    assert pacsd("send", peer.name, str(tmp_path)) == 3
+    said = capsys.readouterr()
+    assert "1 sent, 2 failed, 0 not DICOM" in said.out
+    assert "2: PEER rejects the association" in said.err
+
+
 def test_status_of_a_refused_object_is_shown(peer: Peer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     peer.store_status = 0xA700
     write_file(tmp_path / "a")
