@@ -5,7 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from threading import Event, Thread
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 import pacsd
 from config.deidentification import load_policy
-from config.settings import LogSettings, Settings
+from config.settings import LogSettings, RemoteAESettings, Settings
 from fhir.claims import claims as fhir_claims
 from fhir.http.app import Edge, FhirApp
 from fhir.http.event_socket import EventSockets
@@ -65,9 +65,11 @@ from pacsd.audit.verify import Verify
 from pacsd.commands import cli
 from pacsd.commands.export import KEYS_FOLDER
 from pacsd.commands.project_key import project
+from pacsd.commands.wiring import Address
 from pacsd.dimse import availability, commitment
 from pacsd.dimse.claims import claims as dimse_claims
 from pacsd.dimse.dialling import Dialling
+from pacsd.dimse.file_sender import FileSender, file_sender
 from pacsd.dimse.listener import serve_queries, serve_receiver
 from pacsd.dimse.metering import Meters as DimseMeters
 from pacsd.dimse.metering import Metrics
@@ -188,6 +190,17 @@ class Wiring:
                 also_apply={**_appliers(settings, archive), **reporting.rebuilt_by},
                 records=audit_folder(settings),
             )
+
+    def sender(
+        self, settings: Settings, peer: Address, contexts: Sequence[tuple[str, str]], *, timeout_s: float
+    ) -> AbstractContextManager[FileSender]:
+        """An association with a peer, to send it files."""
+        remote = RemoteAESettings(
+            title=peer.title, host=peer.host, port=peer.port, tls=peer.tls,
+            certificate=peer.certificate, organisation=settings.organisations[0].code,
+        )  # fmt: skip
+        dial = Dialling(settings.security.tls)
+        return file_sender(remote, contexts, calling=settings.ae_title, dial=dial, timeout_s=timeout_s)
 
     def record(self, settings: Settings, message: AuditMessage) -> None:
         """Record what a command is about to do; of what it deletes first whose it is. Raises PacsdError UNAVAILABLE."""

@@ -36,7 +36,7 @@ from pacsd.commands.retention import retention
 from pacsd.commands.sbom import sbom
 from pacsd.commands.send import send
 from pacsd.commands.wiring import Wiring
-from pacsd.faults import PacsdError
+from pacsd.faults import Fault, PacsdError
 
 NOT_DONE, USAGE = 1, 2
 
@@ -80,6 +80,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+# What looks at an archive or changes it; what may come first makes one: serve, import, restore, users, certs …
+OF_AN_ARCHIVE = frozenset((
+    "check", "rebuild", "backup", "export", "purge", "retention", "reject", "unreject", "rejections", "hold", "release",
+    "holds", "identity", "report", "link", "audit",
+))  # fmt: skip
+
+
 def run(arguments: Sequence[str] | None, wiring: Wiring) -> int:
     """Do what the command line asks for; the exit status."""
     parser = build_parser()
@@ -87,7 +94,9 @@ def run(arguments: Sequence[str] | None, wiring: Wiring) -> int:
     handler: Handler = options.handler
     _quiet_libraries()
     try:
-        return _recorded(options, settings_of(options), wiring, handler)
+        settings = settings_of(options)
+        _require_archive(options.command, settings)
+        return _recorded(options, settings, wiring, handler)
     except SettingsError as error:
         print(f"pacsd: {error}", file=sys.stderr)
         return USAGE
@@ -97,6 +106,15 @@ def run(arguments: Sequence[str] | None, wiring: Wiring) -> int:
     except KeyboardInterrupt:
         print("pacsd: interrupted", file=sys.stderr)
         return NOT_DONE
+
+
+def _require_archive(command: str, settings: Settings) -> None:
+    """A data directory that is not there is a slip of who typed its name: nothing in it would be found to be wrong.
+
+    Raises PacsdError NOT_FOUND.
+    """
+    if command in OF_AN_ARCHIVE and not settings.data_dir.is_dir():
+        raise PacsdError(Fault.NOT_FOUND, f"there is no data directory {settings.data_dir}: see --data and --config")
 
 
 def _recorded(options: argparse.Namespace, settings: Settings, wiring: Wiring, handler: Handler) -> int:

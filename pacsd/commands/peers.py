@@ -100,11 +100,19 @@ def describe(status: Dataset) -> str:
     """A DIMSE status for people: code, category, and the peer's Error Comment (PS3.7 C)."""
     if "Status" not in status:
         return "no answer in time, or the association was lost"
-    code = int(status.Status)
-    comment = f" ({status.ErrorComment})" if status.get("ErrorComment") else ""
-    return f"0x{code:04X} {code_to_category(code)}{comment}"
+    return words(int(status.Status), status.get("ErrorComment") or "")
+
+
+def words(code: int, comment: str) -> str:
+    """The same of a code and its comment, which may be empty."""
+    return f"0x{code:04X} {category(code)}" + (f" ({comment})" if comment else "")
+
+
+def category(code: int) -> str:
+    """Of a status: Success, Warning, Failure, … (PS3.7 C)."""
+    return code_to_category(code)
 
 
 def is_success(status: Dataset) -> bool:
     """Whether the peer did it, perhaps with a warning (PS3.7 C.1)."""
-    return "Status" in status and code_to_category(int(status.Status)) in ("Success", "Warning")
+    return "Status" in status and category(int(status.Status)) in ("Success", "Warning")

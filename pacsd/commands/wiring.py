@@ -286,6 +286,39 @@ class Administration(Protocol):
     def remove_client(self, client_id: str) -> None: ...
 
 
+class Stored(Protocol):
+    """What a peer answered to C-STORE: dimse.requestor.Answer."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def comment(self) -> str: ...
+
+
+class Address(Protocol):
+    """Where a peer listens: commands.peers.Peer."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def tls(self) -> bool: ...
+    @property
+    def certificate(self) -> str: ...
+
+
+class FileSender(Protocol):
+    """dimse.file_sender.FileSender"""
+
+    def takes(self, sop_class_uid: str, transfer_syntax_uid: str) -> bool: ...
+    def store(
+        self, reader: Any, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str
+    ) -> Stored: ...
+
+
 class Wiring(Protocol):
     """The composition root as the command line sees it."""
 
@@ -297,6 +330,11 @@ class Wiring(Protocol):
 
     def archive(self, settings: Settings, *, alone: bool) -> AbstractContextManager[Archive]:
         """The archive for one command. With `alone`, refused (CONFLICT) while a server runs on the data."""
+
+    def sender(
+        self, settings: Settings, peer: Address, contexts: Sequence[tuple[str, str]], *, timeout_s: float
+    ) -> AbstractContextManager[FileSender]:
+        """An association for C-STORE; at most 128 contexts. Raises PacsdError UNAVAILABLE, REFUSED."""
 
     def record(self, settings: Settings, message: AuditMessage) -> None:
         """Record what a command is about to do. Raises PacsdError UNAVAILABLE: then it does nothing."""

@@ -5,6 +5,7 @@ that many share one sync and one transaction of the index.
 """
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
@@ -23,7 +24,9 @@ from pacsd.web.services import Ingest, Services
 from pacsd.web.store_commits import Commits
 from pacsd.web.store_files import FileBatch, FilesWriter
 from pacsd.web.store_metadata import Assembly
-from pacsd.web.store_response import OFFERS, STORED, Outcome, failed, response, stored_studies
+from pacsd.web.store_response import OFFERS, STORED, Outcome, failed, reasons, response, stored_studies
+
+log = logging.getLogger("pacsd.web")
 
 _TURN_BYTES = 1 << 20            # gathered from the network before a thread writes them
 _TURN_EVENTS = 4_096             # or so many events of small parts
@@ -64,7 +67,15 @@ async def store_in(
         await upload.give_up()
         raise
     request.scope[STORED] = stored_studies(outcomes)
+    _log_refused(outcomes)
     return response(outcomes, base_url=base_url, form=form, notes=upload.notes, resource=resource)
+
+
+def _log_refused(outcomes: Sequence[Outcome]) -> None:
+    """One line a request, however many objects it held; nothing of what stands in them."""
+    failures = [outcome.failure for outcome in outcomes if outcome.failure is not None]
+    if failures:
+        log.warning("objects refused", extra={"refused": len(failures), "reasons": reasons(outcomes)})
 
 
 class _MultipartBody:

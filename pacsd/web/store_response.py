@@ -37,7 +37,7 @@ FAILURE_REASON: Mapping[Fault, int] = {      # PS3.18 Table I.2-2, PS3.7 Annex C
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 _STATUS_OF_ALL = (Fault.FULL, Fault.UNAVAILABLE)     # when nothing else went wrong, HTTP has its own word for it
 STORED = "pacsd.stored"                              # in the ASGI scope: what `stored_studies` tells, for the record
-_MAX_REASONS = 5                                     # told in words, in the Warning header
+_MAX_REASONS = 5                                     # told in words, in the Warning header and the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +156,14 @@ def _attribute(vr: str, value: str | int) -> dict[str, Any]:
     return {"vr": vr, "Value": [value]} if value != "" else {"vr": vr}
 
 
+def reasons(outcomes: Sequence[Outcome]) -> list[str]:
+    """Why objects were refused, a few of the reasons."""
+    return list(dict.fromkeys(outcome.failure.message for outcome in outcomes if outcome.failure))[:_MAX_REASONS]
+
+
 def _warning(outcomes: Sequence[Outcome], base_url: str, notes: Sequence[str]) -> dict[str, str]:
     """The reasons in words, a few of them: the response has only numbers."""
-    reasons = dict.fromkeys(outcome.failure.message for outcome in outcomes if outcome.failure)
-    told = [*list(reasons)[:_MAX_REASONS], *notes]
-    texts = [f"299 {base_url}: {_header_text(reason)}" for reason in told]
+    texts = [f"299 {base_url}: {_header_text(reason)}" for reason in (*reasons(outcomes), *notes)]
     return {"Warning": ", ".join(texts)} if texts else {}
 
 

@@ -24,6 +24,8 @@ class Peer:
     queries: list[Dataset] = field(default_factory=list)
     matches: list[Dataset] = field(default_factory=list)
     store_status: int = 0x0000
+    aborts_at: int = 0
+    then_is_gone: bool = False
 
     @property
     def name(self) -> str:
@@ -35,6 +37,12 @@ def peer() -> Iterator[Peer]:
     told = Peer()
 
     def on_store(event: Event) -> int:
+        told.aborts_at -= 1
+        if told.aborts_at == 0:
+            if told.then_is_gone:
+                ae.require_calling_aet = ["SOMEBODY ELSE"]
+            event.assoc.abort()
+            return 0xC000
         told.received.append(event.encoded_dataset(include_meta=False))
         return told.store_status
 

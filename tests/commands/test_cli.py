@@ -125,15 +125,25 @@ def test_unknown_command_is_a_usage_error(played: Played) -> None:
     ("command", "alone"), [("check", False), ("backup DIR", False), ("rebuild", True), ("restore DIR", True)]
 )
 def test_findings_are_listed_and_change_the_status(
-    played: Played, capsys: pytest.CaptureFixture[str], command: str, alone: bool
+    played: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, alone: bool
 ) -> None:
-    assert run(command.split(), played) == 3
+    assert run([*command.split(), "--data", str(tmp_path)], played) == 3
     assert played.alone is alone
     said = capsys.readouterr()
     assert "pack/1.zip: checksum differs" in said.err
     assert said.out.endswith(": 2 objects, 1 problems\n")
     played.findings.clear()
-    assert run(command.split(), played) == 0
+    assert run([*command.split(), "--data", str(tmp_path)], played) == 0
+
+
+@pytest.mark.parametrize("command", ["check", "rebuild", "backup DIR", "hold 1.2 --reason R", "audit verify"])
+def test_an_archive_that_is_not_there_is_not_made_and_found_in_order(
+    played: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert run([*command.split(), "--data", str(tmp_path / "slip")], played) == 1
+    assert capsys.readouterr().err == f"pacsd: there is no data directory {tmp_path}/slip: see --data and --config\n"
+    assert (played.settings, played.recorded) == (None, [])
+    assert not (tmp_path / "slip").exists()
 
 
 def fill(folder: Path, **files: str) -> None:

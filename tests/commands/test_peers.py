@@ -1,6 +1,8 @@
 """pacsd echo, send, find and move against another vendor's stack."""
 
 import gc
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,10 @@ from pacsd.commands.cli import run
 from pacsd.commands.peers import Peer as Address
 from pacsd.commands.peers import peer_of
 from pacsd.commands.send import MAX_CONTEXTS, Sendable, batches
-from pacsd.commands.wiring import Wiring
+from pacsd.commands.wiring import FileSender, Wiring
 from pacsd.faults import Fault, PacsdError
-from tests.commands.conftest import MR, SYNTAXES, Peer, write_file
+from pacsd.main import Wiring as Wired
+from tests.commands.conftest import CT, MR, SYNTAXES, Peer, write_file
 
 
 class NoWiring:
@@ -21,6 +24,11 @@ class NoWiring:
 
     def serve(self, settings: Settings) -> int:
         raise AssertionError
+
+    def sender(
+        self, settings: Settings, peer: Address, contexts: Sequence[tuple[str, str]], *, timeout_s: float
+    ) -> AbstractContextManager[FileSender]:
+        return Wired().sender(settings, peer, contexts, timeout_s=timeout_s)
 
     def record(self, settings: Settings, message: object) -> None:
         """Nothing."""
@@ -83,16 +91,40 @@ def test_files_are_sent_bit_identical_in_their_own_syntax(
     assert "notes.txt: " in said.err
 
 
-def test_syntax_that_the_peer_does_not_take_is_named(
+def test_what_the_peer_does_not_take_is_named(
     peer: Peer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_file(tmp_path / "a")
     data = (tmp_path / "a").read_bytes()
     (tmp_path / "a").write_bytes(data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.2\0"))
-    assert pacsd("send", peer.name, str(tmp_path / "a")) in (1, 3)
-    said = capsys.readouterr().err
-    assert "1.2.840.10008.1.2.2" in said or "refused the association" in said or "does not answer" in said
+    assert pacsd("send", peer.name, str(tmp_path / "a")) == 3
+    assert f"a: the peer does not take {CT} in transfer syntax 1.2.840.10008.1.2.2" in capsys.readouterr().err
     assert peer.received == []
+
+
+def test_a_lost_association_costs_one_file(
+    peer: Peer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(4):
+        write_file(tmp_path / str(number), number=number)
+    peer.aborts_at = 2
+    assert pacsd("send", peer.name, str(tmp_path)) == 3
+    said = capsys.readouterr()
+    assert "3 sent, 1 failed, 0 not DICOM" in said.out
+    assert said.err.count("the association was lost") == 1
+    assert len(peer.received) == 3
+
+
+def test_what_is_left_when_the_peer_is_gone_is_told(
+    peer: Peer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        write_file(tmp_path / str(number), number=number)
+    peer.aborts_at, peer.then_is_gone = 2, True
+    assert pacsd("send", peer.name, str(tmp_path)) == 3
+    said = capsys.readouterr()
+    assert "1 sent, 2 failed, 0 not DICOM" in said.out
+    assert "2: PEER rejects the association" in said.err
 
 
 def test_status_of_a_refused_object_is_shown(peer: Peer, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

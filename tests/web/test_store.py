@@ -68,6 +68,15 @@ def test_outcomes_are_not_compared_with_each_other(monkeypatch):
     assert (len(dataset["0008119A"]["Value"]), len(dataset["00081198"]["Value"])) == (3, 1)
 
 
+def test_what_was_refused_is_one_line_of_the_log(caplog):
+    post(Web(), body(b"one"))
+    assert not [one for one in caplog.records if one.name == "pacsd.web"]
+    post(Web(), body(b"one", b"mismatch", b"malformed", b"malformed"))
+    (line,) = (one for one in caplog.records if one.name == "pacsd.web")
+    assert (line.message, line.refused) == ("objects refused", 3)
+    assert line.reasons == ["because it is mismatch", "because it is malformed"]
+
+
 @pytest.mark.parametrize("fault", Fault)
 def test_none_stored(fault):
     answer = post(Web(), body(fault.value.encode()))
