@@ -20,7 +20,8 @@ from pacsd.archive.pack_members import members_of
 from pacsd.archive.received import Received, read_header, read_receipt, read_received
 from pacsd.archive.repair import SPOOL_PREFIX
 from pacsd.archive.sidecar import PackHead, SidecarIndex
-from pacsd.blobs.port import BlobReader, BlobStore
+from pacsd.blobs.port import BlobReader
+from pacsd.blobs.thin import ThinBlobs
 from pacsd.codec.part10 import FileMeta
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Arrival, Extent, Outcome, SeriesContent, Stored
@@ -96,7 +97,7 @@ class Rebuild:
 
     def __init__(
         self,
-        blobs: BlobStore,
+        blobs: ThinBlobs,
         index: RebuildIndex,
         journal: Journal,
         apply: Mapping[FactKind, Callable[[Fact], None]],
@@ -128,7 +129,8 @@ class Rebuild:
         return self._done
 
     def _alternates(self) -> None:
-        """Those of packs that are there; what else was made besides is of no use any more, and made again."""
+        """Those of packs that are there; what else was made besides is of no use any more, and made again. From those
+        of thin packs nothing is taken."""
         if spare := unadopted(self._blobs, self._index.adopt_alternate):
             self._index.add_garbage(spare, grace_s=self._grace_s)
 
