@@ -154,14 +154,14 @@ class Thinner:
     def _make(self, pack: PackRow) -> bool:
         """Write the thin file; whether it is there, being worth it."""
         places = list(self._places(pack))
-        most = pack.size_bytes - pack.size_bytes // WORTH
-        if pack.size_bytes - sum(frame.length_bytes for frame, _, _ in places) > most:
+        least = pack.size_bytes // WORTH
+        if sum(frame.length_bytes for frame, _, _ in places) < least:
             return False
         writer = self._blobs.create_thin(pack.key, pack.alternate_key)
         try:
             with self._blobs.stored.open(pack.key) as whole, self._blobs.stored.open(pack.alternate_key) as source:
                 _write(writer, whole, source, places)
-            if writer.finish() > most:
+            if writer.left_bytes < least or writer.finish() > pack.size_bytes - least:
                 return False
             writer.commit()
         finally:

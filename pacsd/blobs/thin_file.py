@@ -149,6 +149,7 @@ class ThinWriter:
         self._blocks = array("Q")
         self._block_digests = bytearray()
         self.at = 0                      # of the blob, so far
+        self.left_bytes = 0              # of it in holes
         self.stored_bytes = 0            # in the file, so far
 
     @property
@@ -174,6 +175,7 @@ class ThinWriter:
             column.append(value)
         self._hole_digests += hole.digest
         self.at += hole.length_bytes
+        self.left_bytes += hole.length_bytes
 
     def finish(self) -> int:
         """The last block, the tables and the tail; how many bytes the file has. Only `commit` is left to be done."""

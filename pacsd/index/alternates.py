@@ -62,7 +62,7 @@ class Alternates:
 
     def claim_unexamined(self, rules: Sequence[Rule], *, lease_s: float, limit: int) -> list[SeriesContent]:
         """Series that a rule names, with packs of which no alternate was made."""
-        named = {
+        named: dict[str, Sequence[object]] = {
             "organisations": [rule.organisation for rule in rules], "modalities": [rule.modality for rule in rules]
         }
         return self._claim(_CLAIM, named, lease_s=lease_s, limit=limit)

@@ -44,8 +44,8 @@ class House:
     def __init__(self, dsn: str, root: Path, *, duplicates: str = "keep", grace_s: float = 0.0) -> None:
         self.pool = pool(dsn, max_size=4)
         self.keys = organisations.register(self.pool, [(code, code.title(), code) for code in CODES])
-        self.files = LocalBlobs(root, reserve_bytes=0)
-        self.blobs = ThinBlobs(self.files, native_frame)
+        self.local = LocalBlobs(root, reserve_bytes=0)
+        self.blobs = ThinBlobs(self.local, native_frame)
         self.spool = Spool(root, reserve_bytes=0)
         self.journal = Journal(self.blobs)
         self.sidecars = Sidecars(self.blobs)
