@@ -196,8 +196,11 @@ class Thinner:
     def _copy(self, key: str, reader: BlobReader) -> None:
         writer = self._blobs.create_whole(key)
         try:
-            for at in range(0, reader.size_bytes, CHUNK_BYTES):
-                writer.write(reader.pread(CHUNK_BYTES, at))
+            at = 0
+            while at < reader.size_bytes:
+                chunk = reader.pread(CHUNK_BYTES, at)
+                writer.write(chunk)
+                at += len(chunk)
             writer.commit()
         finally:
             writer.abort()

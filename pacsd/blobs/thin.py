@@ -45,8 +45,11 @@ class ThinBlobs:
     def read(self, key: str, *, offset_bytes: int = 0, length_bytes: int | None = None) -> bytes:
         """A range, or all; shorter only at the end of the blob. Raises PacsdError NOT_FOUND, UNAVAILABLE."""
         with self.open(key) as reader:
-            wanted = reader.size_bytes - offset_bytes if length_bytes is None else length_bytes
-            return reader.pread(max(wanted, 0), offset_bytes)
+            end = reader.size_bytes if length_bytes is None else min(offset_bytes + length_bytes, reader.size_bytes)
+            data = reader.pread(max(end - offset_bytes, 0), offset_bytes)
+            while offset_bytes + len(data) < end:        # what cannot be read is told, never left out
+                data += reader.pread(end - offset_bytes - len(data), offset_bytes + len(data))
+            return data
 
     def open(self, key: str) -> BlobReader:
         """A reader; it stays valid when the blob is deleted meanwhile. Raises PacsdError NOT_FOUND, UNAVAILABLE."""

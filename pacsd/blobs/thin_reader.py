@@ -52,9 +52,10 @@ class Kept(Generic[Key, Value]):
 class ThinReader:
     """A BlobReader on a thin file and its source; for one thread at a time.
 
-    `source` is None where it is gone: then only what stands between the holes can be read. Of holes that were filled
-    the last is kept here, others in `filled`. Everything is compared with its checksum before it is given out; what
-    does not agree is UNAVAILABLE.
+    Everything is compared with its checksum before it is given out. What does not agree cannot be read, nor can any hole
+    where `source` is None, being gone: a range ends before it, and one that begins there is UNAVAILABLE. So headers are
+    read, some bytes more than they have at a time, whatever became of the pixels. Of holes that were filled the last is
+    kept here, others in `filled`.
     """
 
     base_bytes = 0
@@ -74,18 +75,19 @@ class ThinReader:
         self._hole: tuple[int, bytes] = -1, b""
 
     def pread(self, length_bytes: int, offset_bytes: int) -> bytes:
-        """Up to `length_bytes` from `offset_bytes`; shorter only at the end. Raises PacsdError UNAVAILABLE."""
+        """Up to `length_bytes` from `offset_bytes`; shorter at the end, and before what cannot be read.
+
+        Raises PacsdError UNAVAILABLE.
+        """
+        pieces: list[bytes] = []
         at, end = offset_bytes, min(offset_bytes + length_bytes, self.size_bytes)
-        number = self.head.next_hole(at)
-        pieces = []
-        while at < end:
-            start = self.head.start(number)
-            if at < start:
-                pieces.append(self._between(at - self.head.before(number), min(end, start) - at))
-            else:
-                pieces.append(self._in_hole(number)[at - start : end - start])
-                number += 1
-            at += len(pieces[-1])
+        try:
+            while at < end:
+                pieces.append(self._piece(at, end))
+                at += len(pieces[-1])
+        except PacsdError:
+            if not pieces:
+                raise
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def fileno(self) -> int | None:
@@ -105,6 +107,14 @@ class ThinReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _piece(self, at: int, end: int) -> bytes:
+        """The first bytes of a range: up to a hole, or to the end of one."""
+        number = self.head.next_hole(at)
+        start = self.head.start(number)
+        if at < start:
+            return self._between(at - self.head.before(number), min(end, start) - at)
+        return self._in_hole(number)[at - start : end - start]
 
     def _between(self, at: int, length_bytes: int) -> bytes:
         """So many of the bytes that stand between holes, the holes left out."""

@@ -356,7 +356,7 @@ def test_check_tells_of_damage_to_either_file(house: House) -> None:
     assert check(house) == [("missing", pack.key)]
 
 
-def test_an_alternate_that_is_gone_is_told_and_never_forgotten(house: House) -> None:
+def test_an_alternate_that_is_gone_is_told_and_never_forgotten(house: House, empty: str) -> None:
     receive(house, slices(2))
     house.thin_all()
     (pack,) = house.pack_rows(UID)
@@ -370,6 +370,11 @@ def test_an_alternate_that_is_gone_is_told_and_never_forgotten(house: House) -> 
     assert lost is not None
     forget(lost)
     assert house.pack_rows(UID) == [pack]
+    with opened(empty, Path(house.local.root)) as again:     # what is left of it is shown, and told of
+        assert rebuild(again).refused == 0 and len(refs(again)) == 2
+        assert ("corrupt", pack.key) in check(again)
+        again.collect_all()
+        assert list(again.local.list("packs/"))
 
 
 def test_a_rebuild_finds_thin_packs_and_what_they_need(house: House, empty: str) -> None:

@@ -158,6 +158,8 @@ def test_without_its_source_what_stands_between_the_holes_is_still_read(store: T
     store.delete([SOURCE])
     assert store.read(KEY, length_bytes=4) == b"head"
     assert store.read(KEY, offset_bytes=205, length_bytes=BLOCK_BYTES) == whole[205 : 205 + BLOCK_BYTES]
+    with store.open(KEY) as reader:
+        assert reader.pread(5, 0) == b"head" and fault(lambda: reader.pread(1, 4)) is Fault.UNAVAILABLE
     assert fault(lambda: store.read(KEY, length_bytes=5)) is Fault.UNAVAILABLE
 
 

@@ -88,17 +88,17 @@ def loaded(bench: Bench, side: str) -> Server:
                 stow(server, list(slices(bench, syntax)))
             except (HTTPError, URLError) as error:
                 bench.note(f"{side}: {syntax} is not stored: {error}")
-        settled(server, side, packs=len(SEEDS), alternates=len(SEEDS) - 1)       # HTJ2K is not coded again
+        settled(server, side, packs=len(SEEDS), alternates=len(SEEDS) - 1, thin=1)       # HTJ2K is not coded again
     return bench.loaded[name]
 
 
-def settled(server: Server, side: str, *, packs: int, alternates: int) -> None:
-    """Wait until as many packs and alternates are there. Raises TimeoutError."""
-    wanted = {"packs": packs if side.startswith("pacsd") else 0, "alternates": alternates * (side in RULES)}
+def settled(server: Server, side: str, *, packs: int, alternates: int, thin: int) -> None:
+    """Wait until as many packs and alternates are there, and so many packs are thin. Raises TimeoutError."""
+    wanted = [("packs", "*.sidecar.gz", packs)] if side.startswith("pacsd") else []
+    wanted += [("alternates", "*.sidecar.gz", alternates)] if side in RULES else []
+    wanted += [("packs", "*.zip", packs - thin), ("packs", "*.thin", thin)] if side == THIN else []
     deadline = time.monotonic() + 120
-    while any(len(list(blobs(server, name, "*.sidecar.gz"))) < count for name, count in wanted.items()) or (
-        side == THIN and any(blobs(server, "packs", "*.zip"))
-    ):
+    while any(len(list(blobs(server, name, pattern))) != count for name, pattern, count in wanted):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{side} has not packed and coded everything")
         time.sleep(0.5)
@@ -109,7 +109,7 @@ def blobs(server: Server, folder: str, pattern: str = "*.*") -> Iterator[Path]:
     return (path for path in (server.folder / "data" / "blobs" / folder).rglob(pattern) if path.is_file())
 
 
-def rate(bench: Bench, stored: str, accept: str) -> Samples:
+def rate(bench: Bench, stored: str, accept: str, sides: tuple[str, ...] = SIDES) -> Samples:
     """Frames a second, eight connections, each of another slice than the one before."""
     turn, of = random.Random(51), study(SEEDS[stored], 0, modality="CT")
     series = f"/dicom-web/studies/{of.study_instance_uid}/series/{of.series_instance_uid(1)}"
@@ -121,8 +121,8 @@ def rate(bench: Bench, stored: str, accept: str) -> Samples:
     def once(side: str) -> float:
         return measure(Job(loaded(bench, side).http_port, paths, accept=accept, least_bytes=10_000)).per_second
 
-    able = [side for side in present(bench) if gives(bench, side, paths, accept)]
-    return {side: [] for side in present(bench)} | alternate(bench, able, once)
+    able = [side for side in present(bench, sides) if gives(bench, side, paths, accept)]
+    return {side: [] for side in present(bench, sides)} | alternate(bench, able, once)
 
 
 def present(bench: Bench, sides: tuple[str, ...] = SIDES) -> list[str]:
@@ -159,7 +159,7 @@ def disk(bench: Bench, kind: str) -> Samples:
     def once(side: str) -> float:
         server = opened(bench, side)
         stow(server, images)
-        settled(server, side, packs=series, alternates=series)
+        settled(server, side, packs=series, alternates=series, thin=series)
         if side == "orthanc":
             held = (server.folder / "data").rglob("*-*-*-*-*")
             return size(path for path in held if path.is_file())
@@ -182,14 +182,18 @@ def has_pixels(file: bytes) -> bool:
     return "PixelData" in pydicom.dcmread(BytesIO(file))
 
 
-def _row(name: str, title: str, measured: Callable[[Bench], Samples]) -> Row:
-    return Row(name, title, "1/s", measured, higher_is_better=True, sides=SIDES)
+def _row(name: str, title: str, measured: Callable[[Bench], Samples], sides: tuple[str, ...] = SIDES) -> Row:
+    return Row(name, title, "1/s", measured, higher_is_better=True, sides=sides)
 
 
 ROWS = (
     _row("to-htj2k", "frames stored native, given in HTJ2K", lambda bench: rate(bench, EXPLICIT, TO_HTJ2K)),
     _row("from-htj2k", "frames stored in HTJ2K, given native", lambda bench: rate(bench, HTJ2K, TO_EXPLICIT)),
     _row("from-j2k", "frames stored in JPEG 2000, given native", lambda bench: rate(bench, J2K, TO_EXPLICIT)),
+    _row(
+        "from-thin", "frames stored native, given native, of the original or of its copy alone",
+        lambda bench: rate(bench, EXPLICIT, TO_EXPLICIT, ("pacsd", THIN)), ("pacsd", THIN),
+    ),
     Row("disk-ct", "a CT series on disk", "MB", lambda bench: disk(bench, "ct"), sides=DISK_SIDES),
     Row("disk-mr", "an MR study on disk", "MB", lambda bench: disk(bench, "mr"), sides=DISK_SIDES),
 )
