@@ -15,6 +15,7 @@ import xxhash
 
 from pacsd.archive import alternate, thin
 from pacsd.archive.backup import backup, restore
+from pacsd.archive.commitment import Commitments
 from pacsd.archive.export import Export
 from pacsd.archive.frames import Frames
 from pacsd.archive.retrieve import InstanceRef, read
@@ -360,8 +361,12 @@ def test_an_alternate_that_is_gone_is_told_and_never_forgotten(house: House, emp
     receive(house, slices(2))
     house.thin_all()
     (pack,) = house.pack_rows(UID)
+    commitments = Commitments(house.pool, house.blobs, house.sidecars)
+    asked = [(ref.sop_class_uid, ref.sop_instance_uid) for ref in refs(house)]
+    assert not commitments.lacking(house.keys["east"], asked)
     house.local.delete([pack.alternate_key])
     house.blobs = anew(house)
+    assert len(commitments.lacking(house.keys["east"], asked)) == 2
     assert {("missing", pack.alternate_key), ("corrupt", pack.key)} == set(check(house))
     forget = partial(Alternates(house.pool).forget, grace_s=0.0)
     alternate.forget_lost(house.blobs, house.inventory.packs(), forget)
