@@ -119,7 +119,14 @@ class Recoder:
         return written
 
 
-def unadopted(blobs: ThinBlobs, adopt: Callable[[str, WrittenPack], bool]) -> list[str]:
+class Adopt(Protocol):
+    """Where an alternate is shown again."""
+
+    def __call__(self, pack_key: str, alternate: WrittenPack, *, thin: bool | None) -> bool:
+        """Whether its pack is there; `thin`: it is thin by it."""
+
+
+def unadopted(blobs: ThinBlobs, adopt: Adopt) -> list[str]:
     """Have every alternate adopted by the key of its pack; the keys of those that are not, and of what is no alternate.
 
     None of those from which thin packs are filled is among them; none at all while it is not known of one which those
@@ -167,12 +174,13 @@ def _fills(blobs: ThinBlobs, pack: str, alternate: str) -> bool:
         return error.fault is not Fault.NOT_FOUND
 
 
-def _adopted(blobs: ThinBlobs, sidecar_key: str, adopt: Callable[[str, WrittenPack], bool]) -> set[str]:
+def _adopted(blobs: ThinBlobs, sidecar_key: str, adopt: Adopt) -> set[str]:
     try:
         sidecar = SidecarIndex(blobs.read(sidecar_key))
         head = sidecar.head
         written = WrittenPack(head.pack, sidecar_key, blobs.size(head.pack), tuple(sidecar.instances()))
-        if adopt(head.of, written) or _fills(blobs, head.of, head.pack):
+        thin = _fills(blobs, head.of, head.pack)
+        if adopt(head.of, written, thin=thin or None) or thin:
             return {sidecar_key, head.pack}
     except PacsdError as error:
         log.warning("an alternate was not adopted", extra={"key": sidecar_key, "fault": error.fault.value})

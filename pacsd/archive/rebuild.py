@@ -44,8 +44,8 @@ class RebuildIndex(Protocol):
     def adopt_pack(self, content: SeriesContent, pack: WrittenPack, *, generation: int) -> None:
         """As committing a pack whose loose rows already point into it: nothing becomes garbage."""
 
-    def adopt_alternate(self, pack_key: str, alternate: WrittenPack) -> bool:
-        """Show an alternate again; False if the pack it was made of is not there."""
+    def adopt_alternate(self, pack_key: str, alternate: WrittenPack, *, thin: bool | None) -> bool:
+        """Show an alternate again, and whether its pack is thin by it; False if that pack is not there."""
 
     def add_garbage(self, keys: Sequence[str], *, grace_s: float) -> None:
         """Delete these blobs after a while."""

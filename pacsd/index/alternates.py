@@ -40,7 +40,7 @@ _THIN, _WHOLE = _NAMED.replace("RULES", "thin"), _NAMED.replace("RULES", "whole"
 _CLAIM_UNDECIDED = _CLAIM_PACKS.format(state="a.thin is null", named=f"{_THIN} and not {_WHOLE}")
 _CLAIM_THIN = _CLAIM_PACKS.format(state="a.thin", named=_WHOLE)
 _ADD = """
-insert into alternate (pack, instances, size_bytes, key, sidecar_key) values (%s, %s, %s, %s, %s)
+insert into alternate (pack, instances, size_bytes, key, sidecar_key, thin) values (%s, %s, %s, %s, %s, %s)
 on conflict do nothing
 """
 
@@ -111,8 +111,10 @@ class Alternates:
         with lent(self._pool) as connection:
             connection.execute("update series set claimed_until = null, claimed_by = null where pk = %s", (series,))
 
-    def commit_alternate(self, series: int, pack: PackRow, alternate: NewPack | None) -> None:
-        """In one transaction, on disk on return: the pack was examined, and this came of it.
+    def commit_alternate(
+        self, series: int, pack: PackRow, alternate: NewPack | None, *, thin: bool | None = None
+    ) -> None:
+        """In one transaction, on disk on return: the pack was examined, and this came of it; whether it is thin by it.
 
         Repeating it changes nothing. Raises PacsdError CONFLICT if the pack is gone: then the alternate's blobs
         belong to nobody.
@@ -127,15 +129,15 @@ class Alternates:
                 raise PacsdError(Fault.CONFLICT, "the pack of an alternate is no longer there")
             if alternate is not None:
                 values = (len(alternate.instances), alternate.size_bytes, alternate.key, alternate.sidecar_key)
-                connection.execute(_ADD, (found[0], *values))
+                connection.execute(_ADD, (found[0], *values, thin))
 
-    def adopt(self, pack_key: str, alternate: NewPack) -> bool:
-        """Show an alternate that was found again; False if the pack it was made of is not there."""
+    def adopt(self, pack_key: str, alternate: NewPack, *, thin: bool | None = None) -> bool:
+        """Show an alternate that was found again, and whether its pack is thin by it; False if that is not there."""
         with lent(self._pool) as connection:
             row = connection.execute("select series, pk from pack where key = %s", (pack_key,)).fetchone()
         if row is None:
             return False
-        self.commit_alternate(row[0], PackRow(row[1], pack_key, "", 0, 0, 0), alternate)
+        self.commit_alternate(row[0], PackRow(row[1], pack_key, "", 0, 0, 0), alternate, thin=thin)
         return True
 
     def forget(self, alternate: PackRow, *, grace_s: float) -> None:

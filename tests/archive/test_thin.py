@@ -391,10 +391,11 @@ def test_a_rebuild_finds_thin_packs_and_what_they_need(house: House, empty: str)
         assert done.refused == 0 and again.data_sets(UID) == expected
         (after,) = again.pack_rows(UID)
         assert (after.key, after.alternate_key, after.size_bytes, after.thin) == (
-            before.key, before.alternate_key, before.size_bytes, None
+            before.key, before.alternate_key, before.size_bytes, True
         )
-        again.thin_all()
-        assert again.pack_rows(UID)[0].thin is True
+        again.collect_all()
+        assert again.data_sets(UID) == expected and check(again) == []
+        assert again.make_thinner(thin=(), whole=(Rule(None, ""),)).run() and is_thin(again) == [False]
         again.collect_all()
         assert again.data_sets(UID) == expected and check(again) == []
 
