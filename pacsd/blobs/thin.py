@@ -90,7 +90,10 @@ class ThinBlobs:
             return reader.size_bytes
 
     def has_source(self, key: str) -> bool:
-        """Whether what a thin blob is filled from is there; True of others. Raises PacsdError NOT_FOUND, UNAVAILABLE."""
+        """Whether what a thin blob is filled from is there; True of others.
+
+        Raises PacsdError NOT_FOUND, UNAVAILABLE.
+        """
         return not key.endswith(WHOLE_SUFFIX) or self.is_whole(key) or is_there(self.stored, self.head(key).source)
 
     # What follows is for whoever makes blobs thin, and whole again.

@@ -52,10 +52,10 @@ class Kept(Generic[Key, Value]):
 class ThinReader:
     """A BlobReader on a thin file and its source; for one thread at a time.
 
-    Everything is compared with its checksum before it is given out. What does not agree cannot be read, nor can any hole
-    where `source` is None, being gone: a range ends before it, and one that begins there is UNAVAILABLE. So headers are
-    read, some bytes more than they have at a time, whatever became of the pixels. Of holes that were filled the last is
-    kept here, others in `filled`.
+    Everything is compared with its checksum before it is given out. What does not agree cannot be read, nor can any
+    hole where `source` is None, being gone: a range ends before it, and one that begins there is UNAVAILABLE. So
+    headers are read, some bytes more than they have at a time, whatever became of the pixels. Of holes that were filled
+    the last is kept here, others in `filled`.
     """
 
     base_bytes = 0

@@ -69,7 +69,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, peer: Peer) -> Iterator[Ser
     folder: Path = tmp_path_factory.mktemp("htj2k")
     folder.chmod(0o755)
     remote = f'[[remote_aes]]\ntitle = "TAKER"\nhost = "127.0.0.1"\nport = {peer.port}\norganisation = "default"\n'
-    with Server(folder / "data", config=f"[storage]\nquiet_s = 0.2\n\n[[htj2k]]\nkeep = \"htj2k\"\n\n{remote}") as server:
+    rule = '[[htj2k]]\nkeep = "htj2k"\n'
+    with Server(folder / "data", config=f"[storage]\nquiet_s = 0.2\n\n{rule}\n{remote}") as server:
         with httpx.Client(base_url=server.base_url, timeout=30) as web:
             web.post("/studies", content=FILE, headers={"Content-Type": "application/dicom"}).raise_for_status()
         deadline = time.monotonic() + 60
