@@ -111,6 +111,10 @@ def test_a_frame_is_loaded_progressively_by_ranges_and_the_original_comes_back(s
         assert web.get(f"{PATH}/frames/1", headers={**accept, "If-None-Match": tag}).status_code == 304
         other = web.get(f"{PATH}/frames/1", headers={"Accept": "image/jphc; transfer-syntax=1.2.840.10008.1.2.4.201"})
         assert other.content == whole.content
+        native = {"Accept": "application/octet-stream"}
+        stored = pydicom.dcmread(BytesIO(FILE)).PixelData
+        assert web.get(f"{PATH}/frames/1", headers=native).content == stored
+        assert web.get(f"{PATH}/bulkdata/7FE00010", headers=native).content == stored
         octets = {"Accept": 'application/dicom; transfer-syntax=*'}
         assert dataset_bytes(web.get(PATH, headers=octets).content) == dataset_bytes(FILE)
         kind = {"Accept": f'multipart/related; type="application/dicom"; transfer-syntax={HTJ2K}'}
