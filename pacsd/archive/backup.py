@@ -26,7 +26,8 @@ from pacsd.archive.repair import SPOOL_PREFIX
 from pacsd.blobs.append_log import AppendFolder
 from pacsd.blobs.local import LocalBlobs
 from pacsd.blobs.port import BlobInfo, BlobReader, BlobStore
-from pacsd.blobs.thin import ThinBlobs, is_there
+from pacsd.blobs.thin import THIN_SUFFIX, ThinBlobs, is_there
+from pacsd.blobs.thin_file import TAIL_BYTES
 from pacsd.blobs.ulid import Ulids
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Extent
@@ -79,7 +80,7 @@ def backup(
         yield from copying.copy_records(records, AppendFolder(folder / RECORDS))
     if copying.problems or copying.vanished:
         return
-    copying.target.delete(gone)
+    copying.target.delete(key for key in gone if not is_there(stored, key))      # a thin pack may be whole again
     _finish(copying.target, copying.done)
 
 
@@ -169,9 +170,17 @@ class _Copying:
             if error.fault is Fault.NOT_FOUND:
                 return False
             raise
+        if info.key.endswith(THIN_SUFFIX) and self._tail(self.source, info.key) != self._tail(self.target, info.key):
+            self.target.delete([info.key])           # whole meanwhile, and thin anew by another alternate
+            return False
         if size != info.size_bytes:
             raise PacsdError(Fault.CONFLICT, f"a blob of this name and of {size} bytes is there already")
         return True
+
+    @staticmethod
+    def _tail(blobs: BlobStore, key: str) -> bytes:
+        """What tells a thin file from others."""
+        return blobs.read(key, offset_bytes=max(blobs.size(key) - TAIL_BYTES, 0))
 
     def _copy(self, info: BlobInfo) -> None:
         with self.source.open(info.key) as reader:

@@ -448,9 +448,36 @@ def test_a_backup_holds_what_thin_packs_are_filled_from(house: House, empty: str
         assert again.data_sets(UID) == expected and is_thin(again) == [True] and check(again) == []
         (restored,) = again.pack_rows(UID)
         assert restored.alternate_key == pack.alternate_key
+    with house.pool.connection() as connection:              # coded anew: the same pack is thin by other copies
+        house.make_thinner().fill(*house.contents(UID), pack)
+        connection.execute("delete from alternate")
+        connection.execute("update pack set examined = false")
+    house.thin_all()
+    house.collect_all()
+    (pack,) = house.pack_rows(UID)
+    assert restored.alternate_key != pack.alternate_key
+    assert list(backup(house.blobs, safe, quiet)) == []
+    kept = {info.key for prefix in ("packs/", "alternates/") for info in LocalBlobs(safe, reserve_bytes=0).list(prefix)}
+    assert kept == {thin_key(pack.key), pack.sidecar_key, pack.alternate_key, pack.alternate_sidecar_key}
+    assert ThinBlobs(LocalBlobs(safe, reserve_bytes=0), native_frame).read(pack.key) == house.blobs.read(pack.key)
     house.local.delete([pack.alternate_key])
     (problem,) = backup(house.blobs, safe, quiet)
     assert problem.key == pack.key and LocalBlobs(safe, reserve_bytes=0).size(pack.alternate_key)
+
+
+def test_a_pack_that_is_whole_again_during_a_backup_stays_in_it(house: House, tmp_path: Path) -> None:
+    receive(house, slices(3))
+    (pack,) = house.pack_rows(UID)
+    before, safe = house.blobs.read(pack.key), tmp_path / "safe"
+    assert list(backup(house.blobs, safe, lambda done, total: None)) == []
+    house.thin_all()
+    (pack,) = house.pack_rows(UID)
+
+    def whole_again(done: int, total: int | None) -> None:
+        house.make_thinner().fill(*house.contents(UID), pack)
+
+    assert list(backup(house.blobs, safe, whole_again)) == []
+    assert ThinBlobs(LocalBlobs(safe, reserve_bytes=0), native_frame).read(pack.key) == before
 
 
 def test_a_worker_killed_anywhere_loses_nothing_and_the_next_one_ends_its_work(house: House) -> None:
