@@ -132,14 +132,17 @@ def unadopted(blobs: ThinBlobs, adopt: Adopt) -> list[str]:
     None of those from which thin packs are filled is among them; none at all while it is not known of one which those
     are. For a rebuild, while nobody makes any.
     """
-    thin = [head for _, head in blobs.heads(PACKS_PREFIX)]
-    adopted = {key for head in thin if head is not None for key in sources(head)}
+    adopted: set[str] = set()
+    all_known = True
+    for _, head in blobs.heads(PACKS_PREFIX):
+        all_known &= head is not None
+        adopted.update(() if head is None else sources(head))
     keys = []
     for info in blobs.list(PREFIX):
         keys.append(info.key)
         if info.key.endswith(SIDECAR_SUFFIX):
             adopted |= _adopted(blobs, info.key, adopt)
-    return [] if None in thin else [key for key in keys if key not in adopted]
+    return [key for key in keys if key not in adopted] if all_known else []
 
 
 def sources(head: ThinHead) -> tuple[str, str]:
@@ -166,12 +169,10 @@ def is_needed(blobs: ThinBlobs, keys: Sequence[str]) -> bool:
 
 
 def _fills(blobs: ThinBlobs, pack: str, alternate: str) -> bool:
-    if blobs.is_whole(pack):
-        return False
     try:
-        return blobs.head(pack).source == alternate
+        return not blobs.is_whole(pack) and blobs.head(pack).source == alternate
     except PacsdError as error:
-        return error.fault is not Fault.NOT_FOUND
+        return error.fault not in (Fault.NOT_FOUND, Fault.MALFORMED)
 
 
 def _adopted(blobs: ThinBlobs, sidecar_key: str, adopt: Adopt) -> set[str]:

@@ -432,6 +432,22 @@ def test_a_rebuild_never_throws_away_the_only_pixels_for_a_lost_sidecar(house: H
         assert again.keys_under("alternates/") == sorted([after.alternate_key, after.alternate_sidecar_key])
 
 
+def test_copies_of_a_thin_pack_that_cannot_be_read_are_kept(house: House, empty: str) -> None:
+    receive(house, slices(2))
+    house.thin_all()
+    house.collect_all()                                      # what was received is nowhere else any more
+    (pack,) = house.pack_rows(UID)
+    os.truncate(house.local.path(thin_key(pack.key)), 100)
+    house.local.put("alternates/east/2026/01/01/LEFTOVER.zip", b"half")
+    kept = {pack.alternate_key, pack.alternate_sidecar_key}
+    with opened(empty, Path(house.local.root)) as again:
+        assert rebuild(again).refused == 1
+        again.collect_all()
+        again.collect_all()
+        assert kept <= set(again.keys_under("alternates/"))
+        assert ("unindexed", pack.key) in check(again)
+
+
 def test_a_backup_holds_what_thin_packs_are_filled_from(house: House, empty: str, tmp_path: Path) -> None:
     expected = receive(house, slices(3))
     safe = tmp_path / "safe"
