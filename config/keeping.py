@@ -69,13 +69,6 @@ class StorageSettings(Checked):
     )
 
 
-def _kept(value: object) -> str | None:
-    """The pack keeps what was received: no proof of identity takes its place (README, HTJ2K copies)."""
-    if value == "htj2k":
-        return "'htj2k' alone is not offered: the pack keeps what was received, and 'original' is what keep may say"
-    return None if value == "original" else f"{value!r} is none of original"
-
-
 @dataclass(frozen=True)
 class Htj2kSettings(Checked):
     """Series of which a second copy is kept, coded losslessly in HTJ2K (1.2.840.10008.1.2.4.202)."""
@@ -89,9 +82,9 @@ class Htj2kSettings(Checked):
     )
     keep: str = setting(
         "original",
-        en="What is kept beside the copies: the original, always.",
-        zh="副本之外保留的内容：始终是原件（original）。",
-        check=_kept,
+        en="original: the copies stand beside what was received; htj2k: of that only what they do not give back stays.",
+        zh="original：副本与收到的原件并存；htj2k：原件中只保留副本不能逐字节还原的部分。",
+        check=checks.one_of("original", "htj2k"),
     )
 
 

@@ -112,7 +112,7 @@ def open_fhir(settings: Settings, archive: Archive, recorder: Recorder | None = 
     """The FHIR server of the settings; `recorder` is where its interactions are recorded."""
     directory = archive.directory
     keys, codes = directory.keys, directory.codes
-    records = RecordLog(archive.blobs.root, reserve_bytes=settings.storage.reserve_bytes)     # one is of one folder
+    records = RecordLog(archive.files.root, reserve_bytes=settings.storage.reserve_bytes)     # one is of one folder
     journal = Journal(archive.blobs, prefix=FHIR_PREFIX, records=records)
     contents = Contents(archive.blobs)
     known_houses = houses(settings, directory)

@@ -2,7 +2,8 @@
 
 Of each pack that a rule names a second one is made, of those instances whose pixels are not coded with loss. Each is
 decoded again before it counts: what was coded must have the same header and the same pixels as what was received. The
-pack itself stays as it is and stays the truth; an alternate may be lost at any time, and is made again.
+pack itself stays as it is and stays the truth; an alternate may be lost at any time, and is made again. That of a pack
+which was made thin (pacsd.archive.thin) may not: it holds the only pixels.
 """
 
 import logging
@@ -16,6 +17,7 @@ import xxhash
 from pacsd.archive.claimed import LEASE_S, ClaimedSeries
 from pacsd.archive.pack import Owner, disowned
 from pacsd.archive.pack_file import (
+    PACK_SUFFIX,
     SIDECAR_SUFFIX,
     PackWriter,
     Piece,
@@ -24,9 +26,12 @@ from pacsd.archive.pack_file import (
     WrittenPack,
     checksums,
 )
+from pacsd.archive.pack_file import PREFIX as PACKS_PREFIX
 from pacsd.archive.sidecar import PackedInstance, Proof, SidecarIndex
 from pacsd.blobs.port import BlobInfo, BlobReader, BlobStore, BlobWriter
 from pacsd.blobs.scratch import Scratch
+from pacsd.blobs.thin import ThinBlobs, is_there
+from pacsd.blobs.thin_file import ThinHead
 from pacsd.blobs.ulid import Ulids
 from pacsd.codec.frames import frame_extents
 from pacsd.codec.part10 import build_meta
@@ -114,50 +119,87 @@ class Recoder:
         return written
 
 
-def unadopted(blobs: BlobStore, adopt: Callable[[str, WrittenPack], bool]) -> list[str]:
+class Adopt(Protocol):
+    """Where an alternate is shown again."""
+
+    def __call__(self, pack_key: str, alternate: WrittenPack, *, thin: bool | None) -> bool:
+        """Whether its pack is there; `thin`: it is thin by it."""
+
+
+def unadopted(blobs: ThinBlobs, adopt: Adopt) -> list[str]:
     """Have every alternate adopted by the key of its pack; the keys of those that are not, and of what is no alternate.
 
-    For a rebuild, while nobody makes any.
+    None of those from which thin packs are filled is among them; none at all while it is not known of one which those
+    are. For a rebuild, while nobody makes any.
     """
     adopted: set[str] = set()
+    all_known = True
+    for _, head in blobs.heads(PACKS_PREFIX):
+        all_known &= head is not None
+        adopted.update(() if head is None else sources(head))
     keys = []
     for info in blobs.list(PREFIX):
         keys.append(info.key)
         if info.key.endswith(SIDECAR_SUFFIX):
             adopted |= _adopted(blobs, info.key, adopt)
-    return [key for key in keys if key not in adopted]
+    return [key for key in keys if key not in adopted] if all_known else []
 
 
-def _adopted(blobs: BlobStore, sidecar_key: str, adopt: Callable[[str, WrittenPack], bool]) -> set[str]:
+def sources(head: ThinHead) -> tuple[str, str]:
+    """The alternate that a thin pack is filled from, and its sidecar."""
+    return head.source, head.source.removesuffix(PACK_SUFFIX) + SIDECAR_SUFFIX
+
+
+def is_needed(blobs: ThinBlobs, keys: Sequence[str]) -> bool:
+    """Whether these blobs of an alternate hold the only pixels of a pack, or may hold them.
+
+    The sidecar tells which pack the alternate was made of; where there is none to be read, every thin pack of the
+    organisation is asked.
+    """
+    for key in keys:
+        if key.endswith(SIDECAR_SUFFIX):
+            try:
+                head = SidecarIndex(blobs.read(key)).head
+            except PacsdError:
+                continue
+            return _fills(blobs, head.of, head.pack)
+    organisation = keys[0].split("/")[1]
+    thin = (head for _, head in blobs.heads(f"{PACKS_PREFIX}{organisation}/"))
+    return any(head is None or not set(sources(head)).isdisjoint(keys) for head in thin)
+
+
+def _fills(blobs: ThinBlobs, pack: str, alternate: str) -> bool:
+    try:
+        return not blobs.is_whole(pack) and blobs.head(pack).source == alternate
+    except PacsdError as error:
+        return error.fault not in (Fault.NOT_FOUND, Fault.MALFORMED)
+
+
+def _adopted(blobs: ThinBlobs, sidecar_key: str, adopt: Adopt) -> set[str]:
     try:
         sidecar = SidecarIndex(blobs.read(sidecar_key))
         head = sidecar.head
         written = WrittenPack(head.pack, sidecar_key, blobs.size(head.pack), tuple(sidecar.instances()))
-        if adopt(head.of, written):
+        thin = _fills(blobs, head.of, head.pack)
+        if adopt(head.of, written, thin=thin or None) or thin:
             return {sidecar_key, head.pack}
     except PacsdError as error:
         log.warning("an alternate was not adopted", extra={"key": sidecar_key, "fault": error.fault.value})
     return set()
 
 
-def forget_lost(blobs: BlobStore, packs: Iterator[PackRow], forget: Callable[[PackRow], None]) -> None:
-    """Have alternates made again whose blobs are gone."""
+def forget_lost(blobs: ThinBlobs, packs: Iterator[PackRow], forget: Callable[[PackRow], None]) -> None:
+    """Have alternates made again whose blobs are gone; but those of thin packs, of which there is nothing to make them.
+    """
     for pack in packs:
         alternate = pack.alternate
-        if alternate is not None and not (is_there(blobs, alternate.key) and is_there(blobs, alternate.sidecar_key)):
+        if alternate is None or (is_there(blobs, alternate.key) and is_there(blobs, alternate.sidecar_key)):
+            continue
+        if blobs.is_thin(pack.key) and not blobs.is_whole(pack.key):
+            log.error("an alternate of a thin pack is gone, or its sidecar is", extra={"key": alternate.key})
+        else:
             log.error("an alternate is gone and will be made again", extra={"key": alternate.key})
             forget(alternate)
-
-
-def is_there(blobs: BlobStore, key: str) -> bool:
-    """Whether there is such a blob. Raises PacsdError UNAVAILABLE."""
-    try:
-        blobs.size(key)
-    except PacsdError as error:
-        if error.fault is not Fault.NOT_FOUND:
-            raise
-        return False
-    return True
 
 
 @dataclass(slots=True)

@@ -7,13 +7,15 @@ of its own, are the records of accesses, of which nothing is ever removed. It ma
 (`pacsd.toml`) are not part of it, and neither are keys.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import orjson
 
 from pacsd.archive.alternate import PREFIX as ALTERNATES_PREFIX
+from pacsd.archive.alternate import sources
 from pacsd.archive.inventory import compared
 from pacsd.archive.journal import PREFIX as JOURNAL_PREFIX
 from pacsd.archive.pack_file import PREFIX as PACKS_PREFIX
@@ -24,6 +26,8 @@ from pacsd.archive.repair import SPOOL_PREFIX
 from pacsd.blobs.append_log import AppendFolder
 from pacsd.blobs.local import LocalBlobs
 from pacsd.blobs.port import BlobInfo, BlobReader, BlobStore
+from pacsd.blobs.thin import THIN_SUFFIX, ThinBlobs, is_there
+from pacsd.blobs.thin_file import TAIL_BYTES
 from pacsd.blobs.ulid import Ulids
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Extent
@@ -49,7 +53,7 @@ class Problem:
 
 
 def backup(
-    blobs: BlobStore, folder: Path, progress: Progress, *, records: AppendFolder | None = None
+    blobs: ThinBlobs, folder: Path, progress: Progress, *, records: AppendFolder | None = None
 ) -> Iterator[Problem]:
     """Mirror the archive to `folder`, with the records of accesses. Raises PacsdError FULL, UNAVAILABLE for the folder.
 
@@ -58,36 +62,56 @@ def backup(
     then packs are looked through again, and so are the records of workitems. Records of accesses come after the anchors
     among the blobs, which so name none that is not there. With a problem nothing is removed from the folder, and the
     backup does not count as finished.
+
+    A thin pack is copied as it is, with the alternate that it is filled from.
     """
-    copying = _Copying(blobs, LocalBlobs(folder, reserve_bytes=0), progress)
+    stored = blobs.stored
+    copying = _Copying(stored, LocalBlobs(folder, reserve_bytes=0), progress)
     gone = [
-        pair.key for pair in compared(copying.target.list(""), (info.key for info in blobs.list("")))
+        pair.key for pair in compared(copying.target.list(""), (info.key for info in stored.list("")))
         if pair.blob is not None and not pair.known and not pair.key.startswith(NOT_BLOBS)
     ]
-    yield from copying.copy(_objects(blobs))
-    for prefix in CHANGING_PREFIXES:
-        yield from _settled(copying, blobs, prefix)
-    yield from copying.copy(blobs.list(JOURNAL_PREFIX))
-    yield from copying.copy(blobs.list(REPORTS_PREFIX))
+    yield from copying.copy(_objects(stored))
+    yield from _settled(copying, partial(_packs, copying, blobs))
+    yield from _settled(copying, lambda: copying.copy(stored.list(WORKLIST_PREFIX)))
+    yield from copying.copy(stored.list(JOURNAL_PREFIX))
+    yield from copying.copy(stored.list(REPORTS_PREFIX))
     if records is not None:
         yield from copying.copy_records(records, AppendFolder(folder / RECORDS))
     if copying.problems or copying.vanished:
         return
-    copying.target.delete(gone)
+    copying.target.delete(key for key in gone if not is_there(stored, key))      # a thin pack may be whole again
     _finish(copying.target, copying.done)
 
 
-def _settled(copying: "_Copying", blobs: BlobStore, prefix: str) -> Iterator[Problem]:
+def _settled(copying: "_Copying", copy: Callable[[], Iterator[Problem]]) -> Iterator[Problem]:
     """Copy until nothing went away meanwhile."""
     for _ in range(MOST_ROUNDS):
         copying.vanished = 0
-        yield from copying.copy(blobs.list(prefix))
+        yield from copy()
         if not copying.vanished:
             break
 
 
+def _packs(copying: "_Copying", blobs: ThinBlobs) -> Iterator[Problem]:
+    """Packs as they are, and what thin ones are filled from."""
+    yield from copying.copy(blobs.stored.list(PACKS_PREFIX))
+    for key, head in blobs.heads(PACKS_PREFIX):
+        missing = head is None or not is_there(blobs.stored, head.source)
+        if head is not None:
+            yield from copying.copy(_infos(blobs.stored, sources(head)))
+        if missing and blobs.is_thin(key):               # and did not go with it
+            copying.problems += 1
+            yield Problem(key, "a thin pack cannot be read, or what it is filled from is gone")
+
+
+def _infos(blobs: BlobStore, keys: Iterable[str]) -> Iterator[BlobInfo]:
+    """Those that are there."""
+    return (info for key in keys for info in blobs.list(key) if info.key == key)
+
+
 def restore(
-    blobs: BlobStore, folder: Path, progress: Progress, *, records: AppendFolder | None = None
+    blobs: ThinBlobs, folder: Path, progress: Progress, *, records: AppendFolder | None = None
 ) -> Iterator[Problem]:
     """Bring a finished backup back, to rebuild the index from; may be run again if it broke off.
 
@@ -98,7 +122,7 @@ def restore(
     source = LocalBlobs(folder, reserve_bytes=0)
     if next(source.list(DONE_PREFIX), None) is None:
         raise PacsdError(Fault.NOT_FOUND, "the folder holds no finished backup")
-    copying = _Copying(source, blobs, progress)
+    copying = _Copying(source, blobs.stored, progress)
     yield from copying.copy(info for info in source.list("") if not info.key.startswith(NOT_BLOBS))
     if records is not None:
         yield from copying.copy_records(AppendFolder(folder / RECORDS), records)
@@ -146,9 +170,17 @@ class _Copying:
             if error.fault is Fault.NOT_FOUND:
                 return False
             raise
+        if info.key.endswith(THIN_SUFFIX) and self._tail(self.source, info.key) != self._tail(self.target, info.key):
+            self.target.delete([info.key])           # whole meanwhile, and thin anew by another alternate
+            return False
         if size != info.size_bytes:
             raise PacsdError(Fault.CONFLICT, f"a blob of this name and of {size} bytes is there already")
         return True
+
+    @staticmethod
+    def _tail(blobs: BlobStore, key: str) -> bytes:
+        """What tells a thin file from others."""
+        return blobs.read(key, offset_bytes=max(blobs.size(key) - TAIL_BYTES, 0))
 
     def _copy(self, info: BlobInfo) -> None:
         with self.source.open(info.key) as reader:
@@ -164,7 +196,7 @@ class _Copying:
 
 
 def _objects(blobs: BlobStore) -> Iterator[BlobInfo]:
-    """Everything but packs and journal, and alternates: these are made again from the packs."""
+    """Everything but packs and journal, and alternates: these are made again from the packs, or come with thin ones."""
     others = (*CHANGING_PREFIXES, JOURNAL_PREFIX, ALTERNATES_PREFIX)
     return (info for info in blobs.list("") if not info.key.startswith(others))
 

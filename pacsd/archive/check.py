@@ -116,9 +116,12 @@ class Check:
     @staticmethod
     def _member(pack: PackRow, blob: BlobReader, entry: SidecarEntry) -> Iterator[Finding]:
         extent = Extent(pack.key, entry.offset_bytes, entry.length_bytes)
-        trouble = _compare(
-            PieceReader(blob, extent), blob, entry.dataset_offset_bytes, entry.digest, entry.sha256
-        )
+        try:
+            trouble = _compare(
+                PieceReader(blob, extent), blob, entry.dataset_offset_bytes, entry.digest, entry.sha256
+            )
+        except PacsdError as error:
+            trouble = _trouble(error)
         if trouble is not None:
             yield Finding(*trouble[:1], pack.key, entry.sop_instance_uid, trouble[1])
 

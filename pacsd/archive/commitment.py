@@ -13,7 +13,7 @@ from itertools import islice
 
 from pacsd.access.scope import Scope
 from pacsd.archive.sidecar import SidecarIndex
-from pacsd.blobs.port import BlobStore
+from pacsd.blobs.thin import ThinBlobs
 from pacsd.faults import Fault, PacsdError
 from pacsd.index import commitments as rows
 from pacsd.index.commitments import Kept, Reference, Transaction
@@ -64,7 +64,7 @@ class Commitments:
     def __init__(
         self,
         pool: Pool,
-        blobs: BlobStore,
+        blobs: ThinBlobs,
         sidecar: Callable[[PackRow], SidecarIndex],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -215,16 +215,16 @@ def _batches(references: Iterable[Reference]) -> Iterator[list[Reference]]:
 
 
 class _Holding:
-    """Whether blobs are there and as long as they must be, each looked at once."""
+    """Whether blobs are there and as long as they must be, each looked at once; thin ones with what fills them."""
 
-    def __init__(self, blobs: BlobStore) -> None:
+    def __init__(self, blobs: ThinBlobs) -> None:
         self._blobs = blobs
         self._sizes: dict[str, int] = {}
 
     def __call__(self, key: str, end_bytes: int) -> bool:
         if key not in self._sizes:
             try:
-                self._sizes[key] = self._blobs.size(key)
+                self._sizes[key] = self._blobs.size(key) if self._blobs.has_source(key) else -1
             except PacsdError as error:
                 if error.fault is not Fault.NOT_FOUND:
                     raise

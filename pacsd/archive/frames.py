@@ -11,7 +11,7 @@ from pacsd.access.scope import Scope
 from pacsd.archive.pack_file import PieceReader
 from pacsd.archive.retrieve import InstanceRef, Retrieve
 from pacsd.archive.sidecar import SidecarIndex
-from pacsd.blobs.port import BlobStore
+from pacsd.blobs.port import BlobReader, BlobStore
 from pacsd.codec.encoders import coded_description
 from pacsd.codec.frames import BulkExtent, FrameTable, bulk, frame_extents, unpacked_bits
 from pacsd.codec.pixel_module import PixelModule, read_pixel_module
@@ -258,23 +258,33 @@ class _Swapped:
 
 
 class _Reopening:
-    """A blob opened for each read: a bulk value may be read long after it was found, or never."""
+    """A blob opened for each read: a bulk value may be read long after it was found, or never.
+
+    One that is in no file is kept open once it is read: what its bytes are made of is so made once, not for each read.
+    """
 
     def __init__(self, blobs: BlobStore, key: str) -> None:
         self._blobs = blobs
         self.key = key
         self.size_bytes = blobs.size(key)
         self.base_bytes = 0
+        self._kept: BlobReader | None = None
 
     def pread(self, length_bytes: int, offset_bytes: int) -> bytes:
-        with self._blobs.open(self.key) as reader:
+        if self._kept is not None:
+            return self._kept.pread(length_bytes, offset_bytes)
+        reader = self._blobs.open(self.key)
+        if reader.fileno() is None:
+            self._kept = reader
+            return reader.pread(length_bytes, offset_bytes)
+        with reader:
             return reader.pread(length_bytes, offset_bytes)
 
     def fileno(self) -> int | None:
         return None
 
     def close(self) -> None:
-        """Nothing is held."""
+        """What is held goes with this."""
 
     def __enter__(self) -> "_Reopening":
         return self

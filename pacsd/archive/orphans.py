@@ -7,13 +7,15 @@ from itertools import chain
 from typing import Any, Protocol
 
 from pacsd.archive.alternate import PREFIX as ALTERNATES_PREFIX
+from pacsd.archive.alternate import is_needed
 from pacsd.archive.inventory import compared
 from pacsd.archive.journal import FactKind, Journal
 from pacsd.archive.pack_file import PACK_SUFFIX, PREFIX, SIDECAR_SUFFIX, PieceReader
 from pacsd.archive.pack_members import members_of
 from pacsd.archive.received import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID, read_header, read_receipt
 from pacsd.archive.sidecar import SidecarIndex
-from pacsd.blobs.port import BlobInfo, BlobStore
+from pacsd.blobs.port import BlobInfo
+from pacsd.blobs.thin import ThinBlobs
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Extent, PackRow, SeriesContent
 
@@ -63,7 +65,7 @@ class Orphans:
 
     def __init__(
         self,
-        blobs: BlobStore,
+        blobs: ThinBlobs,
         index: OrphanIndex,
         sidecar: Callable[[PackRow], SidecarIndex],
         journal: Journal,
@@ -88,10 +90,10 @@ class Orphans:
 
         False also for a pack that cannot be read. Raises PacsdError UNAVAILABLE when the index does not answer.
         """
+        if orphan.keys[0].startswith(ALTERNATES_PREFIX):
+            return not is_needed(self._blobs, orphan.keys)       # what it holds is a copy, if it is
         if orphan.pack is None:
             return True                  # without its pack a sidecar holds nothing
-        if orphan.pack.key.startswith(ALTERNATES_PREFIX):
-            return True                  # what it holds was never anything but a copy
         try:
             held = list(self._held(orphan))
         except PacsdError as error:

@@ -20,7 +20,8 @@ from pacsd.archive.pack_members import members_of
 from pacsd.archive.received import Received, read_header, read_receipt, read_received
 from pacsd.archive.repair import SPOOL_PREFIX
 from pacsd.archive.sidecar import PackHead, SidecarIndex
-from pacsd.blobs.port import BlobReader, BlobStore
+from pacsd.blobs.port import BlobReader
+from pacsd.blobs.thin import ThinBlobs
 from pacsd.codec.part10 import FileMeta
 from pacsd.faults import Fault, PacsdError
 from pacsd.index.records import Arrival, Extent, Outcome, SeriesContent, Stored
@@ -43,8 +44,8 @@ class RebuildIndex(Protocol):
     def adopt_pack(self, content: SeriesContent, pack: WrittenPack, *, generation: int) -> None:
         """As committing a pack whose loose rows already point into it: nothing becomes garbage."""
 
-    def adopt_alternate(self, pack_key: str, alternate: WrittenPack) -> bool:
-        """Show an alternate again; False if the pack it was made of is not there."""
+    def adopt_alternate(self, pack_key: str, alternate: WrittenPack, *, thin: bool | None) -> bool:
+        """Show an alternate again, and whether its pack is thin by it; False if that pack is not there."""
 
     def add_garbage(self, keys: Sequence[str], *, grace_s: float) -> None:
         """Delete these blobs after a while."""
@@ -96,7 +97,7 @@ class Rebuild:
 
     def __init__(
         self,
-        blobs: BlobStore,
+        blobs: ThinBlobs,
         index: RebuildIndex,
         journal: Journal,
         apply: Mapping[FactKind, Callable[[Fact], None]],
@@ -128,7 +129,8 @@ class Rebuild:
         return self._done
 
     def _alternates(self) -> None:
-        """Those of packs that are there; what else was made besides is of no use any more, and made again."""
+        """Those of packs that are there; what else was made besides is of no use any more, and made again. From those
+        of thin packs nothing is taken."""
         if spare := unadopted(self._blobs, self._index.adopt_alternate):
             self._index.add_garbage(spare, grace_s=self._grace_s)
 

@@ -25,6 +25,8 @@ from pacsd.archive.truth import Truth
 from pacsd.blobs.local import LocalBlobs
 from pacsd.blobs.record_log import RecordLog
 from pacsd.blobs.spool import Spool
+from pacsd.blobs.thin import ThinBlobs
+from pacsd.codec.refill import native_frame
 from pacsd.index import ingest as index_ingest
 from pacsd.index import locate, organisations
 from pacsd.index.connect import Pool, pool
@@ -45,7 +47,8 @@ class Archive:
     commitments: Commitments
     directory: Directory
     register: RegisterWatch              # by which the directory learns what is registered
-    blobs: LocalBlobs
+    files: LocalBlobs                    # what the blobs are in
+    blobs: ThinBlobs
     spool: Spool
     journal: Journal
     sidecars: Sidecars
@@ -81,14 +84,15 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4, statement_ti
     watch = RegisterWatch(read_pool, directory)
     watch.refresh()
     root = settings.data_dir.absolute() / "blobs"
-    blobs = LocalBlobs(root, reserve_bytes=settings.storage.reserve_bytes)
+    files = LocalBlobs(root, reserve_bytes=settings.storage.reserve_bytes)
+    blobs = ThinBlobs(files, native_frame)
     spool = Spool(
         root,
         reserve_bytes=settings.storage.reserve_bytes,
         segment_bytes=settings.storage.spool_segment_bytes,
         ready_bytes=settings.storage.spool_ready_bytes,
     )
-    journal = Journal(blobs, records=RecordLog(blobs.root, reserve_bytes=settings.storage.reserve_bytes))
+    journal = Journal(blobs, records=RecordLog(files.root, reserve_bytes=settings.storage.reserve_bytes))
     sidecars = Sidecars(blobs)
     contents = partial(_contents, read_pool)
     writing = index_ingest.Ingest(ingest_pool)
@@ -119,6 +123,7 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4, statement_ti
         commitments=Commitments(read_pool, blobs, sidecars),
         directory=directory,
         register=watch,
+        files=files,
         blobs=blobs,
         spool=spool,
         journal=journal,

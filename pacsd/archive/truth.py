@@ -156,9 +156,9 @@ class Truth:
         """As committing a pack whose loose rows already point into it: nothing becomes garbage."""
         self._packs.adopt_pack(content, pack, generation=generation)
 
-    def adopt_alternate(self, pack_key: str, alternate: WrittenPack) -> bool:
-        """Show an alternate again; False if the pack it was made of is not there."""
-        return Alternates(self._pool).adopt(pack_key, alternate)
+    def adopt_alternate(self, pack_key: str, alternate: WrittenPack, *, thin: bool | None) -> bool:
+        """Show an alternate again, and whether its pack is thin by it; False if that pack is not there."""
+        return Alternates(self._pool).adopt(pack_key, alternate, thin=thin)
 
     def add_garbage(self, keys: Sequence[str], *, grace_s: float) -> None:
         """Delete these blobs after a while."""

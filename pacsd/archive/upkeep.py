@@ -29,6 +29,7 @@ from pacsd.archive.reject import Rejections
 from pacsd.archive.repair import Repair
 from pacsd.archive.retention import Expired, Kept, Retention, SendNote, unreachable
 from pacsd.archive.services import Archive
+from pacsd.archive.thin import Thinner
 from pacsd.archive.truth import Truth
 from pacsd.archive.worker import Chore
 from pacsd.blobs.append_log import AppendFolder
@@ -136,18 +137,34 @@ def _packing(settings: Settings, archive: Archive, packs: Packs) -> tuple[Packer
 
 
 def _recoder(settings: Settings, archive: Archive, alternates: Alternates) -> Recoder:
-    key_of = archive.directory.organisation_key
     return Recoder(
         archive.blobs,
         alternates,
         archive.sidecars,
         archive.spool.scratch,
-        rules=[
-            AlternateRule(key_of(one.organisation) if one.organisation else None, one.modality)
-            for one in settings.htj2k
-        ],
+        rules=_alternate_rules(settings, archive),
         owners=_owners(archive.directory),
     )
+
+
+def _thinner(settings: Settings, archive: Archive, alternates: Alternates) -> Thinner:
+    return Thinner(
+        archive.blobs,
+        alternates,
+        archive.sidecars,
+        thin=_alternate_rules(settings, archive, keep=("htj2k",)),
+        whole=_alternate_rules(settings, archive, keep=("original",)),
+    )
+
+
+def _alternate_rules(
+    settings: Settings, archive: Archive, *, keep: Sequence[str] = ("original", "htj2k")
+) -> list[AlternateRule]:
+    key_of = archive.directory.organisation_key
+    return [
+        AlternateRule(key_of(one.organisation) if one.organisation else None, one.modality)
+        for one in settings.htj2k if one.keep in keep
+    ]
 
 
 def chores(
@@ -169,7 +186,7 @@ def chores(
         archive.blobs,
         inventory,
         Orphans(archive.blobs, inventory, archive.sidecars, archive.journal),
-        sweeps=(archive.spool.remove_empty_buckets, archive.blobs.clear_parts),
+        sweeps=(archive.spool.remove_empty_buckets, archive.files.clear_parts),
     )
     expired = Expired(
         archive.pool, archive.rejections, codes=archive.directory.codes, after_s=storage.delete_expired_s
@@ -184,6 +201,7 @@ def chores(
         Chore("pack", often_s, packer.run),
         Chore("merge", often_s, merger.run),
         Chore("recode", often_s * 4, recoder.run),
+        Chore("make thin", often_s * 4, _thinner(settings, archive, alternates).run),
         Chore("lost alternates", 86_400.0, lambda: _lost_forgotten(archive, inventory, alternates, storage.grace_s)),
         Chore("collect", max(0.2, min(10.0, storage.grace_s / 4)), collector.run),
         Chore("reuse segments", often_s, lambda: archive.spool.reuse_segments() > 0),

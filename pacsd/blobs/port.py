@@ -35,7 +35,8 @@ class BlobReader(Protocol):
     size_bytes: int
 
     def pread(self, length_bytes: int, offset_bytes: int) -> bytes:
-        """Up to `length_bytes` from `offset_bytes`; shorter only at the end of the blob."""
+        """Up to `length_bytes` from `offset_bytes`; shorter only at the end of the blob, and before what cannot be
+        read: who reads on there is told. Raises PacsdError UNAVAILABLE."""
 
     def fileno(self) -> int | None:
         """A descriptor an edge may sendfile from, or None where the blob is not in a local file."""

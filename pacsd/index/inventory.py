@@ -28,7 +28,7 @@ select sop_instance_uid, sop_class_uid, transfer_syntax_uid, key, offset_bytes, 
 """
 _PACKS = """
 select k.pk, k.key, k.sidecar_key, k.generation, k.instances, k.size_bytes, k.examined, coalesce(a.key, ''),
-    coalesce(a.sidecar_key, ''), coalesce(a.instances, 0), coalesce(a.size_bytes, 0)
+    coalesce(a.sidecar_key, ''), coalesce(a.instances, 0), coalesce(a.size_bytes, 0), a.thin
 from pack k left join alternate a on a.pack = k.pk
 """
 _MISSING = """
@@ -118,7 +118,7 @@ class Inventory:
                 """select key from garbage g where delete_after <= now()
                     and not exists (select from pack where key = g.key or sidecar_key = g.key)
                     and not exists (select from alternate where key = g.key or sidecar_key = g.key)
-                order by delete_after limit %s""", (limit,),
+                order by delete_after, key desc limit %s""", (limit,),     # packs before what thin ones are filled from
             ).fetchall()
         return [row[0] for row in rows]
 

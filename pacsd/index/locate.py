@@ -17,7 +17,7 @@ select r.pk, s.pk, s.organisation, s.study_instance_uid, r.series_instance_uid, 
     p.overlay, s.overlay, greatest(p.overlaid_at, s.overlaid_at),
     coalesce((select json_agg(json_build_array(k.pk, k.key, k.sidecar_key, k.generation, k.instances, k.size_bytes,
             k.examined, coalesce(a.key, ''), coalesce(a.sidecar_key, ''), coalesce(a.instances, 0),
-            coalesce(a.size_bytes, 0)) order by k.generation, k.pk)
+            coalesce(a.size_bytes, 0), a.thin) order by k.generation, k.pk)
         from pack k left join alternate a on a.pack = k.pk where k.series = r.pk), '[]'),
     coalesce((select json_agg(x.sop_instance_uid) from rejection x where x.series = r.pk{hidden}), '[]'),
     coalesce((select json_agg(x.sop_instance_uid) from replaced x where x.series = r.pk), '[]')

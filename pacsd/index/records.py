@@ -89,6 +89,7 @@ class PackRow:
     alternate_sidecar_key: str = ""
     alternate_instances: int = 0
     alternate_bytes: int = 0
+    thin: bool | None = None             # whether it was made thin by that; None: nobody decided yet
 
     @property
     def alternate(self) -> "PackRow | None":

@@ -21,8 +21,11 @@ from pacsd.archive.reject import Rejections
 from pacsd.archive.repair import Repair
 from pacsd.archive.retrieve import Retrieve, Selection
 from pacsd.archive.sidecars import Sidecars
+from pacsd.archive.thin import Thinner
 from pacsd.archive.truth import Truth
 from pacsd.blobs import LocalBlobs, Spool
+from pacsd.blobs.thin import ThinBlobs
+from pacsd.codec.refill import native_frame
 from pacsd.index import ingest as index_ingest
 from pacsd.index import locate, organisations
 from pacsd.index.alternates import Alternates, Rule
@@ -41,7 +44,8 @@ class House:
     def __init__(self, dsn: str, root: Path, *, duplicates: str = "keep", grace_s: float = 0.0) -> None:
         self.pool = pool(dsn, max_size=4)
         self.keys = organisations.register(self.pool, [(code, code.title(), code) for code in CODES])
-        self.blobs = LocalBlobs(root, reserve_bytes=0)
+        self.local = LocalBlobs(root, reserve_bytes=0)
+        self.blobs = ThinBlobs(self.local, native_frame)
         self.spool = Spool(root, reserve_bytes=0)
         self.journal = Journal(self.blobs)
         self.sidecars = Sidecars(self.blobs)
@@ -85,6 +89,15 @@ class House:
         return Recoder(
             blobs or self.blobs, index or Alternates(self.pool), self.sidecars,  # type: ignore[arg-type]
             self.spool.scratch, rules=rules, owners=self.owners,
+        )
+
+    def make_thinner(
+        self, *, blobs: object = None, index: object = None, thin: Sequence[Rule] = (Rule(None, ""),),
+        whole: Sequence[Rule] = (),
+    ) -> Thinner:
+        """What makes every pack thin that has an alternate, with other parts where given."""
+        return Thinner(
+            blobs or self.blobs, index or Alternates(self.pool), self.sidecars, thin=thin, whole=whole,  # type: ignore[arg-type]
         )
 
     def make_collector(self, *, blobs: object = None, index: object = None) -> Collector:
@@ -143,6 +156,13 @@ class House:
         """Make alternates until none is due."""
         recoder = self.make_recoder()
         while recoder.run():
+            pass
+
+    def thin_all(self) -> None:
+        """Make alternates, and packs thin by them, until none is due."""
+        self.recode_all()
+        thinner = self.make_thinner()
+        while thinner.run():
             pass
 
     def merge_all(self) -> None:

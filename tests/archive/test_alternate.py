@@ -121,7 +121,7 @@ def test_a_pack_gets_an_alternate_that_is_passed_through_and_the_original_stays_
             assert given.endswith(stored)
             assert pydicom.dcmread(BytesIO(given)).file_meta.TransferSyntaxUID.endswith(f".{syntax}")
             assert frame(house, ref, f"1.2.840.10008.1.2.4.{syntax}")[1]
-    with zipfile.ZipFile(house.blobs.path(pack.alternate.key)) as archive:
+    with zipfile.ZipFile(house.local.path(pack.alternate.key)) as archive:
         assert archive.testzip() is None and len(archive.namelist()) == 3
 
 
@@ -278,7 +278,7 @@ def test_check_tells_of_a_damaged_alternate_and_one_that_is_gone_is_made_again(h
     house.recode_all()
     pack = house.pack_rows(UID)[0].alternate
     assert pack is not None and check(house) == []
-    with open(house.blobs.path(pack.key), "r+b") as file:
+    with open(house.local.path(pack.key), "r+b") as file:
         file.seek(pack.size_bytes // 2)
         byte = file.read(1)
         file.seek(-1, os.SEEK_CUR)
@@ -302,7 +302,7 @@ def test_damaged_bytes_are_never_coded(house: House) -> None:
     house.pack_all()
     (pack,) = house.pack_rows(UID)
     entry = house.sidecars(pack).entries[0]
-    with open(house.blobs.path(pack.key), "r+b") as file:
+    with open(house.local.path(pack.key), "r+b") as file:
         file.seek(entry.offset_bytes + entry.length_bytes // 2)
         file.write(b"rotten")
     house.recode_all()
@@ -331,7 +331,7 @@ def test_a_rebuild_adopts_alternates_and_throws_away_what_has_no_pack(house: Hou
     house.recode_all()
     before = house.pack_rows(UID)
     house.blobs.put("alternates/east/2026/01/01/LEFTOVER.zip", b"half")
-    with opened(empty, house.blobs.root) as anew:
+    with opened(empty, house.local.root) as anew:
         rebuild(anew)
         assert [(p.key, p.alternate_key, p.examined) for p in anew.pack_rows(UID)] == [
             (p.key, p.alternate_key, True) for p in before

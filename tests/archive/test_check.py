@@ -32,7 +32,7 @@ def found(house: House) -> list[tuple[Trouble, str, str]]:
 
 
 def rot(house: House, key: str, at: int) -> None:
-    with open(house.blobs.path(key), "r+b") as file:
+    with open(house.local.path(key), "r+b") as file:
         file.seek(at)
         byte = file.read(1)
         file.seek(at)
@@ -69,7 +69,7 @@ def test_a_damaged_sidecar(house: House) -> None:
 def test_a_truncated_pack(house: House) -> None:
     (row,) = house.pack_rows(UID)
     last = house.sidecars(row).entries[2]
-    os.truncate(house.blobs.path(row.key), last.offset_bytes + 10)
+    os.truncate(house.local.path(row.key), last.offset_bytes + 10)
     assert found(house) == [(Trouble.CORRUPT, row.key, ""), (Trouble.CORRUPT, row.key, last.sop_instance_uid)]
 
 

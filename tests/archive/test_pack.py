@@ -50,7 +50,7 @@ def test_members_stand_in_order_of_instance_number_and_any_unzip_opens_the_pack(
     receive(house, list(reversed(files(12))))
     house.pack_all()
     (pack,) = house.pack_rows(UID)
-    with zipfile.ZipFile(house.blobs.path(pack.key)) as archive:
+    with zipfile.ZipFile(house.local.path(pack.key)) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == [f"{WORLD.sop_instance_uid(1, n)}.dcm" for n in range(1, 13)]
 
@@ -71,7 +71,7 @@ def test_late_arrivals_add_a_pack_and_a_merge_makes_one_of_them(house: House) ->
     house.collect_all()
     assert house.keys_under("packs/") == sorted([merged.key, merged.sidecar_key])
     assert house.data_sets(UID) == expected
-    with zipfile.ZipFile(house.blobs.path(merged.key)) as archive:
+    with zipfile.ZipFile(house.local.path(merged.key)) as archive:
         assert archive.namelist() == [f"{WORLD.sop_instance_uid(1, n)}.dcm" for n in range(1, 8)]
 
 
@@ -115,7 +115,7 @@ def test_a_repeat_of_a_packed_instance_is_a_duplicate(house: House) -> None:
 def test_a_rotten_spool_file_stays_loose_and_is_reported(house: House, caplog: pytest.LogCaptureFixture) -> None:
     receive(house, files(3))
     key = house.contents(UID)[0].loose[1].extent.key
-    with open(house.blobs.path(key), "r+b") as file:
+    with open(house.local.path(key), "r+b") as file:
         file.seek(2000)
         file.write(b"rot")
     house.pack_all()
@@ -166,7 +166,7 @@ def test_a_large_object_is_packed_in_bounded_memory(house: House, tmp_path: Path
     ((offset, length),) = frames.frames[47]
     start = sidecar.entries[0].offset_bytes + offset
     assert house.blobs.read(pack.key, offset_bytes=start, length_bytes=length) == multiframe_frame(48)
-    assert os.path.getsize(house.blobs.path(pack.key)) == pack.size_bytes
+    assert os.path.getsize(house.local.path(pack.key)) == pack.size_bytes
 
 
 def test_one_bad_series_blocks_no_other(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

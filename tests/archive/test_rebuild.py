@@ -118,7 +118,7 @@ def test_a_rebuilt_index_tells_the_same_truth(house: House, empty: str) -> None:
     live(house)
     house.collect_all()
     before = truth_of(house)
-    with opened(empty, Path(house.blobs.root)) as again:
+    with opened(empty, Path(house.local.root)) as again:
         done = rebuild(again)
         assert done.refused == 0 and done.packs == len(before["packs"])
         after = truth_of(again)
@@ -131,7 +131,7 @@ def test_every_data_set_is_the_same_after_a_rebuild(house: House, empty: str) ->
     plain = house.data_sets(TWO.study_instance_uid)
     before = house.data_sets(ONE.study_instance_uid)
     assert set(before) == set(expected)
-    with opened(empty, Path(house.blobs.root)) as again:
+    with opened(empty, Path(house.local.root)) as again:
         rebuild(again)
         assert again.data_sets(TWO.study_instance_uid) == plain
         after = again.data_sets(ONE.study_instance_uid)
@@ -198,7 +198,7 @@ def test_an_organisation_that_is_not_configured_stops_the_rebuild(house: House, 
     house.receive(small_object(ONE), code="west")
     house.pack_all()
     house.receive(small_object(TWO), code="west")
-    with opened(empty, Path(house.blobs.root)) as again:
+    with opened(empty, Path(house.local.root)) as again:
         del again.keys["west"]
         with pytest.raises(PacsdError) as caught:
             rebuild(again)
@@ -212,8 +212,8 @@ def test_a_pack_whose_sidecar_is_damaged_is_read_by_its_own_headers(house: House
     house.collect_all()
     expected = house.data_sets(TWO.study_instance_uid)
     (row,) = house.pack_rows(TWO.study_instance_uid)
-    os.truncate(house.blobs.path(row.sidecar_key), 50)
-    with opened(empty, Path(house.blobs.root)) as again:
+    os.truncate(house.local.path(row.sidecar_key), 50)
+    with opened(empty, Path(house.local.root)) as again:
         assert rebuild(again).refused == 0
         assert again.data_sets(TWO.study_instance_uid) == expected
         again.pack_all()
@@ -232,8 +232,8 @@ def test_a_damaged_pack_is_counted_and_nothing_else_is_lost(house: House, empty:
     expected = house.data_sets(ONE.study_instance_uid)
     (row,) = house.pack_rows(TWO.study_instance_uid)
     house.blobs.delete([row.sidecar_key])
-    os.truncate(house.blobs.path(row.key), 700)
-    with opened(empty, Path(house.blobs.root)) as again:
+    os.truncate(house.local.path(row.key), 700)
+    with opened(empty, Path(house.local.root)) as again:
         assert rebuild(again).refused == 1
         assert again.data_sets(ONE.study_instance_uid) == expected
         again.collect_all()
@@ -254,7 +254,7 @@ def without_sidecar(house: House, count: int) -> tuple[str, dict[str, bytes]]:
 
 def test_loose_instances_within_one_pack_are_told_apart(house: House, empty: str) -> None:
     _, expected = without_sidecar(house, 3)
-    with opened(empty, Path(house.blobs.root)) as again:
+    with opened(empty, Path(house.local.root)) as again:
         rebuild(again)
         scope = again.peer("east").scope
         contents = lambda scope, selection: again.contents(TWO.study_instance_uid)  # noqa: E731
@@ -270,7 +270,7 @@ def test_loose_instances_within_one_pack_are_told_apart(house: House, empty: str
 
 def test_a_pack_stays_while_loose_instances_are_read_from_it(house: House, empty: str) -> None:
     key, expected = without_sidecar(house, 4)
-    with opened(empty, Path(house.blobs.root), duplicates="replace") as again:
+    with opened(empty, Path(house.local.root), duplicates="replace") as again:
         rebuild(again)
         _, _, rejections = services(again)
         gone = TWO.sop_instance_uid(1, 1)

@@ -78,7 +78,7 @@ def test_incomplete_files_stay_for_an_hour_and_then_go(house: House) -> None:
     assert len(unfinished) == 1
     assert house.repair().run().unfinished >= 1
     assert house.keys_under("spool/") == unfinished
-    os.utime(house.blobs.path(unfinished[0]), (1e9, 1e9))
+    os.utime(house.local.path(unfinished[0]), (1e9, 1e9))
     assert house.repair().run().removed == 1
     assert house.keys_under("spool/") == [] and house.data_sets(UID) == {}
 
@@ -86,7 +86,7 @@ def test_incomplete_files_stay_for_an_hour_and_then_go(house: House) -> None:
 def test_a_sealed_file_that_rotted_is_not_indexed(house: House) -> None:
     house.receive(small_object(WORLD))
     (key,) = house.keys_under("spool/")
-    with open(house.blobs.path(key), "r+b") as file:
+    with open(house.local.path(key), "r+b") as file:
         file.seek(2000)
         file.write(b"rot")
     forget(house, [WORLD.sop_instance_uid(1, 1)])
@@ -97,7 +97,7 @@ def test_a_sealed_file_that_rotted_is_not_indexed(house: House) -> None:
 def test_a_missing_file_is_reported_and_its_row_kept(house: House, caplog: pytest.LogCaptureFixture) -> None:
     house.receive(small_object(WORLD))
     (key,) = house.keys_under("spool/")
-    os.unlink(house.blobs.path(key))
+    os.unlink(house.local.path(key))
     assert house.repair().run().missing == 1
     assert any(getattr(record, "key", "") == key and record.levelname == "ERROR" for record in caplog.records)
     assert len(house.contents(UID)[0].loose) == 1
@@ -107,11 +107,11 @@ def test_what_was_packed_or_rejected_does_not_come_back(house: House) -> None:
     file = small_object(WORLD)
     house.receive(file)
     (key,) = house.keys_under("spool/")
-    kept = Path(house.blobs.path(key)).read_bytes()
+    kept = Path(house.local.path(key)).read_bytes()
     house.pack_all()
     house.collect_all()
-    os.makedirs(os.path.dirname(house.blobs.path(key)), exist_ok=True)
-    Path(house.blobs.path(key)).write_bytes(kept)           # a deletion that was never made durable, say
+    os.makedirs(os.path.dirname(house.local.path(key)), exist_ok=True)
+    Path(house.local.path(key)).write_bytes(kept)           # a deletion that was never made durable, say
     house.repair().run()
     assert house.keys_under("spool/") == []
     assert house.data_sets(UID) == shown([file])

@@ -98,7 +98,7 @@ def killed_everywhere(house: House, work: Callable[[Countdown], None], prepare: 
 
 
 def dying_blobs(house: House, countdown: Countdown) -> Any:
-    return Dying(LocalBlobs(Path(house.blobs.root), reserve_bytes=0), countdown)
+    return Dying(LocalBlobs(Path(house.local.root), reserve_bytes=0), countdown)
 
 
 def test_packing_killed_at_every_step(house: House) -> None:

@@ -14,6 +14,8 @@ from pacsd.audit.trail import Trail
 from pacsd.audit.verify import Verify
 from pacsd.blobs import LocalBlobs
 from pacsd.blobs.append_log import AppendFolder
+from pacsd.blobs.thin import ThinBlobs
+from pacsd.codec.refill import native_frame
 from pacsd.index.audit_events import AuditEvents
 from pacsd.index.connect import Pool
 
@@ -36,7 +38,7 @@ class House:
 
     def __post_init__(self) -> None:
         self.folder = AppendFolder(self.root / "audit")
-        self.blobs = LocalBlobs(self.root / "blobs", reserve_bytes=0)
+        self.blobs = ThinBlobs(LocalBlobs(self.root / "blobs", reserve_bytes=0), native_frame)
         self.events = AuditEvents(self.pool)
         self.loading = Loading(self.folder, self.events)
         self.anchors = Anchors(self.blobs, self.events, key=self.key)

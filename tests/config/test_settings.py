@@ -89,7 +89,7 @@ def test_making_settings_twice_shares_nothing() -> None:
 
 
 REFUSED = [
-    ("[[htj2k]]\nkeep = 'htj2k'", "htj2k[0].keep: 'htj2k' alone is not offered: the pack keeps what was received"),
+    ("[[htj2k]]\nkeep = 'both'", "htj2k[0].keep: 'both' is none of original, htj2k"),
     ("colour = 1", "colour: no such setting"),
     ("[dimse]\nrecievers = 1", "dimse.recievers: no such setting"),
     ("http_port = '8080'", "http_port: must be a whole number, not '8080'"),

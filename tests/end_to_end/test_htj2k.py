@@ -1,4 +1,5 @@
-"""A server that keeps HTJ2K copies, as viewers that load progressively and peers that take HTJ2K see it."""
+"""A server that keeps HTJ2K copies and nothing else, as viewers that load progressively, peers that take HTJ2K and
+those that take what was received see it."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -64,16 +65,17 @@ def keeping(received: list[Dataset]) -> Callable[[Any], int]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, peer: Peer) -> Iterator[Server]:
-    """It holds one slice, and its copy."""
+    """It holds the copy of one slice, and beside it what that does not give back."""
     folder: Path = tmp_path_factory.mktemp("htj2k")
     folder.chmod(0o755)
     remote = f'[[remote_aes]]\ntitle = "TAKER"\nhost = "127.0.0.1"\nport = {peer.port}\norganisation = "default"\n'
-    with Server(folder / "data", config=f"[storage]\nquiet_s = 0.2\n\n[[htj2k]]\n\n{remote}") as server:
+    rule = '[[htj2k]]\nkeep = "htj2k"\n'
+    with Server(folder / "data", config=f"[storage]\nquiet_s = 0.2\n\n{rule}\n{remote}") as server:
         with httpx.Client(base_url=server.base_url, timeout=30) as web:
             web.post("/studies", content=FILE, headers={"Content-Type": "application/dicom"}).raise_for_status()
         deadline = time.monotonic() + 60
-        while not coded(server):
-            assert time.monotonic() < deadline, "nothing was coded"
+        while not coded(server) or whole(server):
+            assert time.monotonic() < deadline, "nothing was coded, or the original stayed"
             time.sleep(0.1)
         yield server
 
@@ -81,6 +83,11 @@ def server(tmp_path_factory: pytest.TempPathFactory, peer: Peer) -> Iterator[Ser
 def coded(server: Server) -> list[Path]:
     """Sidecars of alternates."""
     return list((server.data / "blobs" / "alternates").rglob("*.sidecar.gz"))
+
+
+def whole(server: Server) -> list[Path]:
+    """Packs with all their bytes."""
+    return list((server.data / "blobs" / "packs").rglob("*.zip"))
 
 
 def test_a_frame_is_loaded_progressively_by_ranges_and_the_original_comes_back(server: Server) -> None:
@@ -104,6 +111,10 @@ def test_a_frame_is_loaded_progressively_by_ranges_and_the_original_comes_back(s
         assert web.get(f"{PATH}/frames/1", headers={**accept, "If-None-Match": tag}).status_code == 304
         other = web.get(f"{PATH}/frames/1", headers={"Accept": "image/jphc; transfer-syntax=1.2.840.10008.1.2.4.201"})
         assert other.content == whole.content
+        native = {"Accept": "application/octet-stream"}
+        stored = pydicom.dcmread(BytesIO(FILE)).PixelData
+        assert web.get(f"{PATH}/frames/1", headers=native).content == stored
+        assert web.get(f"{PATH}/bulkdata/7FE00010", headers=native).content == stored
         octets = {"Accept": 'application/dicom; transfer-syntax=*'}
         assert dataset_bytes(web.get(PATH, headers=octets).content) == dataset_bytes(FILE)
         kind = {"Accept": f'multipart/related; type="application/dicom"; transfer-syntax={HTJ2K}'}

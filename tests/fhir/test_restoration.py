@@ -11,6 +11,8 @@ from pacsd.archive.backup import backup, restore
 from pacsd.archive.journal import FHIR_PREFIX, Journal
 from pacsd.blobs import LocalBlobs
 from pacsd.blobs.record_log import RecordLog
+from pacsd.blobs.thin import ThinBlobs
+from pacsd.codec.refill import native_frame
 from pacsd.faults import Fault, PacsdError
 from tests.conftest import Postgres
 from tests.fhir.house import House, opened, patient
@@ -58,10 +60,10 @@ def test_a_rebuild_from_a_backup_brings_back_what_was_journalled_in_records(
     busy(house)
     kept = [info.key for info in blobs.list(FHIR_PREFIX)]
     assert len(kept) == 6 and sum(".log/" in key for key in kept) == 5       # who begins to write has a file
-    assert not list(backup(blobs, tmp_path / "backup", lambda *_: None))
+    assert not list(backup(ThinBlobs(blobs, native_frame), tmp_path / "backup", lambda *_: None))
     busy(house)                                                              # and goes on
-    assert not list(backup(blobs, tmp_path / "backup", lambda *_: None))
-    assert not list(restore(restored, tmp_path / "backup", lambda *_: None))
+    assert not list(backup(ThinBlobs(blobs, native_frame), tmp_path / "backup", lambda *_: None))
+    assert not list(restore(ThinBlobs(restored, native_frame), tmp_path / "backup", lambda *_: None))
     records.close()
     name, dsn = postgres.create(template=migrated_template)
     with opened(dsn, tmp_path / "restored") as other:

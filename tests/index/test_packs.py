@@ -78,7 +78,7 @@ def test_a_pack_takes_the_place_of_loose_rows(index: Pool, ingest: Ingest, three
     after = content(index)
     assert after.loose == () and [p.key for p in after.packs] == ["packs/1"]
     assert instances(index) == 3 and len(content(index, B).loose) == 3
-    assert Inventory(index).due_garbage(10) == sorted(one.extent.key for one in before.loose)
+    assert sorted(Inventory(index).due_garbage(10)) == sorted(one.extent.key for one in before.loose)
     assert [c.series for c in locate.by_sop(index, A, "1.2")] == [after.series]
     Packs(index).commit_pack(before, Pack("packs/1", before.loose), generation=1, grace_s=0)
     assert len(content(index).packs) == 1

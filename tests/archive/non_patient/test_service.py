@@ -233,7 +233,7 @@ def test_check_tells_a_damaged_a_missing_and_an_unknown_blob(archive: Archive, t
     assert list(upkeep.check(lambda *_: None)) == []
     keys = {made.color_palette(label).SOPInstanceUID: label for label in ("FINE", "DAMAGED", "MISSING")}
     for info in list(archive.blobs.list(PREFIX)):
-        path, label = archive.blobs.path(info.key), keys[info.key.split("/")[2]]
+        path, label = archive.files.path(info.key), keys[info.key.split("/")[2]]
         if label == "DAMAGED":
             Path(path).chmod(0o600)
             Path(path).write_bytes(Path(path).read_bytes()[:-1] + b"!")

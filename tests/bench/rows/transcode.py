@@ -29,6 +29,9 @@ SLICES = 60
 TO_EXPLICIT = f'multipart/related; type="application/octet-stream"; transfer-syntax={EXPLICIT}'
 TO_HTJ2K = f'multipart/related; type="image/jphc"; transfer-syntax={HTJ2K}'
 SIDES = ("pacsd", "pacsd-htj2k", "orthanc")          # with [[htj2k]], a copy is kept beside
+THIN = "pacsd-htj2k-only"                            # or alone
+DISK_SIDES = ("pacsd", "pacsd-htj2k", THIN, "orthanc")
+RULES = {"pacsd-htj2k": "\n[[htj2k]]\n", THIN: '\n[[htj2k]]\nkeep = "htj2k"\n'}
 DATA = Path(os.environ.get("PACSD_TEST_DATA", Path(__file__).resolve().parents[4] / "shared" / "data")) / "dicom"
 SERIES = {"ct": "series_ct_phantom_28_slices", "mr": "study_mr_2series_with_ko"}
 BOUNDARY = "pacsd-bench"
@@ -71,9 +74,7 @@ def opened(bench: Bench, side: str) -> Server:
         if not ORTHANC_GDCM.exists():
             bench.note("Orthanc without its GDCM plug-in, which is not installed")
         return bench.stack.enter_context(orthanc(folder))
-    config = pacsd_toml(move_port=free_port(), quiet_s=1.0)
-    if side == "pacsd-htj2k":
-        config += "\n[[htj2k]]\n"
+    config = pacsd_toml(move_port=free_port(), quiet_s=1.0) + RULES.get(side, "")
     return bench.stack.enter_context(served(folder, config=config))
 
 
@@ -87,15 +88,17 @@ def loaded(bench: Bench, side: str) -> Server:
                 stow(server, list(slices(bench, syntax)))
             except (HTTPError, URLError) as error:
                 bench.note(f"{side}: {syntax} is not stored: {error}")
-        settled(server, side, packs=len(SEEDS), alternates=len(SEEDS) - 1)       # HTJ2K is not coded again
+        settled(server, side, packs=len(SEEDS), alternates=len(SEEDS) - 1, thin=1)       # HTJ2K is not coded again
     return bench.loaded[name]
 
 
-def settled(server: Server, side: str, *, packs: int, alternates: int) -> None:
-    """Wait until as many packs and alternates are there. Raises TimeoutError."""
-    wanted = {"packs": packs if side.startswith("pacsd") else 0, "alternates": alternates * (side == "pacsd-htj2k")}
+def settled(server: Server, side: str, *, packs: int, alternates: int, thin: int) -> None:
+    """Wait until as many packs and alternates are there, and so many packs are thin. Raises TimeoutError."""
+    wanted = [("packs", "*.sidecar.gz", packs)] if side.startswith("pacsd") else []
+    wanted += [("alternates", "*.sidecar.gz", alternates)] if side in RULES else []
+    wanted += [("packs", "*.zip", packs - thin), ("packs", "*.thin", thin)] if side == THIN else []
     deadline = time.monotonic() + 120
-    while any(len(list(blobs(server, name, "*.sidecar.gz"))) < count for name, count in wanted.items()):
+    while any(len(list(blobs(server, name, pattern))) != count for name, pattern, count in wanted):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{side} has not packed and coded everything")
         time.sleep(0.5)
@@ -106,7 +109,7 @@ def blobs(server: Server, folder: str, pattern: str = "*.*") -> Iterator[Path]:
     return (path for path in (server.folder / "data" / "blobs" / folder).rglob(pattern) if path.is_file())
 
 
-def rate(bench: Bench, stored: str, accept: str) -> Samples:
+def rate(bench: Bench, stored: str, accept: str, sides: tuple[str, ...] = SIDES) -> Samples:
     """Frames a second, eight connections, each of another slice than the one before."""
     turn, of = random.Random(51), study(SEEDS[stored], 0, modality="CT")
     series = f"/dicom-web/studies/{of.study_instance_uid}/series/{of.series_instance_uid(1)}"
@@ -118,14 +121,14 @@ def rate(bench: Bench, stored: str, accept: str) -> Samples:
     def once(side: str) -> float:
         return measure(Job(loaded(bench, side).http_port, paths, accept=accept, least_bytes=10_000)).per_second
 
-    able = [side for side in present(bench) if gives(bench, side, paths, accept)]
-    return {side: [] for side in present(bench)} | alternate(bench, able, once)
+    able = [side for side in present(bench, sides) if gives(bench, side, paths, accept)]
+    return {side: [] for side in present(bench, sides)} | alternate(bench, able, once)
 
 
-def present(bench: Bench) -> list[str]:
-    """The sides that take part; ours takes part twice."""
+def present(bench: Bench, sides: tuple[str, ...] = SIDES) -> list[str]:
+    """The sides that take part; ours takes part several times."""
     wanted = bench.available(("pacsd", "orthanc"))
-    return [side for side in SIDES if side.removesuffix("-htj2k") in wanted]
+    return [side for side in sides if side.partition("-")[0] in wanted]
 
 
 def gives(bench: Bench, side: str, paths: list[str], accept: str) -> bool:
@@ -156,17 +159,17 @@ def disk(bench: Bench, kind: str) -> Samples:
     def once(side: str) -> float:
         server = opened(bench, side)
         stow(server, images)
-        settled(server, side, packs=series, alternates=series)
+        settled(server, side, packs=series, alternates=series, thin=series)
         if side == "orthanc":
             held = (server.folder / "data").rglob("*-*-*-*-*")
             return size(path for path in held if path.is_file())
         kept = {name: size(blobs(server, name)) for name in ("packs", "alternates")}
         if kept["alternates"]:
             sizes = ", ".join(f"{name} {megabytes:.2f} MB" for name, megabytes in kept.items())
-            bench.note(f"{kind.upper()}: {len(images)} images, {sum(map(len, images)) / 1e6:.2f} MB; {sizes}")
+            bench.note(f"{side} {kind.upper()}: {len(images)} images, {sum(map(len, images)) / 1e6:.2f} MB; {sizes}")
         return sum(kept.values())
 
-    return {side: [once(side)] for side in present(bench)}
+    return {side: [once(side)] for side in present(bench, DISK_SIDES)}
 
 
 def size(files: Iterator[Path]) -> float:
@@ -179,14 +182,18 @@ def has_pixels(file: bytes) -> bool:
     return "PixelData" in pydicom.dcmread(BytesIO(file))
 
 
-def _row(name: str, title: str, measured: Callable[[Bench], Samples]) -> Row:
-    return Row(name, title, "1/s", measured, higher_is_better=True, sides=SIDES)
+def _row(name: str, title: str, measured: Callable[[Bench], Samples], sides: tuple[str, ...] = SIDES) -> Row:
+    return Row(name, title, "1/s", measured, higher_is_better=True, sides=sides)
 
 
 ROWS = (
     _row("to-htj2k", "frames stored native, given in HTJ2K", lambda bench: rate(bench, EXPLICIT, TO_HTJ2K)),
     _row("from-htj2k", "frames stored in HTJ2K, given native", lambda bench: rate(bench, HTJ2K, TO_EXPLICIT)),
     _row("from-j2k", "frames stored in JPEG 2000, given native", lambda bench: rate(bench, J2K, TO_EXPLICIT)),
-    Row("disk-ct", "a CT series on disk", "MB", lambda bench: disk(bench, "ct"), sides=SIDES),
-    Row("disk-mr", "an MR study on disk", "MB", lambda bench: disk(bench, "mr"), sides=SIDES),
+    _row(
+        "from-thin", "frames stored native, given native, of the original or of its copy alone",
+        lambda bench: rate(bench, EXPLICIT, TO_EXPLICIT, ("pacsd", THIN)), ("pacsd", THIN),
+    ),
+    Row("disk-ct", "a CT series on disk", "MB", lambda bench: disk(bench, "ct"), sides=DISK_SIDES),
+    Row("disk-mr", "an MR study on disk", "MB", lambda bench: disk(bench, "mr"), sides=DISK_SIDES),
 )

@@ -5,7 +5,7 @@ from alembic import op
 from pacsd.index.migrations.versions.v0026_row_security import _ORGANISATION, _ORGANISATIONS
 
 revision = "0028"
-down_revision = "0026"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
