@@ -11,8 +11,8 @@ from pacsd.dimse.occupancy import Place
 
 _RECEIVING_S = 0.1                       # since the last object arrived
 _WORK_S = 0.005                          # less is not worth a pause
-_PAUSES = 9                              # as long as the work before: a tenth of one processor goes on
-_LONGEST_PAUSE_S = 0.2
+_PAUSES = 14                             # as long as the work before: a fifteenth of one processor goes on
+_LONGEST_PAUSE_S = 0.3
 
 def plenty() -> bool:
     """Processors are never short, as far as one knows."""
