@@ -10,6 +10,7 @@ of its own, are the records of accesses, of which nothing is ever removed. It ma
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import orjson
@@ -23,10 +24,11 @@ from pacsd.archive.pack_file import PieceReader
 from pacsd.archive.received import read_receipt
 from pacsd.archive.record_copies import copy_records
 from pacsd.archive.repair import SPOOL_PREFIX
+from pacsd.archive.thin import same
 from pacsd.blobs.append_log import AppendFolder
 from pacsd.blobs.local import LocalBlobs
 from pacsd.blobs.port import BlobInfo, BlobReader, BlobStore
-from pacsd.blobs.thin import THIN_SUFFIX, ThinBlobs, is_there
+from pacsd.blobs.thin import THIN_SUFFIX, WHOLE_SUFFIX, ThinBlobs, is_there, thin_key
 from pacsd.blobs.thin_file import TAIL_BYTES
 from pacsd.blobs.ulid import Ulids
 from pacsd.faults import Fault, PacsdError
@@ -63,7 +65,8 @@ def backup(
     among the blobs, which so name none that is not there. With a problem nothing is removed from the folder, and the
     backup does not count as finished.
 
-    A thin pack is copied as it is, with the alternate that it is filled from.
+    A thin pack is copied as it is, behind the alternate that it is filled from. The pack as it was goes from the folder
+    only once the copies there have given back every byte of it.
     """
     stored = blobs.stored
     copying = _Copying(stored, LocalBlobs(folder, reserve_bytes=0), progress)
@@ -78,9 +81,11 @@ def backup(
     yield from copying.copy(stored.list(REPORTS_PREFIX))
     if records is not None:
         yield from copying.copy_records(records, AppendFolder(folder / RECORDS))
+    gone = [key for key in gone if not is_there(stored, key)]        # a thin pack may be whole again
+    yield from _replaced(copying, blobs, gone)
     if copying.problems or copying.vanished:
         return
-    copying.target.delete(key for key in gone if not is_there(stored, key))      # a thin pack may be whole again
+    copying.target.delete(gone)
     _finish(copying.target, copying.done)
 
 
@@ -94,20 +99,78 @@ def _settled(copying: "_Copying", copy: Callable[[], Iterator[Problem]]) -> Iter
 
 
 def _packs(copying: "_Copying", blobs: ThinBlobs) -> Iterator[Problem]:
-    """Packs as they are, and what thin ones are filled from."""
-    yield from copying.copy(blobs.stored.list(PACKS_PREFIX))
+    """Packs as they are; those that became thin while they were listed, too."""
+    for info in blobs.stored.list(PACKS_PREFIX):
+        if info.key.endswith(THIN_SUFFIX):
+            yield from _thin(copying, blobs, info.key.removesuffix(THIN_SUFFIX) + WHOLE_SUFFIX)
+        else:
+            yield from copying.copy(iter((info,)))
     for key, head in blobs.heads(PACKS_PREFIX):
-        missing = head is None or not is_there(blobs.stored, head.source)
-        if head is not None:
-            yield from copying.copy(_infos(blobs.stored, sources(head)))
-        if missing and blobs.is_thin(key):               # and did not go with it
-            copying.problems += 1
-            yield Problem(key, "a thin pack cannot be read, or what it is filled from is gone")
+        if head is not None and not is_there(copying.target, thin_key(key)):
+            yield from _thin(copying, blobs, key)
+
+
+def _thin(copying: "_Copying", blobs: ThinBlobs, key: str) -> Iterator[Problem]:
+    """A thin pack behind what it is filled from: the folder never holds it alone. Of one that is whole, the whole."""
+    before = copying.problems + copying.vanished
+    try:
+        if blobs.is_whole(key):
+            yield from copying.copy(_infos(blobs.stored, (key,)))
+            return
+        head = blobs.head(key)
+        if not is_there(blobs.stored, head.source):
+            raise PacsdError(Fault.UNAVAILABLE, "what a thin pack is filled from is gone")
+        yield from copying.copy(_infos(blobs.stored, sources(head)))
+        if copying.problems + copying.vanished == before:
+            _make_room(copying, blobs, key)
+            yield from copying.copy(_infos(blobs.stored, (thin_key(key),)))
+    except PacsdError as error:
+        if error.fault is Fault.FULL:
+            raise
+        if error.fault is Fault.NOT_FOUND or not blobs.is_thin(key):     # it went meanwhile
+            copying.vanished += 1
+            return
+        copying.problems += 1
+        yield Problem(key, error.message)
+
+
+def _make_room(copying: "_Copying", blobs: ThinBlobs, key: str) -> None:
+    """Another thin file of the pack goes from the folder, once the new one has given back every byte.
+
+    Raises PacsdError NOT_FOUND, UNAVAILABLE.
+    """
+    name = thin_key(key)
+    if is_there(copying.target, name) and _tail(copying.source, name) != _tail(copying.target, name):
+        with blobs.open_thin(key, anew=True) as reader:      # whole meanwhile, and thin anew by another alternate
+            at = 0
+            while at < reader.size_bytes:
+                at += len(reader.pread(CHUNK_BYTES, at))
+        copying.target.delete([name])
+
+
+def _replaced(copying: "_Copying", blobs: ThinBlobs, gone: Iterable[str]) -> Iterator[Problem]:
+    """Packs in the folder, thin by now, that the copies there do not give back."""
+    copies = blobs.over(copying.target)
+    for key in gone:
+        if blobs.is_thin(key) and copies.is_thin(key):
+            try:
+                with copies.open_thin(key, anew=True) as made, copies.stored.open(key) as whole:
+                    is_same = same(made, whole)
+            except PacsdError:
+                is_same = False
+            if not is_same:
+                copying.problems += 1
+                yield Problem(key, "a thin pack is not what the pack was, of which the folder holds a copy")
 
 
 def _infos(blobs: BlobStore, keys: Iterable[str]) -> Iterator[BlobInfo]:
     """Those that are there."""
-    return (info for key in keys for info in blobs.list(key) if info.key == key)
+    return (BlobInfo(key, blobs.size(key), 0.0) for key in keys if is_there(blobs, key))
+
+
+def _tail(blobs: BlobStore, key: str) -> bytes:
+    """What tells a thin file from others. Raises PacsdError NOT_FOUND, UNAVAILABLE."""
+    return blobs.read(key, offset_bytes=max(blobs.size(key) - TAIL_BYTES, 0))
 
 
 def restore(
@@ -123,7 +186,8 @@ def restore(
     if next(source.list(DONE_PREFIX), None) is None:
         raise PacsdError(Fault.NOT_FOUND, "the folder holds no finished backup")
     copying = _Copying(source, blobs.stored, progress)
-    yield from copying.copy(info for info in source.list("") if not info.key.startswith(NOT_BLOBS))
+    others = (info for info in source.list("") if not info.key.startswith((*NOT_BLOBS, ALTERNATES_PREFIX)))
+    yield from copying.copy(chain(others, source.list(ALTERNATES_PREFIX)))   # of no pack they would be left-overs
     if records is not None:
         yield from copying.copy_records(AppendFolder(folder / RECORDS), records)
 
@@ -170,17 +234,11 @@ class _Copying:
             if error.fault is Fault.NOT_FOUND:
                 return False
             raise
-        if info.key.endswith(THIN_SUFFIX) and self._tail(self.source, info.key) != self._tail(self.target, info.key):
-            self.target.delete([info.key])           # whole meanwhile, and thin anew by another alternate
-            return False
+        if info.key.endswith(THIN_SUFFIX) and _tail(self.source, info.key) != _tail(self.target, info.key):
+            raise PacsdError(Fault.CONFLICT, "another thin file of this name is there already")
         if size != info.size_bytes:
             raise PacsdError(Fault.CONFLICT, f"a blob of this name and of {size} bytes is there already")
         return True
-
-    @staticmethod
-    def _tail(blobs: BlobStore, key: str) -> bytes:
-        """What tells a thin file from others."""
-        return blobs.read(key, offset_bytes=max(blobs.size(key) - TAIL_BYTES, 0))
 
     def _copy(self, info: BlobInfo) -> None:
         with self.source.open(info.key) as reader:

@@ -61,6 +61,7 @@ class _Candidate:
     generation: int
     extent: Extent
     pack: str
+    whole: bool = True                   # false in a thin pack while what fills it is gone
 
 
 @dataclass(slots=True)
@@ -231,7 +232,10 @@ class Rebuild:
     def _current(self, heads: dict[str, PackHead]) -> Iterator[tuple[str, PackHead]]:
         """Sidecars of packs that no other pack was merged from."""
         there = {head.pack for head in heads.values()}
-        gone = {key for head in heads.values() for key in head.replaces if key in there}
+        gone = {
+            key for head in heads.values() if head.replaces and self._blobs.has_source(head.pack)
+            for key in head.replaces if key in there
+        }  # fmt: skip
         stale = [key for key, head in heads.items() if head.pack in gone]
         if stale:
             self._index.add_garbage([blob for key in stale for blob in (key, heads[key].pack)], grace_s=self._grace_s)
@@ -269,10 +273,11 @@ class Rebuild:
         self, sidecars: Mapping[str, tuple[str, SidecarIndex]], spool: Sequence[str]
     ) -> Iterator[_Candidate]:
         for pack, (_, sidecar) in sidecars.items():
+            whole = self._blobs.has_source(pack)
             for entry in sidecar:
                 yield _Candidate(
                     entry.sop_instance_uid, entry.digest, entry.received_us, sidecar.head.generation,
-                    Extent(pack, entry.offset_bytes, entry.length_bytes), pack,
+                    Extent(pack, entry.offset_bytes, entry.length_bytes), pack, whole,
                 )
         for key in spool:
             with self._blobs.open(key) as blob:
@@ -337,10 +342,10 @@ def _as_received(extent: Extent, meta: FileMeta, reader: PieceReader) -> Receive
 
 def _chosen(those: Sequence[_Candidate], said: _Said, name: _Named) -> _Candidate:
     """The copy that counts: one that came after the last purge; what replaced the others, else the first received;
-    a packed copy before a loose one."""
+    a packed copy before a loose one, and one that can be read before either."""
     purged_us, winner = said.purged_us.get(name, 0), said.winners.get(name)
     alive = [one for one in those if one.received_us >= purged_us] or list(those)
     told = [one for one in alive if one.digest == winner] or alive
     first = min(told, key=lambda one: one.received_us)
     alike = [one for one in told if one.digest == first.digest]
-    return max(alike, key=lambda one: (one.pack != "", one.generation))
+    return max(alike, key=lambda one: (one.whole, one.pack != "", one.generation))

@@ -107,7 +107,7 @@ class Thinner:
         if self._blobs.is_thin(pack.key):
             if self._is_thin_by(content, pack):
                 return True
-            self._drop_thin(content, pack)               # of somebody who died before he had proven it
+            self._drop_needless(content, pack)           # of somebody who died before he had proven it
         if not self._make(pack):
             return self._stays_whole(content, pack)
         with self._blobs.open_thin(pack.key, anew=True) as made, self._blobs.stored.open(pack.key) as whole:
@@ -129,7 +129,7 @@ class Thinner:
                 if not _agrees(self._sidecar(pack), reader):
                     raise PacsdError(Fault.UNAVAILABLE, "a thin pack is not what its sidecar says")
                 self._copy(pack.key, reader)
-        self._drop_thin(content, pack)
+        self._drop_needless(content, pack)
 
     def _is_thin_by(self, content: SeriesContent, pack: PackRow) -> bool:
         """Note a pack that is thin already, if it is filled from its alternate; from another, it is whole on return."""
@@ -140,6 +140,13 @@ class Thinner:
             return False
         with self._index.deciding(content.series, pack, thin=True):
             return True
+
+    def _drop_needless(self, content: SeriesContent, pack: PackRow) -> None:
+        """Drop the thin file of a pack that is whole, and sound. Raises PacsdError UNAVAILABLE if it is not."""
+        with self._blobs.stored.open(pack.key) as whole:
+            if not _agrees(self._sidecar(pack), whole):
+                raise PacsdError(Fault.UNAVAILABLE, "a pack beside its thin file is not what its sidecar says")
+        self._drop_thin(content, pack)
 
     def _drop_thin(self, content: SeriesContent, pack: PackRow) -> None:
         with self._index.deciding(content.series, pack, thin=None):
@@ -187,7 +194,7 @@ class Thinner:
         if not _agrees(self._sidecar(pack), whole):
             log.error("a packed instance is damaged and its pack was not made thin", extra={"key": pack.key})
             return False
-        if not _same(made, whole):
+        if not same(made, whole):
             log.error("a thin pack is not what the pack is", extra={"key": pack.key})
             return False
         return True
@@ -278,7 +285,7 @@ def _agrees(sidecar: SidecarIndex, blob: BlobReader) -> bool:
     return True
 
 
-def _same(made: BlobReader, whole: BlobReader) -> bool:
+def same(made: BlobReader, whole: BlobReader) -> bool:
     """Whether both are the same, byte for byte. What cannot be read out of the thin file is not."""
     if made.size_bytes != whole.size_bytes:
         return False

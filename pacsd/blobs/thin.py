@@ -48,7 +48,10 @@ class ThinBlobs:
             end = reader.size_bytes if length_bytes is None else min(offset_bytes + length_bytes, reader.size_bytes)
             data = reader.pread(max(end - offset_bytes, 0), offset_bytes)
             while offset_bytes + len(data) < end:        # what cannot be read is told, never left out
-                data += reader.pread(end - offset_bytes - len(data), offset_bytes + len(data))
+                more = reader.pread(end - offset_bytes - len(data), offset_bytes + len(data))
+                if not more:                             # a file that is shorter than it was
+                    break
+                data += more
             return data
 
     def open(self, key: str) -> BlobReader:
@@ -95,6 +98,10 @@ class ThinBlobs:
         Raises PacsdError NOT_FOUND, UNAVAILABLE.
         """
         return not key.endswith(WHOLE_SUFFIX) or self.is_whole(key) or is_there(self.stored, self.head(key).source)
+
+    def over(self, stored: BlobStore) -> "ThinBlobs":
+        """The same over copies of these blobs elsewhere."""
+        return ThinBlobs(stored, self._fill)
 
     # What follows is for whoever makes blobs thin, and whole again.
 

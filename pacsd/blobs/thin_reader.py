@@ -132,6 +132,7 @@ class ThinReader:
             if len(data) != holds_bytes or xxhash.xxh3_128(data).digest() != digest:
                 raise unreadable(self.key)
             self._block = number, data
+            return data
         return self._block[1]
 
     def _in_hole(self, number: int) -> bytes:
@@ -142,6 +143,7 @@ class ThinReader:
             if self._filled is not None:
                 self._filled.keep(name, data)
             self._hole = number, data
+            return data
         return self._hole[1]
 
     def _made(self, hole: Hole) -> bytes:

@@ -369,6 +369,7 @@ def test_check_tells_of_damage_to_either_file(house: House) -> None:
 def test_an_alternate_that_is_gone_is_told_and_never_forgotten(house: House, empty: str) -> None:
     receive(house, slices(2))
     house.thin_all()
+    house.collect_all()                                      # what was received is nowhere else any more
     (pack,) = house.pack_rows(UID)
     commitments = Commitments(house.pool, house.blobs, house.sidecars)
     asked = [(ref.sop_class_uid, ref.sop_instance_uid) for ref in refs(house)]

@@ -251,3 +251,13 @@ def test_a_thin_file_of_another_blob_is_refused_and_so_is_one_of_a_later_version
 
     forged(store, later)
     assert fault(lambda: store.read(KEY)) is Fault.UNSUPPORTED
+
+
+def test_a_file_that_ends_before_its_blob_is_read_to_where_it_ends(
+    store: ThinBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It became shorter after it was opened."""
+    reader = store.stored.open(SOURCE)
+    monkeypatch.setattr(reader, "size_bytes", 2 * len(SOURCE_BYTES))
+    monkeypatch.setattr(store.stored, "open", lambda key: reader)
+    assert store.read(SOURCE) == SOURCE_BYTES
