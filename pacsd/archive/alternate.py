@@ -153,8 +153,8 @@ def sources(head: ThinHead) -> tuple[str, str]:
 def is_needed(blobs: ThinBlobs, keys: Sequence[str]) -> bool:
     """Whether these blobs of an alternate hold the only pixels of a pack, or may hold them.
 
-    The sidecar tells which pack the alternate was made of; where there is none to be read, every thin pack of the
-    organisation is asked.
+    The sidecar tells which pack the alternate was made of; where there is none to be read, or it is that of another
+    alternate, every thin pack of the organisation is asked.
     """
     for key in keys:
         if key.endswith(SIDECAR_SUFFIX):
@@ -162,7 +162,8 @@ def is_needed(blobs: ThinBlobs, keys: Sequence[str]) -> bool:
                 head = SidecarIndex(blobs.read(key)).head
             except PacsdError:
                 continue
-            return _fills(blobs, head.of, head.pack)
+            if head.pack in keys:
+                return _fills(blobs, head.of, head.pack)
     organisation = keys[0].split("/")[1]
     thin = (head for _, head in blobs.heads(f"{PACKS_PREFIX}{organisation}/"))
     return any(head is None or not set(sources(head)).isdisjoint(keys) for head in thin)

@@ -16,6 +16,18 @@ from pacsd.faults import Fault, PacsdError
 from tests.codec.images import EXPLICIT, cells_of, descriptions
 
 BIG = "1.2.840.10008.1.2.2"
+KEPT_FORM = (                            # as thin files hold them: whatever comes later must read it
+    '{"rows":4,"columns":6,"samples_per_pixel":1,"bits_allocated":16,"bits_stored":12,"high_bit":11,"pixel_representation":1,'
+    '"photometric_interpretation":"MONOCHROME2","planar_configuration":0,"number_of_frames":1,"value_type":"integer","word_bytes":2}'
+)
+KEPT_STREAM = bytes.fromhex(
+    "ff4fff5100294000000000060000000400000000000000000000000600000004000000000000000000018b0101ff500008000200"
+    "00000aff52000c00020001000504044001ff5c00132088909090909090909090909090888888ff64001700014f70656e4a504820"
+    "56657220302e32362e332eff550028006000000000001700000000000f00000000000f0000000000170000000000210000000000"
+    "25ff90000a0000000000170006ff93c000267bfe02077400ff90000a00000000000f0106ff9300ff90000a00000000000f0206ff"
+    "9300ff90000a0000000000170306ff93c00012805002077400ff90000a0000000000210406ff93c00012c0001380f700c774008a"
+    "aaa800c23400ff90000a0000000000250506ff93c0002680005500c6c6810b7400ae74c5950018c0775600ffd9"
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -49,3 +61,10 @@ def test_a_stream_of_another_size_is_refused() -> None:
             native_frame(orjson.dumps(wrong).decode(), coded)
     with pytest.raises(PacsdError):
         native_frame(orjson.dumps(form).decode(), coded[:40])
+
+
+def test_what_was_kept_once_is_read_for_ever() -> None:
+    frame = b"".join(value.to_bytes(2, "big", signed=True) for value in range(-1200, 1200, 100))
+    assert native_frame(KEPT_FORM, KEPT_STREAM) == frame
+    description = PixelDescription(4, 6, 1, 16, 12, 11, 1)
+    assert form_of(PixelModule(description, "OW"), BIG) == KEPT_FORM
