@@ -1,4 +1,5 @@
 import asyncio
+import logging
 
 import pytest
 
@@ -69,6 +70,7 @@ def test_outcomes_are_not_compared_with_each_other(monkeypatch):
 
 
 def test_what_was_refused_is_one_line_of_the_log(caplog):
+    caplog.set_level(logging.INFO, logger="pacsd.web")
     post(Web(), body(b"one"))
     assert not [one for one in caplog.records if one.name == "pacsd.web"]
     post(Web(), body(b"one", b"mismatch", b"malformed", b"malformed"))
