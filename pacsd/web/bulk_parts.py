@@ -28,6 +28,7 @@ from pacsd.web.services import Bulk, Frames, InstanceRef, Services
 from pacsd.web.streaming import READ_BYTES, StreamedResponse, abandon
 from pacsd.web.transcoding import CANNOT_BE_TRANSCODED
 
+_OF_ONE = 3                              # UIDs, of study, series and instance
 PARTS = (Representation(OCTET_STREAM, True, EXPLICIT_VR_LITTLE_ENDIAN),)
 
 Attributes = Mapping[str, Mapping[str, Any]]
@@ -104,11 +105,8 @@ def _chosen(
     services: Services, request: Request, uids: Sequence[str], paths: Paths
 ) -> tuple[list[Value], bool]:
     """The values, each in the form it is given in, and whether some are in none."""
-    metadata = services.archive.metadata
-    about = (metadata.study, metadata.series, metadata.instance)[len(uids) - 1]
-    text = about(services.scope(), *uids, base_url="")
-    known = {_sop_instance_uid(one): tuple(paths(one)) for one in orjson.loads(b"".join(text.chunks))}
     found = services.archive.retrieve.instances(services.scope(), *uids)
+    known = {name: told for text in _texts(services, uids, found) for name, told in _paths_in(text, paths)}
     wanted = [(ref, path) for ref in found for path in known.get(ref.sop_instance_uid, ())]
     if not wanted:
         raise PacsdError(Fault.NOT_FOUND, "there is no bulk data")
@@ -117,6 +115,21 @@ def _chosen(
     if not values:
         raise not_acceptable([form for ref, path in wanted for form in _offers(ref, path)])
     return values, len(values) < len(wanted)
+
+
+def _texts(services: Services, uids: Sequence[str], found: Sequence[InstanceRef]) -> Iterator[bytes]:
+    """The metadata, of one series after the other: a study's at once would be too much."""
+    metadata = services.archive.metadata
+    if len(uids) == _OF_ONE:
+        yield b"".join(metadata.instance(services.scope(), *uids, base_url="").chunks)
+        return
+    for one in dict.fromkeys(ref.series_instance_uid for ref in found):
+        yield b"".join(metadata.series(services.scope(), uids[0], one, base_url="").chunks)
+
+
+def _paths_in(text: bytes, paths: Paths) -> list[tuple[str, tuple[str, ...]]]:
+    """The paths of each instance of a metadata text."""
+    return [(_sop_instance_uid(one), tuple(paths(one))) for one in orjson.loads(text)]
 
 
 def _form(accept: Sequence[str], ref: InstanceRef, path: str) -> Value | None:
