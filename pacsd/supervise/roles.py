@@ -21,7 +21,7 @@ log = logging.getLogger("pacsd.supervise")
 EXIT_CRASH = 1
 EXIT_CANNOT_LISTEN = 78  # EX_CONFIG: starting again would not help
 READY_FILE = "ready"
-COLLECTIONS = (10_000, 20, 20)  # objects more before the young are looked through; and of these, before the older are
+COLLECTIONS = (3_000, 20, 10)  # objects more before the young are looked through; and of these, before the older are
 NO_LISTENING = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 
 
