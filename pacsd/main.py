@@ -279,7 +279,7 @@ def roles(settings: Settings) -> tuple[Role, ...]:
             Role("dimse", dimse.receivers, partial(_receiver, occupancy)),
             Role("dimse-query", dimse.query_processes, partial(_queries, occupancy)),
         ),
-        "web": (Role("web", settings.web.processes, partial(_web, neighbours)),),
+        "web": (Role("web", settings.web.processes, partial(_web, neighbours), keeps_much=True),),
         "hl7": (Role("hl7", settings.hl7.processes, _hl7),),
         "worker": (Role("worker", settings.supervise.worker_processes, _worker),),
     }

@@ -21,7 +21,7 @@ log = logging.getLogger("pacsd.supervise")
 EXIT_CRASH = 1
 EXIT_CANNOT_LISTEN = 78  # EX_CONFIG: starting again would not help
 READY_FILE = "ready"
-COLLECTIONS = (3_000, 20, 10)  # objects more before the young are looked through; and of these, before the older are
+SELDOM = (10_000, 20, 20)  # objects more before the young are looked through for dead cycles, and so on (gc)
 NO_LISTENING = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 
 
@@ -57,11 +57,16 @@ class RoleContext:
 
 @dataclass(frozen=True)
 class Role:
-    """`count` processes that run `run` until its context's `stopping` is set."""
+    """`count` processes that run `run` until its context's `stopping` is set.
+
+    `keeps_much`: of many small objects for a while, so that looking them through for dead cycles costs more than it
+    finds.
+    """
 
     name: str
     count: int
     run: Callable[[RoleContext], None]
+    keeps_much: bool = False
 
 
 def metrics_file(run_directory: Path, role: str, index: int, pid: int) -> Path:
@@ -80,7 +85,8 @@ def live(role: Role, context: RoleContext, *, parent: int) -> NoReturn:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         launch.end_with_parent(parent, signal.SIGKILL)
-        gc.set_threshold(*COLLECTIONS)
+        if role.keeps_much:
+            gc.set_threshold(*SELDOM)
         gc.enable()
         logs.configure(context.settings.log, role=f"{role.name}-{context.index}")
         role.run(context)
