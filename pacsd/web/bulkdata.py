@@ -28,18 +28,8 @@ from pacsd.web.streaming import StreamedResponse, abandon
 from pacsd.web.transcoding import CANNOT_BE_TRANSCODED
 
 
-async def study(services: Services, request: Request) -> Response:
-    """Every bulk data value of a study."""
-    return await bulk_parts.given(services, request, _paths)
-
-
-async def series(services: Services, request: Request) -> Response:
-    """Every bulk data value of a series."""
-    return await bulk_parts.given(services, request, _paths)
-
-
-async def instance(services: Services, request: Request) -> Response:
-    """Every bulk data value of an instance."""
+async def every(services: Services, request: Request) -> Response:
+    """Every bulk data value of a study, series or instance."""
     return await bulk_parts.given(services, request, _paths)
 
 

@@ -47,10 +47,7 @@ from pacsd.web.worklist import search as search_worklist
 OFFERS = (Representation(WADL), Representation(JSON))
 _FILES = (Representation(DICOM, multipart=True), Representation(OCTET_STREAM, multipart=True), Representation(ZIP))
 _STORED_FORM = (Representation(OCTET_STREAM, multipart=True), Representation(OCTET_STREAM))
-_IN_PARTS = frozenset((
-    rendered.study, rendered.series, bulkdata.study, bulkdata.series, bulkdata.instance,
-    pixel_data.study, pixel_data.series, pixel_data.instance,
-))  # fmt: skip
+_IN_PARTS = (rendered.study, rendered.series, bulkdata.every, pixel_data.every)
 _RENDERED = tuple(dict.fromkeys(one for category in (IMAGE, *CATEGORIES) for one in category.media_types))
 
 # by module of the handler; frames and bulk data have, besides octets, the media type of their compression

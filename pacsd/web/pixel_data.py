@@ -12,18 +12,8 @@ from pacsd.web.services import Services
 _PIXELS = (PIXEL_DATA, "7FE00008", "7FE00009")       # Pixel Data, Float and Double Float Pixel Data
 
 
-async def study(services: Services, request: Request) -> Response:
-    """The pixel data of every image of a study."""
-    return await bulk_parts.given(services, request, _paths)
-
-
-async def series(services: Services, request: Request) -> Response:
-    """The pixel data of every image of a series."""
-    return await bulk_parts.given(services, request, _paths)
-
-
-async def instance(services: Services, request: Request) -> Response:
-    """The pixel data of one image."""
+async def every(services: Services, request: Request) -> Response:
+    """The pixel data of every image of a study, series or instance."""
     return await bulk_parts.given(services, request, _paths)
 
 

@@ -49,7 +49,7 @@ def instance_url(base_url: str, ref: InstanceRef) -> str:
 
 async def _answer(services: Services, request: Request, *uids: str) -> Response:
     if bulk_parts.is_wanted(request):
-        return await bulkdata.instance(services, request)
+        return await bulkdata.every(services, request)
     base_url = services.addresses.dicom_web(request)
     refs = await services.threads.run(services.archive.retrieve.instances, services.scope(), *uids)
     if zipped.is_wanted(request):
