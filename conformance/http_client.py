@@ -33,6 +33,7 @@ class HttpClient:
     ) -> None:
         self.base = httpx.URL(url.rstrip("/"))
         self.token = token
+        self.verify = verify
         self._client = httpx.Client(timeout=timeout_s, verify=verify, transport=transport, follow_redirects=False)
         for name in ("accept", "accept-encoding"):  # what a check does not say is not sent
             del self._client.headers[name]

@@ -49,7 +49,7 @@ class Gate(threading.Event):
 
 def attentive(association: Association) -> Association:
     """The same association, of which every answer is heard by who asked."""
-    if association.is_established:
+    if association.is_established and not isinstance(association._reactor_checkpoint, Gate):
         association._reactor_checkpoint = Gate()
     return association
 

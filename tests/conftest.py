@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from pynetdicom import AE
 
+from conformance.requestor import attentive
 from pacsd.supervise.cluster import Cluster
 from tests.reused import Reused
 from tests.server import Server, remove_folder, scratch_folder
@@ -41,6 +43,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "Shares |
 
     config.option.loadscopereorder = False       # by their number, the few that take long would come last
     return Shares(config, log)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _every_answer_is_heard() -> Iterator[None]:
+    """pynetdicom, as a client of any test, loses no answer."""
+    associate = AE.associate
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AE, "associate", lambda *arguments, **named: attentive(associate(*arguments, **named)))
+        yield
 
 
 @pytest.fixture(scope="session")

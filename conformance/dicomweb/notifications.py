@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from conformance.dicomweb.retrieve import UNKNOWN
 from conformance.dicomweb.server import Answer, Model, Server
 from conformance.dicomweb.suite import Transaction
 from conformance.judging import Failed, NotSupported, NotTested
+from conformance.tls_socket import in_turns
 
 SUBSCRIPTION = Transaction("subscription", "Worklist subscriptions (UPS-RS)", "11.10")
 GLOBAL, FILTERED = "1.2.840.10008.5.1.4.34.5", "1.2.840.10008.5.1.4.34.5.1"
@@ -124,9 +126,12 @@ def _channel(server: Server, answer: Answer) -> Iterator[_Socket]:
     where = answer.headers.get("content-location", "")
     if not where.startswith(("ws:", "wss:")):
         raise Failed(f"expected the URL of a WebSocket in Content-Location, got {where!r}")
-    token = {"Authorization": f"Bearer {server.token}"} if server.token else {}
+    told: dict[str, Any] = {"additional_headers": {"Authorization": f"Bearer {server.token}"}} if server.token else {}
+    if server.base.scheme == "https":
+        known = server.verify if isinstance(server.verify, ssl.SSLContext) else ssl.create_default_context()
+        told["ssl"] = in_turns(known)
     try:
-        socket = client.connect(_through(server, where), additional_headers=token, open_timeout=PATIENCE_S)
+        socket = client.connect(_through(server, where), open_timeout=PATIENCE_S, **told)
     except Exception as error:
         raise Failed(f"expected a WebSocket at {where}, got {error}") from error
     with socket:

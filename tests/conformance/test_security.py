@@ -108,3 +108,12 @@ def test_a_port_that_lets_everything_in_is_seen_through(guarded: Guarded) -> Non
         port.close()
     failed = {name: one.message for name, one in found.items() if one.outcome is Outcome.FAIL}
     assert set(failed) == set(found) and not [one for one in failed.values() if "does not understand" in one], found
+
+
+def test_the_suite_of_dicomweb_reaches_a_guarded_server(guarded: Guarded) -> None:
+    """By HTTPS of a private authority, with a token, and a WebSocket inside TLS."""
+    told = ["dicomweb", "--url", f"{guarded.base}/dicom-web", "--token", guarded.token("east", "system"), "--quiet"]
+    told += ["--ca", str(guarded.authority.certificate), "--only", "subscription.events,subscription.initial-event"]
+    report = guarded.authority.folder / "dicomweb.json"
+    assert main([*told, "--json", str(report)]) == 0
+    assert [one["outcome"] for one in json.loads(report.read_text())["checks"]] == ["pass", "pass"]

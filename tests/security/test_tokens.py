@@ -21,6 +21,7 @@ from joserfc.jwk import RSAKey
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from conformance.tls_socket import in_turns
 from tests.access.minting import ISSUER, iua
 from tests.security.house import Guarded
 
@@ -122,7 +123,8 @@ def test_a_forged_token_opens_no_channel(guarded: Guarded) -> None:
 
 def channel(house: Guarded, path: str, token: str) -> ClientConnection:
     field = {"Authorization": f"Bearer {token}", "X-Forwarded-For": house.address()}
-    return connect(f"wss://localhost:{house.https}{path}", ssl=house.context, additional_headers=field, proxy=None)
+    where = f"wss://localhost:{house.https}{path}"
+    return connect(where, ssl=in_turns(house.context), additional_headers=field, proxy=None)
 
 
 def test_a_client_is_not_believed_about_its_certificate(guarded: Guarded) -> None:

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from websockets.sync.client import connect
 
 from config.settings import TlsNameSettings
+from conformance.tls_socket import in_turns
 from pacsd.access.tls import TlsContexts
 from pacsd.web.entrance import ALPN, Gate, listening_socket
 from pacsd.web.neighbours import Neighbours
@@ -141,7 +142,7 @@ def test_large_bodies_go_both_ways_on_one_connection(tmp_path: Path) -> None:
 def test_a_web_socket_inside_tls_knows_its_certificate(tmp_path: Path) -> None:
     with serving(tmp_path, "required") as house:
         viewer = house.context(house.authority.make("viewer", use="client"))
-        with connect(f"wss://127.0.0.1:{house.port}/", ssl=viewer, proxy=None) as channel:
+        with connect(f"wss://127.0.0.1:{house.port}/", ssl=in_turns(viewer), proxy=None) as channel:
             assert channel.recv(timeout=10) == "wss CN=viewer"
 
 
