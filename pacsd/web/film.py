@@ -22,36 +22,21 @@ from pacsd.web import link_pages
 from pacsd.web.addresses import DICOM_WEB, uid
 from pacsd.web.admission import NOBODY
 from pacsd.web.content_coding import accepts_gzip
+from pacsd.web.film_script import joined
 from pacsd.web.link_pages import NO_STORE
 from pacsd.web.link_session import cookie_of
 from pacsd.web.pages import IMMUTABLE, NO_CACHE, compressed_headers
 from pacsd.web.problem import HttpError
 from pacsd.web.services import Services
 
-ASSETS = {                               # in the order in which the page needs them
+ASSETS = {
     "film.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
-    "film.js": "text/javascript; charset=utf-8",
-    "cache.js": "text/javascript; charset=utf-8",
-    "calibration.js": "text/javascript; charset=utf-8",
-    "dataset.js": "text/javascript; charset=utf-8",
-    "dicomweb.js": "text/javascript; charset=utf-8",
-    "gestures.js": "text/javascript; charset=utf-8",
+    "film.js": "text/javascript; charset=utf-8",             # with the modules it imports, as `history.js`
     "history.js": "text/javascript; charset=utf-8",
-    "measurements.js": "text/javascript; charset=utf-8",
-    "pane.js": "text/javascript; charset=utf-8",
-    "pixels.js": "text/javascript; charset=utf-8",
-    "report.js": "text/javascript; charset=utf-8",
-    "series.js": "text/javascript; charset=utf-8",
-    "sheets.js": "text/javascript; charset=utf-8",
-    "text.js": "text/javascript; charset=utf-8",
-    "toolbar.js": "text/javascript; charset=utf-8",
-    "transform.js": "text/javascript; charset=utf-8",
-    "windowing.js": "text/javascript; charset=utf-8",
 }
 PAGE, HISTORY = "film.html", "history.html"
 _EARLY = re.compile(rb'<link rel="preload" as="fetch".*\n')
-_OF_HISTORY = ("history.js",)            # nothing that the page of one study loads
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -162,16 +147,19 @@ def _assets() -> dict[str, Asset]:
 def _page(page: str) -> Asset:
     """A page with the addresses of its files, all but what its request says."""
     base = f"/film/assets/{digest()}"
-    modules = [name for name in ASSETS if name.endswith(".js") and name not in _OF_HISTORY]
-    preloads = "".join(f'<link rel="modulepreload" href="{base}/{name}">\n' for name in modules)
-    html = _read(page, "text/html").plain.decode()
-    for name, value in (("assets", base), ("modules", preloads), ("dicom_web", DICOM_WEB)):
+    html = _text(page)
+    for name, value in (("assets", base), ("dicom_web", DICOM_WEB)):
         html = html.replace("{{" + name + "}}", value)
     return Asset("text/html", html.encode(), b"")
 
 
 def _read(name: str, media_type: str) -> Asset:
-    plain = pkgutil.get_data("pacsd.web", f"film/{name}")
-    if plain is None:
-        raise FileNotFoundError(name)
+    plain = (joined(name, _text) if name.endswith(".js") else _text(name)).encode()
     return Asset(media_type, plain, gzip.compress(plain, 9, mtime=0))
+
+
+def _text(name: str) -> str:
+    found = pkgutil.get_data("pacsd.web", f"film/{name}")
+    if found is None:
+        raise FileNotFoundError(name)
+    return found.decode()

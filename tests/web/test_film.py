@@ -57,7 +57,8 @@ def test_files_are_compressed_and_kept(name: str) -> None:
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
     plain = web.request("GET", f"/film/assets/{digest()}/{name}", headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
-    assert plain.content == answer.content == (files("pacsd.web") / "film" / name).read_bytes()
+    assert plain.content == answer.content
+    assert plain.content.endswith((files("pacsd.web") / "film" / name).read_bytes()[-200:])
 
 
 def test_address_of_another_version_is_answered_but_not_kept() -> None:
@@ -70,13 +71,13 @@ def test_nothing_else_is_handed_out(name: str) -> None:
     assert Web().request("GET", f"/film/assets/{digest()}/{name}").status_code == 404
 
 
-def test_every_file_of_the_page_is_declared_and_imported_ones_exist() -> None:
+def test_no_file_lies_about_that_no_page_uses() -> None:
     folder = files("pacsd.web") / "film"
-    assert {one.name for one in folder.iterdir()} == {*ASSETS, PAGE, HISTORY}
-    for name in ASSETS:
-        if name.endswith(".js"):
-            imported = re.findall(r"from '\./([^']+)'", (folder / name).read_text(encoding="utf-8"))
-            assert set(imported) <= set(ASSETS)
+    joined_ones: set[str] = set()
+    for name in (one for one in ASSETS if one.endswith(".js")):
+        script = Web().request("GET", f"/film/assets/{digest()}/{name}").text
+        joined_ones |= {f"{one}.js" for one in re.findall(r"^const \$(\w+) = ", script, re.M)}
+    assert {one.name for one in folder.iterdir()} == {*ASSETS, PAGE, HISTORY} | joined_ones
 
 
 def test_whoever_is_nobody_has_nothing_asked_early() -> None:
@@ -89,7 +90,7 @@ def test_whoever_is_nobody_has_nothing_asked_early() -> None:
     page = Web(admission=Admission(Bearer(None), Unasked()))       # type: ignore[arg-type]
     answer = page.request("GET", "/film/1.2.840.1")
     assert answer.status_code == 200 and "preload" in Web().request("GET", "/film/1.2.840.1").text
-    assert 'as="fetch"' not in answer.text and 'rel="modulepreload"' in answer.text
+    assert 'as="fetch"' not in answer.text and '<script type="module"' in answer.text
 
 
 def test_what_is_asked_early_is_what_the_script_asks() -> None:
