@@ -228,6 +228,11 @@ class Settings(Checked):
         _check_issuer(self)
 
     @property
+    def blobs_dir(self) -> Path:
+        """Where objects and journal are; not there before something made an archive of the data directory."""
+        return self.data_dir.absolute() / "blobs"
+
+    @property
     def viewer_dir(self) -> Path:
         """Where the viewer is installed, and served from."""
         return (self.web.viewer_dir or self.data_dir / "viewer").absolute()

@@ -83,7 +83,7 @@ def open_archive(settings: Settings, dsn: str, *, readers: int = 4, statement_ti
     directory = Directory(settings, keys)
     watch = RegisterWatch(read_pool, directory)
     watch.refresh()
-    root = settings.data_dir.absolute() / "blobs"
+    root = settings.blobs_dir
     files = LocalBlobs(root, reserve_bytes=settings.storage.reserve_bytes)
     blobs = ThinBlobs(files, native_frame)
     spool = Spool(

@@ -85,6 +85,7 @@ OF_AN_ARCHIVE = frozenset((
     "check", "rebuild", "backup", "export", "purge", "retention", "reject", "unreject", "rejections", "hold", "release",
     "holds", "identity", "report", "link", "audit",
 ))  # fmt: skip
+TAKE_A_FOLDER = frozenset(("import", "restore"))
 
 
 def run(arguments: Sequence[str] | None, wiring: Wiring) -> int:
@@ -95,7 +96,7 @@ def run(arguments: Sequence[str] | None, wiring: Wiring) -> int:
     _quiet_libraries()
     try:
         settings = settings_of(options)
-        _require_archive(options.command, settings)
+        _require_folders(options, settings)
         return _recorded(options, settings, wiring, handler)
     except SettingsError as error:
         print(f"pacsd: {error}", file=sys.stderr)
@@ -108,13 +109,17 @@ def run(arguments: Sequence[str] | None, wiring: Wiring) -> int:
         return NOT_DONE
 
 
-def _require_archive(command: str, settings: Settings) -> None:
-    """A data directory that is not there is a slip of who typed its name: nothing in it would be found to be wrong.
+def _require_folders(options: argparse.Namespace, settings: Settings) -> None:
+    """A folder that is not there is a slip of who typed its name: nothing in it would be found to be wrong.
 
     Raises PacsdError NOT_FOUND.
     """
-    if command in OF_AN_ARCHIVE and not settings.data_dir.is_dir():
+    if options.command in OF_AN_ARCHIVE and not settings.data_dir.is_dir():
         raise PacsdError(Fault.NOT_FOUND, f"there is no data directory {settings.data_dir}: see --data and --config")
+    if options.command in OF_AN_ARCHIVE and not settings.blobs_dir.is_dir():
+        raise PacsdError(Fault.NOT_FOUND, f"{settings.data_dir} is no data directory: see --data and --config")
+    if options.command in TAKE_A_FOLDER and not options.folder.is_dir():
+        raise PacsdError(Fault.NOT_FOUND, f"there is no folder {options.folder}")
 
 
 def _recorded(options: argparse.Namespace, settings: Settings, wiring: Wiring, handler: Handler) -> int:

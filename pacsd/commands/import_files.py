@@ -39,8 +39,6 @@ class Imported:
 def import_files(options: argparse.Namespace, settings: Settings, wiring: Wiring) -> int:
     """Import every file below the folder; 3 when some were refused, each with its reason."""
     folder: Path = options.folder.resolve()
-    if not folder.is_dir():
-        raise PacsdError(Fault.NOT_FOUND, f"{folder} is no folder")
     code = options.organisation or settings.organisations[0].code
     if code not in [one.code for one in settings.organisations]:
         raise PacsdError(Fault.NOT_FOUND, f"there is no organisation {code}")

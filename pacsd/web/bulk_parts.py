@@ -1,6 +1,6 @@
 """Bulk data of studies, series and instances (PS3.18 10.4.1.1.5, 10.4.1.1.6): each value in a part with its URI."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ from pacsd.web.media_types import (
 from pacsd.web.multipart import MultipartWriter
 from pacsd.web.pixel_forms import DAMAGED, Content, contents, forms, is_compressed
 from pacsd.web.services import Bulk, Frames, InstanceRef, Services
-from pacsd.web.streaming import READ_BYTES, StreamedResponse, abandon
+from pacsd.web.streaming import READ_BYTES, StreamedResponse, abandon, resumed
 from pacsd.web.transcoding import CANNOT_BE_TRANSCODED
 
 _OF_ONE = 3                              # UIDs, of study, series and instance
@@ -73,7 +73,7 @@ async def given(services: Services, request: Request, paths: Paths) -> Response:
             raise
         raise not_acceptable([one for one in _offers(chosen[0].ref, chosen[0].path) if not one.transcoded]) from error
     return StreamedResponse(
-        _resumed(head, body),
+        resumed(head, body),
         threads=threads,
         media_type=writer.content_type,
         status_code=206 if partly else 200,
@@ -182,12 +182,3 @@ def _contents(frames: Frames, value: Value) -> Iterator[Content]:
             return
     bulk = frames.bulk_of(value.ref, value.path)
     yield Content(bulk.media_type, bulk.size_bytes, read(bulk, 0, bulk.size_bytes))
-
-
-def _resumed(head: bytes, body: Iterator[bytes]) -> Iterator[bytes]:
-    try:
-        yield head
-        yield from body
-    finally:
-        if isinstance(body, Generator):
-            body.close()

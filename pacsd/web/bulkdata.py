@@ -2,7 +2,6 @@
 of a study, series or instance."""
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -24,7 +23,7 @@ from pacsd.web.multipart import MultipartWriter
 from pacsd.web.pixel_forms import DAMAGED, Content, contents, forms, is_compressed
 from pacsd.web.ranges import ByteRange, single_part, wanted_range
 from pacsd.web.services import Bulk, FrameSet, InstanceRef, Services
-from pacsd.web.streaming import StreamedResponse, abandon
+from pacsd.web.streaming import StreamedResponse, abandon, resumed
 from pacsd.web.transcoding import CANNOT_BE_TRANSCODED
 
 
@@ -96,7 +95,7 @@ async def _pixels(services: Services, request: Request, ref: InstanceRef, path: 
             raise
         raise not_acceptable([offer for offer in offers if not offer.transcoded]) from error
     if form.multipart:
-        return _multipart(services, _resumed(first, given), form, location_of(base_url, ref, path), tag)
+        return _multipart(services, resumed(first, given), form, location_of(base_url, ref, path), tag)
     size_bytes = None if form.transcoded else first.size_bytes       # no ranges of what may be coded otherwise again
     return single_part(services, request, _only(first, given), first.part_type, size_bytes, tag, threads=threads)
 
@@ -158,13 +157,6 @@ def _parts(given: Iterator[Content], writer: MultipartWriter, location: str) -> 
         yield writer.close()
     finally:
         abandon(given)
-
-
-def _resumed(first: Content, rest: Iterator[Content]) -> Iterator[Content]:
-    try:
-        yield from chain((first,), rest)
-    finally:
-        abandon(rest)
 
 
 def _only(first: Content, rest: Iterator[Content]) -> Iterator[bytes]:

@@ -5,7 +5,7 @@ import contextlib
 import inspect
 import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -19,6 +19,7 @@ READ_BYTES = 1 << 20             # read per turn in the thread
 _SMALL_BYTES = 1 << 15           # neighbours smaller than this are joined before they are sent
 
 _log = logging.getLogger("pacsd.web")
+T = TypeVar("T")
 
 
 class PiecesResponse(Response):
@@ -144,6 +145,15 @@ def abandon(source: Iterator[Any]) -> None:
             with contextlib.suppress(PacsdError):
                 next(source, None)
         source.close()
+
+
+def resumed(first: T, rest: Iterator[T]) -> Iterator[T]:
+    """What was taken from a source already, and the rest; the source is let go however it ends."""
+    try:
+        yield first
+        yield from rest
+    finally:
+        abandon(rest)
 
 
 def _cut(pieces: Iterable[bytes]) -> Iterator[bytes | memoryview]:

@@ -127,6 +127,8 @@ def test_unknown_command_is_a_usage_error(played: Played) -> None:
 def test_findings_are_listed_and_change_the_status(
     played: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, alone: bool
 ) -> None:
+    (tmp_path / "blobs").mkdir()
+    command = command.replace("DIR", str(tmp_path))
     assert run([*command.split(), "--data", str(tmp_path)], played) == 3
     assert played.alone is alone
     said = capsys.readouterr()
@@ -142,8 +144,19 @@ def test_an_archive_that_is_not_there_is_not_made_and_found_in_order(
 ) -> None:
     assert run([*command.split(), "--data", str(tmp_path / "slip")], played) == 1
     assert capsys.readouterr().err == f"pacsd: there is no data directory {tmp_path}/slip: see --data and --config\n"
-    assert (played.settings, played.recorded) == (None, [])
     assert not (tmp_path / "slip").exists()
+    assert run([*command.split(), "--data", str(tmp_path)], played) == 1
+    assert capsys.readouterr().err == f"pacsd: {tmp_path} is no data directory: see --data and --config\n"
+    assert (played.settings, played.recorded, list(tmp_path.iterdir())) == (None, [], [])
+
+
+@pytest.mark.parametrize("command", ["import", "restore"])
+def test_a_folder_that_is_not_there_leaves_no_data_directory_and_no_record(
+    played: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert run([command, str(tmp_path / "slip"), "--data", str(tmp_path / "data")], played) == 1
+    assert capsys.readouterr().err == f"pacsd: there is no folder {tmp_path}/slip\n"
+    assert (played.settings, played.recorded, list(tmp_path.iterdir())) == (None, [], [])
 
 
 def fill(folder: Path, **files: str) -> None:
@@ -189,11 +202,6 @@ def test_import_for_an_organisation_that_is_not_there(
 ) -> None:
     assert run(["import", str(tmp_path), "--organisation", "west", "--data", str(tmp_path)], played) == 1
     assert "there is no organisation west" in capsys.readouterr().err
-
-
-def test_import_of_no_folder(played: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["import", str(tmp_path / "none")], played) == 1
-    assert "is no folder" in capsys.readouterr().err
 
 
 def test_every_command_says_what_is_recorded_of_it() -> None:
