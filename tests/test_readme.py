@@ -11,7 +11,8 @@ import pytest
 from config.settings import load_settings
 from config.table import rows
 from conformance.statement import GENERATED, language_of, renewed, tables
-from pacsd.commands.cli import OVERRIDES, build_parser
+from pacsd.commands.arguments import build_parser
+from pacsd.commands.cli import OVERRIDES
 from pacsd.main import Wiring
 from tests.clients import require
 

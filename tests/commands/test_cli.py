@@ -10,7 +10,8 @@ from config.settings import Settings
 from pacsd.access.directory import Peer
 from pacsd.access.scope import Scope
 from pacsd.audit.message import AuditMessage
-from pacsd.commands.cli import build_parser, run
+from pacsd.commands.arguments import build_parser
+from pacsd.commands.cli import run
 from pacsd.commands.recording import COMMANDS
 from pacsd.commands.wiring import Archive, Progress
 from pacsd.faults import Fault, PacsdError
