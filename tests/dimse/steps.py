@@ -1,5 +1,6 @@
 """A foreign client of the services of unified procedure steps, on the workflow of tests/workflow."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -109,17 +110,22 @@ def new_uid() -> str:
 class Listener:
     """A foreign AE that hears of events; `statuses` are its first answers, then success."""
 
-    def __init__(self, title: str = "WATCHER", *, statuses: tuple[int, ...] = (), port: int = 0) -> None:
+    def __init__(
+        self, title: str = "WATCHER", *, statuses: tuple[int, ...] = (), port: int = 0,
+        inside: ssl.SSLContext | None = None,
+    ) -> None:
         self.heard: list[tuple[str, int, Dataset]] = []
         self.associations: list[tuple[str, bool]] = []
         self._statuses = list(statuses)
         self._ae = AE(title)
         self._ae.add_supported_context(EVENT, scu_role=False, scp_role=True)
         handlers = [(evt.EVT_N_EVENT_REPORT, self._on_event), (evt.EVT_ACCEPTED, self._on_accepted)]
-        server = self._ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)  # type: ignore[arg-type]
+        server = self._ae.start_server(
+            ("127.0.0.1", port), block=False, evt_handlers=handlers, ssl_context=inside,     # type: ignore[arg-type]
+        )
         assert server is not None
         self._server = server
-        self.remote = RemoteAESettings(title, "127.0.0.1", server.server_address[1], "east")
+        self.remote = RemoteAESettings(title, "127.0.0.1", server.server_address[1], "east", tls=inside is not None)
 
     def __enter__(self) -> "Listener":
         return self

@@ -1,16 +1,18 @@
 """Event reports on associations this server opens: to whom, in which order, and what becomes of those not taken."""
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pynetdicom import AE
 
-from config.settings import DimseSettings, RemoteAESettings
+from config.settings import DimseSettings, RemoteAESettings, SecuritySettings, TlsSettings
 from pacsd.access.directory import Directory
 from pacsd.dimse.metering import Meters
 from pacsd.dimse.ups_event import Reporter, connecting, targets
@@ -18,6 +20,7 @@ from pacsd.workflow import channels as channels_module
 from pacsd.workflow.reports import GLOBAL
 from pacsd.workflow.services import announce_restart
 from pacsd.workflow.states import State
+from tests.certificates import Authority
 from tests.dimse.steps import Listener, new_uid
 from tests.server import free_port
 from tests.workflow.conftest import Office
@@ -29,11 +32,12 @@ LOCK = "1.2.3"
 class Station:
     """A reporter over the office, for the AEs it is given."""
 
-    def __init__(self, office: Office, *remotes: RemoteAESettings) -> None:
+    def __init__(self, office: Office, *remotes: RemoteAESettings, tls: TlsSettings | None = None) -> None:
         self.office = office
         settings = replace(
-            office.settings, remote_aes=remotes, dimse=DimseSettings(artim_timeout_s=3.0, connect_timeout_s=3.0)
-        )
+            office.settings, remote_aes=remotes, dimse=DimseSettings(artim_timeout_s=3.0, connect_timeout_s=3.0),
+            security=SecuritySettings(tls=tls or TlsSettings()),
+        )  # fmt: skip
         directory = Directory(settings, {"east": office.peer.organisation, "group": office.reader.organisation})
         self.stop = threading.Event()
         known = targets(directory)
@@ -120,6 +124,26 @@ def test_reports_wait_for_a_subscriber_that_is_away(office: Office, quick: None)
     states = [(uid, state) for uid, kind, state in listener.told() if kind == 1]
     assert states == [*[(uid, "SCHEDULED") for uid in uids], *[(uid, "IN PROGRESS") for uid in uids]]
     assert office.rows("select failures, due_at <= now(), channel from subscriber") == [(0, True, None)]
+
+
+def test_a_subscriber_inside_tls_hears_it_there_and_a_stranger_in_its_place_nothing(
+    office: Office, tmp_path: Path, quick: None
+) -> None:
+    authority = Authority(tmp_path / "ca")
+    ours, theirs = authority.make("pacs"), authority.make("watcher")
+    inside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    inside.load_cert_chain(theirs.certificate, theirs.key)
+    inside.load_verify_locations(authority.certificate)
+    inside.verify_mode = ssl.CERT_REQUIRED
+    uid = made(office)
+    office.subscriptions.subscribe(office.peer, "WATCHER", uid, lock=False)
+    with Listener(inside=inside) as listener:
+        tls = authority.settings(ours)
+        bound = replace(listener.remote, certificate=theirs.thumbprint)
+        stranger = replace(listener.remote, certificate=ours.thumbprint)
+        assert not Station(office, stranger, tls=tls).tell() and listener.told() == []
+        until(lambda: Station(office, bound, tls=tls).tell())
+    assert listener.told() == [(uid, 1, "SCHEDULED")]
 
 
 def test_what_the_peer_cannot_take_now_comes_again_before_all_else(office: Office, quick: None) -> None:
