@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Error, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / ".browser"                    # screenshots and the package of the viewer: kept, never committed
@@ -122,3 +122,15 @@ def artefact(name: str) -> Path:
     folder = ARTEFACTS / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name}.png"
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a screenshot for people to look at. A browser short of processors may fail to make one."""
+    for left in (2, 1, 0):
+        try:
+            page.screenshot(path=artefact(name))
+            return
+        except Error:
+            if not left:
+                raise
+            page.wait_for_timeout(500)

@@ -15,7 +15,7 @@ pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import Page, Route, expect
 
 from pacsd.web.film_script import joined
-from tests.browser.chromium import Fingers, Point, Watched, artefact
+from tests.browser.chromium import Fingers, Point, Watched, picture
 from tests.browser.conftest import Served
 from tests.browser.studies import REPORT_LINES, Series, linear
 
@@ -97,7 +97,7 @@ def test_page_is_light_and_speaks_chinese_first(ct: Page) -> None:
     assert ct.evaluate("document.documentElement.lang") == "zh-CN"
     assert "序列" in ct.inner_text("#toolbar")
     assert "窗位 40 窗宽 80" in ct.inner_text(PANE)
-    ct.screenshot(path=artefact("film-ct"))
+    picture(ct, "film-ct")
 
 
 def test_study_and_series_are_asked_for_once_before_the_scripts_run(ct: Page) -> None:
@@ -182,7 +182,7 @@ def test_distance_of_known_length(ct: Page, served: Served) -> None:
     shown = re.fullmatch(r"([\d.]+) mm", ct.locator("#status").inner_text())
     assert shown
     assert float(shown[1]) == pytest.approx(length, abs=0.5)
-    ct.screenshot(path=artefact("film-distance"))
+    picture(ct, "film-distance")
     press(ct, "erase")
 
 
@@ -203,7 +203,7 @@ def test_ct_value_is_what_pydicom_reads(ct: Page, served: Served) -> None:
             press(ct, name)
         for column, row in ((256, 256), (310, 205), (256, 62), (300, 340)):
             assert_value(ct, served.studies.ct, at(ct, column, row))
-    ct.screenshot(path=artefact("film-value"))
+    picture(ct, "film-value")
 
 
 def assert_value(page: Page, series: Series, point: Point) -> None:
@@ -238,12 +238,12 @@ def test_series_with_pictures_and_layout(ct: Page) -> None:
     press(ct, "series")
     pictures = ct.locator("dialog .picture :is(img, canvas)")
     expect(pictures).to_have_count(1)
-    ct.screenshot(path=artefact("film-series"))
+    picture(ct, "film-series")
     ct.keyboard.press("Escape")
     press(ct, "layout")
     ct.locator("dialog li").nth(2).locator("button").tap()
     expect(ct.locator(PANE)).to_have_count(4)
-    ct.screenshot(path=artefact("film-layout"))
+    picture(ct, "film-layout")
 
 
 def test_language_and_study(ct: Page, served: Served) -> None:
@@ -274,7 +274,7 @@ def test_ultrasound_plays(handy: Watched, served: Served) -> None:
     assert state(page, "count") == "30"
     start = int(state(page, "index"))
     page.wait_for_selector("html[data-loaded='30']", state="attached")
-    page.screenshot(path=artefact("film-us"))
+    picture(page, "film-us")
     press(page, "cine")
     page.wait_for_function(
         "start => Number(document.querySelector('.pane').dataset.index) > start + 3", arg=start
@@ -289,7 +289,7 @@ def test_compressed_images_are_shown(handy: Watched, served: Served) -> None:
     assert state(page, "count") == str(frames)
     page.wait_for_selector(f"html[data-loaded='{frames}']", state="attached")
     changed(page, lambda: page.keyboard.press("End"))
-    page.screenshot(path=artefact("film-compressed"))
+    picture(page, "film-compressed")
 
 
 def test_report_as_text(handy: Watched, served: Served) -> None:
@@ -302,7 +302,7 @@ def test_report_as_text(handy: Watched, served: Served) -> None:
     assert "已审核" in text
     assert re.search(r"Diameter：\s*3 cm", text)
     assert '&%$§"!()<>{}/;' in text
-    page.screenshot(path=artefact("film-report"))
+    picture(page, "film-report")
 
 
 def test_pdf_report_is_handed_out(handy: Watched, served: Served) -> None:
@@ -436,7 +436,7 @@ def test_mouse_and_keyboard_do_the_same(monitor: Watched, served: Served) -> Non
     page.mouse.move(x + 90, y, steps=5)
     page.mouse.up(button="right")
     page.wait_for_function("() => Number(document.querySelector('.pane').dataset.width) > 2000")
-    page.screenshot(path=artefact("film-desk"))
+    picture(page, "film-desk")
 
 
 def test_memory_is_bounded_and_what_nobody_waits_for_is_aborted(ct: Page) -> None:

@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from pydicom.uid import generate_uid
 
 from pacsd.main import main
-from tests.browser.chromium import Watched, artefact, phone
+from tests.browser.chromium import Watched, artefact, phone, picture
 from tests.server import Server, remove_folder, scratch_folder
 
 zxingcpp = pytest.importorskip("zxingcpp", reason="needs the Python package zxing-cpp")
@@ -172,7 +172,7 @@ def test_qr_code_leads_to_images_and_report_until_the_link_is_over(
     expiring = hospital.link("--no-pin", "--until", (datetime.now(UTC) + timedelta(seconds=14)).isoformat())
     late = another.page
     late.goto(expiring["link"])
-    late.screenshot(path=artefact("link-touch"))
+    picture(late, "link-touch")
     late.get_by_role("button", name="查看").tap()
     shown(late)
 
@@ -184,36 +184,36 @@ def test_qr_code_leads_to_images_and_report_until_the_link_is_over(
     page.goto(url)
     expect(page.get_by_role("heading", name="检查影像")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    page.screenshot(path=artefact("link-pin"))
+    picture(page, "link-pin")
     page.get_by_label("查看码").fill("000001")
     page.get_by_role("button", name="查看").tap()
     expect(page.get_by_role("alert")).to_have_text("查看码不正确。")
-    page.screenshot(path=artefact("link-wrong-pin"))
+    picture(page, "link-wrong-pin")
     page.get_by_label("查看码").fill(link["PIN"])
     page.keyboard.press("Enter")
     page.wait_for_url(f"{hospital.origin}/film/{hospital.study}")
     shown(page)
     assert page.evaluate("document.cookie") == ""                          # scripts do not see the session
     assert page.locator("#toolbar button[data-name=download]").count() == 0
-    page.screenshot(path=artefact("link-images"))
+    picture(page, "link-images")
     page.locator("#toolbar button[data-name=report]").tap()
     expect(page.locator("dialog article.report")).to_be_visible()
-    page.screenshot(path=artefact("link-report"))
+    picture(page, "link-report")
     page.keyboard.press("Escape")
     other = page.evaluate("async path => (await fetch(path)).status", f"/dicom-web/studies/{hospital.other}/metadata")
     whole = page.evaluate("async path => (await fetch(path)).status", f"/dicom-web/studies/{hospital.study}")
     assert (other, whole) == (404, 403)
 
     over(late)
-    late.screenshot(path=artefact("link-expired"))
+    picture(late, "link-expired")
     late.goto(expiring["link"])
     expect(late.get_by_role("heading", name="链接无效或已过期")).to_be_visible()
-    late.screenshot(path=artefact("link-over"))
+    picture(late, "link-over")
 
     assert page.locator("canvas").count()
     hospital.command("revoke", link["name"], "--reason", "lost phone")
     over(page)
-    page.screenshot(path=artefact("link-revoked"))
+    picture(page, "link-revoked")
     page.goto(f"{hospital.origin}/film/{hospital.study}")
     expect(page.get_by_role("heading", name="链接无效或已过期")).to_be_visible()
 
@@ -230,7 +230,7 @@ def test_history_is_a_list_and_a_study_may_be_taken_away(hospital: Hospital, hel
     page.get_by_role("button", name="查看").tap()
     page.wait_for_url(f"{hospital.origin}/film")
     expect(page.locator("#studies a")).to_have_count(2)
-    page.screenshot(path=artefact("link-history"))
+    picture(page, "link-history")
     page.route("**/dicom-web/studies?*", more_than_it_shows)
     page.reload()
     expect(page.locator("#studies a")).to_have_count(1000)

@@ -8,7 +8,7 @@ pytest.importorskip("playwright.sync_api")
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.chromium import Watched, artefact
+from tests.browser.chromium import Watched, picture
 from tests.browser.conftest import Served
 from tests.browser.studies import REPORT_LINES, Series
 
@@ -67,7 +67,7 @@ def test_ct_scrolls_sets_the_window_and_shows_mpr(ohif: Watched, viewer: Served)
     assert upper - lower > 79
     overlay = page.locator("[data-cy=viewport-overlay-bottom-left]").inner_text().split()
     assert f"{upper - lower + 1:.0f}" in overlay
-    page.screenshot(path=artefact("ohif-ct"))
+    picture(page, "ohif-ct")
     page.locator("[data-cy=Layout]").click()
     page.get_by_text("MPR", exact=True).click()
     planes = "() => window.cornerstone.getEnabledElements().map(one => one.viewport.getCamera().viewPlaneNormal)"
@@ -75,7 +75,7 @@ def test_ct_scrolls_sets_the_window_and_shows_mpr(ohif: Watched, viewer: Served)
     page.wait_for_function(drawn, timeout=FIRST_MS)
     axes = [max(range(3), key=lambda axis: abs(plane[axis])) for plane in page.evaluate(planes)]
     assert sorted(axes) == [0, 1, 2]
-    page.screenshot(path=artefact("ohif-mpr"))
+    picture(page, "ohif-mpr")
 
 
 def test_the_image_comes_before_the_panels_around_it(ohif: Watched, viewer: Served) -> None:
@@ -102,7 +102,7 @@ def test_mr(ohif: Watched, viewer: Served) -> None:
     page.evaluate("() => window.cornerstone.getEnabledElements()[0].viewport.setImageIdIndex(63)")      # of the head
     drawn = f"() => ({STATE})().index === 63 && Math.max(...({SHADES})()) > 20"
     page.wait_for_function(drawn, timeout=FIRST_MS)
-    page.screenshot(path=artefact("ohif-mr"))
+    picture(page, "ohif-mr")
 
 
 def test_multi_frame_ultrasound(ohif: Watched, viewer: Served) -> None:
@@ -112,14 +112,14 @@ def test_multi_frame_ultrasound(ohif: Watched, viewer: Served) -> None:
     page.mouse.move(*centre(page))
     page.mouse.wheel(0, 100)
     page.wait_for_function(f"() => ({STATE})().index === 1")
-    page.screenshot(path=artefact("ohif-us"))
+    picture(page, "ohif-us")
 
 
 def test_structured_report(ohif: Watched, viewer: Served) -> None:
     page = opened(ohif, viewer, viewer.studies.sr)
     expect(page.get_by_text("Observation Context Mode:").first).to_be_visible(timeout=FIRST_MS)
     assert "Section Heading" in page.inner_text("[data-cy=viewport-grid]")
-    page.screenshot(path=artefact("ohif-sr"))
+    picture(page, "ohif-sr")
 
 
 def test_pdf(ohif: Watched, viewer: Served) -> None:
@@ -133,7 +133,7 @@ def test_pdf(ohif: Watched, viewer: Served) -> None:
     assert text.startswith("%PDF-")
     assert REPORT_LINES[0] in text
     page.wait_for_timeout(1000)
-    page.screenshot(path=artefact("ohif-pdf"))
+    picture(page, "ohif-pdf")
 
 
 def test_work_list_shows_the_studies(ohif: Watched, viewer: Served) -> None:
@@ -142,7 +142,7 @@ def test_work_list_shows_the_studies(ohif: Watched, viewer: Served) -> None:
     description = str(viewer.studies.ct.first.StudyDescription)
     expect(page.get_by_text(description, exact=True).first).to_be_visible(timeout=FIRST_MS)
     assert page.url.startswith(f"{viewer.origin}/viewer/")
-    page.screenshot(path=artefact("ohif-list"))
+    picture(page, "ohif-list")
 
 
 def test_nothing_registers_a_service_worker(ohif: Watched, viewer: Served) -> None:

@@ -12,7 +12,7 @@ pytest.importorskip("playwright.sync_api")
 
 from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, expect
 
-from tests.browser.chromium import artefact, desk, phone
+from tests.browser.chromium import desk, phone, picture
 from tests.server import Server, remove_folder, scratch_folder
 
 PASSWORD = "correct horse battery"
@@ -77,7 +77,7 @@ def test_a_key_is_added_used_and_its_copy_found_out(browser: Browser, guarded: S
         session, key = key_of(page)
         sign_in(page, guarded, "wang", english)
         name_key(page, adding, "Blue key")
-        page.screenshot(path=artefact("oauth-key-add"))
+        picture(page, "oauth-key-add")
         page.get_by_role("button", name="Confirm").click()
         expect(page.get_by_text("Blue key · not used yet")).to_be_visible()
         (made,) = session.send("WebAuthn.getCredentials", {"authenticatorId": key})["credentials"]
@@ -88,10 +88,10 @@ def test_a_key_is_added_used_and_its_copy_found_out(browser: Browser, guarded: S
         page.goto(f"http://localhost:{guarded.http_port}/oauth/account")
         page.get_by_role("button", name="Sign out").click()
         sign_in(page, guarded, "wang", english)
-        page.screenshot(path=artefact("oauth-key-use"))
+        picture(page, "oauth-key-use")
         page.get_by_role("button", name="Use a security key").click()
         expect(page.get_by_text(re.compile("Blue key · last used 20"))).to_be_visible()
-        page.screenshot(path=artefact("oauth-key-account"))
+        picture(page, "oauth-key-account")
         page.get_by_role("button", name="Sign out").click()
         (now,) = session.send("WebAuthn.getCredentials", {"authenticatorId": key})["credentials"]
         assert now["signCount"] > made["signCount"]
@@ -111,7 +111,7 @@ def test_a_phone_verifies_its_user_and_says_so_in_chinese(browser: Browser, guar
         sign_in(page, guarded, "chen", chinese)
         name_key(page, ("添加安全密钥或本机验证", "名称", "您的密码"), "手机")
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        page.screenshot(path=artefact("oauth-key-add-phone"))
+        picture(page, "oauth-key-add-phone")
         page.get_by_role("button", name="确认").click()
         expect(page.get_by_text("手机 · 尚未使用")).to_be_visible()
         page.get_by_role("button", name="退出登录").click()
@@ -122,7 +122,7 @@ def test_a_phone_verifies_its_user_and_says_so_in_chinese(browser: Browser, guar
         session.send("WebAuthn.setAutomaticPresenceSimulation", {"authenticatorId": key, "enabled": True})
         page.get_by_role("button", name="使用安全密钥").click()           # the key at hand is not the one
         expect(page.get_by_role("alert")).to_have_text("未能完成，请重试。")
-        page.screenshot(path=artefact("oauth-key-failed-phone"))
+        picture(page, "oauth-key-failed-phone")
         assert not wrong, wrong
 
 

@@ -13,7 +13,7 @@ pytest.importorskip("playwright.sync_api")
 from playwright.sync_api import Browser, Page, expect
 
 from pacsd.oauth import totp
-from tests.browser.chromium import artefact, desk, phone
+from tests.browser.chromium import desk, phone, picture
 from tests.oauth.test_sign_in import secret_of
 from tests.server import Server, remove_folder, scratch_folder
 
@@ -85,17 +85,17 @@ def test_doctor_signs_in_with_a_second_factor_and_a_foreign_client_reads(
     with desk(browser) as context:
         page, wrong = page_of(context)
         page.goto(f"{origin(guarded)}/oauth/login?lang=en")
-        page.screenshot(path=artefact("oauth-login"))
+        picture(page, "oauth-login")
         page.get_by_label("User name").fill("wang")
         page.get_by_label("Password").fill(PASSWORD)
         page.get_by_role("button", name="Sign in").click()
         page.get_by_role("link", name="Set up an authenticator app").click()
         secret = secret_of(page.content())
-        page.screenshot(path=artefact("oauth-second-factor"))
+        picture(page, "oauth-second-factor")
         page.get_by_label("One-time code").fill(totp.code(secret, int(time.time() // 30) - 1))
         page.get_by_role("button", name="Confirm").click()
         expect(page.get_by_text("An authenticator app is set up.")).to_be_visible()
-        page.screenshot(path=artefact("oauth-account"))
+        picture(page, "oauth-account")
         page.get_by_role("button", name="Sign out").click()
         page.goto(url)
         expect(page.get_by_text("Viewer")).to_be_visible()
@@ -106,10 +106,10 @@ def test_doctor_signs_in_with_a_second_factor_and_a_foreign_client_reads(
         page.get_by_label("Password").fill(PASSWORD)
         page.keyboard.press("Enter")
         page.get_by_label("One-time code").fill(totp.code(secret, int(time.time() // 30)))
-        page.screenshot(path=artefact("oauth-second-step"))
+        picture(page, "oauth-second-step")
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="Permission")).to_be_visible()
-        page.screenshot(path=artefact("oauth-consent"))
+        picture(page, "oauth-consent")
         page.get_by_role("button", name="Allow").click()
         page.wait_for_url(re.compile(re.escape(CALLBACK)))
         assert not wrong, wrong
@@ -132,5 +132,5 @@ def test_pages_fit_a_phone_and_speak_chinese(browser: Browser, guarded: Server) 
         page.goto(f"{origin(guarded)}/oauth/login")
         expect(page.get_by_role("heading", name="登录")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        page.screenshot(path=artefact("oauth-login-phone"))
+        picture(page, "oauth-login-phone")
         assert not wrong, wrong
