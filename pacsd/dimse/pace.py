@@ -11,7 +11,7 @@ from pacsd.dimse.occupancy import Place
 
 _RECEIVING_S = 0.1                       # since the last object arrived
 _WORK_S = 0.005                          # less is not worth a pause
-_PAUSES = 14                             # as long as the work before: a fifteenth of one processor goes on
+_PAUSES = 19                             # as long as the work before: a twentieth of one processor goes on
 _LONGEST_PAUSE_S = 0.3
 
 def plenty() -> bool:

@@ -23,7 +23,7 @@ class Clock:
 
 @pytest.mark.parametrize(
     ("short", "ago", "worked", "pause"),
-    [(True, 0.01, 0.01, 0.14), (True, 0.01, 0.5, 0.3), (True, 0.2, 0.5, None), (False, 0.01, 0.5, None),
+    [(True, 0.01, 0.01, 0.19), (True, 0.01, 0.5, 0.3), (True, 0.2, 0.5, None), (False, 0.01, 0.5, None),
      (True, 0.01, 0.001, None)],
 )  # fmt: skip
 def test_work_pauses_only_while_objects_arrive_and_processors_are_short(
