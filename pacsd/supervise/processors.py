@@ -20,7 +20,7 @@ class Processors:
         self._short = False
 
     def short(self) -> bool:
-        """Whether most of their time was taken, as of the last few hundredths of a second; False where the kernel is silent."""
+        """Whether most of their time was taken, as of the last moments; False where the kernel is silent."""
         now = self._clock()
         if now - self._looked_at >= _LOOK_EVERY_S:
             self._looked_at = now
