@@ -59,10 +59,11 @@ class InTurns(ssl.SSLSocket):
             self._await(awaited, ends)
 
     def _await(self, event: int, ends: float | None) -> None:
-        if self.fileno() < 0:
+        descriptor = self.fileno()
+        if descriptor < 0:
             raise OSError("closed")
         poll = select.poll()
-        poll.register(self, event)
+        poll.register(descriptor, event)
         if not poll.poll(None if ends is None else max(0.0, ends - time.monotonic()) * 1000):
             raise TimeoutError("timed out")
 

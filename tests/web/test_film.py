@@ -11,7 +11,12 @@ from pacsd.access.asking import Access
 from pacsd.access.principal import Principal
 from pacsd.web.admission import Admission, Bearer
 from pacsd.web.film import ASSETS, HISTORY, PAGE, digest
+from pacsd.web.film_script import joined
 from tests.web.fakes import Web
+
+
+def source(name: str) -> str:
+    return (files("pacsd.web") / "film" / name).read_text(encoding="utf-8")
 
 
 def test_page_names_its_study_and_its_files() -> None:
@@ -57,8 +62,8 @@ def test_files_are_compressed_and_kept(name: str) -> None:
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
     plain = web.request("GET", f"/film/assets/{digest()}/{name}", headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
-    assert plain.content == answer.content
-    assert plain.content.endswith((files("pacsd.web") / "film" / name).read_bytes()[-200:])
+    text = joined(name, source) if name.endswith(".js") else source(name)
+    assert plain.content == answer.content == text.encode()
 
 
 def test_address_of_another_version_is_answered_but_not_kept() -> None:
@@ -95,7 +100,7 @@ def test_whoever_is_nobody_has_nothing_asked_early() -> None:
 
 def test_what_is_asked_early_is_what_the_script_asks() -> None:
     page = unescape(Web().request("GET", "/film/1.2.840.1").text)
-    script = (files("pacsd.web") / "film/dicomweb.js").read_text()
+    script = source("dicomweb.js")
     early = [parse_qs(urlsplit(one).query) for one in re.findall(r'as="fetch" crossorigin href="([^"]+)"', page)]
     of_series, of_study = (re.search(form, script) for form in (r"fields = '([^']+)'", r"STUDY_FIELDS = \[(.+)\]"))
     assert of_series is not None and of_study is not None
