@@ -24,7 +24,7 @@ from fhir.launch_patients import LaunchPatients
 from fhir.outgoing import Door
 from fhir.outgoing import client as http_client
 from fhir.projection.consumer import Projections
-from fhir.projection.services import open_projections
+from fhir.projection.services import giving_way, open_projections
 from fhir.projection.systems import Systems
 from fhir.services import Fhir, open_fhir
 from fhir.subscription.channel import post_form
@@ -631,8 +631,9 @@ def _projections(context: RoleContext, archive: Archive, fhir: Fhir) -> Projecti
     holder = f"{platform.node()} {context.settings.data_dir.absolute()} {context.index}"
     sweeping = Pace(partial(writes, archive.pool), longest_s=UNHURRIED_S)
     return open_projections(
-        context.settings, archive, fhir.server, holder=holder, lag=late.observe, sweeping=sweeping
-    )
+        context.settings, archive, fhir.server, holder=holder, lag=late.observe, pace=giving_way(archive.pool),
+        sweeping=sweeping,
+    )  # fmt: skip
 
 
 @contextmanager

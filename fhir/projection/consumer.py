@@ -22,6 +22,7 @@ from pacsd.index.outbox import Cursor, Event
 
 NAME = "fhir projections"
 BATCH = 50                               # subjects at once: of each the resources are locked
+FEW = 10                                 # the same, while others are at work
 LEASE_S = 60.0
 LOOK_S = 0.2                             # between two looks for what happened
 _FIRST_PAUSE_S, _MAX_PAUSE_S = 1.0, 3600.0
@@ -76,8 +77,8 @@ class Projections:
         self._lag = lag
         self._clock = clock
         self._ticks = ticks
-        self._pace = pace or Pace(lambda: 0, ticks=ticks)
-        self._sweeping = sweeping or Pace(lambda: 0, ticks=ticks)        # its own: else it would always find a rest
+        self._pace = pace or Pace(lambda: 0, share=1.0, ticks=ticks)
+        self._sweeping = sweeping or Pace(lambda: 0, share=1.0, ticks=ticks)     # its own: each look counts from the last
         self._swept_at = ticks()
         self._cursor = Cursor(pool, NAME, holder=holder, scope=None, topics=TOPICS)      # also of who is not known yet
         self._ask_at, self._held = 0.0, False
@@ -94,7 +95,7 @@ class Projections:
             return False
         began = self._ticks()
         retried = self._retry()
-        events = self._cursor.read(BATCH)
+        events = self._cursor.read(FEW if self._pace.gives_way else BATCH)
         self._know(events)
         free = self._free(events)
         if free:

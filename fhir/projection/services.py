@@ -16,16 +16,26 @@ from fhir.store import shared
 from pacsd.access.directory import Directory
 from pacsd.archive.services import Archive
 from pacsd.events.pace import Pace
-from pacsd.index import locate, messages
-from pacsd.index.connect import Connection
+from pacsd.index import locate
+from pacsd.index.busy import arrivals
+from pacsd.index.connect import Connection, Pool
 from pacsd.reports.contents import Contents
+
+# While they pour in: within a second a stored study is seen all the same, as long as few new ones come each second.
+_SHARE, _REST_S = 0.05, 0.7
+
+
+def giving_way(pool: Pool) -> Pace:
+    """How what happens is projected beside objects and messages that pour in."""
+    return Pace(partial(arrivals, pool), share=_SHARE, longest_s=_REST_S)
 
 
 def open_projections(
     settings: Settings, archive: Archive, server: Server, *, holder: str, lag: Lag = not_measured,
-    sweeping: Pace | None = None,
+    pace: Pace | None = None, sweeping: Pace | None = None,
 ) -> Projections:
-    """What a worker does to bring FHIR up to what the archive knows. `sweeping`: how what was before gives way."""
+    """What a worker does to bring FHIR up to what the archive knows. It gives way by `pace`, what was before it by
+    `sweeping`."""
     directory, known = archive.directory, houses(settings, archive.directory)
     archives = Archives(
         directory.everybody, known, partial(locate.by_series, archive.pool), archive.sidecars, Contents(archive.blobs)
@@ -33,7 +43,6 @@ def open_projections(
     projector = Projector(server.units, archives, server.extract)
     written = partial(_written, settings, directory, known, projector, mappings(settings))
     view = View(directory.known, written)
-    pace = Pace(partial(messages.newest, archive.pool))
     return Projections(archive.pool, projector, directory.everybody, view=view, holder=holder,
                        learn=archive.register.refresh, lag=lag, pace=pace, sweeping=sweeping)  # fmt: skip
 

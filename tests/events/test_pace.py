@@ -70,6 +70,35 @@ def test_messages_are_not_counted_while_there_is_no_need_to_rest() -> None:
     assert feed.asked == 0
 
 
+def test_little_at_a_time_will_do_until_it_is_known_that_nothing_pours_in() -> None:
+    feed = Feed(rate=10 * POURING)
+    pace = Pace(feed.came, ticks=feed.ticks)
+    assert pace.gives_way                                # nobody has looked yet
+    feed.share(pace, seconds=5)
+    assert pace.gives_way
+    feed.rate = 0.0
+    feed.share(pace, seconds=0.5)
+    assert not pace.gives_way
+    feed.now += 60.0
+    assert pace.gives_way                                # that was a minute ago
+    feed.share(pace, seconds=5, late_s=lambda _: MOST_LATE_S + 1)
+    assert not pace.gives_way
+    assert not Pace(feed.came, share=1.0, ticks=feed.ticks).gives_way
+
+
+def test_a_pour_that_begins_after_a_long_silence_is_given_way_to_from_its_first_moment() -> None:
+    feed = Feed(rate=0.0)
+    pace = Pace(feed.came, ticks=feed.ticks)
+    feed.share(pace, seconds=5)
+    feed.now, feed.rate = feed.now + 3600.0, 10 * POURING
+    began = feed.now
+    feed.now += 0.05
+    pace.worked(began)                                   # an hour's mean would be next to nothing
+    assert pace.rests() and pace.gives_way
+    feed.now += 0.2
+    assert pace.rests() and pace.gives_way
+
+
 @pytest.mark.parametrize("longest_s", [LONGEST_S, UNHURRIED_S])
 def test_a_long_batch_is_followed_by_no_longer_rest_than_may_be(longest_s: float) -> None:
     feed = Feed(rate=10 * POURING)
