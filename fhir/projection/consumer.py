@@ -78,7 +78,7 @@ class Projections:
         self._clock = clock
         self._ticks = ticks
         self._pace = pace or Pace(lambda: 0, share=1.0, ticks=ticks)
-        self._sweeping = sweeping or Pace(lambda: 0, share=1.0, ticks=ticks)     # its own: each look counts from the last
+        self._sweeping = sweeping or Pace(lambda: 0, share=1.0, ticks=ticks)     # its own: a look counts from the last
         self._swept_at = ticks()
         self._cursor = Cursor(pool, NAME, holder=holder, scope=None, topics=TOPICS)      # also of who is not known yet
         self._ask_at, self._held = 0.0, False
