@@ -1,6 +1,7 @@
 """Searching at every level: patients, studies and series in the index, instances also in the sidecars of packs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from itertools import islice
 
 from pacsd.access.scope import Scope
@@ -27,7 +28,7 @@ class Search:
     def compile(self, query: Query) -> CompiledQuery:
         """Understand a query; its `unsupported` names the keys that will not be matched by.
 
-        Raises PacsdError: MALFORMED (a value), TOO_BROAD (instances without any UID).
+        Raises PacsdError: MALFORMED (a value), TOO_BROAD (instances that no UID names, and not the first of them).
         """
         return compile_query(query)
 
@@ -37,13 +38,18 @@ class Search:
         query = compiled.query
         if query.level != "instance":
             return search(self._pool, compiled, scope)
-        end = None if query.limit is None else query.offset + query.limit
-        return islice(self._instances(compiled, scope), query.offset, end)
+        return self._page(compiled, scope)
 
-    def _instances(self, compiled: CompiledQuery, scope: Scope) -> Iterator[Match]:
+    def _page(self, compiled: CompiledQuery, scope: Scope) -> Generator[Match, None, None]:
+        query = compiled.query
+        end = None if query.limit is None else query.offset + query.limit
+        with closing(series_of_instances(self._pool, compiled, scope)) as series:
+            yield from islice(self._instances(compiled, series, scope), query.offset, end)
+
+    def _instances(self, compiled: CompiledQuery, found: Iterable[Match], scope: Scope) -> Iterator[Match]:
         """Series by series; only texts are read where no key of the instances has to match."""
         narrowed = bool(compiled.conditions.of("instance"))
-        for series in series_of_instances(self._pool, compiled, scope):
+        for series in found:
             for sop_instance_uid, text in self._texts(series, scope):
                 if not narrowed or compiled.matches(attributes_of([text])):
                     yield Match(

@@ -21,6 +21,7 @@ from pacsd.index.record_key import COLUMNS, following, record_key
 _STREAM_ROWS = 1000
 T = TypeVar("T")
 _PAGE_ROWS = 1001                    # an edge that shows 1,000 asks for one more
+MOST_UNNAMED = 10_000                # instances that are counted through of which nothing is named
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +63,37 @@ class CompiledQuery:
 
 
 def compile_query(query: Query) -> CompiledQuery:
-    """Understand a query. Raises PacsdError: MALFORMED (a value), TOO_BROAD (instances without any UID)."""
+    """Understand a query. Raises PacsdError: MALFORMED (a value), TOO_BROAD (instances that no UID names, and not the
+    first of those whose series match)."""
     options = Options(
         query.fuzzy, query.combined_datetime, query.empty_value_matching, query.multiple_value_matching
     )
     conditions = compile_criteria(query.criteria, options)
     unsupported = list(conditions.unsupported)
     if query.level == "instance":
-        if not any(isinstance(t, AnyOf) and t.path in _INSTANCE_NEEDS for t in conditions.tests):
-            raise PacsdError(
-                Fault.TOO_BROAD, "a search for instances needs a Study, Series or SOP Instance UID (0020,000D), "
-                "(0020,000E), (0008,0018)",
-            )  # fmt: skip
+        if not _names_instances(conditions):
+            _require_few(query, conditions)
     else:
         beyond = conditions.of("instance")
         if query.level != "series":
             beyond += tuple(test for test in conditions.of("series") if test.sql(Params()) is None)
         unsupported += [test.path for test in beyond if isinstance(test, AnyOf | AllOf)]
     return CompiledQuery(query, conditions, tuple(unsupported))
+
+
+def _names_instances(conditions: Conditions) -> bool:
+    return any(isinstance(test, AnyOf) and test.path in _INSTANCE_NEEDS for test in conditions.tests)
+
+
+def _require_few(query: Query, conditions: Conditions) -> None:
+    """Instances of which no UID is told are those of all series: as many as are asked for are found in as many series,
+    unless something has to match in them."""
+    named = "a Study, Series or SOP Instance UID (0020,000D), (0020,000E), (0008,0018)"
+    if conditions.of("instance"):
+        raise PacsdError(Fault.TOO_BROAD, f"a search by what is told of instances needs {named}")
+    if query.limit is None or query.offset + query.limit > MOST_UNNAMED + 1:
+        few = f"or to end by limit and offset at {MOST_UNNAMED:,}"
+        raise PacsdError(Fault.TOO_BROAD, f"a search for instances needs {named}, {few}")
 
 
 _INSTANCE_NEEDS = frozenset((STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID))
@@ -307,10 +321,11 @@ _STATEMENTS: dict[Level, Callable[[CompiledQuery, Scope], Statement[Match]]] = {
 }
 
 
-def series_of_instances(pool: Pool, compiled: CompiledQuery, scope: Scope) -> list[Match]:
+def series_of_instances(pool: Pool, compiled: CompiledQuery, scope: Scope) -> Generator[Match, None, None]:
     """The series whose instances an instance-level query has to look through, in the order of the answer.
 
-    Chosen by all criteria above the instance and, where SOP Instance UIDs are given, by where those are.
+    Chosen by all criteria above the instance and, where SOP Instance UIDs are given, by where those are. Where no UID
+    is given, the first of them: each holds an instance at least. Close it if you do not exhaust it.
     """
     tests = compiled.conditions.of("instance")
     uids = [[p.text for p in t.patterns] for t in tests if isinstance(t, AnyOf) and t.path == SOP_INSTANCE_UID]
@@ -319,10 +334,14 @@ def series_of_instances(pool: Pool, compiled: CompiledQuery, scope: Scope) -> li
         return [_holding(params, one) for one in uids]
 
     above = Conditions(compiled.conditions.of("patient", "study", "series"), ())
+    if not _names_instances(compiled.conditions):
+        enough = (compiled.query.limit or 0) + compiled.query.offset
+        yield from search(pool, CompiledQuery(Query("series", include_all=True, limit=enough), above, ()), scope)
+        return
     statement = _series(CompiledQuery(Query("series", include_all=True), above, ()), scope, holding)
     with lent(pool, _declaring(compiled, scope)) as connection:
         rows = connection.execute(statement.text, statement.params, prepare=False).fetchall()
-    return [statement.match(row) for row in rows if statement.keeps(row)]
+    yield from [statement.match(row) for row in rows if statement.keeps(row)]
 
 
 def _holding(params: Params, uids: list[str]) -> str:

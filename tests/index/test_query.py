@@ -14,7 +14,7 @@ from pacsd.index.ingest import Ingest
 from pacsd.index.keys import COLUMNS
 from pacsd.index.match import Match
 from pacsd.index.matching import Criterion
-from pacsd.index.query import Query, compile_query, search, series_of_instances
+from pacsd.index.query import MOST_UNNAMED, Query, compile_query, search, series_of_instances
 from pacsd.index.record_key import uids_of
 from tests.index.arrivals import arrival
 
@@ -268,6 +268,27 @@ def test_instances_need_a_uid(index: Pool, ingest: Ingest) -> None:
     assert series(Criterion("0020000D", "1.2.3")) == ["1.2.3.1", "1.2.3.9"]
     assert series(Criterion("0020000D", "1.2.3"), Criterion("00080018", "1.1\\7")) == ["1.2.3.1"]
     assert series(Criterion("00080018", "1.1"), Criterion("00080060", "MR")) == []
+
+
+def test_the_first_of_all_instances_are_those_of_as_many_series(index: Pool, ingest: Ingest) -> None:
+    for n in range(5):
+        ingest.store(arrival(f"{n}.1", study=f"{n}", t00080020=f"2024010{n + 1}", t00080060="CT" if n % 2 else "MR"))
+    ingest.store(arrival("9.1", study="9", organisation=3, authority="C"))
+
+    def studies(*criteria: Criterion, limit: int, offset: int = 0) -> list[str]:
+        compiled = compile_query(Query("instance", criteria, limit=limit, offset=offset))
+        return [match.study_instance_uid for match in series_of_instances(index, compiled, A)]
+
+    assert studies(limit=2) == ["4", "3"] and studies(limit=2, offset=1) == ["4", "3", "2"]
+    assert studies(limit=9) == ["4", "3", "2", "1", "0"]
+    assert studies(Criterion("00080060", "CT"), limit=9) == ["3", "1"]
+    assert studies(Criterion("00101000", "x"), limit=9) == []                  # a key without a column
+    for refused in (
+        Query("instance", (Criterion("00200013", "1"),), limit=1), Query("instance", limit=1, offset=MOST_UNNAMED + 1),
+    ):  # fmt: skip
+        with pytest.raises(PacsdError) as raised:
+            compile_query(refused)
+        assert raised.value.fault is Fault.TOO_BROAD
 
 
 def test_a_rejected_search_leaves_no_connection_behind(index: Pool, ingest: Ingest) -> None:

@@ -226,3 +226,22 @@ def test_a_truncated_upload_leaves_nothing(http):
     dataset = pydicom.dcmread(io.BytesIO(upload), stop_before_pixels=True)
     url = f"/studies/{dataset.StudyInstanceUID}/series/{dataset.SeriesInstanceUID}/instances/{dataset.SOPInstanceUID}"
     assert http.get(url).status_code == 404
+
+
+def test_instances_of_which_nothing_is_named_are_found_page_by_page(http: httpx.Client) -> None:
+    ones = [study(7_700 + number, patient_id="PAGED") for number in range(3)]
+    sent = [small_object(one, instance=instance) for one in ones for instance in (1, 2)]
+    assert all(store(http, content).status_code == 200 for content in sent)
+
+    def page(**keys: object) -> list[str]:
+        answer = http.get("/instances", params=keys, headers={"Accept": "application/dicom+json"})
+        assert answer.status_code == 200, answer.text
+        return [one["00080018"]["Value"][0] for one in answer.json()]
+
+    found = [page(PatientID="PAGED", limit=4, offset=offset) for offset in (0, 4, 8)]
+    assert [len(uids) for uids in found] == [4, 2, 0]
+    assert len({uid for uids in found for uid in uids}) == len(sent)
+    one = http.get("/instances", params={"limit": 1})
+    assert len(one.json()) == 1 and one.headers["warning"].startswith("299 ")
+    for keys in ({"PatientID": "PAGED", "InstanceNumber": 1, "limit": 1}, {"limit": 1, "offset": 1_000_000}):
+        assert http.get("/instances", params=keys).status_code == 413
