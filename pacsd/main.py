@@ -3,7 +3,6 @@
 import logging
 import os
 import platform
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
@@ -672,7 +671,3 @@ def _readiness(context: RoleContext, archive: Archive) -> dict[str, bool]:
     except Exception:  # whatever it is: the index does not answer
         index = False
     return {"roles": context.everyone_ready(), "index": index}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

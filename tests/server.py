@@ -69,7 +69,7 @@ class Server:
         """Run `pacsd NAME` with the server's settings and data, beside it if it runs; both streams together."""
         common = ["--config", str(self._config), "--data", str(self.data)]
         return subprocess.run(
-            [sys.executable, "-m", "pacsd.main", name, *arguments, *common],
+            [sys.executable, "-m", "pacsd", name, *arguments, *common],
             cwd=ROOT,
             env=self._environment,
             stdout=subprocess.PIPE,
@@ -84,7 +84,7 @@ class Server:
         """Start, and return once /health/ready answers 200."""
         if self._prepared and not self.data.exists():
             prepared.put_into(self.data)
-        command = [sys.executable, "-m", "pacsd.main", "serve", "--config", str(self._config), "--data", str(self.data),
+        command = [sys.executable, "-m", "pacsd", "serve", "--config", str(self._config), "--data", str(self.data),
                    "--http-port", str(self.http_port), "--dicom-port", str(self.dicom_port),
                    "--mllp-port", str(self.mllp_port), *self._arguments]
         with self.log.open("ab") as log:

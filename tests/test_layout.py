@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "ihe_profiles": ("fhir", "hl7", *PACSD_CORE, "config"),
     "pacsd.faults": (),
     "pacsd.soon": (),
+    "pacsd.__main__": (MAIN,),
     "pacsd.codec": ("pacsd.faults", "config"),
     "pacsd.access": ("pacsd.codec", "pacsd.faults", "config"),
     "pacsd.deidentify": ("pacsd.codec", "pacsd.faults", "config"),

@@ -197,7 +197,7 @@ def test_curl_trusts_the_name_alone_that_the_certificate_has(site: Site) -> None
 def test_a_server_that_would_stand_open_does_not_start(tmp_path: Path, settings: str, said: str) -> None:
     (tmp_path / "pacsd.toml").write_text(settings)
     options = ["--config", str(tmp_path / "pacsd.toml"), "--host", "0.0.0.0", "--data", str(tmp_path / "data")]
-    command = [sys.executable, "-m", "pacsd.main", "serve", *options]
+    command = [sys.executable, "-m", "pacsd", "serve", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode in (1, 2) and said in done.stderr
     assert not (tmp_path / "data").exists()

@@ -78,7 +78,7 @@ def token(server: Server) -> str:
     """An access token of a program that may read everything; it is registered at first."""
     secret = server.folder / "secret"
     if not secret.exists():
-        command = [sys.executable, "-m", "pacsd.main", "clients", "add", CLIENT, "--method", "client_secret_basic",
+        command = [sys.executable, "-m", "pacsd", "clients", "add", CLIENT, "--method", "client_secret_basic",
                    "--scope", "system/*.rs", "--config", str(server.folder / "data.toml"),
                    "--data", str(server.folder / "data")]  # fmt: skip
         told = subprocess.run(command, capture_output=True, text=True, check=True).stdout

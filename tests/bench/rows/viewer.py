@@ -60,7 +60,7 @@ def installed_viewer(bench: Bench) -> Path:
     if not package.exists():
         package = npm.fetch(PACKAGE, VERSION, bench.folder, registry=None, configured=None).path
     if not (ours / "viewer").exists():
-        command = [sys.executable, "-m", "pacsd.main", "viewer", "install", "--data", str(ours), "--from", str(package)]
+        command = [sys.executable, "-m", "pacsd", "viewer", "install", "--data", str(ours), "--from", str(package)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return package
 
