@@ -59,7 +59,8 @@ class Projections:
     """What a worker does for FHIR. `holder` names it, the same after a restart: it goes on at once.
 
     `learn` has the directory know who was registered a moment ago: what an organisation stores first may come earlier.
-    `lag` is told how long ago the newest event of a batch had happened. `pace` and `sweeping` say when it gives way.
+    `lag` is told how long ago the newest event of a batch had happened. `pace` and `sweeping`, two of them, say when
+    it gives way: what one of them has counted the other would not see. Without, it never does.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Projections:
         self._clock = clock
         self._ticks = ticks
         self._pace = pace or Pace(lambda: 0, share=1.0, ticks=ticks)
-        self._sweeping = sweeping or Pace(lambda: 0, share=1.0, ticks=ticks)     # its own: a look counts from the last
+        self._sweeping = sweeping or Pace(lambda: 0, share=1.0, ticks=ticks)
         self._swept_at = ticks()
         self._cursor = Cursor(pool, NAME, holder=holder, scope=None, topics=TOPICS)      # also of who is not known yet
         self._ask_at, self._held = 0.0, False
